@@ -1,0 +1,152 @@
+//! The documents that go into a plan besides the target: `DebugOptions`, `Context` and `Actor`.
+//! Checking what a person typed is the host's work and not in here.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Object, profile::Profile};
+
+/// The version of every document that crosses between host and guest.
+pub const API_VERSION: &str = "trocar.dev/v1alpha1";
+
+/// What the user asked for: the flags of `kubectl debug`, as data.
+///
+/// A guest ignores fields that it does not know, since a newer host may send more.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DebugOptions {
+    /// `--image`: the image of the debug container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// What stood after `--`: the command, or with `arguments_only` its arguments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// `--arguments-only`: keep the image's entry point and pass `args` to it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub arguments_only: bool,
+    /// `--env`, in the order typed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EnvVar>,
+    /// `--container`: the name of the debug container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// `--target`: the container whose process namespace is joined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_container: Option<String>,
+    /// `--stdin`.
+    #[serde(skip_serializing_if = "is_false")]
+    pub stdin: bool,
+    /// `--tty`.
+    #[serde(skip_serializing_if = "is_false")]
+    pub tty: bool,
+    /// `--image-pull-policy`; none leaves it to the API server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<String>,
+    /// `--profile`.
+    pub profile: Profile,
+    /// `--custom`: a partial container, merged over the result of the profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom: Option<Object>,
+    /// `--copy-to`: the name of the copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_to: Option<String>,
+    /// `--replace`: delete the original once the copy exists.
+    #[serde(skip_serializing_if = "is_false")]
+    pub replace: bool,
+    /// `--same-node`: keep the copy on the node of the original.
+    #[serde(skip_serializing_if = "is_false")]
+    pub same_node: bool,
+    /// `--share-processes`, if it was typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_processes: Option<bool>,
+    /// `--set-image`: container name, or `*`, to image.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub set_image: BTreeMap<String, String>,
+    /// The `--keep-*` flags.
+    #[serde(skip_serializing_if = "Keep::is_default")]
+    pub keep: Keep,
+}
+
+/// One environment variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvVar {
+    /// Its name.
+    pub name: String,
+    /// Its value, literally.
+    pub value: String,
+}
+
+/// What a copy keeps of the original: the `--keep-*` flags.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Keep {
+    /// `--keep-labels`.
+    pub labels: bool,
+    /// `--keep-annotations`.
+    pub annotations: bool,
+    /// `--keep-liveness`.
+    pub liveness: bool,
+    /// `--keep-readiness`.
+    pub readiness: bool,
+    /// `--keep-startup`.
+    pub startup: bool,
+    /// `--keep-init-containers`, the only one that is on by default.
+    pub init_containers: bool,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self {
+            labels: false,
+            annotations: false,
+            liveness: false,
+            readiness: false,
+            startup: false,
+            init_containers: true,
+        }
+    }
+}
+
+impl Keep {
+    /// Says whether no `--keep-*` flag changes anything.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What the host knows and a plugin may need, as data: time and randomness never come from a guest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Context {
+    /// The namespace for pods that do not belong to a namespaced target.
+    pub namespace: String,
+    /// Random letters for generated names, see [`crate::names::unused_name`].
+    pub suffix: String,
+    /// Now, in RFC 3339 UTC.
+    pub time: String,
+}
+
+/// Who asks for the debug, and why. Never holds a credential.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Actor {
+    /// The user as the cluster knows them; empty where that is not known.
+    pub user: String,
+    /// The groups as the cluster knows them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// The kubeconfig context, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// The cluster's name in the kubeconfig, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// `--reason`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}

@@ -1,0 +1,225 @@
+//! The security presets of `--profile`, as pure functions on a pod.
+//!
+//! Source: the behaviour of `kubectl debug` 1.37. `legacy` is planned to go in 1.39.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    options::Keep,
+    pod::{ContainerKind, Object, Pod, is_sidecar, object_mut},
+};
+
+/// A named security preset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// What kubectl did before there were profiles; deprecated.
+    Legacy,
+    /// Fits most debugging: may trace processes; on a node, the host's namespaces and file system.
+    #[default]
+    General,
+    /// Fits namespaces that enforce the Pod Security level `baseline`.
+    Baseline,
+    /// Fits namespaces that enforce the Pod Security level `restricted`.
+    Restricted,
+    /// May administer the network.
+    Netadmin,
+    /// Privileged.
+    Sysadmin,
+}
+
+impl Profile {
+    /// All profiles, from the least to the most that a debug container may do.
+    pub const ALL: [Self; 6] = [
+        Self::Restricted,
+        Self::Baseline,
+        Self::General,
+        Self::Netadmin,
+        Self::Sysadmin,
+        Self::Legacy,
+    ];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::General => "general",
+            Self::Baseline => "baseline",
+            Self::Restricted => "restricted",
+            Self::Netadmin => "netadmin",
+            Self::Sysadmin => "sysadmin",
+        }
+    }
+
+    /// Finds a profile by its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|profile| profile.name() == name)
+    }
+}
+
+/// The name of the volume that gives a node debug pod the host's file system.
+pub const HOST_ROOT_VOLUME: &str = "host-root";
+
+/// Shapes an ephemeral container.
+pub fn apply_to_ephemeral(profile: Profile, container: &mut Object) {
+    match profile {
+        Profile::Legacy => {}
+        other => apply_to_container(other, container),
+    }
+}
+
+/// Shapes a pod copy: what is kept of the original and, where a debug container is named, that container.
+///
+/// Without a debug container (a copy that only changes images) nothing is traced and processes are not shared.
+pub fn apply_to_copy(profile: Profile, pod: &mut Pod, debug_container: Option<&str>, keep: &Keep) {
+    if profile == Profile::Legacy {
+        remove_metadata(pod, "labels");
+        return;
+    }
+    keep_only(pod, keep);
+    let Some(name) = debug_container else {
+        return;
+    };
+    if let Some(container) = pod.container_mut(name) {
+        apply_to_container(profile, container);
+    }
+    let host_processes = pod.flag("hostPID");
+    let spec = pod.spec_mut();
+    let undecided = spec.get("shareProcessNamespace").is_none_or(Value::is_null);
+    if undecided && !host_processes {
+        spec.insert("shareProcessNamespace".into(), json!(true));
+    }
+}
+
+/// Shapes a node debug pod on a Linux node.
+pub fn apply_to_node_pod(profile: Profile, pod: &mut Pod, debug_container: &str) {
+    let (host_namespaces, host_root) = match profile {
+        Profile::Legacy | Profile::General | Profile::Sysadmin => (true, true),
+        Profile::Netadmin => (true, false),
+        Profile::Baseline | Profile::Restricted => (false, false),
+    };
+    if let Some(container) = pod.container_mut(debug_container) {
+        match profile {
+            Profile::Legacy => {}
+            // On a node, the host's namespaces take the place of the right to trace.
+            Profile::General => {
+                container.remove("securityContext");
+            }
+            other => apply_to_container(other, container),
+        }
+        if host_root {
+            push(
+                container,
+                "volumeMounts",
+                json!({"name": HOST_ROOT_VOLUME, "mountPath": "/host"}),
+            );
+        }
+    }
+    let spec = pod.spec_mut();
+    if host_root {
+        push(
+            spec,
+            "volumes",
+            json!({"name": HOST_ROOT_VOLUME, "hostPath": {"path": "/"}}),
+        );
+    }
+    if host_namespaces {
+        for namespace in ["hostNetwork", "hostPID", "hostIPC"] {
+            spec.insert(namespace.into(), json!(true));
+        }
+    }
+}
+
+/// Shapes a privileged node debug pod on a Windows node: a host-process container, since Windows has neither
+/// privileged containers nor the namespaces and the file system mount of Linux.
+///
+/// Source: kubernetes/kubernetes#138182. See the Kubernetes page "Create a Windows HostProcess Pod".
+pub fn apply_to_windows_node_pod(pod: &mut Pod, debug_container: &str) {
+    if let Some(container) = pod.container_mut(debug_container) {
+        container.insert(
+            "securityContext".into(),
+            json!({"windowsOptions": {"runAsUserName": "NT AUTHORITY\\SYSTEM"}}),
+        );
+    }
+    let spec = pod.spec_mut();
+    spec.insert("os".into(), json!({"name": "windows"}));
+    spec.insert("hostNetwork".into(), json!(true));
+    object_mut(object_mut(spec, "securityContext"), "windowsOptions")
+        .insert("hostProcess".into(), json!(true));
+}
+
+fn apply_to_container(profile: Profile, container: &mut Object) {
+    match profile {
+        Profile::Legacy => {}
+        Profile::General => add_linux_capabilities(container, &["SYS_PTRACE"]),
+        Profile::Netadmin => add_linux_capabilities(container, &["NET_ADMIN", "NET_RAW"]),
+        Profile::Sysadmin => {
+            object_mut(container, "securityContext").insert("privileged".into(), json!(true));
+        }
+        Profile::Baseline => {
+            container.remove("securityContext");
+        }
+        Profile::Restricted => {
+            container.insert(
+                "securityContext".into(),
+                json!({
+                    "allowPrivilegeEscalation": false,
+                    "capabilities": {"drop": ["ALL"]},
+                    "runAsNonRoot": true,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                }),
+            );
+        }
+    }
+}
+
+fn add_linux_capabilities(container: &mut Object, added: &[&str]) {
+    let context = object_mut(container, "securityContext");
+    let capabilities = object_mut(context, "capabilities");
+    for capability in added {
+        push(capabilities, "add", json!(capability));
+    }
+}
+
+fn push(parent: &mut Object, field: &str, item: Value) {
+    match parent.get_mut(field) {
+        Some(Value::Array(items)) => items.push(item),
+        _ => {
+            parent.insert(field.to_owned(), Value::Array(vec![item]));
+        }
+    }
+}
+
+fn remove_metadata(pod: &mut Pod, field: &str) {
+    object_mut(&mut pod.0, "metadata").remove(field);
+}
+
+fn keep_only(pod: &mut Pod, keep: &Keep) {
+    for (field, kept) in [("labels", keep.labels), ("annotations", keep.annotations)] {
+        if !kept {
+            remove_metadata(pod, field);
+        }
+    }
+    if !keep.init_containers {
+        pod.spec_mut().remove(ContainerKind::Init.field());
+    }
+    let dropped: Vec<&str> = [
+        ("livenessProbe", keep.liveness),
+        ("readinessProbe", keep.readiness),
+        ("startupProbe", keep.startup),
+    ]
+    .into_iter()
+    .filter_map(|(probe, kept)| (!kept).then_some(probe))
+    .collect();
+    for kind in [ContainerKind::Init, ContainerKind::Regular] {
+        for container in pod.containers_mut(kind) {
+            // Only sidecars among the init containers may have probes.
+            if kind == ContainerKind::Regular || is_sidecar(container) {
+                for probe in &dropped {
+                    container.remove(*probe);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! What can be typed. No I/O, and no meaning: that is given in `resolve.rs`.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{
+    Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+use super::{error::CliError, pflag::Switch};
+
+/// Debug Kubernetes pods and nodes; sandboxed WebAssembly plugins decide how
+#[derive(Debug, Parser)]
+#[command(name = "trocar", version, about, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  # What would a debug of this pod create? No cluster needed
+  trocar plan -f pod.yaml --image=busybox:1.36
+
+  # The same, as a diff against the pod
+  kubectl get pod web-0 -o yaml | trocar plan -f - --image=busybox:1.36 -o diff
+
+  # Which plugins are there, and what may they do?
+  trocar plugin list
+  trocar plugin inspect ephemeral";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what a debug would create, without a cluster
+    Plan(PlanArgs),
+    /// List, inspect and build plugins
+    #[command(arg_required_else_help = true)]
+    Plugin {
+        #[command(subcommand)]
+        command: PluginCommand,
+    },
+}
+
+/// The verbs of `trocar plugin`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// List the default plugins
+    List(PluginListArgs),
+    /// Show what a plugin is, what it imports and what it may do, without running it
+    Inspect(PluginInspectArgs),
+    /// Build a plugin from a Rust crate with a plugin.yaml
+    Build(PluginBuildArgs),
+    /// Make a plugin of a component or core module and a manifest
+    Pack(PluginPackArgs),
+}
+
+const PLAN_EXAMPLES: &str = "Examples:
+  # An ephemeral container in a pod
+  trocar plan -f pod.yaml --image=busybox:1.36
+
+  # A copy of the pod with another image, as objects for kubectl apply
+  trocar plan -f pod.yaml --copy-to=web-debug --set-image=app=app:debug -o manifest
+
+  # A privileged pod on a node, from what the cluster says about the node
+  kubectl get node n1 -o yaml | trocar plan -f - --image=busybox:1.36 --profile=sysadmin
+
+  # A strategy of your own
+  trocar plan -f pod.yaml --strategy=./mine.wasm --image=busybox:1.36
+
+Exit codes: 0 planned, 1 failed or refused, 2 the command line makes no sense";
+
+/// `trocar plan`.
+#[derive(Debug, Args)]
+#[command(after_help = PLAN_EXAMPLES)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) debug: DebugFlags,
+    #[command(flatten)]
+    pub(crate) plugin: PluginFlags,
+    /// The namespace of pods that name none, and of pods on nodes
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "yaml", value_name = "FORMAT")]
+    pub(crate) output: PlanOutput,
+    /// Letters for generated names, instead of random ones
+    #[arg(long, value_name = "LETTERS")]
+    pub(crate) suffix: Option<String>,
+}
+
+/// What `trocar plan` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanOutput {
+    /// The debug plan
+    Yaml,
+    /// The debug plan, as JSON
+    Json,
+    /// The objects that would be written, for kubectl apply and kubectl patch
+    Manifest,
+    /// What would change, against the target
+    Diff,
+    /// The names of the objects that would be written
+    Name,
+}
+
+/// The flags of `kubectl debug` that say what to make.
+#[derive(Debug, Args)]
+pub(crate) struct DebugFlags {
+    /// Pass everything after -- as arguments to the image's entry point, not as a command
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) arguments_only: Option<Switch>,
+    /// Wait for the container to start and attach to it (default: true with -i)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) attach: Option<Switch>,
+    /// Name of the debug container
+    #[arg(short, long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) container: Option<String>,
+    /// Debug a copy of the pod, of this name, instead of the pod itself
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) copy_to: Option<String>,
+    /// JSON or YAML file with a partial container that customizes the profile
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    pub(crate) custom: Option<PathBuf>,
+    /// Environment variable of the container (can be repeated)
+    #[arg(long, value_name = "NAME=VALUE", allow_hyphen_values = true)]
+    pub(crate) env: Vec<String>,
+    /// File with the pod or node to debug; - for standard input (can be repeated)
+    #[arg(short, long, value_name = "FILE", value_delimiter = ',')]
+    pub(crate) filename: Vec<PathBuf>,
+    /// Image of the debug container
+    #[arg(long, value_name = "IMAGE", allow_hyphen_values = true)]
+    pub(crate) image: Option<String>,
+    /// When to pull the image: Always, IfNotPresent or Never
+    #[arg(long, value_name = "POLICY", allow_hyphen_values = true)]
+    pub(crate) image_pull_policy: Option<String>,
+    /// With --copy-to, keep the pod's annotations
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) keep_annotations: Option<Switch>,
+    /// With --copy-to, run the pod's init containers (default: true)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) keep_init_containers: Option<Switch>,
+    /// With --copy-to, keep the pod's labels
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) keep_labels: Option<Switch>,
+    /// With --copy-to, keep the pod's liveness probes
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) keep_liveness: Option<Switch>,
+    /// With --copy-to, keep the pod's readiness probes
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) keep_readiness: Option<Switch>,
+    /// With --copy-to, keep the pod's startup probes
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) keep_startup: Option<Switch>,
+    /// What the container may do: general, baseline, restricted, netadmin or sysadmin
+    #[arg(
+        long,
+        value_name = "PROFILE",
+        allow_hyphen_values = true,
+        default_value = "general"
+    )]
+    pub(crate) profile: String,
+    /// Print no notes
+    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) quiet: Option<Switch>,
+    /// With --copy-to, delete the original once the copy exists
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) replace: Option<Switch>,
+    /// With --copy-to, put the copy on the node of the original
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) same_node: Option<Switch>,
+    /// With --copy-to, change the image of a container; * for all (can be repeated)
+    #[arg(long, value_name = "NAME=IMAGE", allow_hyphen_values = true)]
+    pub(crate) set_image: Vec<String>,
+    /// With --copy-to, let all containers see each other's processes (default: true)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) share_processes: Option<Switch>,
+    /// Keep standard input open
+    #[arg(short = 'i', long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) stdin: Option<Switch>,
+    /// Container whose processes an ephemeral container sees
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) target: Option<String>,
+    /// Give the container a terminal
+    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) tty: Option<Switch>,
+    /// Command to run in the container
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+/// The flags that choose plugins and bound them.
+#[derive(Debug, Args)]
+pub(crate) struct PluginFlags {
+    /// Strategy plugin: a default one or a file (default: by target and flags)
+    #[arg(long, value_name = "NAME|FILE.wasm")]
+    pub(crate) strategy: Option<String>,
+    /// Setting of the strategy plugin; the value is JSON or else text (can be repeated)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Grant a capability to the plugin (can be repeated)
+    #[arg(long, value_name = "CAPABILITY")]
+    pub(crate) grant: Vec<String>,
+    /// Raise or lower a limit of the plugin, for example time=5s or memory=128Mi (can be repeated)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) limit: Vec<String>,
+    /// Show the plugin's log; more often for more of it
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// `trocar plugin list`.
+#[derive(Debug, Args)]
+pub(crate) struct PluginListArgs {
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
+    pub(crate) output: ListOutput,
+}
+
+/// What lists are printed as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListOutput {
+    /// A table for people
+    Table,
+    /// JSON
+    Json,
+    /// The names, one a line
+    Name,
+}
+
+/// `trocar plugin inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct PluginInspectArgs {
+    /// A default plugin or a file
+    #[arg(value_name = "NAME|FILE.wasm")]
+    pub(crate) plugin: String,
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "yaml", value_name = "FORMAT")]
+    pub(crate) output: DocumentOutput,
+    /// Raise a limit, for example component=64Mi (can be repeated)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) limit: Vec<String>,
+}
+
+/// What documents are printed as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DocumentOutput {
+    /// YAML
+    Yaml,
+    /// JSON
+    Json,
+}
+
+/// `trocar plugin build`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  # Build the plugin in this folder: needs Rust and rustup target add wasm32-unknown-unknown
+  trocar plugin build
+
+  # Build another one, to a place of your choice
+  trocar plugin build plugins/mine -o mine.wasm")]
+pub(crate) struct PluginBuildArgs {
+    /// Folder of the crate, with Cargo.toml and plugin.yaml
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Where to write the plugin (default: NAME.wasm in the folder)
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Build with the versions in Cargo.lock only
+    #[arg(long)]
+    pub(crate) locked: bool,
+}
+
+/// `trocar plugin pack`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  # Add a manifest to a component that a Python, JavaScript, Go or C toolchain made
+  trocar plugin pack component.wasm --manifest plugin.yaml -o plugin.wasm")]
+pub(crate) struct PluginPackArgs {
+    /// A component, or a core module that was built with wit-bindgen
+    #[arg(value_name = "FILE.wasm")]
+    pub(crate) file: PathBuf,
+    /// The manifest, in YAML or JSON
+    #[arg(long, value_name = "FILE", default_value = "plugin.yaml")]
+    pub(crate) manifest: PathBuf,
+    /// Where to write the plugin (default: NAME.wasm)
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Parses the command line. Help and version are printed and end the program.
+pub(crate) fn parse(typed: impl IntoIterator<Item = OsString>) -> Result<Command, CliError> {
+    let command = Arguments::command().args_override_self(true);
+    let matches = match command.try_get_matches_from(typed) {
+        Ok(matches) => matches,
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
+        Err(error) => return Err(usage_error(&error)),
+    };
+    let arguments = Arguments::from_arg_matches(&matches).map_err(|error| usage_error(&error))?;
+    Ok(arguments.command)
+}
+
+/// Says what is wrong with a command line in kubectl's words where it has some.
+fn usage_error(error: &clap::Error) -> CliError {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let argument = text(ContextKind::InvalidArg).unwrap_or_default();
+    let value = text(ContextKind::InvalidValue).unwrap_or_default();
+    let flag = argument.split(['=', ' ', '[', '<']).next().unwrap_or_default();
+    let message = match error.kind() {
+        ErrorKind::UnknownArgument => format!("unknown flag: {argument}"),
+        ErrorKind::ValueValidation => {
+            let reason = std::error::Error::source(error)
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            format!("invalid argument {value:?} for {flag:?} flag: {reason}")
+        }
+        ErrorKind::InvalidValue if value.is_empty() => format!("flag needs an argument: {flag}"),
+        _ => first_line(error),
+    };
+    let failed = CliError::usage(message);
+    let failed = match error
+        .get(ContextKind::SuggestedArg)
+        .or_else(|| error.get(ContextKind::SuggestedValue))
+    {
+        Some(ContextValue::String(suggested)) => failed.hint(format!("did you mean {suggested}?")),
+        Some(ContextValue::Strings(suggested)) if !suggested.is_empty() => {
+            failed.hint(format!("did you mean {}?", suggested.join(" or ")))
+        }
+        _ => failed,
+    };
+    failed.hint("see 'trocar --help' for usage")
+}
+
+/// clap's own message, without its label, its usage and its tips.
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,4 @@
+//! One file for each verb.
+
+pub(crate) mod plan;
+pub(crate) mod plugin;

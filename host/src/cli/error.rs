@@ -1,0 +1,126 @@
+//! What the program says when it fails: what failed, whose fault it is, what to do next.
+
+use std::{io::IsTerminal as _, process::ExitCode};
+
+use trocar::{Blame, Diagnostic, PlanError, plugin::PluginError, request::RequestError, target::TargetError};
+
+use super::{exit_code, ui};
+
+/// A failure, ready to be shown.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    message: String,
+    notes: Vec<String>,
+    hints: Vec<String>,
+    code: u8,
+    /// The message is kubectl's to the letter, and a script may compare it: hints are for people at a terminal only.
+    kubectls: bool,
+}
+
+impl CliError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            notes: Vec::new(),
+            hints: Vec::new(),
+            code: exit_code::FAILED,
+            kubectls: false,
+        }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(message).code(exit_code::USAGE)
+    }
+
+    pub(crate) fn code(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    pub(crate) fn kubectls(mut self) -> Self {
+        self.kubectls = true;
+        self
+    }
+
+    /// Says of which of several targets the failure is.
+    pub(crate) fn of(mut self, target: &str) -> Self {
+        if !self.kubectls {
+            self.message = format!("{target}: {}", self.message);
+        }
+        self
+    }
+
+    fn diagnostics(mut self, diagnostics: &[Diagnostic]) -> Self {
+        self.notes.extend(diagnostics.iter().map(ui::diagnostic_line));
+        self
+    }
+
+    /// Shows the failure on stderr.
+    pub(crate) fn report(self) -> ExitCode {
+        ui::error_line(&format!("error: {}", self.message));
+        for note in &self.notes {
+            ui::error_line(&format!("  {note}"));
+        }
+        if !self.kubectls || std::io::stderr().is_terminal() {
+            for hint in &self.hints {
+                ui::error_line(&format!("hint: {hint}"));
+            }
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<RequestError> for CliError {
+    fn from(error: RequestError) -> Self {
+        Self::new(error.to_string()).kubectls().code(exit_code::USAGE)
+    }
+}
+
+impl From<TargetError> for CliError {
+    fn from(error: TargetError) -> Self {
+        let is_kind = matches!(error, TargetError::Kind(_));
+        let failed = Self::new(error.to_string());
+        if is_kind { failed.kubectls() } else { failed }
+    }
+}
+
+impl From<PluginError> for CliError {
+    fn from(error: PluginError) -> Self {
+        let failed = Self::new(error.to_string());
+        let failed = match error.blame() {
+            Blame::Plugin => failed.note("this is the plugin's fault, not trocar's"),
+            _ => failed,
+        };
+        match error.hint() {
+            Some(hint) => failed.hint(hint),
+            None => failed,
+        }
+    }
+}
+
+impl CliError {
+    fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+}
+
+impl From<PlanError> for CliError {
+    fn from(error: PlanError) -> Self {
+        let message = error.to_string();
+        match error {
+            PlanError::Plugin(error) => error.into(),
+            PlanError::Refused { failure, .. } => Self::new(message).diagnostics(&failure.diagnostics),
+            PlanError::GuardRail { strategy, .. } => Self::new(message).note(format!(
+                "no plan may do that, whatever the plugin; this is the fault of {} {}",
+                strategy.name, strategy.version
+            )),
+            _ => Self::new(message),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The only place that writes to stdout and stderr.
+#![expect(clippy::print_stderr, reason = "this is the one place that prints")]
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use trocar::{Diagnostic, Engine, EngineConfig, LogLevel, LogLine};
+
+use super::error::CliError;
+
+/// Writes a command's output, all at once, so that a failure leaves none of it.
+pub(crate) fn output(text: &str) -> Result<(), CliError> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| CliError::new(format!("cannot write to stdout: {error}")))
+}
+
+/// Writes one line to stderr. There is nobody to tell when that fails.
+pub(crate) fn error_line(line: &str) {
+    drop(writeln!(io::stderr().lock(), "{line}"));
+}
+
+/// Writes a warning to stderr.
+pub(crate) fn warning(message: &str) {
+    error_line(&format!("Warning: {message}"));
+}
+
+/// Says whether stdout takes colours.
+pub(crate) fn colours_stdout() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Colours the lines of a unified diff.
+pub(crate) fn colour_diff(diff: &str) -> String {
+    let mut coloured = String::with_capacity(diff.len() * 2);
+    for line in diff.split_inclusive('\n') {
+        let colour = match line.as_bytes().first() {
+            Some(b'+') => Some(AnsiColor::Green),
+            Some(b'-') => Some(AnsiColor::Red),
+            Some(b'@') => Some(AnsiColor::Cyan),
+            _ => None,
+        };
+        match colour {
+            Some(colour) => {
+                let style = Style::new().fg_color(Some(colour.into()));
+                let text = line.trim_end_matches('\n');
+                coloured.push_str(&format!("{style}{text}{style:#}\n"));
+            }
+            None => coloured.push_str(line),
+        }
+    }
+    coloured
+}
+
+/// A diagnostic as one line: where, what, what to do.
+pub(crate) fn diagnostic_line(found: &Diagnostic) -> String {
+    let mut line = String::new();
+    if let Some(at) = &found.at {
+        line.push_str(&format!("{at}: "));
+    }
+    line.push_str(&found.message);
+    if let Some(help) = &found.help {
+        line.push_str(&format!(" ({help})"));
+    }
+    line
+}
+
+/// A table with columns as wide as they need to be.
+pub(crate) fn table<const COLUMNS: usize>(
+    header: [&str; COLUMNS],
+    rows: impl Iterator<Item = [String; COLUMNS]>,
+) -> String {
+    let rows: Vec<[String; COLUMNS]> = std::iter::once(header.map(str::to_owned)).chain(rows).collect();
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: [usize; COLUMNS] = std::array::from_fn(width);
+    let line = |row: &[String; COLUMNS]| {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("   ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// Shows what a plugin wrote: warnings and errors with `-v`, everything with `-vv`.
+pub(crate) fn plugin_log(plugin: &str, log: &[LogLine], verbosity: u8) {
+    let least = match verbosity {
+        0 => return,
+        1 => LogLevel::Info,
+        _ => LogLevel::Trace,
+    };
+    for line in log.iter().filter(|line| line.level >= least) {
+        error_line(&format!("{plugin}: {}", line.text));
+    }
+}
+
+/// Makes an engine; without its cache when that cannot be used, which is only slower.
+pub(crate) fn engine(mut config: EngineConfig) -> Result<Engine, CliError> {
+    if let Some(folder) = &config.cache {
+        if let Err(error) = trocar::check_cache(folder) {
+            warning(&format!(
+                "compiled plugins are not kept: {}: {error}",
+                folder.display()
+            ));
+            config.cache = None;
+        }
+    }
+    Engine::new(config).map_err(|error| CliError::new(error.to_string()))
+}

@@ -1,0 +1,20 @@
+//! Debug Kubernetes pods and nodes, with sandboxed WebAssembly plugins that decide how.
+
+pub mod capability;
+pub mod documents;
+mod engine;
+pub mod plan;
+pub mod plugin;
+pub mod request;
+pub mod strict;
+pub mod target;
+mod wasm;
+
+pub use engine::{Engine, EngineConfig, PlanError, PlanRequest, Planned};
+pub use plan::DebugPlan;
+pub use target::Target;
+pub use trocar_sdk::{
+    Context, DebugOptions, Diagnostic, EnvVar, Failure, FailureKind, Keep, Profile, Severity, names,
+    options::API_VERSION,
+};
+pub use wasm::{Blame, Limit, Limits, LogLevel, LogLine, WasmError, check_cache};

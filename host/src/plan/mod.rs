@@ -1,0 +1,217 @@
+//! A debug plan: what a strategy proposed, what was said about it, and what the host will write. No I/O.
+
+pub mod after;
+pub mod check;
+pub mod excess;
+
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use trocar_sdk::{Diagnostic, Object, Pod, Severity, options::API_VERSION, pod::text};
+
+use crate::{strict, target::TargetId};
+pub use excess::Excess;
+
+/// One write, as the host understands it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Adds an ephemeral container to the target pod.
+    AddEphemeralContainer(Object),
+    /// Creates a pod.
+    CreatePod(Pod),
+    /// Deletes the target pod.
+    DeletePod(Deletion),
+}
+
+/// Which pod is deleted, and how quickly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deletion {
+    /// The pod's name.
+    pub name: String,
+    /// How long it may take to end, in seconds; none for its own grace period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_period_seconds: Option<u32>,
+}
+
+impl Step {
+    /// Reads a step as a guest wrote it.
+    ///
+    /// # Errors
+    /// Fails when the action is unknown or the object is not the JSON that it needs.
+    pub fn parse(action: &str, object: &str) -> Result<Self, String> {
+        let value: Value =
+            serde_json::from_str(object).map_err(|error| format!("is not valid JSON: {error}"))?;
+        Self::from_value(action, value)
+    }
+
+    /// Reads a step from an action and its object.
+    ///
+    /// # Errors
+    /// Fails when the action is unknown or the object is not what it needs.
+    pub fn from_value(action: &str, value: Value) -> Result<Self, String> {
+        let object = |value: Value| match value {
+            Value::Object(object) => Ok(object),
+            _ => Err("is not a JSON object".to_owned()),
+        };
+        match action {
+            "add-ephemeral-container" => Ok(Self::AddEphemeralContainer(object(value)?)),
+            "create-pod" => Ok(Self::CreatePod(Pod(object(value)?))),
+            "delete-pod" => strict::from_value(&value)
+                .map(Self::DeletePod)
+                .map_err(|error| error.to_string()),
+            unknown => Err(format!(
+                "has the unknown action {unknown:?}; known are add-ephemeral-container, create-pod and delete-pod"
+            )),
+        }
+    }
+
+    /// The action's name in the contract.
+    pub fn action(&self) -> &'static str {
+        match self {
+            Self::AddEphemeralContainer(_) => "add-ephemeral-container",
+            Self::CreatePod(_) => "create-pod",
+            Self::DeletePod(_) => "delete-pod",
+        }
+    }
+
+    /// The object that the action is about, as JSON.
+    pub fn object(&self) -> Value {
+        match self {
+            Self::AddEphemeralContainer(container) => json!(container),
+            Self::CreatePod(pod) => json!(pod),
+            Self::DeletePod(deletion) => json!(deletion),
+        }
+    }
+}
+
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut step = serializer.serialize_struct("Step", 2)?;
+        step.serialize_field("action", self.action())?;
+        match self {
+            Self::AddEphemeralContainer(container) => step.serialize_field("object", container)?,
+            Self::CreatePod(pod) => step.serialize_field("object", pod)?,
+            Self::DeletePod(deletion) => step.serialize_field("object", deletion)?,
+        }
+        step.end()
+    }
+}
+
+/// Which plugin, to the byte.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PluginId {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The digest of its component: `sha256:…`.
+    pub digest: String,
+}
+
+/// A plan that was checked: the `DebugPlan` document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DebugPlan {
+    /// What is debugged.
+    pub target: TargetId,
+    /// The strategy that proposed it.
+    pub strategy: PluginId,
+    /// What is written, in order.
+    pub steps: Vec<Step>,
+    /// The container to attach to when a session is wanted.
+    pub attach: Option<String>,
+    /// What the plan gives beyond what the options ask for.
+    pub beyond_options: Vec<Excess>,
+    /// What people should know.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl DebugPlan {
+    /// The digest of what will be written where, by which plugins: what an approval or an audit names.
+    ///
+    /// Diagnostics are not part of it.
+    pub fn hash(&self) -> String {
+        let written = json!({
+            "target": self.target,
+            "strategy": self.strategy,
+            "steps": self.steps,
+            "attach": self.attach,
+        });
+        let digest = Sha256::digest(written.to_string());
+        format!("sha256:{digest:x}")
+    }
+
+    /// The document, as `-o yaml` shows it.
+    pub fn document(&self) -> Value {
+        let mut document = json!({
+            "apiVersion": API_VERSION,
+            "kind": "DebugPlan",
+            "target": self.target,
+            "strategy": self.strategy,
+            "steps": self.steps,
+            "hash": self.hash(),
+        });
+        if let Some(attach) = &self.attach {
+            document["attach"] = json!(attach);
+        }
+        if !self.beyond_options.is_empty() {
+            document["beyondOptions"] = json!(self.beyond_options);
+        }
+        if !self.diagnostics.is_empty() {
+            document["diagnostics"] = json!(self.diagnostics);
+        }
+        document
+    }
+
+    /// The diagnostics of one severity.
+    pub fn diagnostics_of(&self, severity: Severity) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics
+            .iter()
+            .filter(move |found| found.severity == severity)
+    }
+
+    /// The pod that the debug container is in once the plan is carried out: its name.
+    pub fn debug_pod(&self) -> &str {
+        let created = self.steps.iter().find_map(|step| match step {
+            Step::CreatePod(pod) => Some(pod.name()),
+            _ => None,
+        });
+        created.unwrap_or(&self.target.name)
+    }
+
+    /// The namespace of that pod.
+    pub fn debug_namespace(&self) -> Option<&str> {
+        let created = self.steps.iter().find_map(|step| match step {
+            Step::CreatePod(pod) => pod.namespace(),
+            _ => None,
+        });
+        created.or(self.target.namespace.as_deref())
+    }
+}
+
+/// The objects that the plan writes, fit for `kubectl apply` and `kubectl patch --subresource=ephemeralcontainers`.
+pub fn manifests(plan: &DebugPlan) -> Vec<Value> {
+    plan.steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::AddEphemeralContainer(container) => Some(ephemeral_patch(&plan.target, container)),
+            Step::CreatePod(pod) => Some(json!(pod)),
+            Step::DeletePod(_) => None,
+        })
+        .collect()
+}
+
+/// The strategic merge patch that adds an ephemeral container, complete enough to stand in a file.
+pub fn ephemeral_patch(target: &TargetId, container: &Object) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": target.name, "namespace": target.namespace},
+        "spec": {"ephemeralContainers": [container]},
+    })
+}
+
+/// The name of a container object; empty when it has none.
+pub(crate) fn container_name(container: &Object) -> &str {
+    text(container, "name").unwrap_or_default()
+}

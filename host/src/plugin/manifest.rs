@@ -1,0 +1,184 @@
+//! What a plugin says about itself: the JSON in the custom section `trocar:manifest`, read without running it.
+//! Whether it is true is checked in `wasm/component.rs`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::strict;
+
+/// The name of the custom section that holds the manifest.
+pub const SECTION: &str = "trocar:manifest";
+
+/// The contract that this host runs: plugins of the same 0.MINOR fit.
+pub const ABI: &str = "0.1";
+
+/// The largest manifest that is read, in bytes.
+pub(crate) const LARGEST: usize = 256 << 10;
+
+/// A plugin's manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginManifest {
+    /// `trocar.dev/v1alpha1`.
+    pub api_version: String,
+    /// `PluginManifest`.
+    pub kind: String,
+    /// The plugin's name: lower-case letters, digits and dashes.
+    pub name: String,
+    /// The plugin's own version.
+    pub version: String,
+    /// What the plugin is.
+    #[serde(rename = "type")]
+    pub plugin_type: PluginType,
+    /// The version of the contract that it was built for: `0.1`.
+    pub abi: String,
+    /// One line for lists.
+    pub summary: String,
+    /// An SPDX expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    /// What it needs besides the log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<CapabilityRequest>,
+    /// A JSON Schema for the plugin's settings; none when it has no settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings_schema: Option<Value>,
+    /// Flags that the command line offers when the plugin is selected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<PluginFlag>,
+    /// Command lines that show how it is used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<String>,
+}
+
+/// The two kinds of plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PluginType {
+    /// Makes plans.
+    Strategy,
+    /// Reviews plans.
+    Policy,
+}
+
+impl PluginType {
+    /// The name in manifests and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Strategy => "strategy",
+            Self::Policy => "policy",
+        }
+    }
+}
+
+/// A capability that a plugin asks for, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CapabilityRequest {
+    /// For example `cluster-read`.
+    pub name: String,
+    /// Why the plugin needs it, for whoever grants it.
+    pub reason: String,
+    /// The kinds of object that it reads, for `cluster-read`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scope: Vec<KindScope>,
+}
+
+/// A kind of object in a capability's scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KindScope {
+    /// For example `v1`.
+    pub api_version: String,
+    /// For example `Namespace`.
+    pub kind: String,
+}
+
+/// A command line flag that sets one of the plugin's settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginFlag {
+    /// The flag's name without dashes.
+    pub name: String,
+    /// The setting, as a top-level field of the settings.
+    pub setting: String,
+    /// One line of help.
+    pub help: String,
+}
+
+impl PluginManifest {
+    /// Reads a manifest and checks everything that needs no component.
+    ///
+    /// # Errors
+    /// Fails with one sentence that names the field.
+    pub fn parse(json: &[u8]) -> Result<Self, String> {
+        if json.len() > LARGEST {
+            return Err(format!("it is larger than {LARGEST} bytes"));
+        }
+        let value: Value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let manifest: Self = strict::from_value(&value).map_err(|error| error.to_string())?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.api_version != trocar_sdk::options::API_VERSION {
+            return Err(format!(
+                "apiVersion: {:?} is not trocar.dev/v1alpha1",
+                self.api_version
+            ));
+        }
+        if self.kind != "PluginManifest" {
+            return Err(format!("kind: {:?} is not PluginManifest", self.kind));
+        }
+        if !is_label(&self.name) {
+            return Err(format!(
+                "name: {:?} is not lower-case letters, digits and dashes, 63 at the most",
+                self.name
+            ));
+        }
+        if self.summary.contains(char::is_control) || self.version.contains(char::is_control) {
+            return Err("summary and version are one line of plain text".into());
+        }
+        if let Some(unknown) = self
+            .capabilities
+            .iter()
+            .find(|asked| asked.name != crate::capability::CLUSTER_READ)
+        {
+            return Err(format!(
+                "capabilities: {:?} is unknown; there is {:?}",
+                unknown.name,
+                crate::capability::CLUSTER_READ
+            ));
+        }
+        if let Some(secret) = self
+            .capabilities
+            .iter()
+            .flat_map(|asked| &asked.scope)
+            .find(|scope| scope.kind == "Secret")
+        {
+            return Err(format!("capabilities: a plugin never reads {}s", secret.kind));
+        }
+        if let Some(flag) = self.flags.iter().find(|flag| !is_label(&flag.name)) {
+            return Err(format!(
+                "flags: {:?} is not lower-case letters, digits and dashes",
+                flag.name
+            ));
+        }
+        Ok(())
+    }
+
+    /// Says whether the manifest asks for a capability.
+    pub fn asks_for(&self, capability: &str) -> bool {
+        self.capabilities.iter().any(|asked| asked.name == capability)
+    }
+}
+
+/// A DNS label (RFC 1123), which also is what a pod or container may be named.
+pub(crate) fn is_label(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (1..=63).contains(&name.len())
+        && name.bytes().all(|byte| letter(byte) || byte == b'-')
+        && name.bytes().next().is_some_and(letter)
+        && name.bytes().last().is_some_and(letter)
+}

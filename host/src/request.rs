@@ -1,0 +1,314 @@
+//! Checking what a user asked for before anything is looked up, in kubectl's order and with its words. No I/O.
+//!
+//! Source: the validation of `kubectl debug` 1.37. What only the target can tell is the strategy's to check.
+
+use trocar_sdk::{
+    DebugOptions, Diagnostic, Keep, Object, Profile, image::ImageReference, names, pod::ContainerKind,
+};
+
+use crate::strict;
+
+/// What was typed, as far as it decides whether the request makes sense.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The flags that go to the strategy.
+    pub options: DebugOptions,
+    /// `--attach`, if it was typed.
+    pub attach: Option<bool>,
+    /// How many targets were named, files included.
+    pub targets: usize,
+    /// A strategy that the user chose, for which the rules of the default ones do not hold.
+    pub own_strategy: bool,
+}
+
+/// Why a request makes no sense. The words are kubectl's wherever kubectl refuses as well.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// Attaching needs a container.
+    #[error("you must specify --container or create a new container using --image in order to attach.")]
+    AttachToNothing,
+    /// A copy without any change.
+    #[error("you must specify --image, --set-image or command arguments.")]
+    CopyWithoutChange,
+    /// Arguments for nobody.
+    #[error("you must specify an existing container or a new image when specifying args.")]
+    ArgumentsForNobody,
+    /// A flag of copies outside of a copy.
+    #[error("--{0} may only be used with --copy-to.")]
+    OnlyForCopies(&'static str),
+    /// No image.
+    #[error("you must specify --image when not using --copy-to.")]
+    NoImage,
+    /// The image is no image reference.
+    #[error("invalid image name {0:?}: invalid reference format")]
+    Image(String),
+    /// No target.
+    #[error("NAME or filename is required for debug")]
+    NoTarget,
+    /// The pull policy is unknown.
+    #[error("invalid image pull policy: {0}")]
+    PullPolicy(String),
+    /// An image of `--set-image` is no image reference.
+    #[error("invalid image name {image:?} for container {container:?}: invalid reference format")]
+    SetImage {
+        /// What was typed as the image.
+        image: String,
+        /// For which container.
+        container: String,
+    },
+    /// A copy has no process namespace to join.
+    #[error("--target is incompatible with --copy-to. Use --share-processes instead.")]
+    TargetOfCopy,
+    /// A terminal without input.
+    #[error("-i/--stdin is required for containers with -t/--tty=true")]
+    TerminalWithoutInput,
+    /// The custom container sets what it may not.
+    #[error("name, command, image, lifecycle and volume devices are not modifiable via custom profile")]
+    CustomSetsTooMuch,
+}
+
+/// Checks a request.
+///
+/// # Errors
+/// Fails at the first thing that makes no sense.
+pub fn check(request: &Request) -> Result<(), RequestError> {
+    let options = &request.options;
+    let image = options.image.as_deref().unwrap_or_default();
+    if request.attach == Some(true) && image.is_empty() && options.container.is_none() {
+        return Err(RequestError::AttachToNothing);
+    }
+    check_mode(request, image)?;
+    if !image.is_empty() && ImageReference::parse(image).is_none() {
+        return Err(RequestError::Image(image.to_owned()));
+    }
+    if request.targets == 0 {
+        return Err(RequestError::NoTarget);
+    }
+    if let Some(policy) = &options.image_pull_policy {
+        if !["Always", "IfNotPresent", "Never"].contains(&policy.as_str()) {
+            return Err(RequestError::PullPolicy(policy.clone()));
+        }
+    }
+    for (container, image) in &options.set_image {
+        if ImageReference::parse(image).is_none() {
+            return Err(RequestError::SetImage {
+                image: image.clone(),
+                container: container.clone(),
+            });
+        }
+    }
+    if options.target_container.is_some() && options.copy_to.is_some() {
+        return Err(RequestError::TargetOfCopy);
+    }
+    if options.tty && !options.stdin {
+        return Err(RequestError::TerminalWithoutInput);
+    }
+    if options.custom.as_ref().is_some_and(sets_too_much) {
+        return Err(RequestError::CustomSetsTooMuch);
+    }
+    Ok(())
+}
+
+fn check_mode(request: &Request, image: &str) -> Result<(), RequestError> {
+    let options = &request.options;
+    if options.copy_to.is_some() {
+        let has_arguments = !options.args.is_empty();
+        if image.is_empty() && options.set_image.is_empty() && !has_arguments {
+            return Err(RequestError::CopyWithoutChange);
+        }
+        if has_arguments && options.container.is_none() && image.is_empty() {
+            return Err(RequestError::ArgumentsForNobody);
+        }
+        return Ok(());
+    }
+    if options.replace {
+        return Err(RequestError::OnlyForCopies("replace"));
+    }
+    if options.same_node {
+        return Err(RequestError::OnlyForCopies("same-node"));
+    }
+    if !options.set_image.is_empty() {
+        return Err(RequestError::OnlyForCopies("set-image"));
+    }
+    if image.is_empty() && !request.own_strategy {
+        return Err(RequestError::NoImage);
+    }
+    Ok(())
+}
+
+/// An empty value sets nothing, as in kubectl.
+fn sets_too_much(custom: &Object) -> bool {
+    let is_set = |field: &str| match custom.get(field) {
+        None | Some(serde_json::Value::Null) => false,
+        Some(serde_json::Value::String(text)) => !text.is_empty(),
+        Some(serde_json::Value::Array(items)) => !items.is_empty(),
+        Some(_) => true,
+    };
+    ["name", "command", "image", "lifecycle", "volumeDevices"]
+        .into_iter()
+        .any(is_set)
+}
+
+/// Flags that have no effect on this kind of debugging: kubectl ignores them without a word, we say so.
+pub fn ignored_flags(options: &DebugOptions, is_node: bool) -> Vec<Diagnostic> {
+    let is_copy = options.copy_to.is_some() && !is_node;
+    let mut ignored: Vec<&str> = Vec::new();
+    if is_node {
+        ignored.extend(options.copy_to.as_ref().map(|_| "copy-to"));
+        ignored.extend(options.target_container.as_ref().map(|_| "target"));
+    }
+    if !is_copy {
+        ignored.extend(options.share_processes.map(|_| "share-processes"));
+        let usual = Keep::default();
+        let kept = [
+            ("keep-labels", options.keep.labels != usual.labels),
+            ("keep-annotations", options.keep.annotations != usual.annotations),
+            ("keep-liveness", options.keep.liveness != usual.liveness),
+            ("keep-readiness", options.keep.readiness != usual.readiness),
+            ("keep-startup", options.keep.startup != usual.startup),
+            (
+                "keep-init-containers",
+                options.keep.init_containers != usual.init_containers,
+            ),
+        ];
+        ignored.extend(kept.into_iter().filter_map(|(flag, typed)| typed.then_some(flag)));
+    }
+    let reason = if is_node {
+        "when the target is a node"
+    } else {
+        "without --copy-to"
+    };
+    ignored
+        .into_iter()
+        .map(|flag| Diagnostic::warning("flag-ignored", format!("--{flag} has no effect {reason}")))
+        .collect()
+}
+
+/// The notice for a profile that is going away.
+pub fn deprecation(profile: Profile) -> Option<&'static str> {
+    (profile == Profile::Legacy).then_some(
+        "--profile=legacy is deprecated and planned to be removed in v1.39. It is recommended to specify other \
+         profile, for example \"--profile=general\".",
+    )
+}
+
+/// The notice that processes of another container are joined.
+pub fn targeting(container: &str) -> String {
+    format!(
+        "Targeting container {container:?}. If you don't see processes from this container it may be because the \
+         container runtime doesn't support this feature."
+    )
+}
+
+/// Finds a profile by the name that was typed.
+///
+/// # Errors
+/// Fails with kubectl's words, and with the nearest name as a hint.
+pub fn profile(typed: &str) -> Result<Profile, UnknownProfile> {
+    Profile::from_name(typed).ok_or_else(|| UnknownProfile {
+        nearest: names::nearest(typed, Profile::ALL.map(Profile::name)).map(str::to_owned),
+        typed: typed.to_owned(),
+    })
+}
+
+/// A profile that there is not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown profile: {typed}")]
+pub struct UnknownProfile {
+    /// What was typed.
+    pub typed: String,
+    /// What was probably meant.
+    pub nearest: Option<String>,
+}
+
+/// Reads the partial container of `--custom` and refuses fields that no container has.
+///
+/// # Errors
+/// Fails at the first unknown field or wrong type, with its place.
+pub fn custom(container: &serde_json::Value) -> Result<Object, strict::StrictError> {
+    let Some(fields) = container.as_object() else {
+        return Err(strict::StrictError {
+            at: String::new(),
+            message: "it must be an object".into(),
+        });
+    };
+    // A name is the one field that the API's type insists on and a partial container may not have.
+    let mut complete = fields.clone();
+    complete.entry("name").or_insert_with(|| "debugger".into());
+    if let Some(unknown) = misplaced(&complete) {
+        return Err(unknown);
+    }
+    strict::from_value::<k8s_openapi::api::core::v1::Container>(&complete.into())?;
+    Ok(fields.clone())
+}
+
+/// A field of the ephemeral container that a custom container cannot set.
+fn misplaced(container: &Object) -> Option<strict::StrictError> {
+    container.contains_key("targetContainerName").then(|| strict::StrictError {
+        at: "/targetContainerName".into(),
+        message: format!(
+            "unknown field \"targetContainerName\"; use --target=CONTAINER for the container of spec.{} to join",
+            ContainerKind::Regular.field()
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(change: impl FnOnce(&mut Request)) -> String {
+        let mut request = Request {
+            targets: 1,
+            ..Request::default()
+        };
+        change(&mut request);
+        check(&request).map_or_else(|error| error.to_string(), |()| "fine".into())
+    }
+
+    #[test]
+    fn the_first_mistake_in_kubectls_order_is_reported() {
+        let nothing = refusal(|_| {});
+        assert_eq!(nothing, "you must specify --image when not using --copy-to.");
+        let everything = refusal(|request| {
+            request.attach = Some(true);
+            request.options.tty = true;
+        });
+        assert!(
+            everything.starts_with("you must specify --container"),
+            "{everything}"
+        );
+        let no_target = refusal(|request| {
+            request.targets = 0;
+            request.options.image = Some("busybox".into());
+            request.options.tty = true;
+        });
+        assert_eq!(no_target, "NAME or filename is required for debug");
+        let empty_copy = refusal(|request| request.options.copy_to = Some("c".into()));
+        assert_eq!(
+            empty_copy,
+            "you must specify --image, --set-image or command arguments."
+        );
+    }
+
+    #[test]
+    fn custom_knows_every_field_of_a_container() {
+        let good = json!({"env": [{"name": "A", "value": "1"}], "resources": {"limits": {"cpu": "1"}}, "securityContext": {"runAsUser": 0}});
+        assert_eq!(custom(&good).unwrap(), *good.as_object().unwrap());
+        for (bad, wanted) in [
+            (
+                json!({"securityContext": {"privilegd": true}}),
+                r#"securityContext: unknown field "privilegd" in securityContext; did you mean "privileged"?"#,
+            ),
+            (json!({"env": "no"}), "env: invalid type: string \"no\", expected"),
+            (json!({"targetContainerName": "main"}), "use --target"),
+            (json!([]), "must be an object"),
+        ] {
+            let message = custom(&bad).unwrap_err().to_string();
+            assert!(message.contains(wanted), "{message}");
+        }
+    }
+}

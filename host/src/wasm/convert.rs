@@ -1,0 +1,107 @@
+//! From the contract's generated types to ours. Everything that comes in is bounded and made harmless here.
+
+use trocar_sdk::{Diagnostic, Failure, FailureKind, Severity};
+
+use super::{
+    bindings::strategy::{exports::trocar::plugin::strategy as abi, trocar::plugin::types},
+    error::WasmError,
+    limits::{Limit, Limits},
+    log::plain,
+};
+
+/// The longest text for people that is kept of a message, in bytes.
+const LONGEST_MESSAGE: usize = 4 << 10;
+
+/// The most diagnostics that are kept of an answer.
+const MOST_DIAGNOSTICS: usize = 100;
+
+/// A strategy's answer as it came: the objects are JSON text that nobody has looked at yet.
+#[derive(Debug)]
+pub(crate) struct GuestPlan {
+    /// Action and object of each step.
+    pub(crate) steps: Vec<(String, String)>,
+    pub(crate) attach: Option<String>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+pub(crate) fn plan(plan: abi::Plan, limits: &Limits) -> Result<GuestPlan, WasmError> {
+    let steps: Vec<(String, String)> = plan
+        .steps
+        .into_iter()
+        .map(|step| (step.action, step.object))
+        .collect();
+    let size: u64 = steps
+        .iter()
+        .map(|(action, object)| (action.len() + object.len()) as u64)
+        .sum();
+    check_result_size(size, limits)?;
+    Ok(GuestPlan {
+        steps,
+        attach: plan.attach.map(|name| message(&name)),
+        diagnostics: diagnostics(plan.diagnostics),
+    })
+}
+
+pub(crate) fn check_result_size(size: u64, limits: &Limits) -> Result<(), WasmError> {
+    if size <= limits.result {
+        return Ok(());
+    }
+    Err(WasmError::Limit {
+        limit: Limit::Result,
+        allowed: limits.result,
+        asked: Some(size),
+    })
+}
+
+pub(crate) fn failure(failure: types::Failure) -> Failure {
+    Failure {
+        kind: match failure.kind {
+            types::FailureKind::InvalidSettings => FailureKind::InvalidSettings,
+            types::FailureKind::InvalidRequest => FailureKind::InvalidRequest,
+            types::FailureKind::UnsupportedTarget => FailureKind::UnsupportedTarget,
+            types::FailureKind::Unavailable => FailureKind::Unavailable,
+            types::FailureKind::Internal => FailureKind::Internal,
+        },
+        code: message(&failure.code),
+        message: message(&failure.message),
+        diagnostics: diagnostics(failure.diagnostics),
+    }
+}
+
+pub(crate) fn diagnostics(found: Vec<types::Diagnostic>) -> Vec<Diagnostic> {
+    let more = found.len().saturating_sub(MOST_DIAGNOSTICS);
+    let mut kept: Vec<Diagnostic> = found.into_iter().take(MOST_DIAGNOSTICS).map(diagnostic).collect();
+    if more > 0 {
+        kept.push(Diagnostic::warning(
+            "diagnostics-dropped",
+            format!("{more} more diagnostics of the plugin were dropped"),
+        ));
+    }
+    kept
+}
+
+fn diagnostic(found: types::Diagnostic) -> Diagnostic {
+    Diagnostic {
+        severity: match found.severity {
+            types::Severity::Error => Severity::Error,
+            types::Severity::Warning => Severity::Warning,
+            types::Severity::Info => Severity::Info,
+        },
+        code: message(&found.code),
+        at: found.at.map(|at| message(&at)),
+        message: message(&found.message),
+        help: found.help.map(|help| message(&help)),
+    }
+}
+
+/// Text for people: of a bounded length, without anything that a terminal would obey.
+fn message(text: &str) -> String {
+    if text.len() <= LONGEST_MESSAGE {
+        return plain(text);
+    }
+    let end = (0..=LONGEST_MESSAGE)
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or(0);
+    format!("{} … ({} bytes dropped)", plain(&text[..end]), text.len() - end)
+}

@@ -1,0 +1,25 @@
+//! Running components: contents only. Nothing in here knows that a cluster exists.
+
+mod bindings;
+mod cache;
+mod component;
+mod config;
+mod convert;
+mod error;
+mod limits;
+mod log;
+mod runtime;
+mod state;
+mod trusted;
+mod wasi;
+
+pub use cache::check as check_cache;
+pub(crate) use component::{
+    Inspected, check_encoding, check_size, has_manifest, inspect, is_core_module, with_manifest,
+};
+pub(crate) use convert::GuestPlan;
+pub use error::{Blame, WasmError};
+pub use limits::{Limit, Limits};
+pub use log::{LogLevel, LogLine};
+pub(crate) use runtime::{Allocation, CallContext, Code, Loaded, PlanInput, Runtime};
+pub(crate) use state::Reads;

@@ -1,0 +1,9 @@
+//! The strategy `copy`: creates a copy of a pod to debug, and leaves the original alone unless told otherwise.
+#![forbid(unsafe_code)]
+
+mod plan;
+
+pub use plan::make_plan;
+
+#[cfg(feature = "guest")]
+trocar_sdk::strategy!(make_plan);

@@ -1,0 +1,212 @@
+//! From a pod and options to a plan that creates a copy of it. Pure.
+
+use serde_json::json;
+use trocar_sdk::{
+    DebugOptions, Diagnostic, Failure, Keep, Object, Plan, Pod, Profile, Request, Step, custom, names,
+    plan::{change_container, debug_container, non_root_warning},
+    pod::{ContainerKind, object},
+    profile::apply_to_copy,
+};
+
+/// Plans a copy of a pod, as `kubectl debug POD --copy-to=…` does.
+///
+/// # Errors
+/// Fails when the target is not a pod, when there is no `--copy-to`, when `--set-image` names a container that the
+/// pod does not have, and when neither an image nor an existing container is named.
+pub fn make_plan(request: Request) -> Result<Plan, Failure> {
+    let options = &request.options;
+    let original = request.target.into_pod()?;
+    let name = options
+        .copy_to
+        .as_deref()
+        .ok_or_else(|| Failure::invalid_request("no-copy-name", "the strategy copy needs --copy-to=NAME"))?;
+    let mut notes = Vec::new();
+    let replaced = original.name().to_owned();
+    let mut copy = copy_of(original, name, options);
+    set_images(&mut copy, options)?;
+    let debugged = place_debug_container(&mut copy, options, &request.context.suffix, &mut notes)?;
+    apply_to_copy(options.profile, &mut copy, debugged.as_deref(), &options.keep);
+    share_processes(&mut copy, options, &mut notes);
+    notes.extend(keep_labels_warning(&copy, options));
+    match &debugged {
+        Some(name) => {
+            apply_custom(&mut copy, name, options)?;
+            if let Some(container) = copy.container(name) {
+                notes.extend(non_root_warning(&copy, container.container));
+            }
+        }
+        None => notes.extend(ignored_custom(options)),
+    }
+    let mut plan = Plan::create_pod(copy, debugged);
+    plan.diagnostics = notes;
+    if options.replace {
+        plan = plan.then(Step::DeletePod {
+            name: replaced,
+            grace_period_seconds: Some(0),
+        });
+    }
+    Ok(plan)
+}
+
+/// A pod with the original's spec, labels and annotations, and nothing else of it: no owner, no identity, no node.
+fn copy_of(mut original: Pod, name: &str, options: &DebugOptions) -> Pod {
+    let mut metadata = Object::new();
+    metadata.insert("name".into(), name.into());
+    if let Some(kept) = original.metadata() {
+        for field in ["namespace", "labels", "annotations"] {
+            if let Some(value) = kept.get(field) {
+                metadata.insert(field.into(), value.clone());
+            }
+        }
+    }
+    let mut spec = std::mem::take(original.spec_mut());
+    spec.remove(ContainerKind::Ephemeral.field());
+    if !options.same_node {
+        spec.remove("nodeName");
+    }
+    let mut copy = Object::new();
+    copy.insert("apiVersion".into(), "v1".into());
+    copy.insert("kind".into(), "Pod".into());
+    copy.insert("metadata".into(), metadata.into());
+    copy.insert("spec".into(), spec.into());
+    Pod(copy)
+}
+
+fn set_images(copy: &mut Pod, options: &DebugOptions) -> Result<(), Failure> {
+    let known: Vec<&str> = copy
+        .containers_of(ContainerKind::Regular)
+        .map(|found| found.name())
+        .collect();
+    for name in options.set_image.keys() {
+        if name != "*" && !known.contains(&name.as_str()) {
+            return Err(unknown_set_image(copy, name, &known));
+        }
+    }
+    for container in copy.containers_mut(ContainerKind::Regular) {
+        let name = container.get("name").and_then(|name| name.as_str());
+        let image = name
+            .and_then(|name| options.set_image.get(name))
+            .or_else(|| options.set_image.get("*"));
+        if let Some(image) = image {
+            container.insert("image".into(), image.as_str().into());
+        }
+    }
+    Ok(())
+}
+
+fn unknown_set_image(copy: &Pod, name: &str, known: &[&str]) -> Failure {
+    let is_init = copy
+        .containers_of(ContainerKind::Init)
+        .any(|found| found.name() == name);
+    let reason = if is_init {
+        "is an init container, whose image --set-image does not change".to_owned()
+    } else {
+        match names::nearest(name, known.iter().copied()) {
+            Some(meant) => format!("is no container of the pod; did you mean {meant:?}?"),
+            None => "is no container of the pod".to_owned(),
+        }
+    };
+    Failure::invalid_request(
+        "no-such-container",
+        format!(
+            "--set-image={name}=…: {name:?} {reason} (containers: {})",
+            names::list(known.iter().copied())
+        ),
+    )
+}
+
+/// Changes the container that `--container` names, or adds one. None when the copy only changes images.
+fn place_debug_container(
+    copy: &mut Pod,
+    options: &DebugOptions,
+    suffix: &str,
+    notes: &mut Vec<Diagnostic>,
+) -> Result<Option<String>, Failure> {
+    let named = options.container.as_deref();
+    if let Some(container) = named.and_then(|name| copy.container_mut(name)) {
+        change_container(container, options);
+        return Ok(named.map(str::to_owned));
+    }
+    if options.image.is_none() {
+        if !options.set_image.is_empty() {
+            return Ok(None);
+        }
+        return Err(Failure::invalid_request(
+            "no-image",
+            "you must specify image when creating new container",
+        ));
+    }
+    let name = named.map_or_else(|| generated_name(copy, suffix, notes), str::to_owned);
+    copy.push_container(ContainerKind::Regular, debug_container(&name, options));
+    Ok(Some(name))
+}
+
+fn generated_name(copy: &Pod, suffix: &str, notes: &mut Vec<Diagnostic>) -> String {
+    let taken = copy.container_names();
+    let name = names::unused_name("debugger", suffix, |name| taken.contains(&name));
+    notes.push(Diagnostic::info(
+        "container-name-generated",
+        format!("Defaulting debug container name to {name}."),
+    ));
+    name
+}
+
+/// `--share-processes` wins over the profile, but the API server refuses it beside `hostPID`, where it would add nothing.
+fn share_processes(copy: &mut Pod, options: &DebugOptions, notes: &mut Vec<Diagnostic>) {
+    let Some(wanted) = options.share_processes else {
+        return;
+    };
+    if wanted && copy.flag("hostPID") {
+        notes.push(
+            Diagnostic::warning(
+                "share-processes-ignored",
+                "--share-processes is ignored: the pod uses hostPID, which shows all processes of the node already",
+            )
+            .at(["spec", "hostPID"]),
+        );
+        return;
+    }
+    copy.spec_mut()
+        .insert("shareProcessNamespace".into(), json!(wanted));
+}
+
+fn apply_custom(copy: &mut Pod, name: &str, options: &DebugOptions) -> Result<(), Failure> {
+    let Some(custom) = &options.custom else {
+        return Ok(());
+    };
+    let pod_name = copy.name().to_owned();
+    let container = copy
+        .containers_mut(ContainerKind::Regular)
+        .find(|container| container.get("name").and_then(|found| found.as_str()) == Some(name))
+        .ok_or_else(|| {
+            Failure::invalid_request(
+                "custom-init-container",
+                format!("unable to find the {name} container in the pod {pod_name}"),
+            )
+        })?;
+    custom::merge(container, custom);
+    Ok(())
+}
+
+fn ignored_custom(options: &DebugOptions) -> Option<Diagnostic> {
+    options.custom.as_ref().map(|_| {
+        Diagnostic::warning(
+            "custom-ignored",
+            "--custom is ignored: a copy with only --set-image has no debug container",
+        )
+    })
+}
+
+/// The legacy profile drops labels whatever is asked, which is easily overlooked.
+fn keep_labels_warning(copy: &Pod, options: &DebugOptions) -> Option<Diagnostic> {
+    let dropped = options.profile == Profile::Legacy
+        && options.keep != Keep::default()
+        && options.keep.labels
+        && object(&copy.0, "metadata").is_some_and(|metadata| !metadata.contains_key("labels"));
+    dropped.then(|| {
+        Diagnostic::warning(
+            "labels-dropped",
+            "--keep-labels has no effect with --profile=legacy",
+        )
+    })
+}

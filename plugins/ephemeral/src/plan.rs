@@ -1,0 +1,77 @@
+//! From a pod and options to a plan with one ephemeral container. Pure.
+
+use trocar_sdk::{
+    DebugOptions, Diagnostic, Failure, Plan, Pod, Request, custom, names,
+    plan::{debug_container, non_root_warning},
+    profile::apply_to_ephemeral,
+};
+
+/// Plans an ephemeral container for a pod, as `kubectl debug POD --image=…` does.
+///
+/// # Errors
+/// Fails when the target is not a pod, when the name of the container is taken, and when `--target` names no
+/// container of the pod.
+pub fn make_plan(request: Request) -> Result<Plan, Failure> {
+    let options = &request.options;
+    let pod = request.target.into_pod()?;
+    let mut notes = Vec::new();
+    let name = match &options.container {
+        Some(name) => unused(&pod, name)?,
+        None => {
+            let name = generated_name(&pod, &request.context.suffix);
+            notes.push(Diagnostic::info(
+                "container-name-generated",
+                format!("Defaulting debug container name to {name}."),
+            ));
+            name
+        }
+    };
+    let mut container = debug_container(&name, options);
+    if let Some(target) = target_container(&pod, options)? {
+        container.insert("targetContainerName".into(), target.into());
+    }
+    apply_to_ephemeral(options.profile, &mut container);
+    if let Some(custom) = &options.custom {
+        custom::merge(&mut container, custom);
+    }
+    notes.extend(non_root_warning(&pod, &container));
+    let mut plan = Plan::ephemeral_container(container);
+    plan.diagnostics = notes;
+    Ok(plan)
+}
+
+fn generated_name(pod: &Pod, suffix: &str) -> String {
+    let taken = pod.container_names();
+    names::unused_name("debugger", suffix, |name| taken.contains(&name))
+}
+
+fn unused(pod: &Pod, name: &str) -> Result<String, Failure> {
+    if pod.container(name).is_none() {
+        return Ok(name.to_owned());
+    }
+    Err(Failure::invalid_request(
+        "container-name-taken",
+        format!(
+            "pod {:?} already has a container named {name:?}; the names taken are {}",
+            pod.name(),
+            names::list(pod.container_names())
+        ),
+    ))
+}
+
+fn target_container<'a>(pod: &Pod, options: &'a DebugOptions) -> Result<Option<&'a str>, Failure> {
+    let Some(target) = options.target_container.as_deref() else {
+        return Ok(None);
+    };
+    if pod.container(target).is_some() {
+        return Ok(Some(target));
+    }
+    Err(Failure::invalid_request(
+        "no-such-container",
+        format!(
+            "--target={target}: pod {:?} has no such container; it has {}",
+            pod.name(),
+            names::list(pod.container_names())
+        ),
+    ))
+}

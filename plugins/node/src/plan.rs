@@ -1,0 +1,74 @@
+//! From a node and options to a plan with one pod on it. Pure.
+
+use serde_json::json;
+use trocar_sdk::{
+    Diagnostic, Failure, Object, Plan, Pod, Profile, Request, custom, names,
+    plan::debug_container,
+    pod::{object, text},
+    profile::{apply_to_node_pod, apply_to_windows_node_pod},
+};
+
+/// The longest name that a pod may have.
+const LONGEST_NAME: usize = 253;
+
+/// Plans a pod on a node, as `kubectl debug node/NAME --image=…` does: put there without the scheduler,
+/// tolerating every taint, never restarted.
+///
+/// # Errors
+/// Fails when the target is not a node.
+pub fn make_plan(request: Request) -> Result<Plan, Failure> {
+    let options = &request.options;
+    let node = request.target.into_node()?;
+    let node_name = metadata_text(&node, "name").unwrap_or_default();
+    let container_name = options.container.as_deref().unwrap_or("debugger");
+    let pod_name = pod_name(node_name, &request.context.suffix);
+    let container = debug_container(container_name, options);
+    let mut pod = Pod(as_object(json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": pod_name, "namespace": request.context.namespace},
+        "spec": {
+            "containers": [container],
+            "nodeName": node_name,
+            "restartPolicy": "Never",
+            "tolerations": [{"operator": "Exists"}],
+        },
+    })));
+    if options.profile == Profile::Sysadmin && is_windows(&node) {
+        apply_to_windows_node_pod(&mut pod, container_name);
+    } else {
+        apply_to_node_pod(options.profile, &mut pod, container_name);
+    }
+    if let (Some(custom), Some(container)) = (&options.custom, pod.container_mut(container_name)) {
+        custom::merge(container, custom);
+    }
+    let note = Diagnostic::info(
+        "creating-pod",
+        format!("Creating debugging pod {pod_name} with container {container_name} on node {node_name}."),
+    );
+    Ok(Plan::create_pod(pod, Some(container_name.to_owned())).with(note))
+}
+
+/// A node's name may be as long as a pod's, so the part that comes from the node gives way.
+fn pod_name(node_name: &str, suffix: &str) -> String {
+    let room = LONGEST_NAME - "node-debugger-".len() - 1 - suffix.len();
+    let kept = node_name.get(..room).unwrap_or(node_name);
+    let kept = kept.trim_end_matches(['-', '.']);
+    names::unused_name(&format!("node-debugger-{kept}"), suffix, |_| false)
+}
+
+fn is_windows(node: &Object) -> bool {
+    let labels = object(node, "metadata").and_then(|metadata| object(metadata, "labels"));
+    labels.and_then(|labels| text(labels, "kubernetes.io/os")) == Some("windows")
+}
+
+fn metadata_text<'a>(object_: &'a Object, field: &str) -> Option<&'a str> {
+    text(object(object_, "metadata")?, field)
+}
+
+fn as_object(value: serde_json::Value) -> Object {
+    match value {
+        serde_json::Value::Object(object) => object,
+        _ => Object::new(),
+    }
+}
