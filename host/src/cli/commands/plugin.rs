@@ -140,9 +140,10 @@ fn compile(folder: &Path, locked: bool) -> Result<PathBuf, CliError> {
     let mut command = Command::new(&cargo);
     command
         .args([
-            "build",
+            "rustc",
             "--release",
             "--lib",
+            "--crate-type=cdylib",
             "--message-format=json-render-diagnostics",
         ])
         .args(["--target", TARGET])
@@ -167,8 +168,7 @@ fn compile(folder: &Path, locked: bool) -> Result<PathBuf, CliError> {
         );
     }
     artifact(&output.stdout, folder).ok_or_else(|| {
-        CliError::new("the crate makes no WebAssembly")
-            .hint("its Cargo.toml needs [lib] crate-type = [\"cdylib\"]")
+        CliError::new("the crate makes no WebAssembly").hint("a plugin is a library: it needs a src/lib.rs")
     })
 }
 
