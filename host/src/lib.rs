@@ -1,10 +1,12 @@
 //! Debug Kubernetes pods and nodes, with sandboxed WebAssembly plugins that decide how.
 
 pub mod capability;
+pub mod cluster;
 pub mod documents;
 mod engine;
 pub mod plan;
 pub mod plugin;
+pub mod reference;
 pub mod request;
 pub mod strict;
 pub mod target;

@@ -18,6 +18,9 @@ struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
+  # A shell beside the container app of a pod
+  trocar debug -it web-0 --image=busybox:1.36 --target=app
+
   # What would a debug of this pod create? No cluster needed
   trocar plan -f pod.yaml --image=busybox:1.36
 
@@ -31,6 +34,8 @@ const EXAMPLES: &str = "Examples:
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Debug a pod, a node, or the pods of a workload
+    Debug(Box<DebugArgs>),
     /// Show what a debug would create, without a cluster
     Plan(PlanArgs),
     /// List, inspect and build plugins
@@ -203,9 +208,125 @@ pub(crate) struct PluginFlags {
     /// Raise or lower a limit of the plugin, for example time=5s or memory=128Mi (can be repeated)
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) limit: Vec<String>,
-    /// Show the plugin's log; more often for more of it
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
+    /// Show more: from 1 what plugins log, from 6 every request
+    #[arg(short = 'v', long = "v", visible_alias = "verbose", num_args = 0..=1, require_equals = true,
+        default_value = "0", default_missing_value = "1", value_name = "LEVEL")]
+    pub(crate) verbose: Verbosity,
+}
+
+/// How much is shown besides the result: 0 to 10, as `-v` of kubectl.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Verbosity(pub(crate) u8);
+
+impl std::str::FromStr for Verbosity {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        typed.parse().map(Self)
+    }
+}
+
+/// The flags that say which cluster, as every kubectl command has them.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ConnectionFlags {
+    /// The kubeconfig file (default: KUBECONFIG, ~/.kube/config, or the pod that this runs in)
+    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context
+    #[arg(long, value_name = "NAME", help_heading = CONNECTION)]
+    pub(crate) context: Option<String>,
+    /// The kubeconfig's cluster
+    #[arg(long, value_name = "NAME", help_heading = CONNECTION)]
+    pub(crate) cluster: Option<String>,
+    /// The kubeconfig's user
+    #[arg(long, value_name = "NAME", help_heading = CONNECTION)]
+    pub(crate) user: Option<String>,
+    /// Act as this user
+    #[arg(long = "as", value_name = "USER", help_heading = CONNECTION)]
+    pub(crate) as_user: Option<String>,
+    /// Act as a member of this group (can be repeated)
+    #[arg(long, value_name = "GROUP", help_heading = CONNECTION)]
+    pub(crate) as_group: Vec<String>,
+    /// How long one request may take, for example 5s or 1m; 0 for as long as it takes
+    #[arg(long, value_name = "TIME", default_value = "0", help_heading = CONNECTION)]
+    pub(crate) request_timeout: String,
+}
+
+const CONNECTION: &str = "Cluster";
+
+const DEBUG_EXAMPLES: &str = "Examples:
+  # A shell beside a container, seeing its processes
+  trocar debug -it web-0 --image=busybox:1.36 --target=app
+
+  # The best pod of a deployment
+  trocar debug -it deploy/web --image=busybox:1.36
+
+  # A copy of the pod with another command; the original stays as it is
+  trocar debug -it web-0 --copy-to=web-debug --container=app -- sh
+
+  # A root shell on a node
+  trocar debug -it node/n1 --image=busybox:1.36 --profile=sysadmin
+
+  # One command in every pod with a label: its output, and its exit code
+  trocar debug -l app=web --image=busybox:1.36 --attach -- wget -qO- localhost:8080/healthz
+
+  # What would be done?
+  trocar debug web-0 --image=busybox:1.36 --dry-run=server -o diff
+
+Exit codes: the program's own when attached; 0 when a debug container or pod was made; 125 when trocar itself failed";
+
+/// `trocar debug`.
+#[derive(Debug, Args)]
+#[command(after_help = DEBUG_EXAMPLES)]
+pub(crate) struct DebugArgs {
+    /// Pod, node/NAME, or a workload with pods such as deploy/NAME, sts/NAME or svc/NAME
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+    #[command(flatten)]
+    pub(crate) debug: DebugFlags,
+    /// Debug the pods with these labels
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub(crate) selector: Option<String>,
+    /// Debug every pod of a workload, not only the best one
+    #[arg(long)]
+    pub(crate) all_pods: bool,
+    /// The namespace of pods (default: the context's)
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// Write nothing: show what would be done, or let the server check it
+    #[arg(long, value_enum, value_name = "WHO", default_value = "none", default_missing_value = "client",
+        num_args = 0..=1, require_equals = true)]
+    pub(crate) dry_run: DryRunMode,
+    /// Print the plan, or what it changes, besides carrying it out
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<PlanOutput>,
+    /// How long the debug container may take to start, for example 30s or 5m
+    #[arg(long, value_name = "TIME", default_value = "1m")]
+    pub(crate) pod_running_timeout: String,
+    /// Keys that leave the session and let the program go on
+    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
+    pub(crate) detach_keys: String,
+    /// Do not ask whether a plan may give more than the flags ask for
+    #[arg(short = 'y', long)]
+    pub(crate) yes: bool,
+    /// Letters for generated names, instead of random ones
+    #[arg(long, value_name = "LETTERS")]
+    pub(crate) suffix: Option<String>,
+    #[command(flatten)]
+    pub(crate) plugin: PluginFlags,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionFlags,
+}
+
+/// Who checks a plan that is not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DryRunMode {
+    /// Nobody: it is carried out
+    None,
+    /// This program
+    Client,
+    /// The API server, with all its admission rules
+    Server,
 }
 
 /// `trocar plugin list`.
@@ -290,7 +411,7 @@ pub(crate) struct PluginPackArgs {
 /// Parses the command line. Help and version are printed and end the program.
 pub(crate) fn parse(typed: impl IntoIterator<Item = OsString>) -> Result<Command, CliError> {
     let command = Arguments::command().args_override_self(true);
-    let matches = match command.try_get_matches_from(typed) {
+    let matches = match command.try_get_matches_from(joined_verbosity(typed)) {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
@@ -298,6 +419,26 @@ pub(crate) fn parse(typed: impl IntoIterator<Item = OsString>) -> Result<Command
     };
     let arguments = Arguments::from_arg_matches(&matches).map_err(|error| usage_error(&error))?;
     Ok(arguments.command)
+}
+
+/// kubectl takes `-v 6` as well as `-v=6`; a number after `-v` is never a target.
+fn joined_verbosity(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::new();
+    let mut is_command = false;
+    for item in typed {
+        is_command |= item == "--";
+        let is_number = item
+            .to_str()
+            .is_some_and(|text| text.len() <= 2 && text.parse::<u8>().is_ok());
+        match joined.last_mut() {
+            Some(last) if !is_command && is_number && (last == "-v" || last == "--v") => {
+                last.push("=");
+                last.push(&item);
+            }
+            _ => joined.push(item),
+        }
+    }
+    joined
 }
 
 /// Says what is wrong with a command line in kubectl's words where it has some.

@@ -9,6 +9,8 @@ use super::{exit_code, ui};
 /// A failure, ready to be shown.
 #[derive(Debug)]
 pub(crate) struct CliError {
+    /// What stands before the message.
+    label: &'static str,
     message: String,
     notes: Vec<String>,
     hints: Vec<String>,
@@ -20,11 +22,24 @@ pub(crate) struct CliError {
 impl CliError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
+            label: "error: ",
             message: message.into(),
             notes: Vec::new(),
             hints: Vec::new(),
             code: exit_code::FAILED,
             kubectls: false,
+        }
+    }
+
+    /// A message that says itself what it is, as those of a server do.
+    pub(crate) fn worded(message: impl Into<String>) -> Self {
+        let message = message.into();
+        match message.strip_prefix("error: ") {
+            Some(message) => Self::new(message),
+            None => Self {
+                label: "",
+                ..Self::new(message)
+            },
         }
     }
 
@@ -62,7 +77,7 @@ impl CliError {
 
     /// Shows the failure on stderr.
     pub(crate) fn report(self) -> ExitCode {
-        ui::error_line(&format!("error: {}", self.message));
+        ui::error_line(&format!("{}{}", self.label, self.message));
         for note in &self.notes {
             ui::error_line(&format!("  {note}"));
         }
@@ -104,7 +119,7 @@ impl From<PluginError> for CliError {
 }
 
 impl CliError {
-    fn note(mut self, note: impl Into<String>) -> Self {
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
     }

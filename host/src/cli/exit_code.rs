@@ -5,3 +5,8 @@ pub(crate) const FAILED: u8 = 1;
 
 /// The command line makes no sense.
 pub(crate) const USAGE: u8 = 2;
+
+/// `trocar debug` itself failed. Any other code may be the program's own.
+///
+/// Source: the same code of `docker run` and `podman run`.
+pub(crate) const DEBUG_FAILED: u8 = 125;

@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
-use trocar::{Diagnostic, Engine, EngineConfig, LogLevel, LogLine};
+use trocar::{Diagnostic, Engine, EngineConfig, LogLevel, LogLine, cluster::Stream};
 
 use super::error::CliError;
 
@@ -15,6 +15,52 @@ pub(crate) fn output(text: &str) -> Result<(), CliError> {
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
         .map_err(|error| CliError::new(format!("cannot write to stdout: {error}")))
+}
+
+/// Writes bytes of a debugged program, right away.
+pub(crate) fn program_output(stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    match stream {
+        Stream::Stdout => {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(bytes)?;
+            stdout.flush()
+        }
+        Stream::Stderr => io::stderr().lock().write_all(bytes),
+    }
+}
+
+/// Takes back what was written last: up so many rows, and clear to the end of the screen.
+pub(crate) fn take_back(rows: usize) -> io::Result<()> {
+    let up = if rows == 0 {
+        String::new()
+    } else {
+        format!("\x1b[{rows}A")
+    };
+    program_output(Stream::Stdout, format!("\r{up}\x1b[J").as_bytes())
+}
+
+/// Shows a line on stderr that the next one replaces; nothing where nobody looks. Empty to remove it.
+pub(crate) fn live_line(text: &str) {
+    if io::stderr().is_terminal() {
+        // A longer line would wrap, and only its last row be replaced.
+        let text: String = text
+            .chars()
+            .filter(|letter| !letter.is_control())
+            .take(100)
+            .collect();
+        drop(write!(io::stderr().lock(), "\r\x1b[K{text}"));
+    }
+}
+
+/// Asks a person. Where there is none, nobody agrees.
+pub(crate) fn confirm(question: &str) -> bool {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return false;
+    }
+    drop(write!(io::stderr().lock(), "{question} [y/N] "));
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 /// Writes one line to stderr. There is nobody to tell when that fails.

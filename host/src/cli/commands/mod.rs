@@ -1,4 +1,5 @@
 //! One file for each verb.
 
+pub(crate) mod debug;
 pub(crate) mod plan;
 pub(crate) mod plugin;

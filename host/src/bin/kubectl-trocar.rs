@@ -1,0 +1,20 @@
+//! `kubectl trocar`: kubectl finds its plugins by their names, and this one becomes `trocar`.
+
+use std::{env, os::unix::process::CommandExt as _, process::Command};
+
+fn main() {
+    let mut arguments = env::args_os();
+    let _own_name = arguments.next();
+    let beside = env::current_exe().ok().and_then(|own| own.canonicalize().ok());
+    let beside = beside
+        .map(|own| own.with_file_name("trocar"))
+        .filter(|path| path.exists());
+    let program = beside.unwrap_or_else(|| "trocar".into());
+    let error = Command::new(&program).args(arguments).exec();
+    #[expect(clippy::print_stderr, reason = "there is nobody else to say it")]
+    {
+        eprintln!("error: cannot run {}: {error}", program.display());
+        eprintln!("hint: trocar belongs beside kubectl-trocar, or in a folder of PATH");
+    }
+    std::process::exit(125);
+}

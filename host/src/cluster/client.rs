@@ -1,0 +1,401 @@
+//! Raw requests to an API server: JSON as the server sent it, no field lost. Reading only, but for `write`, which
+//! `apply.rs` alone may call.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
+use http_body_util::BodyExt as _;
+use kube::{
+    client::{Body, Connection},
+    core::Status,
+};
+use serde_json::Value;
+
+use super::error::{Action, ClusterError, plain};
+use crate::reference::Kind;
+
+/// Who we say that we are.
+const USER_AGENT: &str = concat!("trocar/", env!("CARGO_PKG_VERSION"));
+
+/// The largest answer that is read, in bytes. A list of ten thousand pods is about half of it.
+const LARGEST_ANSWER: usize = 256 << 20;
+
+/// One request, for whoever wants to see them all.
+#[derive(Clone, Debug)]
+pub struct RequestTrace<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// Path and query.
+    pub path: &'a str,
+    /// The status code; none where there was no answer.
+    pub code: Option<u16>,
+    /// How long the answer took.
+    pub took: Duration,
+}
+
+type Trace = Arc<dyn Fn(&RequestTrace<'_>) + Send + Sync>;
+
+/// How a cluster is reached.
+pub struct ClusterConfig {
+    /// Address, credentials and certificates, from a kubeconfig or the pod that we run in.
+    pub kube: kube::Config,
+    /// How long a single answer may take; none to wait for ever. Streams are not bounded by it.
+    pub request_timeout: Option<Duration>,
+    /// Called for every request.
+    pub trace: Option<Trace>,
+}
+
+/// A connection to a cluster. Nothing is sent before the first request.
+#[derive(Clone)]
+pub struct Cluster {
+    client: kube::Client,
+    server: String,
+    request_timeout: Option<Duration>,
+    trace: Option<Trace>,
+}
+
+impl Cluster {
+    /// Makes a connection. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// Fails when the certificates or credentials of the configuration cannot be used.
+    pub fn new(config: ClusterConfig) -> Result<Self, ClusterError> {
+        let server = config.kube.cluster_url.to_string();
+        let server = server.trim_end_matches('/').to_owned();
+        let client =
+            kube::Client::try_from(config.kube).map_err(|error| ClusterError::Credentials(causes(&error)))?;
+        Ok(Self {
+            client,
+            server,
+            request_timeout: config.request_timeout,
+            trace: config.trace,
+        })
+    }
+
+    /// Reads one object.
+    pub(super) async fn get(&self, action: &Action) -> Result<Value, ClusterError> {
+        self.exchange(action, Method::GET, &path(action), None).await
+    }
+
+    /// Reads the objects of a kind in a namespace, perhaps only those that match a label selector.
+    pub(super) async fn list(
+        &self,
+        action: &Action,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<Value>, ClusterError> {
+        let path = with_query(path(action), query);
+        let mut list = self.exchange(action, Method::GET, &path, None).await?;
+        let (api_version, kind) = (list["apiVersion"].take(), list["kind"].take());
+        let Value::Array(mut items) = list["items"].take() else {
+            return Err(ClusterError::Answer {
+                action: action.clone(),
+                problem: "it is not a list".into(),
+            });
+        };
+        // A server leaves these two out of a list's items.
+        let kind = kind
+            .as_str()
+            .and_then(|kind| kind.strip_suffix("List"))
+            .map(str::to_owned);
+        for item in items.iter_mut().filter_map(Value::as_object_mut) {
+            item.entry("apiVersion").or_insert_with(|| api_version.clone());
+            item.entry("kind").or_insert_with(|| kind.clone().into());
+        }
+        Ok(items)
+    }
+
+    /// Changes the cluster. For `apply.rs` alone.
+    pub(super) async fn write(
+        &self,
+        action: &Action,
+        query: &[(&str, &str)],
+        content_type: &'static str,
+        body: &Value,
+    ) -> Result<Value, ClusterError> {
+        let (method, path) = match action.verb {
+            "create" => (Method::POST, collection(action)),
+            "patch" => (Method::PATCH, path(action)),
+            _ => (Method::DELETE, path(action)),
+        };
+        self.exchange(
+            action,
+            method,
+            &with_query(path, query),
+            Some((content_type, body)),
+        )
+        .await
+    }
+
+    /// Opens a stream of bytes: a watch or a log.
+    pub(super) async fn stream(&self, action: &Action, query: &[(&str, &str)]) -> Result<Body, ClusterError> {
+        let path = with_query(path(action), query);
+        let response = self.send(action, Method::GET, &path, None).await?;
+        if response.status().is_success() {
+            return Ok(response.into_body());
+        }
+        Err(self.refused(action, response).await)
+    }
+
+    /// Opens a WebSocket.
+    pub(super) async fn connect(
+        &self,
+        action: &Action,
+        query: &[(&str, &str)],
+    ) -> Result<Connection, ClusterError> {
+        let path = with_query(path(action), query);
+        let request = Request::get(&path)
+            .header(header::USER_AGENT, USER_AGENT)
+            .body(Vec::new())
+            .map_err(|error| broken(action, &error))?;
+        let started = Instant::now();
+        let answer = self.client.connect(request).await;
+        let code = match &answer {
+            Ok(_) => Some(101),
+            Err(kube::Error::Api(status)) => Some(status.code),
+            Err(_) => None,
+        };
+        self.traced("GET", &path, code, started);
+        answer.map_err(|error| self.failed(action, error))
+    }
+
+    async fn exchange(
+        &self,
+        action: &Action,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, &Value)>,
+    ) -> Result<Value, ClusterError> {
+        let exchange = async {
+            let response = self.send(action, method, path, body).await?;
+            if !response.status().is_success() {
+                return Err(self.refused(action, response).await);
+            }
+            let text = collect(action, response.into_body()).await?;
+            serde_json::from_slice(&text).map_err(|error| ClusterError::Answer {
+                action: action.clone(),
+                problem: error.to_string(),
+            })
+        };
+        match self.request_timeout {
+            None => exchange.await,
+            Some(after) => tokio::time::timeout(after, exchange).await.unwrap_or_else(|_| {
+                Err(ClusterError::TimedOut {
+                    action: action.clone(),
+                    after,
+                })
+            }),
+        }
+    }
+
+    async fn send(
+        &self,
+        action: &Action,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, &Value)>,
+    ) -> Result<Response<Body>, ClusterError> {
+        let mut request = Request::builder()
+            .method(&method)
+            .uri(path)
+            .header(header::USER_AGENT, USER_AGENT)
+            .header(header::ACCEPT, "application/json");
+        if let Some((content_type, _)) = body {
+            request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        let body = body.map_or_else(Body::empty, |(_, body)| Body::from(body.to_string().into_bytes()));
+        let request = request.body(body).map_err(|error| broken(action, &error))?;
+        let started = Instant::now();
+        let answer = self.client.send(request).await;
+        let code = answer.as_ref().ok().map(|response| response.status().as_u16());
+        self.traced(method.as_str(), path, code, started);
+        answer.map_err(|error| self.failed(action, error))
+    }
+
+    fn traced(&self, method: &str, path: &str, code: Option<u16>, started: Instant) {
+        if let Some(trace) = &self.trace {
+            trace(&RequestTrace {
+                method,
+                path,
+                code,
+                took: started.elapsed(),
+            });
+        }
+    }
+
+    async fn refused(&self, action: &Action, response: Response<Body>) -> ClusterError {
+        let code = response.status().as_u16();
+        let text = match collect(action, response.into_body()).await {
+            Ok(text) => text,
+            Err(error) => return error,
+        };
+        let status = serde_json::from_slice::<Status>(&text).unwrap_or_default();
+        let status = if status.message.is_empty() && status.reason.is_empty() {
+            let message = String::from_utf8_lossy(&text);
+            Status::failure(&plain(message.trim()), "")
+        } else {
+            status
+        };
+        ClusterError::Refused {
+            action: action.clone(),
+            status: Box::new(Status { code, ..status }),
+        }
+    }
+
+    /// From what the client library reports to what a person can use.
+    fn failed(&self, action: &Action, error: kube::Error) -> ClusterError {
+        let reason = causes(&error);
+        let server = self.server.clone();
+        match error {
+            kube::Error::Api(status) => ClusterError::Refused {
+                action: action.clone(),
+                status,
+            },
+            kube::Error::Auth(_) => ClusterError::Credentials(reason),
+            _ if reason.contains("certificate")
+                || reason.contains("TLS")
+                || reason.contains("InvalidContentType") =>
+            {
+                ClusterError::Untrusted { server, reason }
+            }
+            _ if is_connecting(&reason) => ClusterError::Unreachable { server, reason },
+            _ => ClusterError::Broken {
+                action: action.clone(),
+                reason,
+            },
+        }
+    }
+}
+
+/// Says whether an error's text is about the connection never having been made: its types are private.
+fn is_connecting(reason: &str) -> bool {
+    [
+        "onnect error",
+        "onnection refused",
+        "dns error",
+        "deadline has elapsed",
+        "unreachable",
+        "timed out",
+    ]
+    .into_iter()
+    .any(|sign| reason.contains(sign))
+}
+
+fn broken(action: &Action, error: &dyn std::error::Error) -> ClusterError {
+    ClusterError::Broken {
+        action: action.clone(),
+        reason: causes(error),
+    }
+}
+
+/// The innermost causes say what happened, the outer ones mostly where in the library.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        // An outer text often repeats the inner one.
+        if let Some(last) = texts.last_mut() {
+            if let Some(start) = last.strip_suffix(&text) {
+                *last = start.trim_end_matches([':', ' ']).to_owned();
+            }
+        }
+        texts.push(text);
+        next = error.source();
+    }
+    texts.retain(|text| !text.is_empty());
+    plain(&texts.join(": "))
+}
+
+async fn collect(action: &Action, body: Body) -> Result<Bytes, ClusterError> {
+    let limited = http_body_util::Limited::new(body, LARGEST_ANSWER);
+    let collected = limited
+        .collect()
+        .await
+        .map_err(|error| broken(action, error.as_ref()))?;
+    Ok(collected.to_bytes())
+}
+
+/// The path of the object, or of its part, that an action is about.
+fn path(action: &Action) -> String {
+    let mut path = collection(action);
+    for part in [action.name.as_str(), action.subresource] {
+        if !part.is_empty() {
+            path.push('/');
+            path.push_str(&escaped(part));
+        }
+    }
+    path
+}
+
+/// The path of all objects of the kind.
+fn collection(action: &Action) -> String {
+    let kind: Kind = action.kind;
+    let root = match kind.group() {
+        "" => "/api/v1".to_owned(),
+        group => format!("/apis/{group}/v1"),
+    };
+    match &action.namespace {
+        Some(namespace) if kind.is_namespaced() => {
+            format!("{root}/namespaces/{}/{}", escaped(namespace), kind.resource())
+        }
+        _ => format!("{root}/{}", kind.resource()),
+    }
+}
+
+fn with_query(mut path: String, query: &[(&str, &str)]) -> String {
+    for (index, (name, value)) in query.iter().enumerate() {
+        path.push(if index == 0 { '?' } else { '&' });
+        path.push_str(name);
+        path.push('=');
+        path.push_str(&escaped(value));
+    }
+    path
+}
+
+/// Percent-encodes all but the unreserved characters (RFC 3986): what was typed must not become another path.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte))
+            }
+            other => escaped.push_str(&format!("%{other:02X}")),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_cannot_leave_its_place_in_the_path() {
+        let action = Action {
+            verb: "get",
+            kind: Kind::Pod,
+            subresource: "log",
+            namespace: Some("a/b".into()),
+            name: "../../nodes?x=1#".into(),
+        };
+        assert_eq!(
+            path(&action),
+            "/api/v1/namespaces/a%2Fb/pods/..%2F..%2Fnodes%3Fx%3D1%23/log"
+        );
+        let deployment = Action {
+            kind: Kind::Deployment,
+            subresource: "",
+            name: "web".into(),
+            ..action
+        };
+        assert_eq!(
+            with_query(path(&deployment), &[("labelSelector", "a=b,c")]),
+            "/apis/apps/v1/namespaces/a%2Fb/deployments/web?labelSelector=a%3Db%2Cc"
+        );
+    }
+}

@@ -1,0 +1,21 @@
+//! Everything that talks to a cluster: reading targets, writing checked plans, waiting, attaching. Knows no plugins.
+
+mod apply;
+mod attach;
+mod client;
+mod error;
+mod lines;
+mod logs;
+mod lookup;
+mod progress;
+mod session;
+mod transcript;
+mod watch;
+
+pub use apply::{Applied, DryRun, Stamp, Unfinished, apply, stamped};
+pub use client::{Cluster, ClusterConfig, RequestTrace};
+pub use error::{Action, ClusterError};
+pub use lookup::{Found, LookupError, lookup, select};
+pub use progress::{Hopeless, Progress, nothing_starts, progress};
+pub use session::{Ended, Input, Output, Session, SessionError, SessionEvent};
+pub use transcript::{Screen, Stream};

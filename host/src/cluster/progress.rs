@@ -1,0 +1,282 @@
+//! Reading a pod's status: how far is a container, and can it still start? Pure.
+//!
+//! Source: the waiting reasons of the kubelet, and what `kubectl debug` waits for.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::error::plain;
+
+/// How long a pull may fail before we give up: a registry's hiccup passes, a wrong name does not.
+const PULL_GRACE: Duration = Duration::from_secs(4);
+
+/// How far a container is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Not yet; what it waits for, as far as anything says so.
+    Waiting(String),
+    /// It runs.
+    Running,
+    /// It has ended.
+    Ended {
+        /// The program's exit code.
+        code: i32,
+        /// Why, where it is not the program's own doing, for example `OOMKilled`.
+        reason: String,
+    },
+    /// It will not start.
+    Hopeless(Hopeless),
+}
+
+/// Why a container will not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hopeless {
+    /// The reason, quoted from the cluster where the cluster gives one.
+    pub reason: String,
+    /// What to do.
+    pub advice: Option<String>,
+    /// For how long it must be so before we believe it.
+    pub grace: Duration,
+}
+
+impl Hopeless {
+    fn at_once(reason: impl Into<String>, advice: &str) -> Self {
+        Self {
+            reason: reason.into(),
+            advice: Some(advice.to_owned()),
+            grace: Duration::ZERO,
+        }
+    }
+
+    fn now(reason: impl Into<String>, advice: &str) -> Progress {
+        Progress::Hopeless(Self::at_once(reason, advice))
+    }
+}
+
+/// Reads how far a container of a pod is.
+pub fn progress(pod: &Value, container: &str) -> Progress {
+    let status = status_of(pod, container);
+    if let Some(ended) = status.and_then(ended) {
+        return ended;
+    }
+    if status.is_some_and(|status| status["state"]["running"].is_object()) {
+        return Progress::Running;
+    }
+    if let Some(hopeless) = pod_is_hopeless(pod, container) {
+        return hopeless;
+    }
+    match status.map(|status| &status["state"]["waiting"]) {
+        Some(waiting) if waiting.is_object() => waiting_progress(waiting),
+        _ => Progress::Waiting(pod_condition(pod)),
+    }
+}
+
+fn status_of<'a>(pod: &'a Value, container: &str) -> Option<&'a Value> {
+    [
+        "containerStatuses",
+        "ephemeralContainerStatuses",
+        "initContainerStatuses",
+    ]
+    .into_iter()
+    .filter_map(|list| pod["status"][list].as_array())
+    .flatten()
+    .find(|status| status["name"] == container)
+}
+
+/// A container that was restarted has ended once, and that is the one that we were with.
+fn ended(status: &Value) -> Option<Progress> {
+    let now = &status["state"]["terminated"];
+    let terminated = if now.is_object() {
+        now
+    } else {
+        &status["lastState"]["terminated"]
+    };
+    let code = terminated["exitCode"].as_i64()?;
+    let reason = text(terminated, "reason");
+    let message = text(terminated, "message");
+    // These never ran: what stands as an exit code is the container runtime's own.
+    if matches!(
+        reason,
+        "ContainerCannotRun" | "StartError" | "ContainerStatusUnknown"
+    ) {
+        return Some(Hopeless::now(
+            said(reason, message),
+            "is the command right? What stands after -- must be a program of the image",
+        ));
+    }
+    let own = matches!(reason, "Completed" | "Error" | "");
+    Some(Progress::Ended {
+        code: i32::try_from(code).unwrap_or(i32::MAX),
+        reason: if own { String::new() } else { said(reason, message) },
+    })
+}
+
+fn pod_is_hopeless(pod: &Value, container: &str) -> Option<Progress> {
+    let is_ephemeral = pod["spec"]["ephemeralContainers"]
+        .as_array()
+        .is_some_and(|containers| containers.iter().any(|found| found["name"] == container));
+    nothing_starts(pod, is_ephemeral).map(Progress::Hopeless)
+}
+
+/// Says why nothing starts in a pod any more, whatever it is: worth knowing before anything is written.
+pub fn nothing_starts(pod: &Value, is_ephemeral: bool) -> Option<Hopeless> {
+    let status = &pod["status"];
+    let phase = text(status, "phase");
+    if matches!(phase, "Succeeded" | "Failed") {
+        let why = said(text(status, "reason"), text(status, "message"));
+        let why = if why.is_empty() {
+            String::new()
+        } else {
+            format!(" ({why})")
+        };
+        return Some(Hopeless::at_once(
+            format!("the pod has finished: its phase is {phase}{why}"),
+            "nothing starts in a finished pod; --copy-to=NAME debugs a copy of it",
+        ));
+    }
+    if pod["metadata"]["deletionTimestamp"].is_string() {
+        return Some(Hopeless::at_once(
+            "the pod is being deleted",
+            "debug the pod that takes its place, or a copy with --copy-to=NAME",
+        ));
+    }
+    if is_ephemeral && pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string() {
+        return Some(Hopeless::at_once(
+            "the pod is a static pod: its kubelet never starts an ephemeral container in it",
+            "--copy-to=NAME debugs a copy of it, or debug its node with node/NAME",
+        ));
+    }
+    None
+}
+
+fn waiting_progress(waiting: &Value) -> Progress {
+    let reason = text(waiting, "reason");
+    let said = said(reason, text(waiting, "message"));
+    match reason {
+        "InvalidImageName" => Hopeless::now(said, "--image must name an image"),
+        "ErrImageNeverPull" => Hopeless::now(
+            said,
+            "the image is not on the node, and --image-pull-policy=Never forbids to pull it",
+        ),
+        "CreateContainerConfigError" => Hopeless::now(
+            said,
+            "the container asks for what the pod does not have or may not do; trocar plan shows it, --profile and \
+             --custom change it",
+        ),
+        "CreateContainerError" | "RunContainerError" => Hopeless::now(
+            said,
+            "is the command right? What stands after -- must be a program of the image",
+        ),
+        "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "SignatureValidationFailed" => {
+            Progress::Hopeless(Hopeless {
+                reason: said,
+                advice: Some("is the name right, and may the node pull from there?".into()),
+                grace: PULL_GRACE,
+            })
+        }
+        "CrashLoopBackOff" => Hopeless::now(said, "the program ends as soon as it starts"),
+        _ => Progress::Waiting(said),
+    }
+}
+
+/// What the conditions say of a pod whose container has no status yet.
+fn pod_condition(pod: &Value) -> String {
+    let conditions = pod["status"]["conditions"].as_array();
+    let blocking = conditions.into_iter().flatten().find(|condition| {
+        condition["status"] == "False"
+            && matches!(
+                text(condition, "type"),
+                "PodScheduled" | "PodReadyToStartContainers"
+            )
+    });
+    match blocking {
+        Some(condition) if !text(condition, "message").is_empty() => {
+            said(text(condition, "reason"), text(condition, "message"))
+        }
+        _ if pod["spec"]["nodeName"].is_string() => "the kubelet has not started it yet".into(),
+        _ => "no node yet".into(),
+    }
+}
+
+fn said(reason: &str, message: &str) -> String {
+    match (reason, message) {
+        (reason, "") => plain(reason),
+        ("", message) => plain(message),
+        (reason, message) => format!("{}: {}", plain(reason), plain(message)),
+    }
+}
+
+fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object[field].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(state: Value) -> Progress {
+        let pod = json!({"spec": {"nodeName": "n"}, "status": {"ephemeralContainerStatuses": [{"name": "dbg", "state": state}]}});
+        progress(&pod, "dbg")
+    }
+
+    fn reason(progress: Progress) -> (String, u64) {
+        match progress {
+            Progress::Hopeless(hopeless) => (hopeless.reason, hopeless.grace.as_secs()),
+            other => panic!("there is hope: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_states_of_a_container() {
+        assert_eq!(of(json!({"running": {}})), Progress::Running);
+        let ended = |code, reason: &str| Progress::Ended {
+            code,
+            reason: reason.into(),
+        };
+        assert_eq!(
+            of(json!({"terminated": {"exitCode": 3, "reason": "Error"}})),
+            ended(3, "")
+        );
+        assert_eq!(
+            of(json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}})),
+            ended(137, "OOMKilled")
+        );
+        assert_eq!(
+            of(json!({"waiting": {"reason": "ContainerCreating"}})),
+            Progress::Waiting("ContainerCreating".into())
+        );
+        let pod = json!({"status": {"conditions": [{"type": "PodScheduled", "status": "False",
+            "reason": "Unschedulable", "message": "0/1 nodes are available"}]}});
+        assert_eq!(
+            progress(&pod, "dbg"),
+            Progress::Waiting("Unschedulable: 0/1 nodes are available".into())
+        );
+    }
+
+    #[test]
+    fn a_container_that_was_restarted_has_ended() {
+        let pod = json!({"status": {"containerStatuses": [{"name": "app", "state": {"running": {}},
+            "lastState": {"terminated": {"exitCode": 7}}}]}});
+        assert!(matches!(progress(&pod, "app"), Progress::Ended { code: 7, .. }));
+    }
+
+    #[test]
+    fn what_cannot_heal_is_told_from_what_may() {
+        let waiting = |why: &str| reason(of(json!({"waiting": {"reason": why, "message": "said"}})));
+        assert_eq!(waiting("InvalidImageName"), ("InvalidImageName: said".into(), 0));
+        assert_eq!(waiting("CreateContainerConfigError").1, 0);
+        assert!(waiting("ImagePullBackOff").1 > 0);
+        let start =
+            of(json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": "no such file"}}));
+        assert_eq!(reason(start).0, "StartError: no such file");
+        let of_pod = |pod: Value| reason(progress(&pod, "dbg")).0;
+        assert!(of_pod(json!({"status": {"phase": "Succeeded"}})).contains("Succeeded"));
+        assert!(of_pod(json!({"metadata": {"deletionTimestamp": "now"}})).contains("being deleted"));
+        let mirror = json!({"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}},
+            "spec": {"ephemeralContainers": [{"name": "dbg"}]}});
+        assert!(of_pod(mirror).contains("static pod"));
+    }
+}
