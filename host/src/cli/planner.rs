@@ -96,7 +96,7 @@ pub(crate) fn check_names<'a>(plans: impl IntoIterator<Item = &'a DebugPlan>) ->
 /// Shows what a person should know before a plan is carried out: warnings, and rights that nobody asked for.
 pub(crate) fn show_warnings(plan: &DebugPlan) {
     for found in plan.diagnostics_of(Severity::Warning) {
-        ui::warning(&ui::diagnostic_line(found));
+        ui::warning(&ui::with_help(found));
     }
     for excess in &plan.beyond_options {
         ui::warning(&format!("the plan gives more than the flags ask for: {excess}"));

@@ -102,15 +102,18 @@ pub(crate) fn colour_diff(diff: &str) -> String {
 
 /// A diagnostic as one line: where, what, what to do.
 pub(crate) fn diagnostic_line(found: &Diagnostic) -> String {
-    let mut line = String::new();
-    if let Some(at) = &found.at {
-        line.push_str(&format!("{at}: "));
+    match &found.at {
+        Some(at) => format!("{at}: {}", with_help(found)),
+        None => with_help(found),
     }
-    line.push_str(&found.message);
-    if let Some(help) = &found.help {
-        line.push_str(&format!(" ({help})"));
+}
+
+/// What a diagnostic says, without its place: for those that explain themselves.
+pub(crate) fn with_help(found: &Diagnostic) -> String {
+    match &found.help {
+        Some(help) => format!("{} ({help})", found.message),
+        None => found.message.clone(),
     }
-    line
 }
 
 /// A table with columns as wide as they need to be.
