@@ -32,7 +32,12 @@ pub fn merge(container: &mut Object, custom: &Object) {
             .find(|(list, _)| list == field)
             .map(|(_, key)| *key);
         match (container.get_mut(field), merge_key, value) {
-            (Some(Value::Array(old)), Some(key), Value::Array(new)) => merge_list(old, new, key),
+            (Some(Value::Array(old)), Some(key), Value::Array(new)) => {
+                merge_list(old, new, key);
+                if field == "ports" {
+                    write_out_protocols(old);
+                }
+            }
             (Some(old), _, new) => merge_value(old, new),
             (None, _, new) => {
                 container.insert(field.clone(), new);
@@ -95,6 +100,13 @@ fn merge_list(old: &mut Vec<Value>, new: Vec<Value>, key: &str) {
     *old = merged;
 }
 
+/// A port is known by its number and its protocol, so beside other ports the default is written out.
+fn write_out_protocols(ports: &mut [Value]) {
+    for port in ports.iter_mut().filter_map(Value::as_object_mut) {
+        port.entry("protocol").or_insert_with(|| "TCP".into());
+    }
+}
+
 /// Drops what a typed container would not have written out: nulls, empty texts, lists and objects, and
 /// outside the security context also `false` and `0`.
 fn without_empty(value: &Value, keep_zero: bool) -> Option<Value> {
@@ -147,7 +159,12 @@ mod tests {
         check(
             json!({"ports": [{"containerPort": 1}, {"containerPort": 2}, {"containerPort": 3}]}),
             json!({"ports": [{"containerPort": 3, "name": "c"}, {"containerPort": 9}]}),
-            json!({"ports": [{"containerPort": 1}, {"containerPort": 2}, {"containerPort": 3, "name": "c"}, {"containerPort": 9}]}),
+            json!({"ports": [
+                {"containerPort": 1, "protocol": "TCP"},
+                {"containerPort": 2, "protocol": "TCP"},
+                {"containerPort": 3, "protocol": "TCP", "name": "c"},
+                {"containerPort": 9, "protocol": "TCP"},
+            ]}),
         );
     }
 

@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn mistakes_say_where() {
         for (text, line, column, wanted) in [
-            ("a: 1\nb: [\n", 3, 1, ""),
+            ("a: 1\nb: [\n", 2, 4, "unclosed bracket"),
             ("a: 1\na: 2\n", 2, 1, "uplicate"),
             ("{\"a\": 1,\n \"a\": 2}", 2, 4, "duplicate key \"a\""),
             ("{\"a\": 1,\n}", 2, 1, "trailing comma"),

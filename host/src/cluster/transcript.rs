@@ -6,6 +6,9 @@
 //! has seen a line from its start to its end, and both end in the same text: from there on the attach is shown. When it
 //! breaks, the log goes on from where we are. On a terminal, where a person waits, the first bytes of the attach are shown
 //! right away, and taken back should the log tell that something came before them.
+//!
+//! Positions and lengths leave out a carriage return before a line's end: some container runtimes keep it in the log, some
+//! do not.
 
 use std::collections::VecDeque;
 
@@ -62,8 +65,12 @@ pub(super) struct Transcript {
     tty: bool,
     /// How many bytes of the whole output were shown.
     shown: u64,
+    /// The last byte that was shown is a carriage return, which is not counted before what follows is known.
+    after_return: bool,
     /// How many bytes of the log were read, in the present reading.
     log_read: u64,
+    /// The log's last byte was a carriage return, which waits for what comes next.
+    log_return: bool,
     log_tail: Tail,
     attach: Option<AttachRecord>,
     preview: Option<Preview>,
@@ -73,6 +80,7 @@ pub(super) struct Transcript {
 #[derive(Debug, Default)]
 struct AttachRecord {
     lines: [LineRecord; 2],
+    /// The completed lines, of both streams in order of arrival.
     tail: Tail,
     /// What came, in order of arrival, should the log not be readable at all.
     held: VecDeque<(Stream, Bytes)>,
@@ -112,9 +120,9 @@ impl Tail {
         self.0.extend(kept);
     }
 
-    /// Says whether two tails agree as far as both reach, when `skip` bytes of the other's end are left out.
-    fn ends_as(&self, other: &Self, skip: usize) -> bool {
-        let theirs = other.0.iter().rev().skip(skip);
+    /// Says whether two tails agree as far as both reach.
+    fn ends_as(&self, other: &Self) -> bool {
+        let theirs = other.0.iter().rev();
         self.0
             .iter()
             .rev()
@@ -132,7 +140,9 @@ impl Transcript {
             screen,
             tty,
             shown: 0,
+            after_return: false,
             log_read: 0,
+            log_return: false,
             log_tail: Tail::default(),
             attach: None,
             preview: screen.map(|_| Preview::default()),
@@ -158,6 +168,7 @@ impl Transcript {
     /// The log is read from its first byte.
     pub(super) fn log_begins(&mut self) {
         self.log_read = 0;
+        self.log_return = false;
         self.log_tail = Tail::default();
         if let Some(preview) = &mut self.preview {
             preview.log_head.clear();
@@ -167,7 +178,7 @@ impl Transcript {
     /// Bytes came over the attach connection.
     pub(super) fn attached(&mut self, stream: Stream, bytes: &Bytes, out: &mut Vec<Show>) {
         if self.source == Source::Attach {
-            self.shown = self.shown.saturating_add(bytes.len() as u64);
+            self.count(bytes);
             out.push(Show::Bytes(stream, bytes.clone()));
             return;
         }
@@ -176,6 +187,16 @@ impl Transcript {
         }
         if let Some(record) = &mut self.attach {
             record.push(stream, bytes);
+        }
+    }
+
+    /// Counts what the attach brought as the log will have it: a carriage return once it is known not to be of a line's end.
+    fn count(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            let is_text_after_return = self.after_return && *byte != b'\n';
+            let counted = u64::from(is_text_after_return) + u64::from(*byte != b'\r');
+            self.shown = self.shown.saturating_add(counted);
+            self.after_return = *byte == b'\r';
         }
     }
 
@@ -209,28 +230,44 @@ impl Transcript {
 
     /// Bytes of the log came.
     pub(super) fn log(&mut self, bytes: &Bytes, out: &mut Vec<Show>) {
+        let mut text = Vec::with_capacity(bytes.len() + 1);
+        if std::mem::take(&mut self.log_return) {
+            text.push(b'\r');
+        }
+        text.extend_from_slice(bytes);
+        if text.last() == Some(&b'\r') {
+            self.log_return = true;
+            text.pop();
+        }
+        self.log_text(text, out);
+    }
+
+    /// Text of the log came, of which the last byte is no carriage return.
+    fn log_text(&mut self, text: Vec<u8>, out: &mut Vec<Show>) {
+        let logged = as_logged(&text);
         let start = self.log_read;
-        self.log_read += bytes.len() as u64;
-        self.log_tail.push(bytes);
+        self.log_read += logged.len() as u64;
+        self.log_tail.push(&logged);
         if self.source == Source::Attach {
             return;
         }
-        let known = self.shown.saturating_sub(start).min(bytes.len() as u64);
-        let new = bytes.slice(usize::try_from(known).unwrap_or(bytes.len())..);
-        if new.is_empty() {
+        let known = self.shown.saturating_sub(start).min(logged.len() as u64);
+        let known = usize::try_from(known).unwrap_or(logged.len());
+        if known == logged.len() {
             return;
         }
         if let Some(preview) = &mut self.preview {
             if preview.shown.is_empty() {
                 self.preview = None;
             } else {
-                preview.log_head.extend_from_slice(&new);
+                preview.log_head.extend_from_slice(&logged[known..]);
                 self.settle_preview(out);
                 return;
             }
         }
         self.shown = self.log_read;
-        self.show_log(&new, out);
+        let start = written_length(&text, known);
+        self.show_log(&Bytes::from(text).slice(start..), out);
     }
 
     /// Compares what was shown early with the log.
@@ -238,15 +275,20 @@ impl Transcript {
         let Some(preview) = &self.preview else {
             return;
         };
-        let common = preview.shown.len().min(preview.log_head.len());
-        let agree = preview.shown[..common] == preview.log_head[..common];
-        if !agree {
+        let shown = as_logged(&preview.shown);
+        let common = shown.len().min(preview.log_head.len());
+        // What was shown may end within a line's end: then the log's next byte tells.
+        let is_within_end = preview.shown.last() == Some(&b'\r');
+        let next = preview.log_head.get(common).copied();
+        let goes_on = !is_within_end || common < shown.len() || matches!(next, None | Some(b'\n' | b'\r'));
+        if shown[..common] != preview.log_head[..common] || !goes_on {
             self.take_back(out);
-        } else if common == preview.shown.len() {
+        } else if common == shown.len() && (!is_within_end || next.is_some()) {
             let rest = Bytes::copy_from_slice(&preview.log_head[common..]);
             self.shown = self.log_read;
             self.preview = None;
             self.expect_shown(common);
+            self.after_return = is_within_end;
             self.show_log(&rest, out);
         }
     }
@@ -284,6 +326,9 @@ impl Transcript {
 
     /// Shows text of the log, each line on the stream on which the attach saw it.
     fn show_log(&mut self, text: &Bytes, out: &mut Vec<Show>) {
+        // The attach may have ended within a line's end.
+        let is_shown = self.after_return && text.first() == Some(&b'\r');
+        let text = &text.slice(usize::from(is_shown)..);
         let mut start = 0;
         let mut stream = Stream::Stdout;
         let mut at = 0;
@@ -292,20 +337,39 @@ impl Transcript {
                 .iter()
                 .position(|byte| *byte == b'\n')
                 .map_or(text.len(), |end| at + end + 1);
-            let of = self
-                .attach
-                .as_mut()
-                .map_or(Stream::Stdout, |record| record.stream_of(&text[at..end]));
+            let of = self.attach.as_mut().map_or(Stream::Stdout, |record| {
+                record.stream_of(&as_logged(&text[at..end]))
+            });
             if of != stream && start < at {
-                out.push(Show::Bytes(stream, text.slice(start..at)));
+                out.push(Show::Bytes(stream, self.as_written(text.slice(start..at))));
                 start = at;
             }
             stream = of;
             at = end;
         }
         if start < text.len() {
-            out.push(Show::Bytes(stream, text.slice(start..)));
+            out.push(Show::Bytes(stream, self.as_written(text.slice(start..))));
         }
+    }
+
+    /// Text of the log as the program's terminal wrote it: with a carriage return before each line's end.
+    fn as_written(&mut self, text: Bytes) -> Bytes {
+        let Some(last) = text.last().copied() else {
+            return text;
+        };
+        let mut after_return = std::mem::replace(&mut self.after_return, last == b'\r');
+        if !self.tty {
+            return text;
+        }
+        let mut written = Vec::with_capacity(text.len() + 16);
+        for byte in text {
+            if byte == b'\n' && !after_return {
+                written.push(b'\r');
+            }
+            after_return = byte == b'\r';
+            written.push(byte);
+        }
+        written.into()
     }
 
     /// Neither source said anything for a while, and the log is open: perhaps they join here.
@@ -314,7 +378,6 @@ impl Transcript {
             return;
         };
         let [stdout, stderr] = &record.lines;
-        let partial = stdout.partial.len() + stderr.partial.len();
         let completed = stdout.completed + stderr.completed;
         let Some(missed) = self.log_read.checked_sub(completed) else {
             return;
@@ -325,7 +388,7 @@ impl Transcript {
             return;
         }
         let is_one_stream = stderr.completed == 0 || stdout.completed == 0;
-        if is_one_stream && !self.log_tail.ends_as(&record.tail, partial) {
+        if is_one_stream && !self.log_tail.ends_as(&record.tail) {
             return;
         }
         if self
@@ -369,7 +432,7 @@ impl Transcript {
         };
         self.shown = self.log_read;
         for (stream, lines) in [Stream::Stdout, Stream::Stderr].into_iter().zip(record.lines) {
-            self.shown += lines.partial.len() as u64;
+            self.count(&lines.partial);
             if !lines.partial.is_empty() && !was_shown {
                 out.push(Show::Bytes(stream, lines.partial.into()));
             }
@@ -396,9 +459,12 @@ impl Transcript {
 
     /// The log was read to its end and the program has ended.
     pub(super) fn log_ends(&mut self, out: &mut Vec<Show>) {
+        if std::mem::take(&mut self.log_return) {
+            self.log_text(vec![b'\r'], out);
+        }
         // A log that is shorter than what was shown early was lost or rotated; then what was shown stays.
         if let Some(preview) = self.preview.take() {
-            if !preview.shown.starts_with(&preview.log_head) {
+            if !as_logged(&preview.shown).starts_with(&preview.log_head) {
                 self.preview = Some(preview);
                 self.take_back(out);
             }
@@ -408,13 +474,12 @@ impl Transcript {
 
 impl AttachRecord {
     fn push(&mut self, stream: Stream, bytes: &Bytes) {
-        self.tail.push(bytes);
         self.held.push_back((stream, bytes.clone()));
         let mut size: usize = self.held.iter().map(|(_, bytes)| bytes.len()).sum();
         while size > 16 * KEPT {
             size -= self.held.pop_front().map_or(0, |(_, bytes)| bytes.len());
         }
-        self.lines[stream as usize].push(bytes);
+        self.lines[stream as usize].push(bytes, &mut self.tail);
     }
 
     /// Of which stream a line of the log is. Only a line that is next on standard error alone is taken for that.
@@ -432,10 +497,11 @@ impl AttachRecord {
 }
 
 impl LineRecord {
-    fn push(&mut self, mut bytes: &[u8]) {
+    fn push(&mut self, mut bytes: &[u8], tail: &mut Tail) {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             self.partial.extend_from_slice(&bytes[..=end]);
-            let line = std::mem::take(&mut self.partial);
+            let line = as_logged(&std::mem::take(&mut self.partial));
+            tail.push(&line);
             self.completed += line.len() as u64;
             self.expected_size += line.len();
             self.expected.push_back(line);
@@ -455,6 +521,31 @@ impl LineRecord {
         }
         is_next
     }
+}
+
+/// What a log keeps of a text: no carriage return before a line's end, nor one whose line's end has not come yet.
+fn as_logged(text: &[u8]) -> Vec<u8> {
+    let mut logged = Vec::with_capacity(text.len());
+    for (index, byte) in text.iter().enumerate() {
+        let is_return = *byte == b'\r' && matches!(text.get(index + 1), None | Some(b'\n'));
+        if !is_return {
+            logged.push(*byte);
+        }
+    }
+    logged
+}
+
+/// How many bytes of a text make up so many of what a log keeps of it.
+fn written_length(text: &[u8], logged: usize) -> usize {
+    let mut counted = 0;
+    for (index, byte) in text.iter().enumerate() {
+        if counted == logged {
+            return index;
+        }
+        let is_within_end = *byte == b'\r' && text.get(index + 1) == Some(&b'\n');
+        counted += usize::from(!is_within_end);
+    }
+    text.len()
 }
 
 /// Says whether bytes move the cursor otherwise than by writing: then what they drew cannot be taken back.

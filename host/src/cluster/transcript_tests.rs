@@ -101,7 +101,7 @@ fn what_was_shown_too_early_is_taken_back() {
     transcript.attach_begins();
     transcript.attached(Stream::Stdout, &bytes("two\r\n/ # "), &mut out);
     transcript.log_begins();
-    transcript.log(&bytes("one\r\ntwo\r\n"), &mut out);
+    transcript.log(&bytes("one\ntwo\n"), &mut out);
     transcript.quiet(&mut out);
     assert!(out.contains(&Show::TakeBack { rows: 1 }), "{out:?}");
     assert_eq!(text(&out), "one\r\ntwo\r\n/ # ");
@@ -114,12 +114,12 @@ fn a_program_that_draws_is_left_alone() {
     transcript.attach_begins();
     transcript.attached(Stream::Stdout, &bytes("\u{1b}[2;5Hx"), &mut out);
     transcript.log_begins();
-    transcript.log(&bytes("before\r\n"), &mut out);
+    transcript.log(&bytes("before\n"), &mut out);
     transcript.quiet(&mut out);
     transcript.attached(Stream::Stdout, &bytes("y"), &mut out);
     transcript.attach_ends();
     transcript.log_begins();
-    transcript.log(&bytes("before\r\n\u{1b}[2;5Hxy"), &mut out);
+    transcript.log(&bytes("before\n\u{1b}[2;5Hxy"), &mut out);
     assert_eq!(text(&out), "\u{1b}[2;5Hxy");
 }
 
@@ -165,6 +165,18 @@ fn without_a_log_the_attach_is_all_that_there_is() {
 }
 
 #[test]
+fn a_return_without_a_line_end_is_text() {
+    let mut transcript = Transcript::new(Some(SCREEN), true);
+    let mut out = Vec::new();
+    transcript.attach_begins();
+    transcript.attached(Stream::Stdout, &bytes("50%\r"), &mut out);
+    transcript.log_begins();
+    transcript.log(&bytes("50%\r60%\r"), &mut out);
+    transcript.log(&bytes("\n"), &mut out);
+    assert_eq!(text(&out), "50%\r60%\r\n");
+}
+
+#[test]
 fn rows_are_counted_as_a_terminal_wraps() {
     assert_eq!(rows(b"abc", 80), 0);
     assert_eq!(rows(b"abc\r\nd", 80), 1);
@@ -206,15 +218,26 @@ proptest! {
         steps in prop::collection::vec(step(), 0..60),
         on_terminal: bool,
         tty: bool,
+        log_keeps_returns: bool,
     ) {
-        let mut output = lines.join("\n");
+        // A terminal writes a return before each line's end; some logs leave it out.
+        let end = if tty { "\r\n" } else { "\n" };
+        let mut output = lines.join(end);
         if ends_with_newline {
-            output.push('\n');
+            output.push_str(end);
         }
+        let in_log = |text: &str| match log_keeps_returns {
+            true => bytes(text),
+            false => bytes(&text.replace("\r\n", "\n")),
+        };
         let mut transcript = Transcript::new(on_terminal.then_some(SCREEN), tty);
         let mut out = Vec::new();
-        // The attach stands from the byte `first` on; `written` is what both could know of.
+        // The attach stands from the byte `first` on, never within a line's end, which a terminal writes at once.
+        // `written` is what both could know of.
         let mut written = first.min(output.len());
+        if output[..written].ends_with('\r') {
+            written -= 1;
+        }
         let mut log_at: Option<usize> = None;
         let mut is_attached = true;
         transcript.attach_begins();
@@ -233,8 +256,10 @@ proptest! {
                         0
                     });
                     let end = (at + count).min(logged(&output, written));
+                    let ends_within = output[..end].ends_with('\r') && !log_keeps_returns;
+                    let end = if ends_within { end - 1 } else { end };
                     if end > at {
-                        transcript.log(&bytes(&output[at..end]), &mut out);
+                        transcript.log(&in_log(&output[at..end]), &mut out);
                     }
                     log_at = Some(end.max(at));
                 }
@@ -257,7 +282,7 @@ proptest! {
         transcript.attach_ends();
         transcript.log_begins();
         if !output.is_empty() {
-            transcript.log(&bytes(&output), &mut out);
+            transcript.log(&in_log(&output), &mut out);
         }
         transcript.log_ends(&mut out);
         prop_assert_eq!(text(&out), output);

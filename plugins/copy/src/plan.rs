@@ -2,9 +2,9 @@
 
 use serde_json::json;
 use trocar_sdk::{
-    DebugOptions, Diagnostic, Failure, Keep, Object, Plan, Pod, Profile, Request, Step, custom, names,
+    DebugOptions, Diagnostic, Failure, Object, Plan, Pod, Request, Step, custom, names,
     plan::{change_container, debug_container, non_root_warning},
-    pod::{ContainerKind, object},
+    pod::ContainerKind,
     profile::apply_to_copy,
 };
 
@@ -27,7 +27,6 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     let debugged = place_debug_container(&mut copy, options, &request.context.suffix, &mut notes)?;
     apply_to_copy(options.profile, &mut copy, debugged.as_deref(), &options.keep);
     share_processes(&mut copy, options, &mut notes);
-    notes.extend(keep_labels_warning(&copy, options));
     match &debugged {
         Some(name) => {
             apply_custom(&mut copy, name, options)?;
@@ -193,20 +192,6 @@ fn ignored_custom(options: &DebugOptions) -> Option<Diagnostic> {
         Diagnostic::warning(
             "custom-ignored",
             "--custom is ignored: a copy with only --set-image has no debug container",
-        )
-    })
-}
-
-/// The legacy profile drops labels whatever is asked, which is easily overlooked.
-fn keep_labels_warning(copy: &Pod, options: &DebugOptions) -> Option<Diagnostic> {
-    let dropped = options.profile == Profile::Legacy
-        && options.keep != Keep::default()
-        && options.keep.labels
-        && object(&copy.0, "metadata").is_some_and(|metadata| !metadata.contains_key("labels"));
-    dropped.then(|| {
-        Diagnostic::warning(
-            "labels-dropped",
-            "--keep-labels has no effect with --profile=legacy",
         )
     })
 }
