@@ -1,0 +1,1 @@
+//! What tests share: a program under test in an environment of its own, and API servers that misbehave on demand.

@@ -1,0 +1,46 @@
+//! Chores of this repository. Depends on nothing of ours: what needs trocar runs it as a program.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for whoever works on this repository"
+)]
+
+mod guests;
+mod tidy;
+
+use std::{env, path::PathBuf, process::ExitCode};
+
+const HELP: &str = "Usage: cargo xtask VERB
+
+  guests           build the default plugins and the test guests from source
+  guests --check   say whether the committed components are what the source makes
+  tidy             check what no compiler checks: the contract's hash, links, file headers, forgotten guests";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["guests"] => guests::build(),
+        ["guests", "--check"] => guests::check(),
+        ["tidy"] => tidy::tidy(&root()),
+        _ => {
+            eprintln!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    own.parent()
+        .expect("xtask is a folder of the workspace")
+        .to_owned()
+}

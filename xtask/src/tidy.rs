@@ -1,0 +1,86 @@
+//! What no compiler checks: the contract and its page change together, links lead somewhere, every file says what it is for.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+use sha2::{Digest as _, Sha256};
+
+/// Checks the tree below a folder and says all that is wrong with it.
+pub(crate) fn tidy(root: &Path) -> Result<()> {
+    let files = files(root)?;
+    let mut problems = contract_hash(root)?;
+    for file in &files {
+        let path = root.join(file);
+        let Ok(text) = fs::read_to_string(&path) else {
+            continue;
+        };
+        match file.extension().and_then(|extension| extension.to_str()) {
+            Some("rs") if !text.starts_with("//!") => {
+                problems.push(format!(
+                    "{}: does not open with what it is for (//!)",
+                    file.display()
+                ));
+            }
+            Some("md") => problems.extend(broken_links(root, file, &text)),
+            _ => {}
+        }
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", problems.join("\n"))
+}
+
+fn files(root: &Path) -> Result<Vec<PathBuf>> {
+    let listed = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root)
+        .output()
+        .context("cannot run git")?;
+    if !listed.status.success() {
+        bail!("git cannot list the files of {}", root.display());
+    }
+    let listed = String::from_utf8(listed.stdout)?;
+    Ok(listed.lines().map(PathBuf::from).collect())
+}
+
+/// docs/abi.md carries the hash of the contract, so that whoever changes one sees the other.
+fn contract_hash(root: &Path) -> Result<Vec<String>> {
+    let folder = root.join("guest-sdk/wit");
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    files.sort();
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+        hash.update([0]);
+        hash.update(fs::read(&file)?);
+    }
+    let hash = format!("sha256:{:x}", hash.finalize());
+    let page = fs::read_to_string(root.join("docs/abi.md")).unwrap_or_default();
+    if page.contains(&hash) {
+        return Ok(Vec::new());
+    }
+    Ok(vec![format!(
+        "docs/abi.md does not carry the hash of guest-sdk/wit, which is {hash}: read the page once more, then put it there"
+    )])
+}
+
+/// Links to files that are not there.
+fn broken_links(root: &Path, file: &Path, text: &str) -> Vec<String> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    text.match_indices("](")
+        .filter_map(|(start, _)| text[start + 2..].split(')').next())
+        .filter(|link| !link.contains("://") && !link.starts_with('#'))
+        .filter(|link| {
+            let target = link.split('#').next().unwrap_or_default();
+            !root.join(folder).join(target).exists()
+        })
+        .map(|link| format!("{}: the link {link:?} leads nowhere", file.display()))
+        .collect()
+}
