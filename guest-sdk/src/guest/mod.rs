@@ -1,0 +1,101 @@
+//! The WebAssembly side: generated bindings, conversion to and from the ABI, and the macros that export a plugin.
+//!
+//! Plugin logic never touches anything in here; it is a pure function that runs natively in tests.
+
+#[doc(hidden)]
+pub mod policy;
+#[doc(hidden)]
+pub mod strategy;
+
+use serde::de::DeserializeOwned;
+use strategy::bindings::trocar::plugin::{log, types};
+
+use crate::{Diagnostic, Failure, FailureKind, Settings, Severity};
+
+/// Writes a line to the host's log, where `-v` shows it.
+pub fn log(level: LogLevel, message: &str) {
+    if cfg!(target_family = "wasm") {
+        log::log(level.into(), message);
+    }
+}
+
+/// How important a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Every step.
+    Trace,
+    /// For the plugin's author.
+    Debug,
+    /// For the curious user.
+    Info,
+    /// Perhaps a mistake.
+    Warn,
+    /// A mistake; shown as the reason if the plugin traps next.
+    Error,
+}
+
+impl From<LogLevel> for log::Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Trace => Self::Trace,
+            LogLevel::Debug => Self::Debug,
+            LogLevel::Info => Self::Info,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Error => Self::Error,
+        }
+    }
+}
+
+/// Sends the text of a panic to the host before the trap: the trap itself carries none.
+#[doc(hidden)]
+pub fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| log(LogLevel::Error, &panic.to_string())));
+}
+
+/// Reads settings as the plugin's own type and lets it check what the type cannot say.
+fn validate_settings<T: DeserializeOwned>(
+    check: impl FnOnce(&T) -> Vec<Diagnostic>,
+    settings: String,
+) -> Result<Vec<types::Diagnostic>, types::Failure> {
+    report_panics();
+    let settings = Settings(settings).read().map_err(failure)?;
+    Ok(diagnostics(check(&settings)))
+}
+
+#[doc(hidden)]
+pub fn no_further_check<T>(_: &T) -> Vec<Diagnostic> {
+    Vec::new()
+}
+
+fn diagnostics(found: Vec<Diagnostic>) -> Vec<types::Diagnostic> {
+    found.into_iter().map(diagnostic).collect()
+}
+
+fn diagnostic(found: Diagnostic) -> types::Diagnostic {
+    types::Diagnostic {
+        severity: match found.severity {
+            Severity::Error => types::Severity::Error,
+            Severity::Warning => types::Severity::Warning,
+            Severity::Info => types::Severity::Info,
+        },
+        code: found.code,
+        at: found.at,
+        message: found.message,
+        help: found.help,
+    }
+}
+
+fn failure(failure: Failure) -> types::Failure {
+    types::Failure {
+        kind: match failure.kind {
+            FailureKind::InvalidSettings => types::FailureKind::InvalidSettings,
+            FailureKind::InvalidRequest => types::FailureKind::InvalidRequest,
+            FailureKind::UnsupportedTarget => types::FailureKind::UnsupportedTarget,
+            FailureKind::Unavailable => types::FailureKind::Unavailable,
+            FailureKind::Internal => types::FailureKind::Internal,
+        },
+        code: failure.code,
+        message: failure.message,
+        diagnostics: diagnostics(failure.diagnostics),
+    }
+}
