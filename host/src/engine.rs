@@ -1,19 +1,24 @@
-//! The one orchestration: strategy, guard rails, and what comes of them. Only this module knows both plugins and clusters.
+//! The one orchestration: strategy, policies, guard rails, and what comes of them.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use trocar_sdk::{Context, DebugOptions, Diagnostic, Failure};
+use serde_json::Value;
+use trocar_sdk::{Actor, Context, DebugOptions, Diagnostic, Failure};
 
 use crate::{
     capability::{ClusterReader, Grants},
     plan::{
-        DebugPlan, PluginId, Step,
+        DebugPlan, PlanChange, PluginId, Step,
         check::{Violation, check},
         excess::excess,
     },
     plugin::{self, Plugin, PluginDescription, PluginError, PluginSource, PluginType},
+    policy::{self, Judgement, Outcome, PolicyRule, Reviewer},
     target::Target,
-    wasm::{Allocation, CallContext, GuestPlan, Limits, LogLine, PlanInput, Reads, Runtime, WasmError},
+    wasm::{
+        Allocation, CallContext, GuestDecision, GuestPlan, Limits, LogLine, PlanInput, Reads, ReviewInput,
+        Runtime, WasmError,
+    },
 };
 
 /// How an engine is made.
@@ -46,6 +51,10 @@ pub struct PlanRequest<'a> {
     pub settings: &'a str,
     /// Time, namespace and random suffix, as data.
     pub context: &'a Context,
+    /// Who asks, and why.
+    pub actor: &'a Actor,
+    /// The policies, in the order in which they are asked.
+    pub policies: &'a [&'a PolicyRule],
     /// Who reads the cluster for a plugin that was granted it.
     pub reader: Option<&'a Arc<dyn ClusterReader>>,
 }
@@ -66,13 +75,52 @@ pub enum PlanError {
         failure: Failure,
     },
     /// The plan breaks a guard rail.
-    #[error("the plan of strategy {:?} is refused: {violation}", strategy.name)]
+    #[error("the plan of {author} is refused: {violation}")]
     GuardRail {
-        /// Who planned it.
-        strategy: PluginId,
+        /// Who planned it, or changed it so: for example `strategy "mine"`.
+        author: String,
         /// What no plan may do.
         violation: Violation,
     },
+    /// Policies deny it.
+    #[error("{}", denial(plan))]
+    Denied {
+        /// The plan as it was when they did, with all reviews.
+        plan: Box<DebugPlan>,
+    },
+    /// Policies do not come to a plan that all of them allow.
+    #[error(
+        "the policies {} keep changing what the others have changed",
+        quoted(policies)
+    )]
+    Undecided {
+        /// Who changes what.
+        policies: Vec<String>,
+        /// The plan as it was last, with all reviews.
+        plan: Box<DebugPlan>,
+    },
+}
+
+impl PlanError {
+    /// The plan that policies did not let pass, with their reviews.
+    pub fn reviewed(&self) -> Option<&DebugPlan> {
+        match self {
+            Self::Denied { plan } | Self::Undecided { plan, .. } => Some(plan),
+            _ => None,
+        }
+    }
+}
+
+fn denial(plan: &DebugPlan) -> String {
+    let names: Vec<String> = plan.denials().map(|review| review.policy.clone()).collect();
+    match names.as_slice() {
+        [one] => format!("policy {one:?} denies this"),
+        names => format!("the policies {} deny this", quoted(names)),
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    trocar_sdk::names::list(names.iter().map(String::as_str))
 }
 
 /// A plan, and what the plugins wrote while it was made.
@@ -80,8 +128,17 @@ pub enum PlanError {
 pub struct Planned {
     /// The plan, checked.
     pub plan: DebugPlan,
-    /// The strategy's log.
-    pub log: Vec<LogLine>,
+    /// What each plugin wrote, in the order in which they were asked.
+    pub logs: Vec<PluginLog>,
+}
+
+/// What one plugin wrote in one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginLog {
+    /// The strategy's name, or the policy's in the configuration.
+    pub plugin: String,
+    /// The lines.
+    pub lines: Vec<LogLine>,
 }
 
 impl Engine {
@@ -133,40 +190,131 @@ impl Engine {
         match loaded {
             Ok(loaded) => Ok(Plugin {
                 description: opened.description,
-                loaded,
+                loaded: Arc::new(loaded),
             }),
             Err(error) => Err(blamed(&opened.description, error)),
         }
     }
 
-    /// Makes a plan and checks it.
+    /// Makes a plan, lets the policies review it and checks it.
     ///
     /// # Errors
-    /// Fails when the strategy refuses, breaks or reaches a limit, and when its plan breaks a guard rail.
+    /// Fails when the strategy refuses, breaks or reaches a limit, when a policy denies the plan, and when it breaks a guard
+    /// rail.
     pub fn plan(&self, request: &PlanRequest<'_>) -> Result<Planned, PlanError> {
+        let texts = Texts::new(request);
+        let mut logs = Vec::new();
+        let proposed = self.propose(request, &texts, &mut logs)?;
+        let mut plan = assembled(proposed, request)?;
+        self.review(&mut plan, request, &texts, &mut logs)?;
+        plan.beyond_options = excess(&plan.steps, request.target, request.options);
+        Ok(Planned { plan, logs })
+    }
+
+    fn propose(
+        &self,
+        request: &PlanRequest<'_>,
+        texts: &Texts,
+        logs: &mut Vec<PluginLog>,
+    ) -> Result<GuestPlan, PlanError> {
         let description = &request.strategy.description;
-        let options = serde_json::to_string(request.options).expect("options can always be written");
-        let context = serde_json::to_string(request.context).expect("a context can always be written");
         let input = PlanInput {
             target: request.target.text(),
-            options: &options,
+            options: &texts.options,
             settings: request.settings,
-            context: &context,
+            context: &texts.context,
         };
-        let call = CallContext {
-            now: since_1970(&request.context.time),
-            reads: request
-                .reader
-                .map(|reader| Reads::new(reader.clone(), description.manifest())),
-        };
-        let (answer, log) = self.runtime.make_plan(&request.strategy.loaded, &input, call);
+        let call = call_context(request, description);
+        let (answer, lines) = self.runtime.make_plan(&request.strategy.loaded, &input, call);
+        logs.push(PluginLog {
+            plugin: description.manifest().name.clone(),
+            lines,
+        });
         let answer = answer.map_err(|error| blamed(description, error))?;
-        let proposed = answer.map_err(|failure| PlanError::Refused {
+        answer.map_err(|failure| PlanError::Refused {
             strategy: description.id(),
             failure,
+        })
+    }
+
+    /// Lets the policies that are concerned review a plan; after their changes the guard rails are checked again.
+    fn review(
+        &self,
+        plan: &mut DebugPlan,
+        request: &PlanRequest<'_>,
+        texts: &Texts,
+        logs: &mut Vec<PluginLog>,
+    ) -> Result<(), PlanError> {
+        let asked: Vec<&PolicyRule> = request
+            .policies
+            .iter()
+            .copied()
+            .filter(|rule| {
+                let strategy = &plan.strategy.name;
+                rule.matches.holds(
+                    strategy,
+                    request.target,
+                    &request.context.namespace,
+                    request.actor,
+                )
+            })
+            .collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let reviewers: Vec<Reviewer> = asked.iter().map(|rule| reviewer(rule)).collect();
+        let proposed = plan.steps.clone();
+        let outcome = policy::review(plan, &reviewers, &mut |index, plan| {
+            self.evaluate(asked[index], plan, request, texts, logs)
+        });
+        let reviewed = || Box::new(plan.clone());
+        match outcome {
+            Outcome::Denied => return Err(PlanError::Denied { plan: reviewed() }),
+            Outcome::Undecided(policies) => {
+                let plan = reviewed();
+                return Err(PlanError::Undecided { policies, plan });
+            }
+            Outcome::Allowed if plan.steps == proposed => return Ok(()),
+            Outcome::Allowed => {}
+        }
+        check_plan(plan, request).map_err(|violation| PlanError::GuardRail {
+            author: format!("the policies {}", quoted(&plan.changers())),
+            violation,
+        })
+    }
+
+    fn evaluate(
+        &self,
+        rule: &PolicyRule,
+        plan: &DebugPlan,
+        request: &PlanRequest<'_>,
+        texts: &Texts,
+        logs: &mut Vec<PluginLog>,
+    ) -> Judgement {
+        let description = &rule.plugin.description;
+        let input = ReviewInput {
+            plan: &plan.under_review().to_string(),
+            target: request.target.text(),
+            options: &texts.options,
+            actor: &texts.actor,
+            settings: &rule.settings,
+            context: &texts.context,
+        };
+        let call = call_context(request, description);
+        let (answer, lines) = self.runtime.evaluate(&rule.plugin.loaded, &input, call);
+        logs.push(PluginLog {
+            plugin: rule.name.clone(),
+            lines,
+        });
+        let failed =
+            |problem: String| format!("it could not judge the plan, which counts as a denial: {problem}");
+        let answer = answer.map_err(|error| {
+            let error = blamed(description, error);
+            let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            failed(format!("{error}{hint}"))
         })?;
-        let plan = checked(proposed, request)?;
-        Ok(Planned { plan, log })
+        let decision = answer.map_err(|failure| failed(failure.message))?;
+        judgement(decision).map_err(failed)
     }
 
     /// Lets a plugin check its settings beyond what its schema can say.
@@ -184,8 +332,43 @@ impl Engine {
     }
 }
 
+/// The documents that every plugin is given, as JSON text.
+struct Texts {
+    options: String,
+    actor: String,
+    context: String,
+}
+
+impl Texts {
+    fn new(request: &PlanRequest<'_>) -> Self {
+        let written = "our own documents can always be written";
+        Self {
+            options: serde_json::to_string(request.options).expect(written),
+            actor: serde_json::to_string(request.actor).expect(written),
+            context: serde_json::to_string(request.context).expect(written),
+        }
+    }
+}
+
+fn call_context(request: &PlanRequest<'_>, description: &PluginDescription) -> CallContext {
+    CallContext {
+        now: since_1970(&request.context.time),
+        reads: request
+            .reader
+            .map(|reader| Reads::new(reader.clone(), description.manifest())),
+    }
+}
+
+fn reviewer(rule: &PolicyRule) -> Reviewer {
+    Reviewer {
+        name: rule.name.clone(),
+        plugin: rule.plugin.description.id(),
+        mode: rule.mode,
+    }
+}
+
 /// Reads a guest's steps and holds them against the guard rails.
-fn checked(proposed: GuestPlan, request: &PlanRequest<'_>) -> Result<DebugPlan, PlanError> {
+fn assembled(proposed: GuestPlan, request: &PlanRequest<'_>) -> Result<DebugPlan, PlanError> {
     let strategy = request.strategy.description.id();
     let mut steps = Vec::with_capacity(proposed.steps.len());
     for (index, (action, object)) in proposed.steps.iter().enumerate() {
@@ -195,24 +378,42 @@ fn checked(proposed: GuestPlan, request: &PlanRequest<'_>) -> Result<DebugPlan, 
         })?;
         steps.push(step);
     }
-    let guard_rails = check(
-        &steps,
-        proposed.attach.as_deref(),
-        request.target,
-        request.options,
-        &request.context.namespace,
-    );
-    if let Err(violation) = guard_rails {
-        return Err(PlanError::GuardRail { strategy, violation });
-    }
-    Ok(DebugPlan {
+    let plan = DebugPlan {
         target: request.target.id().clone(),
-        beyond_options: excess(&steps, request.target, request.options),
         strategy,
         steps,
         attach: proposed.attach,
+        policies: Vec::new(),
+        beyond_options: Vec::new(),
         diagnostics: proposed.diagnostics,
-    })
+    };
+    check_plan(&plan, request).map_err(|violation| PlanError::GuardRail {
+        author: format!("strategy {:?}", plan.strategy.name),
+        violation,
+    })?;
+    Ok(plan)
+}
+
+fn check_plan(plan: &DebugPlan, request: &PlanRequest<'_>) -> Result<(), Violation> {
+    check(
+        &plan.steps,
+        plan.attach.as_deref(),
+        request.target,
+        request.options,
+        &request.context.namespace,
+    )
+}
+
+/// Reads a policy's answer: the values of its changes are JSON that nobody has looked at yet.
+fn judgement(decision: GuestDecision) -> Judgement {
+    let changes = decision.changes.into_iter().map(|(operation, at, value)| {
+        let value = value.map(|text| serde_json::from_str::<Value>(&text)).transpose();
+        let value =
+            value.map_err(|error| format!("the value of its change at {at:?} is not valid JSON: {error}"))?;
+        Ok(PlanChange { operation, at, value })
+    });
+    let changes = changes.collect::<Result<_, String>>()?;
+    Ok((decision.verdict, changes, decision.diagnostics))
 }
 
 fn blamed(description: &PluginDescription, error: WasmError) -> PluginError {

@@ -27,6 +27,8 @@ pub enum Kind {
     Service,
     /// Event: read to explain, never a target.
     Event,
+    /// SelfSubjectReview: asks the server who we are, never a target.
+    SelfSubjectReview,
 }
 
 /// A kind as it can be typed: singular, plural, short, API group.
@@ -38,7 +40,7 @@ struct Names(
     &'static str,
 );
 
-const NAMES: [Names; 11] = [
+const NAMES: [Names; 12] = [
     Names(Kind::Pod, "pod", "pods", &["po"], ""),
     Names(Kind::Node, "node", "nodes", &["no"], ""),
     Names(Kind::Deployment, "deployment", "deployments", &["deploy"], "apps"),
@@ -56,6 +58,13 @@ const NAMES: [Names; 11] = [
     Names(Kind::CronJob, "cronjob", "cronjobs", &["cj"], "batch"),
     Names(Kind::Service, "service", "services", &["svc"], ""),
     Names(Kind::Event, "event", "events", &[], ""),
+    Names(
+        Kind::SelfSubjectReview,
+        "selfsubjectreview",
+        "selfsubjectreviews",
+        &[],
+        "authentication.k8s.io",
+    ),
 ];
 
 impl Kind {
@@ -81,7 +90,12 @@ impl Kind {
 
     /// Says whether objects of this kind belong to a namespace.
     pub fn is_namespaced(self) -> bool {
-        self != Self::Node
+        !matches!(self, Self::Node | Self::SelfSubjectReview)
+    }
+
+    /// Says whether there is something to debug.
+    fn is_target(self) -> bool {
+        !matches!(self, Self::Event | Self::SelfSubjectReview)
     }
 }
 
@@ -150,12 +164,15 @@ fn parse_kind(typed: &str) -> Result<Kind, ReferenceError> {
         rest.is_empty() || rest == group || rest.strip_prefix("v1.") == Some(group) || rest == "v1"
     };
     match found {
-        Some(names) if fits(names.4) && names.0 != Kind::Event => Ok(names.0),
+        Some(names) if fits(names.4) && names.0.is_target() => Ok(names.0),
         _ => Err(ReferenceError::Kind {
             typed: typed.to_owned(),
             nearest: names::nearest(
                 name,
-                NAMES.iter().map(|names| names.1).filter(|name| *name != "event"),
+                NAMES
+                    .iter()
+                    .filter(|names| names.0.is_target())
+                    .map(|names| names.1),
             ),
         }),
     }

@@ -245,13 +245,15 @@ pub fn custom(container: &serde_json::Value) -> Result<Object, strict::StrictErr
 
 /// A field of the ephemeral container that a custom container cannot set.
 fn misplaced(container: &Object) -> Option<strict::StrictError> {
-    container.contains_key("targetContainerName").then(|| strict::StrictError {
-        at: "/targetContainerName".into(),
-        message: format!(
-            "unknown field \"targetContainerName\"; use --target=CONTAINER for the container of spec.{} to join",
-            ContainerKind::Regular.field()
-        ),
-    })
+    container
+        .contains_key("targetContainerName")
+        .then(|| strict::StrictError {
+            at: "/targetContainerName".into(),
+            message: format!(
+                "unknown field; use --target=CONTAINER for the container of spec.{} to join",
+                ContainerKind::Regular.field()
+            ),
+        })
 }
 
 #[cfg(test)]
@@ -301,7 +303,7 @@ mod tests {
         for (bad, wanted) in [
             (
                 json!({"securityContext": {"privilegd": true}}),
-                r#"securityContext: unknown field "privilegd" in securityContext; did you mean "privileged"?"#,
+                r#"securityContext.privilegd: unknown field; did you mean "privileged"?"#,
             ),
             (json!({"env": "no"}), "env: invalid type: string \"no\", expected"),
             (json!({"targetContainerName": "main"}), "use --target"),

@@ -151,11 +151,10 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 }
 
 fn unknown_field(field: &str, known: &[&str], path: &Path) -> Error {
-    let here = path.0.borrow().last().cloned();
-    let owner = here.map(|name| format!(" in {name}")).unwrap_or_default();
+    path.0.borrow_mut().push(field.to_owned());
     Error(match names::nearest(field, known.iter().copied()) {
-        Some(meant) => format!("unknown field {field:?}{owner}; did you mean {meant:?}?"),
-        None => format!("unknown field {field:?}{owner}; known are {}", known.join(", ")),
+        Some(meant) => format!("unknown field; did you mean {meant:?}?"),
+        None => format!("unknown field; known are {}", known.join(", ")),
     })
 }
 
@@ -265,10 +264,10 @@ mod tests {
     #[test]
     fn an_unknown_field_names_the_nearest_known_one_and_its_place() {
         let error = from_value::<DebugOptions>(&json!({"keep": {"lables": true}})).unwrap_err();
-        assert_eq!(error.at, "/keep");
+        assert_eq!(error.at, "/keep/lables");
         assert_eq!(
             error.to_string(),
-            r#"keep: unknown field "lables" in keep; did you mean "labels"?"#
+            r#"keep.lables: unknown field; did you mean "labels"?"#
         );
     }
 

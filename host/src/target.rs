@@ -1,11 +1,11 @@
 //! What is debugged: a pod or a node, as JSON of which no field is lost. No I/O.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use trocar_sdk::pod::{object, text};
 
 /// The two kinds of target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum TargetKind {
     /// A pod.
     Pod,

@@ -38,6 +38,18 @@ pub(crate) enum Command {
     Debug(Box<DebugArgs>),
     /// Show what a debug would create, without a cluster
     Plan(PlanArgs),
+    /// Test policies, evaluate one case, list those that are configured
+    #[command(arg_required_else_help = true)]
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+    /// Show and check the configuration
+    #[command(arg_required_else_help = true)]
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// List, inspect and build plugins
     #[command(arg_required_else_help = true)]
     Plugin {
@@ -72,7 +84,10 @@ const PLAN_EXAMPLES: &str = "Examples:
   # A strategy of your own
   trocar plan -f pod.yaml --strategy=./mine.wasm --image=busybox:1.36
 
-Exit codes: 0 planned, 1 failed or refused, 2 the command line makes no sense";
+  # Would jane's policies let her do that?
+  trocar plan -f pod.yaml --image=busybox:1.36 --as=jane --as-group=dev --reason=OPS-1
+
+Exit codes: 0 planned, 1 failed or refused, 2 the command line makes no sense, 3 denied by a policy";
 
 /// `trocar plan`.
 #[derive(Debug, Args)]
@@ -82,6 +97,17 @@ pub(crate) struct PlanArgs {
     pub(crate) debug: DebugFlags,
     #[command(flatten)]
     pub(crate) plugin: PluginFlags,
+    #[command(flatten)]
+    pub(crate) policy: PolicyFlags,
+    /// Ask the policies as for this user
+    #[arg(long = "as", value_name = "USER")]
+    pub(crate) as_user: Option<String>,
+    /// Ask the policies as for a member of this group (can be repeated)
+    #[arg(long, value_name = "GROUP", requires = "as_user")]
+    pub(crate) as_group: Vec<String>,
+    /// Ask the policies as for this context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
     /// The namespace of pods that name none, and of pods on nodes
     #[arg(short, long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
@@ -156,14 +182,9 @@ pub(crate) struct DebugFlags {
     /// With --copy-to, keep the pod's startup probes
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) keep_startup: Option<Switch>,
-    /// What the container may do: general, baseline, restricted, netadmin or sysadmin
-    #[arg(
-        long,
-        value_name = "PROFILE",
-        allow_hyphen_values = true,
-        default_value = "general"
-    )]
-    pub(crate) profile: String,
+    /// What the container may do: general, baseline, restricted, netadmin or sysadmin (default: general)
+    #[arg(long, value_name = "PROFILE", allow_hyphen_values = true)]
+    pub(crate) profile: Option<String>,
     /// Print no notes
     #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) quiet: Option<Switch>,
@@ -196,7 +217,7 @@ pub(crate) struct DebugFlags {
 /// The flags that choose plugins and bound them.
 #[derive(Debug, Args)]
 pub(crate) struct PluginFlags {
-    /// Strategy plugin: a default one or a file (default: by target and flags)
+    /// Strategy plugin: a default one, one of the configuration, or a file (default: by target and flags)
     #[arg(long, value_name = "NAME|FILE.wasm")]
     pub(crate) strategy: Option<String>,
     /// Setting of the strategy plugin; the value is JSON or else text (can be repeated)
@@ -213,6 +234,22 @@ pub(crate) struct PluginFlags {
         default_value = "0", default_missing_value = "1", value_name = "LEVEL")]
     pub(crate) verbose: Verbosity,
 }
+
+/// The flags that choose policies, and that say why somebody debugs.
+#[derive(Debug, Default, Args)]
+pub(crate) struct PolicyFlags {
+    /// Configuration file, besides the system's and your own
+    #[arg(long, value_name = "FILE", help_heading = POLICIES)]
+    pub(crate) config: Option<PathBuf>,
+    /// Policy plugin to ask besides those that are configured (can be repeated)
+    #[arg(long, value_name = "NAME|FILE.wasm", help_heading = POLICIES)]
+    pub(crate) policy: Vec<String>,
+    /// Why you debug, for policies and for the audit
+    #[arg(long, value_name = "TEXT", help_heading = POLICIES)]
+    pub(crate) reason: Option<String>,
+}
+
+const POLICIES: &str = "Policies";
 
 /// How much is shown besides the result: 0 to 10, as `-v` of kubectl.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,7 +310,8 @@ const DEBUG_EXAMPLES: &str = "Examples:
   # What would be done?
   trocar debug web-0 --image=busybox:1.36 --dry-run=server -o diff
 
-Exit codes: the program's own when attached; 0 when a debug container or pod was made; 125 when trocar itself failed";
+Exit codes: the program's own when attached; 0 when a debug container or pod was made; 125 when trocar itself failed or a
+policy denied it";
 
 /// `trocar debug`.
 #[derive(Debug, Args)]
@@ -300,12 +338,15 @@ pub(crate) struct DebugArgs {
     /// Print the plan, or what it changes, besides carrying it out
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<PlanOutput>,
-    /// How long the debug container may take to start, for example 30s or 5m
-    #[arg(long, value_name = "TIME", default_value = "1m")]
-    pub(crate) pod_running_timeout: String,
-    /// Keys that leave the session and let the program go on
-    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
-    pub(crate) detach_keys: String,
+    /// How long the debug container may take to start, for example 30s or 5m (default: 1m)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) pod_running_timeout: Option<String>,
+    /// Keys that leave the session and let the program go on (default: ctrl-p,ctrl-q)
+    #[arg(long, value_name = "KEYS")]
+    pub(crate) detach_keys: Option<String>,
+    /// With several targets, debug those that can be when others are refused
+    #[arg(long)]
+    pub(crate) keep_going: bool,
     /// Do not ask whether a plan may give more than the flags ask for
     #[arg(short = 'y', long)]
     pub(crate) yes: bool,
@@ -314,6 +355,8 @@ pub(crate) struct DebugArgs {
     pub(crate) suffix: Option<String>,
     #[command(flatten)]
     pub(crate) plugin: PluginFlags,
+    #[command(flatten)]
+    pub(crate) policy: PolicyFlags,
     #[command(flatten)]
     pub(crate) connection: ConnectionFlags,
 }
@@ -327,6 +370,108 @@ pub(crate) enum DryRunMode {
     Client,
     /// The API server, with all its admission rules
     Server,
+}
+
+/// The verbs of `trocar config`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Show all files together, and where each value comes from
+    View(ConfigViewArgs),
+    /// Check all files, the plugins that they name and their settings
+    Check(ConfigFileFlag),
+}
+
+/// `trocar config view`.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigViewArgs {
+    #[command(flatten)]
+    pub(crate) file: ConfigFileFlag,
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "yaml", value_name = "FORMAT")]
+    pub(crate) output: DocumentOutput,
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFileFlag {
+    /// Configuration file, besides the system's and your own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// The verbs of `trocar policy`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// List the default policies and those that are configured
+    List(PolicyListArgs),
+    /// Evaluate one case and show what every policy says
+    Eval(PolicyEvalArgs),
+    /// Run the cases of a folder
+    Test(PolicyTestArgs),
+}
+
+/// `trocar policy list`.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyListArgs {
+    #[command(flatten)]
+    pub(crate) file: ConfigFileFlag,
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
+    pub(crate) output: ListOutput,
+}
+
+/// `trocar policy eval`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 allowed, 1 failed, 2 the command line makes no sense, 3 denied")]
+pub(crate) struct PolicyEvalArgs {
+    /// File with cases
+    #[arg(value_name = "FILE.cases.yaml")]
+    pub(crate) case: PathBuf,
+    /// The case, where the file holds several
+    #[arg(value_name = "CASE")]
+    pub(crate) name: Option<String>,
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "yaml", value_name = "FORMAT")]
+    pub(crate) output: DocumentOutput,
+}
+
+/// `trocar policy test`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  # Run all cases below a folder
+  trocar policy test tests/
+
+  # Write down what the policies say now as what is expected
+  trocar policy test tests/ --update
+
+  # For a CI system
+  trocar policy test tests/ --output=junit > report.xml
+
+Exit codes: 0 all as expected, 1 at least one is not, 2 the command line makes no sense")]
+pub(crate) struct PolicyTestArgs {
+    /// Folder with cases, in files that end in .cases.yaml; or one such file
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Write down what comes out as what is expected
+    #[arg(long)]
+    pub(crate) update: bool,
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub(crate) output: TestOutput,
+    /// Raise or lower a limit of the policies, for example time=5s (can be repeated)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) limit: Vec<String>,
+}
+
+/// What the results of tests are printed as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestOutput {
+    /// For people
+    Text,
+    /// JSON
+    Json,
+    /// JUnit XML
+    Junit,
 }
 
 /// `trocar plugin list`.
@@ -419,6 +564,15 @@ pub(crate) fn parse(typed: impl IntoIterator<Item = OsString>) -> Result<Command
     };
     let arguments = Arguments::from_arg_matches(&matches).map_err(|error| usage_error(&error))?;
     Ok(arguments.command)
+}
+
+/// Parses what stands after `trocar debug`, for cases that are written as a command line.
+pub(crate) fn parse_debug(typed: &[String]) -> Result<DebugArgs, CliError> {
+    let words = ["trocar", "debug"].into_iter().map(OsString::from);
+    match parse(words.chain(typed.iter().map(OsString::from)))? {
+        Command::Debug(args) => Ok(*args),
+        _ => Err(CliError::usage("this is no command line of trocar debug")),
+    }
 }
 
 /// kubectl takes `-v 6` as well as `-v=6`; a number after `-v` is never a target.

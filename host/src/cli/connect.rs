@@ -15,12 +15,14 @@ pub(crate) struct Connection {
     pub(crate) cluster: Cluster,
     /// The namespace of the context.
     pub(crate) namespace: String,
+    /// The kubeconfig's names for context and cluster, where there is a kubeconfig.
+    pub(crate) names: Option<(String, String)>,
 }
 
 /// Connects. Nothing is sent yet.
 pub(crate) async fn connect(flags: &ConnectionFlags, verbosity: u8) -> Result<Connection, CliError> {
     let request_timeout = duration("request-timeout", &flags.request_timeout)?;
-    let mut config = config(flags).await?;
+    let (mut config, names) = config(flags).await?;
     if let Some(user) = &flags.as_user {
         config.auth_info.impersonate = Some(user.clone());
     }
@@ -37,7 +39,11 @@ pub(crate) async fn connect(flags: &ConnectionFlags, verbosity: u8) -> Result<Co
         trace: (verbosity >= SHOWS_REQUESTS)
             .then(|| -> Arc<dyn Fn(&RequestTrace<'_>) + Send + Sync> { Arc::new(show) }),
     })?;
-    Ok(Connection { cluster, namespace })
+    Ok(Connection {
+        cluster,
+        namespace,
+        names,
+    })
 }
 
 fn show(request: &RequestTrace<'_>) {
@@ -52,7 +58,10 @@ fn show(request: &RequestTrace<'_>) {
     ));
 }
 
-async fn config(flags: &ConnectionFlags) -> Result<Config, CliError> {
+/// A connection's settings, and what the kubeconfig calls context and cluster.
+type NamedConfig = (Config, Option<(String, String)>);
+
+async fn config(flags: &ConnectionFlags) -> Result<NamedConfig, CliError> {
     let kubeconfig = match &flags.kubeconfig {
         Some(file) => Kubeconfig::read_from(file),
         None => Kubeconfig::read(),
@@ -63,7 +72,8 @@ async fn config(flags: &ConnectionFlags) -> Result<Config, CliError> {
             let is_missing = matches!(&error, KubeconfigError::FindPath)
                 || matches!(&error, KubeconfigError::ReadConfig(error, _) if error.kind() == std::io::ErrorKind::NotFound);
             if is_missing && flags.kubeconfig.is_none() {
-                return Config::incluster().map_err(|_| no_kubeconfig());
+                let config = Config::incluster().map_err(|_| no_kubeconfig())?;
+                return Ok((config, None));
             }
             return Err(unusable(&error));
         }
@@ -78,19 +88,28 @@ async fn config(flags: &ConnectionFlags) -> Result<Config, CliError> {
         cluster: flags.cluster.clone(),
         user: flags.user.clone(),
     };
-    Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .map_err(|error| {
-            let failed = unusable(&error);
-            match error {
-                KubeconfigError::LoadContext(_) | KubeconfigError::CurrentContextNotSet
-                    if !contexts.is_empty() =>
-                {
-                    failed.hint(format!("--context chooses one of {}", contexts.join(", ")))
-                }
-                _ => failed,
+    let names = names(&kubeconfig, flags);
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let config = config.map_err(|error| {
+        let failed = unusable(&error);
+        match error {
+            KubeconfigError::LoadContext(_) | KubeconfigError::CurrentContextNotSet
+                if !contexts.is_empty() =>
+            {
+                failed.hint(format!("--context chooses one of {}", contexts.join(", ")))
             }
-        })
+            _ => failed,
+        }
+    })?;
+    Ok((config, names))
+}
+
+fn names(kubeconfig: &Kubeconfig, flags: &ConnectionFlags) -> Option<(String, String)> {
+    let context = flags.context.as_ref().or(kubeconfig.current_context.as_ref())?;
+    let found = kubeconfig.contexts.iter().find(|found| found.name == *context)?;
+    let of_context = found.context.as_ref().map(|found| &found.cluster);
+    let cluster = flags.cluster.as_ref().or(of_context)?;
+    Some((context.clone(), cluster.clone()))
 }
 
 fn no_kubeconfig() -> CliError {
@@ -120,18 +139,12 @@ fn unusable(error: &KubeconfigError) -> CliError {
 
 /// Reads a duration as Go writes them: `30s`, `1m30s`, `500ms`; a bare number is in seconds.
 pub(crate) fn duration(flag: &str, typed: &str) -> Result<Duration, CliError> {
-    if let Ok(seconds) = typed.parse::<u32>() {
-        return Ok(Duration::from_secs(u64::from(seconds)));
-    }
-    let parsed = typed.parse::<jiff::SignedDuration>().ok();
-    parsed
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| {
-            CliError::usage(format!(
-                "invalid argument {typed:?} for \"--{flag}\" flag: it is no duration"
-            ))
-            .hint("durations are written like 30s, 5m or 1h30m")
-        })
+    trocar::config::parse_duration(typed).map_err(|_| {
+        CliError::usage(format!(
+            "invalid argument {typed:?} for \"--{flag}\" flag: it is no duration"
+        ))
+        .hint("durations are written like 30s, 5m or 1h30m")
+    })
 }
 
 impl From<ClusterError> for CliError {

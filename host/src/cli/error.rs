@@ -2,7 +2,10 @@
 
 use std::{io::IsTerminal as _, process::ExitCode};
 
-use trocar::{Blame, Diagnostic, PlanError, plugin::PluginError, request::RequestError, target::TargetError};
+use trocar::{
+    Blame, Diagnostic, PlanError, config::ConfigError, plan::PolicyReview, plugin::PluginError,
+    request::RequestError, target::TargetError,
+};
 
 use super::{exit_code, ui};
 
@@ -131,11 +134,37 @@ impl From<PlanError> for CliError {
         match error {
             PlanError::Plugin(error) => error.into(),
             PlanError::Refused { failure, .. } => Self::new(message).diagnostics(&failure.diagnostics),
-            PlanError::GuardRail { strategy, .. } => Self::new(message).note(format!(
-                "no plan may do that, whatever the plugin; this is the fault of {} {}",
-                strategy.name, strategy.version
+            PlanError::GuardRail { author, .. } => Self::new(message).note(format!(
+                "no plan may do that, whatever the plugin; this is the fault of {author}"
             )),
+            PlanError::Denied { plan } => {
+                let denied = Self::new(message).code(exit_code::DENIED);
+                plan.denials().fold(denied, Self::denial)
+            }
+            PlanError::Undecided { .. } => Self::new(message)
+                .code(exit_code::DENIED)
+                .hint("whoever wrote these policies has to decide which one gives way"),
             _ => Self::new(message),
+        }
+    }
+}
+
+impl CliError {
+    /// What a policy says, in its own words, and what it would allow.
+    fn denial(self, review: &PolicyReview) -> Self {
+        review.diagnostics.iter().fold(self, |denied, found| {
+            let line = format!("{}: {}", review.policy, ui::diagnostic_line(found));
+            denied.note(line)
+        })
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        let failed = Self::new(format!("configuration: {error}"));
+        match error.hint {
+            Some(hint) => failed.hint(hint),
+            None => failed,
         }
     }
 }

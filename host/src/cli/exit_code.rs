@@ -6,6 +6,9 @@ pub(crate) const FAILED: u8 = 1;
 /// The command line makes no sense.
 pub(crate) const USAGE: u8 = 2;
 
+/// A policy denies what was planned.
+pub(crate) const DENIED: u8 = 3;
+
 /// `trocar debug` itself failed. Any other code may be the program's own.
 ///
 /// Source: the same code of `docker run` and `podman run`.

@@ -1,20 +1,24 @@
 //! The command line: contents, and the way from arguments to an exit code.
 
 mod args;
+mod audit;
 mod commands;
+mod configuration;
 mod connect;
 mod error;
 mod exit_code;
 mod pflag;
 mod planner;
+mod policy_cases;
 mod resolve;
 mod session;
+mod settings_cache;
 mod terminal;
 mod ui;
 
 use std::process::ExitCode;
 
-use args::{Command, PluginCommand};
+use args::{Command, ConfigCommand, PluginCommand, PolicyCommand};
 use error::CliError;
 
 /// Runs the program.
@@ -27,11 +31,28 @@ pub(crate) fn run() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let result = args::parse(std::env::args_os()).and_then(|command| match command {
-        Command::Debug(args) => commands::debug::run(&args),
+        Command::Debug(args) => commands::debug::run(*args),
         Command::Plan(args) => commands::plan::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Policy { command } => policy(command),
+        Command::Config { command } => config(command).map(|()| ExitCode::SUCCESS),
         Command::Plugin { command } => plugin(command).map(|()| ExitCode::SUCCESS),
     });
     result.unwrap_or_else(CliError::report)
+}
+
+fn policy(command: PolicyCommand) -> Result<ExitCode, CliError> {
+    match command {
+        PolicyCommand::List(args) => commands::policy::list(&args).map(|()| ExitCode::SUCCESS),
+        PolicyCommand::Eval(args) => commands::policy::eval(&args),
+        PolicyCommand::Test(args) => commands::policy::test(&args),
+    }
+}
+
+fn config(command: ConfigCommand) -> Result<(), CliError> {
+    match command {
+        ConfigCommand::View(args) => commands::config::view(&args),
+        ConfigCommand::Check(args) => commands::config::check(&args),
+    }
 }
 
 fn plugin(command: PluginCommand) -> Result<(), CliError> {

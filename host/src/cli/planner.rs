@@ -1,46 +1,99 @@
-//! Making checked plans for the commands: which strategy, with which settings, loaded once each.
+//! Making checked plans for the commands: which strategy and which policies, with which settings, loaded once each.
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde_json::Value;
 use trocar::{
-    Context, DebugOptions, DebugPlan, Engine, EngineConfig, PlanRequest, Planned, Severity, Target,
+    Actor, Context, DebugOptions, DebugPlan, Engine, EngineConfig, PlanError, PlanRequest, Planned, Severity,
+    Target,
     capability::{ClusterReader, Grants},
-    plan::Step,
-    plugin::{Plugin, PluginType},
+    config::{Config, PolicyEntry, Sourced},
+    plan::{Mode, Step},
+    plugin::{Plugin, PluginSource, PluginType},
+    policy::{Match, PolicyRule},
     request::ignored_flags,
     target::TargetKind,
 };
 
-use super::{args::PluginFlags, error::CliError, resolve, ui};
+use super::{
+    args::{PluginFlags, PolicyFlags},
+    error::CliError,
+    resolve, settings_cache, ui,
+};
 
 /// Makes plans.
 pub(crate) struct Planner<'a> {
     engine: Engine,
-    grants: Grants,
     flags: &'a PluginFlags,
-    plugins: BTreeMap<String, Plugin>,
+    policy_flags: &'a PolicyFlags,
+    config: &'a Config,
+    strategies: BTreeMap<String, Plugin>,
+    policies: BTreeMap<String, PolicyRule>,
     reader: Option<Arc<dyn ClusterReader>>,
+}
+
+/// A plan, and whether somebody else's plugin made it what it is.
+pub(crate) struct Made {
+    pub(crate) plan: DebugPlan,
+    /// Its strategy is not a default plugin, or a policy that is not one changed it.
+    pub(crate) is_foreign: bool,
+}
+
+/// Why there is no plan: to be shown, or to be written down first.
+pub(crate) enum NoPlan {
+    /// A policy does not let it pass.
+    Denied(PlanError),
+    Failed(CliError),
+}
+
+impl From<CliError> for NoPlan {
+    fn from(failed: CliError) -> Self {
+        Self::Failed(failed)
+    }
+}
+
+impl From<NoPlan> for CliError {
+    fn from(no_plan: NoPlan) -> Self {
+        match no_plan {
+            NoPlan::Denied(error) => error.into(),
+            NoPlan::Failed(failed) => failed,
+        }
+    }
 }
 
 impl<'a> Planner<'a> {
     /// Makes a planner; nothing is loaded before the first plan.
     pub(crate) fn new(
         flags: &'a PluginFlags,
+        policy_flags: &'a PolicyFlags,
+        config: &'a Config,
         reader: Option<Arc<dyn ClusterReader>>,
     ) -> Result<Self, CliError> {
+        let is_path = |typed: &String| matches!(PluginSource::typed(typed), PluginSource::File(_));
+        let may_compile = !config.plugins.is_empty()
+            || flags.strategy.as_ref().is_some_and(is_path)
+            || policy_flags.policy.iter().any(is_path);
         let engine = ui::engine(EngineConfig {
             limits: resolve::limits(&flags.limit)?,
-            // Only a strategy of the user's own is ever compiled.
-            cache: flags.strategy.as_ref().and_then(|_| resolve::cache_folder()),
+            cache: resolve::cache_folder().filter(|_| may_compile),
             pooling: false,
         })?;
+        // A mistake in a flag is told before anything is planned.
+        resolve::grants(&flags.grant)?;
         Ok(Self {
             engine,
-            grants: resolve::grants(flags)?,
             flags,
-            plugins: BTreeMap::new(),
+            policy_flags,
+            config,
+            strategies: BTreeMap::new(),
+            policies: BTreeMap::new(),
             reader,
         })
+    }
+
+    /// Says whether policies may be asked, for which it must be known who asks.
+    pub(crate) fn has_policies(&self) -> bool {
+        !self.config.policies.is_empty() || !self.policy_flags.policy.is_empty()
     }
 
     /// Makes a plan for a target.
@@ -49,28 +102,198 @@ impl<'a> Planner<'a> {
         target: &Target,
         options: &DebugOptions,
         context: &Context,
-    ) -> Result<DebugPlan, CliError> {
-        let source = resolve::strategy(self.flags.strategy.as_deref(), target.id().kind, options);
-        let key = source.to_string();
-        if !self.plugins.contains_key(&key) {
-            let plugin = self.engine.load(&source, PluginType::Strategy, &self.grants)?;
-            self.plugins.insert(key.clone(), plugin);
-        }
-        let strategy = &self.plugins[&key];
+        actor: &Actor,
+    ) -> Result<Made, NoPlan> {
+        let typed = self
+            .flags
+            .strategy
+            .as_ref()
+            .or(self.config.defaults.strategy.as_ref());
+        let name = match typed {
+            Some(typed) => typed.clone(),
+            None => resolve::strategy(target.id().kind, options).to_owned(),
+        };
+        self.load_strategy(&name)?;
+        self.load_policies(&name, target, context, actor)?;
+        let strategy = &self.strategies[&name];
         let settings = resolve::settings(self.flags, strategy.description().manifest())?;
-        let Planned { mut plan, log } = self.engine.plan(&PlanRequest {
+        let policies: Vec<&PolicyRule> = self
+            .policy_names()
+            .filter_map(|name| self.policies.get(name))
+            .collect();
+        let planned = self.engine.plan(&PlanRequest {
             target,
             options,
             strategy,
             settings: &settings,
             context,
+            actor,
+            policies: &policies,
             reader: self.reader.as_ref(),
+        });
+        let Planned { mut plan, logs } = planned.map_err(|error| match error.reviewed() {
+            Some(_) => NoPlan::Denied(error),
+            None => NoPlan::Failed(error.into()),
         })?;
-        ui::plugin_log(&plan.strategy.name, &log, self.flags.verbose.0);
+        for log in &logs {
+            ui::plugin_log(&log.plugin, &log.lines, self.flags.verbose.0);
+        }
         let is_node = target.id().kind == TargetKind::Node;
         plan.diagnostics.extend(ignored_flags(options, is_node));
-        Ok(plan)
+        let is_own = |rule: &&&PolicyRule| !rule.plugin.description().is_default();
+        let changed_by_others = policies
+            .iter()
+            .filter(is_own)
+            .any(|rule| plan.changers().contains(&rule.name));
+        Ok(Made {
+            is_foreign: !strategy.description().is_default() || changed_by_others,
+            plan,
+        })
     }
+
+    /// The policies in the order in which they are asked: the configured ones, then those that were typed.
+    fn policy_names(&self) -> impl Iterator<Item = &str> {
+        let configured = self
+            .config
+            .policies
+            .iter()
+            .map(|policy| policy.value.name.as_str());
+        configured.chain(self.policy_flags.policy.iter().map(String::as_str))
+    }
+
+    fn load_strategy(&mut self, name: &str) -> Result<(), CliError> {
+        if !self.strategies.contains_key(name) {
+            let mut named = plugin_named(self.config, name);
+            named.grant(&self.flags.grant)?;
+            let plugin = self
+                .engine
+                .load(&named.source, PluginType::Strategy, &named.grants)?;
+            self.strategies.insert(name.to_owned(), plugin);
+        }
+        Ok(())
+    }
+
+    /// Loads the policies that this debug concerns, and no others.
+    fn load_policies(
+        &mut self,
+        strategy: &str,
+        target: &Target,
+        context: &Context,
+        actor: &Actor,
+    ) -> Result<(), CliError> {
+        let strategy = &self.strategies[strategy].description().manifest().name;
+        for policy in &self.config.policies {
+            let entry = &policy.value;
+            let is_concerned = entry.matches.holds(strategy, target, &context.namespace, actor);
+            if is_concerned && !self.policies.contains_key(&entry.name) {
+                let rule = policy_rule(&self.engine, self.config, policy)?;
+                self.policies.insert(entry.name.clone(), rule);
+            }
+        }
+        for typed in &self.policy_flags.policy {
+            if !self.policies.contains_key(typed) {
+                let rule = typed_rule(&self.engine, self.config, typed, &self.flags.grant)?;
+                self.policies.insert(typed.clone(), rule);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a plugin comes from, and what it may do.
+struct Named {
+    source: PluginSource,
+    grants: Grants,
+}
+
+impl Named {
+    fn grant(&mut self, typed: &[String]) -> Result<(), CliError> {
+        if resolve::grants(typed)?.cluster_read {
+            self.grants.cluster_read = true;
+        }
+        Ok(())
+    }
+}
+
+/// Finds a plugin by what was typed: a name of the configuration, a default one, or a file.
+fn plugin_named(config: &Config, typed: &str) -> Named {
+    let configured = config.plugins.iter().find(|plugin| plugin.value.name == typed);
+    match configured.map(|plugin| &plugin.value) {
+        Some(entry) => Named {
+            source: PluginSource::Pinned(entry.file.clone(), entry.digest.clone()),
+            // Unknown names were refused when the configuration was checked; here they grant nothing.
+            grants: resolve::grants(&entry.grants).unwrap_or_default(),
+        },
+        None => Named {
+            source: PluginSource::typed(typed),
+            grants: Grants::default(),
+        },
+    }
+}
+
+/// Loads a configured policy and checks its settings.
+pub(crate) fn policy_rule(
+    engine: &Engine,
+    config: &Config,
+    policy: &Sourced<PolicyEntry>,
+) -> Result<PolicyRule, CliError> {
+    let entry = &policy.value;
+    let named = plugin_named(config, entry.plugin());
+    let plugin = engine
+        .load(&named.source, PluginType::Policy, &named.grants)
+        .map_err(|error| {
+            CliError::from(error).of(&format!("{}: policy {:?}", policy.origin(), entry.name))
+        })?;
+    let settings = Value::Object(entry.settings.clone());
+    let text = settings.to_string();
+    if !settings_cache::is_known_good(plugin.description().digest(), &text) {
+        let problems = resolve::settings_problems(plugin.description().manifest(), &settings)?;
+        if let Some(problem) = problems.first() {
+            let place = policy.origin_of(&format!("/settings{}", problem.at));
+            return Err(CliError::new(format!(
+                "configuration: {place}: settings of policy {:?}: {problem}",
+                entry.name
+            ))
+            .hint(format!(
+                "trocar plugin inspect {} shows its settings",
+                named.source
+            )));
+        }
+        settings_cache::remember(plugin.description().digest(), &text);
+    }
+    Ok(PolicyRule {
+        name: entry.name.clone(),
+        plugin,
+        mode: entry.mode,
+        matches: entry.matches.clone(),
+        settings: text,
+    })
+}
+
+fn typed_rule(
+    engine: &Engine,
+    config: &Config,
+    typed: &str,
+    grants: &[String],
+) -> Result<PolicyRule, CliError> {
+    let mut named = plugin_named(config, typed);
+    named.grant(grants)?;
+    let plugin = engine.load(&named.source, PluginType::Policy, &named.grants)?;
+    let problems = resolve::settings_problems(
+        plugin.description().manifest(),
+        &Value::Object(Default::default()),
+    )?;
+    if let Some(problem) = problems.first() {
+        return Err(CliError::usage(format!("--policy={typed}: {problem}"))
+            .hint("a policy with settings belongs into a configuration file: --config"));
+    }
+    Ok(PolicyRule {
+        name: plugin.description().manifest().name.clone(),
+        plugin,
+        mode: Mode::Enforce,
+        matches: Match::default(),
+        settings: "{}".into(),
+    })
 }
 
 /// Two targets must not come to the same new pod.

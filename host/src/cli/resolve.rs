@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 use trocar::{
     Context, DebugOptions, EnvVar, Keep, Limits, Target,
     capability::Grants,
+    config::Defaults,
     documents,
-    plugin::{PluginManifest, PluginSource},
+    plugin::{PluginManifest, SettingsProblem, check_settings},
     request::{self, Request},
     target::TargetKind,
 };
@@ -23,12 +24,18 @@ use super::{
 };
 
 /// Makes a request of the flags and checks it.
-pub(crate) fn request(flags: &DebugFlags, targets: usize, own_strategy: bool) -> Result<Request, CliError> {
+pub(crate) fn request(
+    flags: &DebugFlags,
+    defaults: &Defaults,
+    targets: usize,
+    own_strategy: bool,
+) -> Result<Request, CliError> {
     let on = |switch: Option<Switch>, default: bool| switch.map_or(default, |switch| switch.0);
     let usual = Keep::default();
     let env = flag_pairs("env", &flags.env)?;
     let set_image = flag_pairs("set-image", &flags.set_image)?;
-    let profile = request::profile(&flags.profile).map_err(|unknown| {
+    let typed = flags.profile.as_deref().or(defaults.profile.as_deref());
+    let profile = request::profile(typed.unwrap_or("general")).map_err(|unknown| {
         let failed = CliError::usage(unknown.to_string()).kubectls();
         match &unknown.nearest {
             Some(nearest) => failed.hint(format!("did you mean --profile={nearest}?")),
@@ -37,7 +44,7 @@ pub(crate) fn request(flags: &DebugFlags, targets: usize, own_strategy: bool) ->
     })?;
     let custom = flags.custom.as_deref().map(custom).transpose()?.flatten();
     let options = DebugOptions {
-        image: non_empty(&flags.image),
+        image: non_empty(&flags.image).or_else(|| default_image(flags, defaults, own_strategy)),
         args: flags.command.clone(),
         arguments_only: on(flags.arguments_only, false),
         env: env
@@ -48,7 +55,7 @@ pub(crate) fn request(flags: &DebugFlags, targets: usize, own_strategy: bool) ->
         target_container: non_empty(&flags.target),
         stdin: on(flags.stdin, false),
         tty: on(flags.tty, false),
-        image_pull_policy: non_empty(&flags.image_pull_policy),
+        image_pull_policy: non_empty(&flags.image_pull_policy).or_else(|| defaults.image_pull_policy.clone()),
         profile,
         custom,
         copy_to: non_empty(&flags.copy_to),
@@ -73,6 +80,14 @@ pub(crate) fn request(flags: &DebugFlags, targets: usize, own_strategy: bool) ->
     };
     request::check(&request)?;
     Ok(request)
+}
+
+/// The configured image, where the command would make no sense without one.
+fn default_image(flags: &DebugFlags, defaults: &Defaults, own_strategy: bool) -> Option<String> {
+    let is_copy = flags.copy_to.as_deref().is_some_and(|name| !name.is_empty());
+    let changes_something = !flags.set_image.is_empty() || flags.container.is_some();
+    let needs_image = !own_strategy && !(is_copy && changes_something);
+    defaults.image.clone().filter(|_| needs_image)
 }
 
 fn non_empty(typed: &Option<String>) -> Option<String> {
@@ -164,7 +179,8 @@ pub(crate) fn file_targets(files: &[PathBuf], namespace: Option<&str>) -> Result
     Ok(targets)
 }
 
-fn read_file(file: &Path) -> Result<Vec<u8>, CliError> {
+/// Reads a whole file of a sensible size; `-` is standard input.
+pub(crate) fn read_file(file: &Path) -> Result<Vec<u8>, CliError> {
     let failed = |error: io::Error| {
         if error.kind() == io::ErrorKind::NotFound {
             return CliError::new(format!(
@@ -209,15 +225,13 @@ fn check_namespace(target: &Target, typed: Option<&str>) -> Result<(), CliError>
     }
 }
 
-/// The strategy for a target: the one that was chosen, else the one that fits the target and the flags.
-pub(crate) fn strategy(typed: Option<&str>, kind: TargetKind, options: &DebugOptions) -> PluginSource {
-    let default = match (typed, kind, &options.copy_to) {
-        (Some(typed), _, _) => return PluginSource::typed(typed),
-        (None, TargetKind::Node, _) => "node",
-        (None, TargetKind::Pod, Some(_)) => "copy",
-        (None, TargetKind::Pod, None) => "ephemeral",
-    };
-    PluginSource::Default(default.into())
+/// The name of the default strategy that fits a target and the flags.
+pub(crate) fn strategy(kind: TargetKind, options: &DebugOptions) -> &'static str {
+    match (kind, &options.copy_to) {
+        (TargetKind::Node, _) => "node",
+        (TargetKind::Pod, Some(_)) => "copy",
+        (TargetKind::Pod, None) => "ephemeral",
+    }
 }
 
 /// The limits, with what was typed.
@@ -232,9 +246,9 @@ pub(crate) fn limits(typed: &[String]) -> Result<Limits, CliError> {
 }
 
 /// What was granted.
-pub(crate) fn grants(flags: &PluginFlags) -> Result<Grants, CliError> {
+pub(crate) fn grants(typed: &[String]) -> Result<Grants, CliError> {
     let mut grants = Grants::default();
-    for name in &flags.grant {
+    for name in typed {
         grants
             .add(name)
             .map_err(|reason| CliError::usage(format!("--grant: {reason}")))?;
@@ -252,13 +266,37 @@ pub(crate) fn settings(flags: &PluginFlags, manifest: &PluginManifest) -> Result
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
         settings.insert(name.to_owned(), value);
     }
-    if !settings.is_empty() && manifest.settings_schema.is_none() {
-        return Err(CliError::usage(format!(
-            "plugin {:?} has no settings",
+    let settings = Value::Object(settings);
+    let problems = settings_problems(manifest, &settings)?;
+    match problems.first() {
+        None => Ok(settings.to_string()),
+        Some(problem) => Err(CliError::usage(format!("--set: {problem}")).hint(format!(
+            "trocar plugin inspect {} shows its settings",
             manifest.name
-        )));
+        ))),
     }
-    Ok(Value::Object(settings).to_string())
+}
+
+/// Holds settings against what a plugin's manifest says of them.
+pub(crate) fn settings_problems(
+    manifest: &PluginManifest,
+    settings: &Value,
+) -> Result<Vec<SettingsProblem>, CliError> {
+    let Some(schema) = &manifest.settings_schema else {
+        let has_none = settings.as_object().is_none_or(Map::is_empty);
+        let problem = SettingsProblem {
+            at: String::new(),
+            message: format!("plugin {:?} has no settings", manifest.name),
+        };
+        return Ok(if has_none { Vec::new() } else { vec![problem] });
+    };
+    check_settings(schema, settings).map_err(|problem| {
+        CliError::new(format!(
+            "plugin {:?}: the schema of its settings is malformed: {problem}",
+            manifest.name
+        ))
+        .note("this is the plugin's fault, not trocar's")
+    })
 }
 
 /// Time, namespace and suffix, as data.
@@ -287,6 +325,25 @@ fn checked_suffix(typed: &str) -> Result<String, CliError> {
     Err(CliError::usage(format!(
         "--suffix: {typed:?} is not 1 to 20 lower-case letters and digits"
     )))
+}
+
+/// The reason, which is shown to people and written to logs: one line of a sensible length.
+pub(crate) fn reason(typed: Option<&str>) -> Result<Option<String>, CliError> {
+    const LONGEST: usize = 1000;
+    let Some(reason) = typed.map(str::trim).filter(|reason| !reason.is_empty()) else {
+        return Ok(None);
+    };
+    if reason.chars().any(char::is_control) {
+        return Err(CliError::usage(
+            "--reason must be one line without control characters",
+        ));
+    }
+    if reason.len() > LONGEST {
+        return Err(CliError::usage(format!(
+            "--reason is longer than {LONGEST} bytes"
+        )));
+    }
+    Ok(Some(reason.to_owned()))
 }
 
 /// Where compiled plugins are kept: below `XDG_CACHE_HOME`, else `~/.cache`.

@@ -37,10 +37,13 @@ pub(crate) struct SessionFlags {
 
 impl SessionFlags {
     pub(crate) fn new(args: &DebugArgs, stdin: bool, tty: bool) -> Result<Self, CliError> {
-        let detach_keys = DetachKeys::parse(&args.detach_keys)
+        let detach_keys = DetachKeys::parse(args.detach_keys.as_deref().unwrap_or("ctrl-p,ctrl-q"))
             .map_err(|reason| CliError::usage(format!("--detach-keys: {reason}")))?;
         Ok(Self {
-            start_timeout: duration("pod-running-timeout", &args.pod_running_timeout)?,
+            start_timeout: duration(
+                "pod-running-timeout",
+                args.pod_running_timeout.as_deref().unwrap_or("1m"),
+            )?,
             detach_keys,
             quiet: args.debug.quiet.is_some_and(|switch| switch.0),
             stdin,

@@ -130,6 +130,13 @@ impl Cluster {
         .await
     }
 
+    /// Asks the server something that it answers and does not store.
+    pub(super) async fn ask(&self, action: &Action, question: &Value) -> Result<Value, ClusterError> {
+        let body = Some(("application/json", question));
+        self.exchange(action, Method::POST, &collection(action), body)
+            .await
+    }
+
     /// Opens a stream of bytes: a watch or a log.
     pub(super) async fn stream(&self, action: &Action, query: &[(&str, &str)]) -> Result<Body, ClusterError> {
         let path = with_query(path(action), query);

@@ -3,6 +3,7 @@
 pub mod after;
 pub mod check;
 pub mod excess;
+mod review;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use trocar_sdk::{Diagnostic, Object, Pod, Severity, options::API_VERSION, pod::t
 
 use crate::{strict, target::TargetId};
 pub use excess::Excess;
+pub use review::{Mode, PlanChange, PolicyReview, ReviewVerdict};
 
 /// One write, as the host understands it.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,6 +122,8 @@ pub struct DebugPlan {
     pub steps: Vec<Step>,
     /// The container to attach to when a session is wanted.
     pub attach: Option<String>,
+    /// What the policies saw, said and changed.
+    pub policies: Vec<PolicyReview>,
     /// What the plan gives beyond what the options ask for.
     pub beyond_options: Vec<Excess>,
     /// What people should know.
@@ -127,9 +131,9 @@ pub struct DebugPlan {
 }
 
 impl DebugPlan {
-    /// The digest of what will be written where, by which plugins: what an approval or an audit names.
+    /// The digest of what will be written where, and who proposed it: what a review, an approval or an audit names.
     ///
-    /// Diagnostics are not part of it.
+    /// What was said about the plan is not part of it.
     pub fn hash(&self) -> String {
         let written = json!({
             "target": self.target,
@@ -141,18 +145,27 @@ impl DebugPlan {
         format!("sha256:{digest:x}")
     }
 
-    /// The document, as `-o yaml` shows it.
-    pub fn document(&self) -> Value {
+    /// The document that policies review: what will be written where, and who proposed it.
+    pub fn under_review(&self) -> Value {
         let mut document = json!({
             "apiVersion": API_VERSION,
             "kind": "DebugPlan",
             "target": self.target,
             "strategy": self.strategy,
             "steps": self.steps,
-            "hash": self.hash(),
         });
         if let Some(attach) = &self.attach {
             document["attach"] = json!(attach);
+        }
+        document
+    }
+
+    /// The document, as `-o yaml` shows it.
+    pub fn document(&self) -> Value {
+        let mut document = self.under_review();
+        document["hash"] = json!(self.hash());
+        if !self.policies.is_empty() {
+            document["policies"] = json!(self.policies);
         }
         if !self.beyond_options.is_empty() {
             document["beyondOptions"] = json!(self.beyond_options);
@@ -168,6 +181,18 @@ impl DebugPlan {
         self.diagnostics
             .iter()
             .filter(move |found| found.severity == severity)
+    }
+
+    /// The reviews that deny the plan.
+    pub fn denials(&self) -> impl Iterator<Item = &PolicyReview> {
+        self.policies.iter().filter(|review| review.denies())
+    }
+
+    /// The policies that changed the plan.
+    pub fn changers(&self) -> Vec<String> {
+        let obeyed = |review: &&PolicyReview| review.mode == Mode::Enforce && !review.changes.is_empty();
+        let changed = self.policies.iter().filter(obeyed);
+        changed.map(|review| review.policy.clone()).collect()
     }
 
     /// The pod that the debug container is in once the plan is carried out: its name.

@@ -46,6 +46,9 @@ pub struct PluginManifest {
     /// Flags that the command line offers when the plugin is selected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<PluginFlag>,
+    /// What a policy watches over: the codes of its diagnostics, so that tests can tell which of them no case has touched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<PluginRule>,
     /// Command lines that show how it is used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<String>,
@@ -92,6 +95,16 @@ pub struct KindScope {
     pub api_version: String,
     /// For example `Namespace`.
     pub kind: String,
+}
+
+/// One thing that a policy watches over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginRule {
+    /// The code of the diagnostics that it gives.
+    pub code: String,
+    /// One line.
+    pub summary: String,
 }
 
 /// A command line flag that sets one of the plugin's settings.

@@ -3,11 +3,13 @@
 mod embedded;
 mod manifest;
 mod pack;
+mod settings;
 
 use std::{
     fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use sha2::{Digest as _, Sha256};
@@ -19,9 +21,11 @@ use crate::{
 
 pub(crate) use manifest::is_label;
 pub use manifest::{
-    ABI, CapabilityRequest, KindScope, PluginFlag, PluginManifest, PluginType, SECTION as MANIFEST_SECTION,
+    ABI, CapabilityRequest, KindScope, PluginFlag, PluginManifest, PluginRule, PluginType,
+    SECTION as MANIFEST_SECTION,
 };
 pub use pack::{PackError, pack};
+pub use settings::{SettingsProblem, check_settings};
 
 /// Where a plugin comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +34,8 @@ pub enum PluginSource {
     Default(String),
     /// A file.
     File(PathBuf),
+    /// A file that must have a certain digest: `sha256:…`.
+    Pinned(PathBuf, String),
 }
 
 impl PluginSource {
@@ -47,7 +53,7 @@ impl std::fmt::Display for PluginSource {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Default(name) => out.write_str(name),
-            Self::File(path) => write!(out, "{}", path.display()),
+            Self::File(path) | Self::Pinned(path, _) => write!(out, "{}", path.display()),
         }
     }
 }
@@ -107,10 +113,11 @@ impl PluginDescription {
     }
 }
 
-/// A plugin that is ready to run.
+/// A plugin that is ready to run. Cheap to clone.
+#[derive(Clone)]
 pub struct Plugin {
     pub(crate) description: PluginDescription,
-    pub(crate) loaded: Loaded,
+    pub(crate) loaded: Arc<Loaded>,
 }
 
 impl std::fmt::Debug for Plugin {
@@ -160,6 +167,16 @@ pub enum PluginError {
         /// Why not.
         source: io::Error,
     },
+    /// The file is not the one that the configuration means.
+    #[error("the plugin {} has the digest {found}, not {wanted}", path.display())]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// The digest in the configuration.
+        wanted: String,
+        /// The file's own.
+        found: String,
+    },
     /// The component cannot be used or did not answer.
     #[error("plugin {plugin:?}: {error}")]
     Wasm {
@@ -187,6 +204,9 @@ impl PluginError {
                 Some(format!("trocar plugin list shows every {}", wanted.name()))
             }
             Self::Wasm { error, .. } => error.hint(),
+            Self::Digest { .. } => Some(
+                "somebody changed the file: find out who, then put its digest into the configuration".into(),
+            ),
             Self::Read { .. } => None,
         }
     }
@@ -226,7 +246,8 @@ impl Opened {
 pub(crate) fn open(source: &PluginSource, limits: &Limits) -> Result<Opened, PluginError> {
     match source {
         PluginSource::Default(name) => open_default(name),
-        PluginSource::File(path) => open_file(path, limits),
+        PluginSource::File(path) => open_file(path, None, limits),
+        PluginSource::Pinned(path, digest) => open_file(path, Some(digest), limits),
     }
 }
 
@@ -251,17 +272,25 @@ fn open_default(name: &str) -> Result<Opened, PluginError> {
     })
 }
 
-fn open_file(path: &Path, limits: &Limits) -> Result<Opened, PluginError> {
+fn open_file(path: &Path, wanted: Option<&str>, limits: &Limits) -> Result<Opened, PluginError> {
     let file_name = || path.display().to_string();
     let of_file = |error| PluginError::Wasm {
         plugin: file_name(),
         error,
     };
     let bytes = read(path, limits)?.map_err(of_file)?;
+    let digest = digest(&bytes);
+    if let Some(wanted) = wanted.filter(|wanted| **wanted != digest) {
+        return Err(PluginError::Digest {
+            path: path.to_owned(),
+            wanted: wanted.to_owned(),
+            found: digest,
+        });
+    }
     let inspected = inspect(&bytes, limits).map_err(of_file)?;
     Ok(Opened {
         description: PluginDescription {
-            digest: digest(&bytes),
+            digest,
             size: bytes.len() as u64,
             source: PluginSource::File(path.to_owned()),
             inspected,

@@ -7,3 +7,16 @@ pub(crate) mod strategy {
         imports: { default: trappable },
     });
 }
+
+pub(crate) mod policy {
+    wasmtime::component::bindgen!({
+        path: "../guest-sdk/wit",
+        world: "policy-plugin",
+        imports: { default: trappable },
+        with: {
+            "trocar:plugin/types": super::strategy::trocar::plugin::types,
+            "trocar:plugin/log": super::strategy::trocar::plugin::log,
+            "trocar:plugin/cluster": super::strategy::trocar::plugin::cluster,
+        },
+    });
+}

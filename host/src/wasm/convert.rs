@@ -1,9 +1,15 @@
 //! From the contract's generated types to ours. Everything that comes in is bounded and made harmless here.
 
-use trocar_sdk::{Diagnostic, Failure, FailureKind, Severity};
+use trocar_sdk::{
+    Diagnostic, Failure, FailureKind, Severity,
+    policy::{Operation, Verdict},
+};
 
 use super::{
-    bindings::strategy::{exports::trocar::plugin::strategy as abi, trocar::plugin::types},
+    bindings::{
+        policy::exports::trocar::plugin::policy,
+        strategy::{exports::trocar::plugin::strategy as abi, trocar::plugin::types},
+    },
     error::WasmError,
     limits::{Limit, Limits},
     log::plain,
@@ -39,6 +45,41 @@ pub(crate) fn plan(plan: abi::Plan, limits: &Limits) -> Result<GuestPlan, WasmEr
         steps,
         attach: plan.attach.map(|name| message(&name)),
         diagnostics: diagnostics(plan.diagnostics),
+    })
+}
+
+/// A policy's answer as it came: the values of changes are JSON text that nobody has looked at yet.
+#[derive(Debug)]
+pub(crate) struct GuestDecision {
+    pub(crate) verdict: Verdict,
+    /// Operation, pointer and value of each change.
+    pub(crate) changes: Vec<(Operation, String, Option<String>)>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+pub(crate) fn decision(decision: policy::Decision, limits: &Limits) -> Result<GuestDecision, WasmError> {
+    let (verdict, amendments) = match decision.verdict {
+        policy::Verdict::Allow => (Verdict::Allow, Vec::new()),
+        policy::Verdict::Amend(amendments) => (Verdict::Amend, amendments),
+        policy::Verdict::Deny => (Verdict::Deny, Vec::new()),
+    };
+    let size = amendments.iter().map(|amendment| {
+        let value = amendment.value.as_deref().unwrap_or_default();
+        (amendment.at.len() + value.len()) as u64
+    });
+    check_result_size(size.sum(), limits)?;
+    let changes = amendments.into_iter().map(|amendment| {
+        let operation = match amendment.operation {
+            policy::Operation::Add => Operation::Add,
+            policy::Operation::Remove => Operation::Remove,
+            policy::Operation::Replace => Operation::Replace,
+        };
+        (operation, message(&amendment.at), amendment.value)
+    });
+    Ok(GuestDecision {
+        verdict,
+        changes: changes.collect(),
+        diagnostics: diagnostics(decision.diagnostics),
     })
 }
 

@@ -16,13 +16,14 @@ use wasmtime::{
 use wasmtime_wasi::I32Exit;
 
 use super::{
-    bindings::strategy::{
-        StrategyPluginPre, exports::trocar::plugin::strategy as abi, trocar::plugin as imports,
+    bindings::{
+        policy::{PolicyPluginPre, exports::trocar::plugin::policy as policy_abi},
+        strategy::{StrategyPluginPre, exports::trocar::plugin::strategy as abi, trocar::plugin as imports},
     },
     cache::Cache,
     component::{Inspected, Interface},
     config::{GUEST_STACK, compiler_config},
-    convert::{self, GuestPlan},
+    convert::{self, GuestDecision, GuestPlan},
     error::WasmError,
     limits::{Limit, Limits},
     log::{LogLine, plain},
@@ -54,6 +55,7 @@ pub(crate) struct Loaded {
 
 enum Pre {
     Strategy(StrategyPluginPre<State>),
+    Policy(PolicyPluginPre<State>),
 }
 
 /// Where the code of a component is.
@@ -71,6 +73,19 @@ pub(crate) struct PlanInput<'a> {
     pub(crate) settings: &'a str,
     pub(crate) context: &'a str,
 }
+
+/// The texts of a plan under review.
+pub(crate) struct ReviewInput<'a> {
+    pub(crate) plan: &'a str,
+    pub(crate) target: &'a str,
+    pub(crate) options: &'a str,
+    pub(crate) actor: &'a str,
+    pub(crate) settings: &'a str,
+    pub(crate) context: &'a str,
+}
+
+/// What a call gave, and what the guest wrote meanwhile.
+pub(crate) type Called<T> = (Result<Result<T, Failure>, WasmError>, Vec<LogLine>);
 
 /// The engine with its limits and its cache.
 pub(crate) struct Runtime {
@@ -134,11 +149,7 @@ impl Runtime {
         let pre = linker.instantiate_pre(&component).map_err(unfit)?;
         let pre = match inspected.manifest.plugin_type {
             PluginType::Strategy => Pre::Strategy(StrategyPluginPre::new(pre).map_err(unfit)?),
-            PluginType::Policy => {
-                return Err(WasmError::World {
-                    wanted: Interface::Strategy.name().into(),
-                });
-            }
+            PluginType::Policy => Pre::Policy(PolicyPluginPre::new(pre).map_err(unfit)?),
         };
         Ok(Loaded {
             pre,
@@ -200,8 +211,10 @@ impl Runtime {
         loaded: &Loaded,
         input: &PlanInput<'_>,
         call: CallContext,
-    ) -> (Result<Result<GuestPlan, Failure>, WasmError>, Vec<LogLine>) {
-        let Pre::Strategy(pre) = &loaded.pre;
+    ) -> Called<GuestPlan> {
+        let Pre::Strategy(pre) = &loaded.pre else {
+            return (Err(wrong_world(Interface::Strategy)), Vec::new());
+        };
         let request = abi::Request {
             target: input.target.to_owned(),
             options: input.options.to_owned(),
@@ -220,6 +233,36 @@ impl Runtime {
         (answer, log)
     }
 
+    /// Asks a policy about a plan.
+    pub(crate) fn evaluate(
+        &self,
+        loaded: &Loaded,
+        input: &ReviewInput<'_>,
+        call: CallContext,
+    ) -> Called<GuestDecision> {
+        let Pre::Policy(pre) = &loaded.pre else {
+            return (Err(wrong_world(Interface::Policy)), Vec::new());
+        };
+        let review = policy_abi::Review {
+            plan: input.plan.to_owned(),
+            target: input.target.to_owned(),
+            options: input.options.to_owned(),
+            actor: input.actor.to_owned(),
+            settings: input.settings.to_owned(),
+            context: input.context.to_owned(),
+        };
+        let (answer, log) = self.call(loaded, call, |store| {
+            let instance = pre.instantiate(&mut *store).map_err(Phase::Instantiate)?;
+            let policy = instance.trocar_plugin_policy();
+            policy.call_evaluate(store, &review).map_err(Phase::Call)
+        });
+        let answer = answer.and_then(|answer| match answer {
+            Ok(decision) => convert::decision(decision, &self.limits).map(Ok),
+            Err(failure) => Ok(Err(convert::failure(failure))),
+        });
+        (answer, log)
+    }
+
     /// Lets a plugin check its settings.
     pub(crate) fn validate_settings(
         &self,
@@ -227,13 +270,22 @@ impl Runtime {
         settings: &str,
         call: CallContext,
     ) -> Result<Result<Vec<trocar_sdk::Diagnostic>, Failure>, WasmError> {
-        let Pre::Strategy(pre) = &loaded.pre;
-        let (answer, _) = self.call(loaded, call, |store| {
-            let instance = pre.instantiate(&mut *store).map_err(Phase::Instantiate)?;
-            let strategy = instance.trocar_plugin_strategy();
-            strategy
-                .call_validate_settings(store, &settings.to_owned())
-                .map_err(Phase::Call)
+        let settings = settings.to_owned();
+        let (answer, _) = self.call(loaded, call, |store| match &loaded.pre {
+            Pre::Strategy(pre) => {
+                let instance = pre.instantiate(&mut *store).map_err(Phase::Instantiate)?;
+                let strategy = instance.trocar_plugin_strategy();
+                strategy
+                    .call_validate_settings(store, &settings)
+                    .map_err(Phase::Call)
+            }
+            Pre::Policy(pre) => {
+                let instance = pre.instantiate(&mut *store).map_err(Phase::Instantiate)?;
+                let policy = instance.trocar_plugin_policy();
+                policy
+                    .call_validate_settings(store, &settings)
+                    .map_err(Phase::Call)
+            }
         });
         Ok(answer?.map(convert::diagnostics).map_err(convert::failure))
     }
@@ -302,6 +354,12 @@ fn start_clock(engine: &Engine) {
             thread::sleep(TICK);
         }
     });
+}
+
+fn wrong_world(wanted: Interface) -> WasmError {
+    WasmError::World {
+        wanted: wanted.name().into(),
+    }
 }
 
 fn host_error(error: wasmtime::Error) -> WasmError {

@@ -4,10 +4,11 @@ use std::{process::ExitCode, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use trocar::{
-    Context, DebugPlan, Severity, Target,
-    cluster::{Applied, Cluster, DryRun, Found, LookupError, Stamp, apply, lookup, select},
-    plan::Step,
-    plugin::PluginSource,
+    Actor, Context, DebugPlan, PlanError, Severity, Target,
+    audit::{AuditEvent, AuditOutcome},
+    cluster::{Applied, Cluster, DryRun, Found, LookupError, Stamp, apply, lookup, select, who_am_i},
+    config::{Config, Defaults},
+    plan::{PluginId, Step},
     reference::{Kind, Reference, ReferenceError},
     request::{self, Request, deprecation},
     target::{TargetId, TargetKind},
@@ -16,10 +17,13 @@ use trocar::{
 use super::plan::render;
 use crate::cli::{
     args::{DebugArgs, DryRunMode},
+    audit::AuditLog,
+    configuration,
     connect::{self, Connection},
     error::CliError,
     exit_code,
-    planner::{Planner, check_names, show_warnings},
+    pflag::Switch,
+    planner::{Made, NoPlan, Planner, check_names, show_warnings},
     resolve,
     session::{self, Company, SessionFlags},
     ui,
@@ -31,24 +35,36 @@ const MOST_SESSIONS: usize = 10;
 /// How often a conflict is met with a new plan.
 const MOST_TRIES: usize = 4;
 
-pub(crate) fn run(args: &DebugArgs) -> Result<ExitCode, CliError> {
+pub(crate) fn run(args: DebugArgs) -> Result<ExitCode, CliError> {
     debug(args).map_err(|failed| failed.code(exit_code::DEBUG_FAILED))
 }
 
-fn debug(args: &DebugArgs) -> Result<ExitCode, CliError> {
-    let request = checked_request(args)?;
+fn debug(args: DebugArgs) -> Result<ExitCode, CliError> {
+    let config = configuration::load(args.policy.config.as_deref())?;
+    let args = &with_defaults(args, &config.defaults);
+    let request = checked_request(args, &config)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| CliError::new(format!("the system gives no event queue: {error}")))?;
-    let code = runtime.block_on(Debug::run(args, &request));
+    let code = runtime.block_on(Debug::run(args, &request, &config));
     // Reading standard input cannot be called off; it ends with the program.
     runtime.shutdown_background();
     code
 }
 
+/// What was not typed is as the configuration says.
+fn with_defaults(mut args: DebugArgs, defaults: &Defaults) -> DebugArgs {
+    args.pod_running_timeout = args
+        .pod_running_timeout
+        .or_else(|| defaults.pod_running_timeout.clone());
+    args.detach_keys = args.detach_keys.or_else(|| defaults.detach_keys.clone());
+    args.debug.quiet = args.debug.quiet.or(defaults.quiet.map(Switch));
+    args
+}
+
 /// Checks all that can be checked without a cluster, and says what kubectl says about it.
-fn checked_request(args: &DebugArgs) -> Result<Request, CliError> {
+fn checked_request(args: &DebugArgs, config: &Config) -> Result<Request, CliError> {
     if !args.debug.filename.is_empty() && !args.targets.is_empty() {
         return Err(
             CliError::usage("resource/name arguments cannot be provided when a path is specified").kubectls(),
@@ -58,7 +74,8 @@ fn checked_request(args: &DebugArgs) -> Result<Request, CliError> {
         return Err(CliError::usage("name cannot be provided when a selector is specified").kubectls());
     }
     let targets = args.targets.len() + args.debug.filename.len() + usize::from(args.selector.is_some());
-    let request = resolve::request(&args.debug, targets, args.plugin.strategy.is_some())?;
+    let own_strategy = args.plugin.strategy.is_some() || config.defaults.strategy.is_some();
+    let request = resolve::request(&args.debug, &config.defaults, targets, own_strategy)?;
     if let (Some(target), false) = (&request.options.target_container, is_quiet(args)) {
         note(args, &request::targeting(target))?;
     }
@@ -87,67 +104,118 @@ struct Debug<'a> {
     request: &'a Request,
     cluster: Cluster,
     context: Context,
+    actor: Actor,
     planner: Planner<'a>,
+    audit: AuditLog,
 }
 
+/// A plan, and the target that it was made for.
+type Planned = (Made, Target);
+
 impl<'a> Debug<'a> {
-    async fn run(args: &'a DebugArgs, request: &'a Request) -> Result<ExitCode, CliError> {
+    async fn run(
+        args: &'a DebugArgs,
+        request: &'a Request,
+        config: &'a Config,
+    ) -> Result<ExitCode, CliError> {
         let references = references(&args.targets)?;
         let files = resolve::file_targets(&args.debug.filename, args.namespace.as_deref())?;
         let options = &request.options;
         let flags = SessionFlags::new(args, options.stdin, options.tty)?;
-        let Connection { cluster, namespace } =
-            connect::connect(&args.connection, args.plugin.verbose.0).await?;
-        let namespace = args.namespace.clone().unwrap_or(namespace);
+        let reason = resolve::reason(args.policy.reason.as_deref())?;
+        let connection = connect::connect(&args.connection, args.plugin.verbose.0).await?;
+        let namespace = args.namespace.clone().unwrap_or(connection.namespace.clone());
+        let planner = Planner::new(&args.plugin, &args.policy, config, None)?;
+        let asks_who = planner.has_policies() || !config.audit.is_empty();
+        let context = resolve::context(Some(&namespace), args.suffix.as_deref())?;
         let mut debug = Self {
             args,
             request,
-            context: resolve::context(Some(&namespace), args.suffix.as_deref())?,
-            planner: Planner::new(&args.plugin, None)?,
-            cluster,
+            planner,
+            audit: AuditLog::open(config, &context.suffix)?,
+            context,
+            actor: actor(&connection, reason, asks_who).await?,
+            cluster: connection.cluster,
         };
-        let plans = debug.plans(&references, files, &namespace).await?;
+        let (plans, refused) = debug.plans(&references, files, &namespace).await?;
         debug.consent(&plans)?;
         if args.dry_run != DryRunMode::None {
             return debug.dry_run(&plans).await;
         }
         if let Some(output) = args.output {
-            ui::output(&render(&plans, output))?;
+            ui::output(&render(
+                plans.iter().map(|(made, target)| (&made.plan, target)),
+                output,
+            ))?;
         }
-        if !request.attach.unwrap_or(options.stdin) {
-            for (plan, target) in plans {
-                debug.write(plan, target).await?;
+        let code = debug.carry_out(plans, &flags).await?;
+        Ok(if refused {
+            exit_code::DEBUG_FAILED.into()
+        } else {
+            code
+        })
+    }
+
+    async fn carry_out(&mut self, plans: Vec<Planned>, flags: &SessionFlags) -> Result<ExitCode, CliError> {
+        let is_session = self.request.attach.unwrap_or(self.request.options.stdin);
+        if is_session {
+            for (made, target) in &plans {
+                session::check_target(&made.plan, target)?;
+            }
+        }
+        for (made, _) in &plans {
+            self.audit.write(AuditEvent::Allowed, &self.actor, &made.plan)?;
+        }
+        if !is_session {
+            for (made, target) in plans {
+                let (plan, _) = self.write(made.plan, target).await?;
+                self.ended(&plan, AuditOutcome::Created);
             }
             return Ok(ExitCode::SUCCESS);
         }
-        for (plan, target) in &plans {
-            session::check_target(plan, target)?;
-        }
         if plans.len() == 1 || session::has_person() {
-            debug.one_after_the_other(plans, &flags).await
+            self.one_after_the_other(plans, flags).await
         } else {
-            debug.all_at_once(plans, &flags).await
+            self.all_at_once(plans, flags).await
         }
     }
 
+    /// Writes down how a debug ended. What was done is done: that it cannot be written down is only told.
+    fn ended(&mut self, plan: &DebugPlan, outcome: AuditOutcome) {
+        let written = self.audit.write(AuditEvent::Ended(outcome), &self.actor, plan);
+        if let Err(failed) = written {
+            failed.report();
+        }
+    }
+
+    /// Plans for all targets. The first that cannot be planned ends it, before anything is written; with `--keep-going` it
+    /// is told, and the others go on: then the second value is true.
     async fn plans(
         &mut self,
         references: &[Reference],
         files: Vec<Target>,
         namespace: &str,
-    ) -> Result<Vec<(DebugPlan, Target)>, CliError> {
+    ) -> Result<(Vec<Planned>, bool), CliError> {
         let targets = self.targets(references, files, namespace).await?;
         let is_one = targets.len() == 1;
-        let mut plans = Vec::with_capacity(targets.len());
+        let mut plans: Vec<Planned> = Vec::with_capacity(targets.len());
+        let mut refused = false;
         for target in targets {
-            let plan = self.plan(&target).map_err(|failed| match is_one {
-                true => failed,
-                false => failed.of(&target.id().to_string()),
-            })?;
-            plans.push((plan, target));
+            match self.plan(&target) {
+                Ok(made) => plans.push((made, target)),
+                Err(failed) if is_one => return Err(failed),
+                Err(failed) => {
+                    let failed = failed.of(&target.id().to_string());
+                    if !self.args.keep_going {
+                        return Err(failed.note("nothing was changed, for no target"));
+                    }
+                    failed.report();
+                    refused = true;
+                }
+            }
         }
-        check_names(plans.iter().map(|(plan, _)| plan))?;
-        Ok(plans)
+        check_names(plans.iter().map(|(made, _)| &made.plan))?;
+        Ok((plans, refused))
     }
 
     /// Finds every target before the first is touched.
@@ -200,24 +268,32 @@ impl<'a> Debug<'a> {
         Ok(found.remove(0))
     }
 
-    fn plan(&mut self, target: &Target) -> Result<DebugPlan, CliError> {
-        self.planner.plan(target, &self.request.options, &self.context)
+    fn plan(&mut self, target: &Target) -> Result<Made, CliError> {
+        let planned = self
+            .planner
+            .plan(target, &self.request.options, &self.context, &self.actor);
+        if let Err(NoPlan::Denied(error)) = &planned {
+            self.denied(error)?;
+        }
+        Ok(planned?)
+    }
+
+    fn denied(&mut self, error: &PlanError) -> Result<(), CliError> {
+        match error.reviewed() {
+            Some(plan) => self.audit.write(AuditEvent::Denied, &self.actor, plan),
+            None => Ok(()),
+        }
     }
 
     /// A plugin of somebody's own gives more than was asked for only when a person agrees.
-    fn consent(&self, plans: &[(DebugPlan, Target)]) -> Result<(), CliError> {
-        let is_own = self
-            .args
-            .plugin
-            .strategy
-            .as_deref()
-            .is_some_and(|typed| !matches!(PluginSource::typed(typed), PluginSource::Default(_)));
-        let exceeds = plans.iter().any(|(plan, _)| !plan.beyond_options.is_empty());
-        if !is_own || !exceeds || self.args.yes || self.args.dry_run != DryRunMode::None {
+    fn consent(&self, plans: &[Planned]) -> Result<(), CliError> {
+        let needs_consent = |made: &Made| made.is_foreign && !made.plan.beyond_options.is_empty();
+        let asks = plans.iter().any(|(made, _)| needs_consent(made));
+        if !asks || self.args.yes || self.args.dry_run != DryRunMode::None {
             return Ok(());
         }
-        for (plan, _) in plans {
-            show_warnings(plan);
+        for (made, _) in plans {
+            show_warnings(&made.plan);
         }
         if ui::confirm("Go on?") {
             return Ok(());
@@ -228,9 +304,9 @@ impl<'a> Debug<'a> {
         )
     }
 
-    async fn dry_run(&self, plans: &[(DebugPlan, Target)]) -> Result<ExitCode, CliError> {
+    async fn dry_run(&self, plans: &[Planned]) -> Result<ExitCode, CliError> {
         let is_server = self.args.dry_run == DryRunMode::Server;
-        for (plan, _) in plans {
+        for plan in plans.iter().map(|(made, _)| &made.plan) {
             show_warnings(plan);
             if is_server {
                 let checked = apply(&self.cluster, plan, &self.stamp(plan), DryRun::Server).await;
@@ -238,8 +314,11 @@ impl<'a> Debug<'a> {
             }
         }
         let text = match self.args.output {
-            Some(output) => render(plans, output),
-            None => plans.iter().map(|(plan, _)| summary(plan, is_server)).collect(),
+            Some(output) => render(plans.iter().map(|(made, target)| (&made.plan, target)), output),
+            None => plans
+                .iter()
+                .map(|(made, _)| summary(&made.plan, is_server))
+                .collect(),
         };
         ui::output(&text)?;
         Ok(ExitCode::SUCCESS)
@@ -247,54 +326,65 @@ impl<'a> Debug<'a> {
 
     /// What everything that this debug creates carries.
     fn stamp(&self, plan: &DebugPlan) -> Stamp {
-        let strategy = format!(
-            "{}@{} {}",
-            plan.strategy.name, plan.strategy.version, plan.strategy.digest
-        );
+        let plugin = |plugin: &PluginId| format!("{}@{} {}", plugin.name, plugin.version, plugin.digest);
+        let mut annotations = vec![
+            ("trocar.dev/strategy".into(), plugin(&plan.strategy)),
+            ("trocar.dev/plan".into(), plan.hash()),
+            ("trocar.dev/target".into(), plan.target.to_string()),
+            ("trocar.dev/time".into(), self.context.time.clone()),
+        ];
+        let policies: Vec<String> = plan
+            .policies
+            .iter()
+            .map(|review| plugin(&review.plugin))
+            .collect();
+        for (name, value) in [
+            ("policies", Some(policies.join(", "))),
+            ("requester", Some(self.actor.user.clone())),
+            ("reason", self.actor.reason.clone()),
+            ("expires", expiry(plan, &self.context.time)),
+        ] {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                annotations.push((format!("trocar.dev/{name}"), value));
+            }
+        }
         Stamp {
             labels: vec![
                 ("app.kubernetes.io/managed-by".into(), "trocar".into()),
                 ("trocar.dev/session".into(), self.context.suffix.clone()),
             ],
-            annotations: vec![
-                ("trocar.dev/strategy".into(), strategy),
-                ("trocar.dev/plan".into(), plan.hash()),
-                ("trocar.dev/target".into(), plan.target.to_string()),
-                ("trocar.dev/time".into(), self.context.time.clone()),
-            ],
+            annotations,
         }
     }
 
     /// In front of a person: each session begins when the one before it has ended.
     async fn one_after_the_other(
         &mut self,
-        plans: Vec<(DebugPlan, Target)>,
+        plans: Vec<Planned>,
         flags: &SessionFlags,
     ) -> Result<ExitCode, CliError> {
         let mut worst = 0;
-        for (plan, target) in plans {
-            let (plan, applied) = self.write(plan, target).await?;
+        for (made, target) in plans {
+            let (plan, applied) = self.write(made.plan, target).await?;
             let company = Company {
                 cluster: &self.cluster,
                 flags,
                 is_one_of_many: false,
             };
-            let code = session::run(&company, &plan, &applied.pod).await?;
+            let ended = session::run(&company, &plan, &applied.pod).await;
+            self.ended(&plan, session_outcome(&ended));
+            let code = ended?;
             worst = if worst == 0 { code } else { worst };
         }
         Ok(ExitCode::from(worst))
     }
 
     /// For a script: all sessions at the same time, and a table of how they ended.
-    async fn all_at_once(
-        &mut self,
-        plans: Vec<(DebugPlan, Target)>,
-        flags: &SessionFlags,
-    ) -> Result<ExitCode, CliError> {
+    async fn all_at_once(&mut self, plans: Vec<Planned>, flags: &SessionFlags) -> Result<ExitCode, CliError> {
         let mut written = Vec::with_capacity(plans.len());
-        for (plan, target) in plans {
-            let name = plan.target.to_string();
-            written.push((name, self.write(plan, target).await));
+        for (made, target) in plans {
+            let name = made.plan.target.to_string();
+            written.push((name, self.write(made.plan, target).await));
         }
         let company = &Company {
             cluster: &self.cluster,
@@ -305,13 +395,21 @@ impl<'a> Debug<'a> {
             let ended = match written {
                 Ok((plan, applied)) => {
                     let code = session::run(company, &plan, &applied.pod).await;
-                    code.map(|code| (code, plan.debug_pod().to_owned(), plan.attach.unwrap_or_default()))
+                    Ok((plan, code))
                 }
                 Err(failed) => Err(failed),
             };
             (name, ended)
         });
-        let ended: Vec<_> = stream::iter(sessions).buffered(MOST_SESSIONS).collect().await;
+        let sessions: Vec<_> = stream::iter(sessions).buffered(MOST_SESSIONS).collect().await;
+        let mut ended = Vec::with_capacity(sessions.len());
+        for (name, session) in sessions {
+            let session = session.and_then(|(plan, code)| {
+                self.ended(&plan, session_outcome(&code));
+                code.map(|code| (code, plan.debug_pod().to_owned(), plan.attach.unwrap_or_default()))
+            });
+            ended.push((name, session));
+        }
         Ok(ExitCode::from(report(ended)))
     }
 
@@ -341,6 +439,7 @@ impl<'a> Debug<'a> {
                 .status()
                 .is_some_and(|status| status.reason == "Conflict");
             if !is_conflict || !made_nothing || tried == MOST_TRIES {
+                self.ended(&plan, AuditOutcome::Failed);
                 let failed = CliError::from(unfinished.error);
                 return Err(match session::remains(&plan, &unfinished.applied.pod) {
                     Some(remains) => failed.note(remains),
@@ -349,8 +448,42 @@ impl<'a> Debug<'a> {
             }
             tokio::time::sleep(Duration::from_millis(20 << tried)).await;
             target = self.read_again(target.id(), "").await?.target;
-            plan = self.plan(&target)?;
+            plan = self.plan(&target)?.plan;
         }
+    }
+}
+
+/// Who asks: as the cluster knows them, where somebody wants to know.
+async fn actor(connection: &Connection, reason: Option<String>, asks_who: bool) -> Result<Actor, CliError> {
+    let identity = match asks_who {
+        true => who_am_i(&connection.cluster).await?,
+        false => Default::default(),
+    };
+    let (context, cluster) = connection.names.clone().unzip();
+    Ok(Actor {
+        user: identity.user,
+        groups: identity.groups,
+        context,
+        cluster,
+        reason,
+    })
+}
+
+/// When a created pod ends by itself, if it does.
+fn expiry(plan: &DebugPlan, time: &str) -> Option<String> {
+    let seconds = plan.steps.iter().find_map(|step| match step {
+        Step::CreatePod(pod) => pod.spec()?.get("activeDeadlineSeconds")?.as_i64(),
+        _ => None,
+    })?;
+    let time: jiff::Timestamp = time.parse().ok()?;
+    let expires = time.checked_add(jiff::SignedDuration::from_secs(seconds)).ok()?;
+    Some(expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+fn session_outcome(ended: &Result<u8, CliError>) -> AuditOutcome {
+    match ended {
+        Ok(code) => AuditOutcome::Session(Some(*code)),
+        Err(_) => AuditOutcome::Failed,
     }
 }
 

@@ -1,5 +1,7 @@
 //! One file for each verb.
 
+pub(crate) mod config;
 pub(crate) mod debug;
 pub(crate) mod plan;
 pub(crate) mod plugin;
+pub(crate) mod policy;

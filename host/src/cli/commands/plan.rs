@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use trocar::{
-    Severity, Target,
+    Actor, Severity, Target,
     documents::to_yaml,
     plan::{
         DebugPlan,
@@ -14,38 +14,53 @@ use trocar::{
 
 use crate::cli::{
     args::{PlanArgs, PlanOutput},
+    configuration,
     error::CliError,
     planner::{Planner, check_names, show_warnings},
     resolve, ui,
 };
 
 pub(crate) fn run(args: PlanArgs) -> Result<(), CliError> {
-    let own_strategy = args.plugin.strategy.is_some();
-    let request = resolve::request(&args.debug, args.debug.filename.len(), own_strategy)?;
+    let config = configuration::load(args.policy.config.as_deref())?;
+    let own_strategy = args.plugin.strategy.is_some() || config.defaults.strategy.is_some();
+    let files = args.debug.filename.len();
+    let request = resolve::request(&args.debug, &config.defaults, files, own_strategy)?;
     let targets = resolve::file_targets(&args.debug.filename, args.namespace.as_deref())?;
-    let quiet = args.debug.quiet.is_some_and(|switch| switch.0);
-    let mut planner = Planner::new(&args.plugin, None)?;
+    let quiet = args.debug.quiet.map(|switch| switch.0).or(config.defaults.quiet);
+    let mut planner = Planner::new(&args.plugin, &args.policy, &config, None)?;
     let context = resolve::context(args.namespace.as_deref(), args.suffix.as_deref())?;
+    let actor = actor(&args)?;
 
     let mut plans: Vec<(DebugPlan, Target)> = Vec::with_capacity(targets.len());
     let is_one = targets.len() == 1;
     for target in targets {
-        let planned = planner.plan(&target, &request.options, &context);
-        let plan = planned.map_err(|failed| match is_one {
-            true => failed,
-            false => failed.of(&target.id().to_string()),
+        let planned = planner.plan(&target, &request.options, &context, &actor);
+        let made = planned.map_err(|failed| match is_one {
+            true => CliError::from(failed),
+            false => CliError::from(failed).of(&target.id().to_string()),
         })?;
-        plans.push((plan, target));
+        plans.push((made.plan, target));
     }
     check_names(plans.iter().map(|(plan, _)| plan))?;
-    let text = render(&plans, args.output);
+    let text = render(plans.iter().map(|(plan, target)| (plan, target)), args.output);
     if let Some(notice) = deprecation(request.options.profile) {
         ui::error_line(notice);
     }
     if !matches!(args.output, PlanOutput::Yaml | PlanOutput::Json) {
-        show_diagnostics(&plans, quiet);
+        show_diagnostics(&plans, quiet.unwrap_or(false));
     }
     ui::output(&text)
+}
+
+/// Who would ask, as far as the flags say.
+fn actor(args: &PlanArgs) -> Result<Actor, CliError> {
+    Ok(Actor {
+        user: args.as_user.clone().unwrap_or_default(),
+        groups: args.as_group.clone(),
+        context: args.context.clone(),
+        cluster: None,
+        reason: resolve::reason(args.policy.reason.as_deref())?,
+    })
 }
 
 fn show_diagnostics(plans: &[(DebugPlan, Target)], quiet: bool) {
@@ -57,32 +72,62 @@ fn show_diagnostics(plans: &[(DebugPlan, Target)], quiet: bool) {
     }
 }
 
-pub(crate) fn render(plans: &[(DebugPlan, Target)], output: PlanOutput) -> String {
+pub(crate) fn render<'a>(
+    plans: impl Iterator<Item = (&'a DebugPlan, &'a Target)>,
+    output: PlanOutput,
+) -> String {
     match output {
-        PlanOutput::Yaml => {
-            let documents: Vec<Value> = plans.iter().map(|(plan, _)| plan.document()).collect();
-            to_yaml(&documents)
+        PlanOutput::Yaml => to_yaml(&documents(plans)),
+        PlanOutput::Json => {
+            let mut items = documents(plans);
+            json_text(match items.len() {
+                1 => items.remove(0),
+                _ => json!({"apiVersion": trocar::API_VERSION, "kind": "DebugPlanList", "items": items}),
+            })
         }
-        PlanOutput::Json => json_text(match plans {
-            [(plan, _)] => plan.document(),
-            _ => {
-                let items: Vec<Value> = plans.iter().map(|(plan, _)| plan.document()).collect();
-                json!({"apiVersion": trocar::API_VERSION, "kind": "DebugPlanList", "items": items})
-            }
-        }),
         PlanOutput::Manifest => {
-            let objects: Vec<Value> = plans.iter().flat_map(|(plan, _)| manifests(plan)).collect();
+            let objects: Vec<Value> = plans.flat_map(|(plan, _)| manifests(plan)).collect();
             to_yaml(&objects)
         }
-        PlanOutput::Diff => plans
-            .iter()
-            .map(|(plan, target)| diff(&changes(plan, target)))
-            .collect(),
+        PlanOutput::Diff => {
+            let diffs: String = plans
+                .map(|(plan, target)| reviews(plan) + &diff(&changes(plan, target)))
+                .collect();
+            if ui::colours_stdout() {
+                ui::colour_diff(&diffs)
+            } else {
+                diffs
+            }
+        }
         PlanOutput::Name => plans
-            .iter()
             .map(|(plan, _)| format!("pod/{}\n", plan.debug_pod()))
             .collect(),
     }
+}
+
+fn documents<'a>(plans: impl Iterator<Item = (&'a DebugPlan, &'a Target)>) -> Vec<Value> {
+    plans.map(|(plan, _)| plan.document()).collect()
+}
+
+/// What the policies came to, as comments that tools for diffs pass over.
+fn reviews(plan: &DebugPlan) -> String {
+    let mut lines = String::new();
+    for review in &plan.policies {
+        let verdict = json!(review.verdict);
+        let mode = json!(review.mode);
+        let (verdict, mode) = (
+            verdict.as_str().unwrap_or_default(),
+            mode.as_str().unwrap_or_default(),
+        );
+        lines += &format!("# policy {} ({mode}): {verdict}\n", review.policy);
+        for change in &review.changes {
+            lines += &format!("#   {change}\n");
+        }
+        for found in &review.diagnostics {
+            lines += &format!("#   {}\n", ui::with_help(found));
+        }
+    }
+    lines
 }
 
 fn json_text(document: Value) -> String {
@@ -95,7 +140,7 @@ fn diff(changes: &[Change]) -> String {
             .as_ref()
             .map_or_else(String::new, |object| to_yaml(std::slice::from_ref(object)))
     };
-    let texts: String = changes
+    changes
         .iter()
         .map(|change| {
             let header = |exists: bool, side: &str| match exists {
@@ -110,10 +155,5 @@ fn diff(changes: &[Change]) -> String {
                 )
                 .to_string()
         })
-        .collect();
-    if ui::colours_stdout() {
-        ui::colour_diff(&texts)
-    } else {
-        texts
-    }
+        .collect()
 }

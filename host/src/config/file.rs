@@ -1,0 +1,120 @@
+//! One file of the configuration, as a person writes it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{plan::Mode, policy::Match};
+
+/// The document `trocar.dev/v1alpha1`, kind `Config`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ConfigFile {
+    pub(super) api_version: String,
+    pub(super) kind: String,
+    /// Files that come before this one, from its folder.
+    #[serde(default)]
+    pub(super) include: Vec<PathBuf>,
+    #[serde(default)]
+    pub(super) defaults: Defaults,
+    #[serde(default)]
+    pub(super) plugins: Vec<PluginEntry>,
+    #[serde(default)]
+    pub(super) policies: Vec<PolicyEntry>,
+    #[serde(default)]
+    pub(super) audit: Vec<AuditEntry>,
+}
+
+/// Defaults for flags of `trocar debug` and `trocar plan`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Defaults {
+    /// `--image`, where an image is needed and none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// `--image-pull-policy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<String>,
+    /// `--profile`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// `--strategy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
+    /// `--pod-running-timeout`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_running_timeout: Option<String>,
+    /// `--detach-keys`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detach_keys: Option<String>,
+    /// `--quiet`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<bool>,
+}
+
+/// A plugin by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginEntry {
+    /// The name under which flags and policies find it.
+    pub name: String,
+    /// Its file, from the configuration file's folder.
+    pub file: PathBuf,
+    /// The digest that the file must have: `sha256:…`.
+    pub digest: String,
+    /// The capabilities that it is granted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<String>,
+}
+
+/// A policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyEntry {
+    /// Its name, unique in all files.
+    pub name: String,
+    /// The plugin: a default one, or one of `plugins`; by default the one with the policy's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// What its word weighs.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The debugs that it is asked about.
+    #[serde(default, rename = "match")]
+    pub matches: Match,
+    /// The plugin's settings.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub settings: Map<String, Value>,
+}
+
+impl PolicyEntry {
+    /// The name of the plugin that judges.
+    pub fn plugin(&self) -> &str {
+        self.plugin.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// Where decisions are written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEntry {
+    /// Where to.
+    pub sink: AuditSink,
+    /// The file, from the configuration file's folder; for `sink: file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Nothing is debugged when the decision cannot be written down.
+    #[serde(default)]
+    pub required: bool,
+}
+
+/// A kind of place for audit lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditSink {
+    /// A file, to which lines are appended.
+    File,
+    /// Standard error.
+    Stderr,
+}

@@ -1,0 +1,117 @@
+//! The configuration: what an organisation or a person sets once, read from several files and merged.
+//!
+//! Files come in layers: the system's, the user's, and the one that a flag names. A later layer may add to an earlier one and
+//! choose other defaults for flags; what an earlier one says about plugins, policies and audit it can neither replace nor
+//! remove. No I/O: the caller reads files.
+
+mod file;
+mod merge;
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+pub use file::{AuditEntry, AuditSink, Defaults, PluginEntry, PolicyEntry};
+pub use merge::load;
+
+/// Who wrote a file, from the one who binds all others to the one who binds nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    /// Whoever owns the machine.
+    System,
+    /// Whoever uses it.
+    User,
+    /// Whoever typed the command.
+    Flag,
+}
+
+/// Where a value stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: u64,
+    /// The column, from 1.
+    pub column: u64,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// The file that it stands in.
+    pub file: PathBuf,
+    /// Who wrote it.
+    pub layer: Layer,
+    /// The file's text. Places are looked up in it only when somebody asks.
+    text: Arc<str>,
+    /// The pointer to the value, from the file's root.
+    at: String,
+}
+
+impl<T> Sourced<T> {
+    /// Where the value stands.
+    pub fn origin(&self) -> Origin {
+        self.origin_of("")
+    }
+
+    /// Where a part of the value stands, by its RFC 6901 pointer from the value.
+    pub fn origin_of(&self, part: &str) -> Origin {
+        let place = crate::documents::locate(&self.text, &format!("{}{part}", self.at));
+        let (line, column) = place.unwrap_or((1, 1));
+        Origin {
+            file: self.file.clone(),
+            line,
+            column,
+        }
+    }
+}
+
+/// All layers together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// Defaults for flags: the last layer that sets one wins.
+    pub defaults: Defaults,
+    /// Where each default comes from, by its field's name.
+    pub default_origins: Vec<Sourced<&'static str>>,
+    /// Plugins by name, besides the default ones.
+    pub plugins: Vec<Sourced<PluginEntry>>,
+    /// The policies, in the order in which they are asked: the system's first.
+    pub policies: Vec<Sourced<PolicyEntry>>,
+    /// Where decisions are written down.
+    pub audit: Vec<Sourced<AuditEntry>>,
+    /// The files that were read, in the order of their weight.
+    pub files: Vec<PathBuf>,
+}
+
+/// What is wrong with a configuration, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{message}", place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default())]
+pub struct ConfigError {
+    /// Where, as far as that is known.
+    pub place: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// How long something may take, as it is written in a file: `30s`, `5m`.
+///
+/// # Errors
+/// Fails when it is no duration.
+pub fn parse_duration(typed: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = typed.parse::<u32>() {
+        return Ok(Duration::from_secs(u64::from(seconds)));
+    }
+    let parsed = typed.parse::<jiff::SignedDuration>().ok();
+    parsed
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| format!("{typed:?} is no duration; durations are written like 30s, 5m or 1h30m"))
+}
