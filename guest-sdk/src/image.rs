@@ -105,10 +105,11 @@ impl fmt::Display for ImageReference {
 }
 
 fn split_name(name: &str) -> Option<(Option<&str>, &str)> {
-    if let Some((first, path)) = name.split_once('/') {
-        if is_domain(first) && path.split('/').all(is_component) {
-            return Some((Some(first), path));
-        }
+    if let Some((first, path)) = name.split_once('/')
+        && is_domain(first)
+        && path.split('/').all(is_component)
+    {
+        return Some((Some(first), path));
     }
     name.split('/').all(is_component).then_some((None, name))
 }
