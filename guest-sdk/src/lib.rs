@@ -12,6 +12,7 @@ pub mod names;
 pub mod options;
 pub mod plan;
 pub mod pod;
+pub mod pod_security;
 pub mod profile;
 pub mod request;
 
