@@ -76,13 +76,66 @@ impl ImageReference {
         path
     }
 
-    /// The first part, if it names a host: it has a dot or a port, is `localhost`, or is not in lower case.
-    fn host(&self) -> Option<&str> {
-        self.domain.as_deref().filter(|domain| {
-            domain.contains(['.', ':'])
-                || *domain == "localhost"
-                || domain.contains(|letter: char| letter.is_uppercase())
+    /// The whole reference, nothing left to be guessed: registry, repository, tag and digest. The tag is `latest` when
+    /// neither tag nor digest is there.
+    ///
+    /// It names the same image as the reference itself. Host names are in lower case, except where lower case would no
+    /// longer read as a host: `Mirror/tools` is `MIRROR/tools:latest`, for `mirror/tools` would be on Docker Hub.
+    ///
+    /// ```
+    /// use trocar_sdk::image::ImageReference;
+    /// let normalized = |reference| ImageReference::parse(reference).unwrap().normalized();
+    /// assert_eq!(normalized("busybox"), "docker.io/library/busybox:latest");
+    /// assert_eq!(normalized("Registry.example:5000/tools:v1"), "registry.example:5000/tools:v1");
+    /// ```
+    pub fn normalized(&self) -> String {
+        let registry = self.registry();
+        let is_complete = self.tag.is_some() || self.digest.is_some();
+        let whole = Self {
+            domain: Some(match is_host(&registry) {
+                true => registry,
+                false => registry.to_ascii_uppercase(),
+            }),
+            path: self.repository(),
+            tag: match is_complete {
+                true => self.tag.clone(),
+                false => Some("latest".to_owned()),
+            },
+            digest: self.digest.clone(),
+        };
+        whole.to_string()
+    }
+
+    /// The same image on a mirror: the repository below a prefix (which may be empty), tag and digest kept.
+    ///
+    /// None when the registry does not read as a host (it has no dot, port or upper-case letter and is not `localhost`),
+    /// or the prefix is not a valid part of a repository.
+    ///
+    /// ```
+    /// use trocar_sdk::image::ImageReference;
+    /// let image = ImageReference::parse("busybox:1.36").unwrap();
+    /// let mirrored = image.with_registry("mirror.example:5000", "hub").unwrap();
+    /// assert_eq!(mirrored.to_string(), "mirror.example:5000/hub/library/busybox:1.36");
+    /// ```
+    #[must_use]
+    pub fn with_registry(&self, registry: &str, prefix: &str) -> Option<Self> {
+        let is_registry = is_domain(registry) && is_host(registry);
+        let is_prefix = prefix.is_empty() || prefix.split('/').all(is_component);
+        let repository = self.repository();
+        (is_registry && is_prefix).then(|| Self {
+            domain: Some(registry.to_owned()),
+            path: match prefix {
+                "" => repository,
+                prefix => format!("{prefix}/{repository}"),
+            },
+            tag: self.tag.clone(),
+            digest: self.digest.clone(),
         })
+    }
+
+    /// The first part, if it names a host.
+    fn host(&self) -> Option<&str> {
+        self.domain.as_deref().filter(|domain| is_host(domain))
     }
 }
 
@@ -104,11 +157,20 @@ impl fmt::Display for ImageReference {
     }
 }
 
+/// Says whether the first part of a reference names a host: it has a dot or a port, is `localhost`, or is not in lower
+/// case. All else is the first part of a repository on Docker Hub.
+fn is_host(domain: &str) -> bool {
+    domain.contains(['.', ':'])
+        || domain == "localhost"
+        || domain.contains(|letter: char| letter.is_uppercase())
+}
+
 fn split_name(name: &str) -> Option<(Option<&str>, &str)> {
-    if let Some((first, path)) = name.split_once('/') {
-        if is_domain(first) && path.split('/').all(is_component) {
-            return Some((Some(first), path));
-        }
+    if let Some((first, path)) = name.split_once('/')
+        && is_domain(first)
+        && path.split('/').all(is_component)
+    {
+        return Some((Some(first), path));
     }
     name.split('/').all(is_component).then_some((None, name))
 }
@@ -260,6 +322,132 @@ mod tests {
                 (registry, repository),
                 "{reference}"
             );
+        }
+    }
+
+    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    /// References as people write them, and what they stand for.
+    fn normal_forms() -> Vec<(String, String)> {
+        let digest = |text: &str| text.replace("DIGEST", DIGEST);
+        [
+            ("busybox", "docker.io/library/busybox:latest"),
+            ("busybox:1.36", "docker.io/library/busybox:1.36"),
+            ("busybox@DIGEST", "docker.io/library/busybox@DIGEST"),
+            ("busybox:1.36@DIGEST", "docker.io/library/busybox:1.36@DIGEST"),
+            ("team/tool", "docker.io/team/tool:latest"),
+            ("registry/tool", "docker.io/registry/tool:latest"),
+            ("index.docker.io/busybox", "docker.io/library/busybox:latest"),
+            ("Docker.IO/library/busybox", "docker.io/library/busybox:latest"),
+            ("localhost/tool", "localhost/tool:latest"),
+            ("registry.example/tool", "registry.example/tool:latest"),
+            ("registry.example:5000/a/b:v1", "registry.example:5000/a/b:v1"),
+            (
+                "registry.example:5000/a/b:v1@DIGEST",
+                "registry.example:5000/a/b:v1@DIGEST",
+            ),
+            ("REGISTRY.Example:5000/tool:V1", "registry.example:5000/tool:V1"),
+            ("Mirror/tool", "MIRROR/tool:latest"),
+            ("LocalHost/tool", "localhost/tool:latest"),
+            ("host:80/tool", "host:80/tool:latest"),
+            ("[FE80::1]:5000/tool", "[fe80::1]:5000/tool:latest"),
+        ]
+        .map(|(written, normal)| (digest(written), digest(normal)))
+        .to_vec()
+    }
+
+    #[test]
+    fn the_normal_form_leaves_nothing_to_be_guessed() {
+        for (written, normal) in normal_forms() {
+            assert_eq!(
+                ImageReference::parse(&written).unwrap().normalized(),
+                normal,
+                "{written}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_normal_form_names_the_same_image() {
+        for (written, normal) in normal_forms() {
+            let image = ImageReference::parse(&written).unwrap();
+            let again = ImageReference::parse(&normal).unwrap();
+            assert_eq!(again.normalized(), normal);
+            assert_eq!(
+                (again.registry(), again.repository()),
+                (image.registry(), image.repository())
+            );
+            assert_eq!(again.digest, image.digest);
+        }
+    }
+
+    #[test]
+    fn a_mirror_gets_the_whole_repository_tag_and_digest() {
+        for (written, prefix, mirrored) in [
+            ("busybox", "", "mirror.example:5000/library/busybox"),
+            (
+                "busybox:1.36",
+                "hub",
+                "mirror.example:5000/hub/library/busybox:1.36",
+            ),
+            (
+                "busybox:1.36@DIGEST",
+                "hub",
+                "mirror.example:5000/hub/library/busybox:1.36@DIGEST",
+            ),
+            (
+                "Registry.example:443/a/b@DIGEST",
+                "cache/quay.io",
+                "mirror.example:5000/cache/quay.io/a/b@DIGEST",
+            ),
+            ("team/tool:v1", "", "mirror.example:5000/team/tool:v1"),
+        ] {
+            let image = ImageReference::parse(&written.replace("DIGEST", DIGEST)).unwrap();
+            let moved = image.with_registry("mirror.example:5000", prefix).unwrap();
+            assert_eq!(moved.to_string(), mirrored.replace("DIGEST", DIGEST), "{written}");
+            assert_eq!(moved.registry(), "mirror.example:5000");
+            assert_eq!(ImageReference::parse(&moved.to_string()), Some(moved));
+        }
+    }
+
+    #[test]
+    fn a_mirror_that_would_be_read_as_something_else_is_refused() {
+        let image = ImageReference::parse("busybox").unwrap();
+        for (registry, prefix) in [
+            ("", "hub"),
+            ("mirror", "hub"),
+            ("https://mirror.example", "hub"),
+            ("mirror.example/hub", ""),
+            ("mirror.example:port", ""),
+            ("mirror.exämple", ""),
+            ("mirror.example", "Hub"),
+            ("mirror.example", "/hub"),
+            ("mirror.example", "hub/"),
+            ("mirror.example", "a//b"),
+            ("mirror.example", "hub:v1"),
+            ("mirror.example", ".."),
+            ("mirror.example", "hüb"),
+        ] {
+            assert_eq!(image.with_registry(registry, prefix), None, "{registry} {prefix}");
+        }
+        for registry in ["mirror.example", "localhost", "mirror:80", "Mirror", "[::1]:5000"] {
+            assert!(image.with_registry(registry, "").is_some(), "{registry}");
+        }
+    }
+
+    #[test]
+    fn letters_that_only_look_like_ascii_are_refused() {
+        for reference in [
+            "busyb\u{43e}x",
+            "docker.i\u{43e}/library/busybox",
+            "busybox:\u{ff11}.36",
+            "busybox\u{200b}",
+            "\u{feff}busybox",
+            "registry\u{ff0e}example/tool",
+            "busybox:1.36\u{202e}",
+            "bus\u{212a}box",
+        ] {
+            assert_eq!(ImageReference::parse(reference), None, "{reference:?}");
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod options;
 pub mod plan;
 pub mod pod;
 pub mod policy;
+pub mod pod_security;
 pub mod profile;
 pub mod request;
 
