@@ -12,8 +12,8 @@ pub mod names;
 pub mod options;
 pub mod plan;
 pub mod pod;
-pub mod policy;
 pub mod pod_security;
+pub mod policy;
 pub mod profile;
 pub mod request;
 

@@ -60,6 +60,10 @@ impl CliError {
         self
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn kubectls(mut self) -> Self {
         self.kubectls = true;
         self

@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use trocar::{
-    API_VERSION, Actor, Context, DebugOptions, DebugPlan, Diagnostic, Engine, PlanError, PlanRequest, Target,
+    API_VERSION, Actor, Context, DebugOptions, DebugPlan, Diagnostic, Engine, PlanRequest, Target,
     capability::Grants,
     config::{Config, Defaults, PolicyEntry},
     documents,
@@ -89,7 +89,8 @@ pub(crate) struct Case {
     pub(crate) name: String,
     policies: Vec<(PolicyEntry, PluginSource)>,
     target: Target,
-    options: DebugOptions,
+    /// What is asked for; or why the command line makes no sense.
+    options: Result<DebugOptions, String>,
     strategy: String,
     actor: Actor,
     context: Context,
@@ -223,16 +224,16 @@ fn case(file: &Path, read: CaseDocument) -> Result<Case, CliError> {
     };
     let target = Target::new(target, &namespace)?;
     let options = match read.options {
-        Some(options) => options,
-        None => options_of(&args, read.strategy.is_some())?,
+        Some(options) => Ok(options),
+        None => options_of(&args, read.strategy.is_some()).map_err(|failed| failed.message().to_owned()),
     };
+    let usual = DebugOptions::default();
+    let default_strategy = resolve::strategy(target.id().kind, options.as_ref().unwrap_or(&usual));
     Ok(Case {
         file: file.to_owned(),
         name: read.name,
         policies: policies(folder, read.config.as_deref(), read.policies)?,
-        strategy: read
-            .strategy
-            .unwrap_or_else(|| resolve::strategy(target.id().kind, &options).to_owned()),
+        strategy: read.strategy.unwrap_or_else(|| default_strategy.to_owned()),
         target,
         options,
         actor: read.actor,
@@ -338,24 +339,11 @@ impl<'a> Runner<'a> {
         let rules = self.rules(case)?;
         let rules: Vec<&PolicyRule> = rules.iter().collect();
         let started = Instant::now();
-        let planned = self.engine.plan(&PlanRequest {
-            target: &case.target,
-            options: &case.options,
-            strategy: &strategy,
-            settings: "{}",
-            context: &case.context,
-            actor: &case.actor,
-            policies: &rules,
-            reader: None,
-        });
-        let took = started.elapsed();
-        let outcome = match &planned {
-            Ok(planned) => Outcome::of(&planned.plan, None),
-            Err(error) => match error.reviewed() {
-                Some(plan) => Outcome::of(plan, Some(CaseVerdict::Deny)),
-                None => Outcome::refused(error),
-            },
+        let outcome = match &case.options {
+            Ok(options) => self.outcome(case, options, &strategy, &rules),
+            Err(refusal) => Outcome::refused(refusal),
         };
+        let took = started.elapsed();
         self.touch(&rules, &outcome);
         let mut differences = case.expect.differences(&outcome);
         if let Some(before) = before.filter(|before| **before != json!(outcome)) {
@@ -366,6 +354,32 @@ impl<'a> Runner<'a> {
             differences,
             took,
         })
+    }
+
+    fn outcome(
+        &self,
+        case: &Case,
+        options: &DebugOptions,
+        strategy: &Plugin,
+        rules: &[&PolicyRule],
+    ) -> Outcome {
+        let planned = self.engine.plan(&PlanRequest {
+            target: &case.target,
+            options,
+            strategy,
+            settings: "{}",
+            context: &case.context,
+            actor: &case.actor,
+            policies: rules,
+            reader: None,
+        });
+        match &planned {
+            Ok(planned) => Outcome::of(&planned.plan, None),
+            Err(error) => match error.reviewed() {
+                Some(plan) => Outcome::of(plan, Some(CaseVerdict::Deny)),
+                None => Outcome::refused(error),
+            },
+        }
     }
 
     fn plugin(&mut self, source: &PluginSource, wanted: PluginType) -> Result<Plugin, CliError> {
@@ -509,10 +523,10 @@ impl Outcome {
         }
     }
 
-    fn refused(error: &PlanError) -> Self {
+    fn refused(why: &dyn std::fmt::Display) -> Self {
         Self {
             verdict: CaseVerdict::Refuse,
-            refusal: Some(error.to_string()),
+            refusal: Some(why.to_string()),
             policies: Vec::new(),
             plan: None,
         }

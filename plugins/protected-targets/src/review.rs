@@ -1,0 +1,134 @@
+//! From a target and who asks to a decision. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use trocar_sdk::{
+    Actor, Diagnostic, Failure, Object,
+    pod::object,
+    policy::{Decision, Review},
+};
+use wildmatch::WildMatch;
+
+/// The labels that tell a node of the control plane.
+const CONTROL_PLANE: [&str; 2] = [
+    "node-role.kubernetes.io/control-plane",
+    "node-role.kubernetes.io/master",
+];
+
+/// What an organisation protects, and from whom.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Settings {
+    /// Namespaces in which nothing is debugged.
+    pub namespaces: Vec<String>,
+    /// Labels of objects that are not debugged.
+    pub labels: BTreeMap<String, String>,
+    /// Names of nodes that are not debugged.
+    pub nodes: Vec<String>,
+    /// Nodes of the control plane are not debugged.
+    pub control_plane: bool,
+    /// Groups whose members may.
+    pub except_groups: Vec<String>,
+    /// Users who may.
+    pub except_users: Vec<String>,
+    /// Whom to ask.
+    pub contact: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            namespaces: Vec::new(),
+            labels: BTreeMap::new(),
+            nodes: Vec::new(),
+            control_plane: true,
+            except_groups: Vec::new(),
+            except_users: Vec::new(),
+            contact: None,
+        }
+    }
+}
+
+/// Denies a debug of what is protected, unless whoever asks is excepted.
+///
+/// # Errors
+/// Never fails.
+pub fn review(review: &Review<Settings>) -> Result<Decision, Failure> {
+    let settings = &review.settings;
+    let mut decision = Decision::allow();
+    if is_excepted(settings, &review.actor) {
+        return Ok(decision);
+    }
+    let mut deny = |code: &str, message: String, at: &[&str]| {
+        decision.deny(with_help(settings, Diagnostic::error(code, message).at(at)));
+    };
+    let namespace = review.namespace();
+    if fits(&settings.namespaces, namespace) {
+        let message = format!("nothing may be debugged in namespace {namespace:?}");
+        deny("protected-namespace", message, &["target", "namespace"]);
+    }
+    let target = &review.target;
+    let labels = object(&target.0, "metadata").and_then(|metadata| object(metadata, "labels"));
+    for (name, pattern) in &settings.labels {
+        if let Some(value) = label(labels, name).filter(|value| WildMatch::new(pattern).matches(value)) {
+            let message = format!("the label {name}={value} protects it from being debugged");
+            deny("protected-label", message, &["target"]);
+        }
+    }
+    if target.kind() != "Node" {
+        return Ok(decision);
+    }
+    let name = &review.plan.target.name;
+    if fits(&settings.nodes, name) {
+        deny(
+            "protected-node",
+            format!("node {name:?} may not be debugged"),
+            &["target", "name"],
+        );
+    }
+    if settings.control_plane && CONTROL_PLANE.iter().any(|role| label(labels, role).is_some()) {
+        let message = format!("node {name:?} belongs to the control plane, which may not be debugged");
+        deny("protected-control-plane", message, &["target"]);
+    }
+    Ok(decision)
+}
+
+fn label<'a>(labels: Option<&'a Object>, name: &str) -> Option<&'a str> {
+    labels?.get(name).and_then(Value::as_str)
+}
+
+fn is_excepted(settings: &Settings, actor: &Actor) -> bool {
+    fits(&settings.except_users, &actor.user) && !actor.user.is_empty()
+        || actor
+            .groups
+            .iter()
+            .any(|group| fits(&settings.except_groups, group))
+}
+
+fn fits(patterns: &[String], value: &str) -> bool {
+    patterns
+        .iter()
+        .any(|pattern| WildMatch::new(pattern).matches(value))
+}
+
+fn with_help(settings: &Settings, found: Diagnostic) -> Diagnostic {
+    let excepted = match settings.except_groups.as_slice() {
+        [] => String::new(),
+        groups => format!("members of {} may", groups.join(", ")),
+    };
+    let contact = settings
+        .contact
+        .as_deref()
+        .map(|contact| format!("ask {contact}"));
+    let parts: Vec<String> = contact
+        .into_iter()
+        .chain(Some(excepted))
+        .filter(|part| !part.is_empty())
+        .collect();
+    if parts.is_empty() {
+        return found;
+    }
+    found.help(parts.join("; "))
+}
