@@ -7,7 +7,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::{error::CliError, pflag::Switch};
+use super::{error::CliError, pflag::Switch, plugin_flags};
 
 /// Debug Kubernetes pods and nodes; sandboxed WebAssembly plugins decide how
 #[derive(Debug, Parser)]
@@ -554,22 +554,29 @@ pub(crate) struct PluginPackArgs {
 }
 
 /// Parses the command line. Help and version are printed and end the program.
-pub(crate) fn parse(typed: impl IntoIterator<Item = OsString>) -> Result<Command, CliError> {
-    let command = Arguments::command().args_override_self(true);
+pub(crate) fn parse(typed: Vec<OsString>) -> Result<Command, CliError> {
+    let flags = plugin_flags::typed(&typed)?;
+    let command = plugin_flags::offer(Arguments::command().args_override_self(true), &flags)?;
     let matches = match command.try_get_matches_from(joined_verbosity(typed)) {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
         Err(error) => return Err(usage_error(&error)),
     };
-    let arguments = Arguments::from_arg_matches(&matches).map_err(|error| usage_error(&error))?;
+    let settings = plugin_flags::settings(&matches, &flags);
+    let mut arguments = Arguments::from_arg_matches(&matches).map_err(|error| usage_error(&error))?;
+    match &mut arguments.command {
+        Command::Debug(args) => args.plugin.set.extend(settings),
+        Command::Plan(args) => args.plugin.set.extend(settings),
+        _ => {}
+    }
     Ok(arguments.command)
 }
 
 /// Parses what stands after `trocar debug`, for cases that are written as a command line.
 pub(crate) fn parse_debug(typed: &[String]) -> Result<DebugArgs, CliError> {
     let words = ["trocar", "debug"].into_iter().map(OsString::from);
-    match parse(words.chain(typed.iter().map(OsString::from)))? {
+    match parse(words.chain(typed.iter().map(OsString::from)).collect())? {
         Command::Debug(args) => Ok(*args),
         _ => Err(CliError::usage("this is no command line of trocar debug")),
     }

@@ -9,6 +9,7 @@ mod error;
 mod exit_code;
 mod pflag;
 mod planner;
+mod plugin_flags;
 mod policy_cases;
 mod resolve;
 mod session;
@@ -30,7 +31,7 @@ pub(crate) fn run() -> ExitCode {
         terminal::guard();
         return ExitCode::SUCCESS;
     }
-    let result = args::parse(std::env::args_os()).and_then(|command| match command {
+    let result = args::parse(std::env::args_os().collect()).and_then(|command| match command {
         Command::Debug(args) => commands::debug::run(*args),
         Command::Plan(args) => commands::plan::run(args).map(|()| ExitCode::SUCCESS),
         Command::Policy { command } => policy(command),

@@ -215,6 +215,11 @@ impl Named {
     }
 }
 
+/// Where a plugin comes from that was typed by its name.
+pub(crate) fn source_named(config: &Config, typed: &str) -> PluginSource {
+    plugin_named(config, typed).source
+}
+
 /// Finds a plugin by what was typed: a name of the configuration, a default one, or a file.
 fn plugin_named(config: &Config, typed: &str) -> Named {
     let configured = config.plugins.iter().find(|plugin| plugin.value.name == typed);
