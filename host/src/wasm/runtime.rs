@@ -93,11 +93,9 @@ impl Runtime {
         }
         let cache = cache
             .map(|folder| {
-                Cache::open(folder).map_err(|error| {
-                    WasmError::Host(format!(
-                        "the cache folder {} cannot be used: {error}",
-                        folder.display()
-                    ))
+                Cache::open(folder).map_err(|source| WasmError::Cache {
+                    folder: folder.to_owned(),
+                    source,
                 })
             })
             .transpose()?;
@@ -167,8 +165,10 @@ impl Runtime {
         self.engine.precompile_compatibility_hash().hash(&mut hasher);
         let path = cache.path(digest, hasher.finish());
         // A file that cannot be loaded, from whatever cause, is compiled anew.
-        if let Ok(component) = trusted::cached(&self.engine, &path) {
-            return Ok(component);
+        if cache.is_whole(&path) {
+            if let Ok(component) = trusted::cached(&self.engine, &path) {
+                return Ok(component);
+            }
         }
         let code = self.compile(bytes)?;
         // A full disk is no reason not to run: the next run compiles again.
