@@ -8,12 +8,15 @@ use crate::{
     capability::{ClusterReader, Grants},
     plan::{
         DebugPlan, PluginId, Step,
-        check::{Violation, check},
+        check::{Violation, check, check_count},
         excess::excess,
     },
     plugin::{self, Plugin, PluginDescription, PluginError, PluginSource, PluginType},
     target::Target,
-    wasm::{Allocation, CallContext, GuestPlan, Limits, LogLine, PlanInput, Reads, Runtime, WasmError},
+    wasm::{
+        Allocation, Blame, CallContext, GuestPlan, Limits, LogLine, PlanInput, Reads, Runtime, WasmError,
+        message,
+    },
 };
 
 /// How an engine is made.
@@ -73,6 +76,28 @@ pub enum PlanError {
         /// What no plan may do.
         violation: Violation,
     },
+}
+
+impl PlanError {
+    /// Who has to change something.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Plugin(error) => error.blame(),
+            Self::Refused { .. } => Blame::User,
+            Self::GuardRail { .. } => Blame::Plugin,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Plugin(error) => error.hint(),
+            Self::Refused { .. } => None,
+            Self::GuardRail { .. } => Some(
+                "no plan may do that, whatever the plugin; use another strategy, and tell the author of this one".into(),
+            ),
+        }
+    }
 }
 
 /// A plan, and what the plugins wrote while it was made.
@@ -187,10 +212,13 @@ impl Engine {
 /// Reads a guest's steps and holds them against the guard rails.
 fn checked(proposed: GuestPlan, request: &PlanRequest<'_>) -> Result<DebugPlan, PlanError> {
     let strategy = request.strategy.description.id();
+    if let Err(violation) = check_count(proposed.steps.len()) {
+        return Err(PlanError::GuardRail { strategy, violation });
+    }
     let mut steps = Vec::with_capacity(proposed.steps.len());
     for (index, (action, object)) in proposed.steps.iter().enumerate() {
         let step = Step::parse(action, object).map_err(|problem| {
-            let answer = WasmError::Answer(format!("step {} {problem}", index + 1));
+            let answer = WasmError::Answer(message(&format!("step {} {problem}", index + 1)));
             blamed(&request.strategy.description, answer)
         })?;
         steps.push(step);
@@ -202,7 +230,9 @@ fn checked(proposed: GuestPlan, request: &PlanRequest<'_>) -> Result<DebugPlan, 
         request.options,
         &request.context.namespace,
     );
-    if let Err(violation) = guard_rails {
+    if let Err(mut violation) = guard_rails {
+        // It quotes what the guest wrote.
+        violation.message = message(&violation.message);
         return Err(PlanError::GuardRail { strategy, violation });
     }
     Ok(DebugPlan {

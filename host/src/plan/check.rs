@@ -86,12 +86,7 @@ pub fn check(
     if steps.is_empty() {
         return Err(plan("the plan has no steps".into()));
     }
-    if steps.len() > MOST_STEPS {
-        return Err(plan(format!(
-            "the plan has {} steps; at the most {MOST_STEPS} are carried out",
-            steps.len()
-        )));
-    }
+    check_count(steps.len())?;
     let creations = steps
         .iter()
         .filter(|step| !matches!(step, Step::DeletePod(_)))
@@ -113,6 +108,20 @@ pub fn check(
         })?;
     }
     attach.map_or(Ok(()), |name| check_attach(name, steps).map_err(plan))
+}
+
+/// Checks how many steps there are, before anybody looks at them.
+///
+/// # Errors
+/// Fails when there are more than are ever carried out.
+pub fn check_count(steps: usize) -> Result<(), Violation> {
+    if steps <= MOST_STEPS {
+        return Ok(());
+    }
+    Err(Violation {
+        step: None,
+        message: format!("the plan has {steps} steps; at the most {MOST_STEPS} are carried out"),
+    })
 }
 
 fn check_ephemeral(container: &Object, target: &Target) -> Result<(), String> {

@@ -187,7 +187,7 @@ impl PluginError {
                 Some(format!("trocar plugin list shows every {}", wanted.name()))
             }
             Self::Wasm { error, .. } => error.hint(),
-            Self::Read { .. } => None,
+            Self::Read { .. } => Some("trocar plugin list shows the plugins that need no file".into()),
         }
     }
 }

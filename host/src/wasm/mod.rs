@@ -17,9 +17,10 @@ pub use cache::check as check_cache;
 pub(crate) use component::{
     Inspected, check_encoding, check_size, has_manifest, inspect, is_core_module, with_manifest,
 };
-pub(crate) use convert::GuestPlan;
+pub(crate) use convert::{GuestPlan, message};
 pub use error::{Blame, WasmError};
 pub use limits::{Limit, Limits};
 pub use log::{LogLevel, LogLine};
+pub(crate) use log::plain;
 pub(crate) use runtime::{Allocation, CallContext, Code, Loaded, PlanInput, Runtime};
 pub(crate) use state::Reads;
