@@ -11,6 +11,7 @@ mod log;
 mod runtime;
 mod state;
 mod trusted;
+mod turns;
 mod wasi;
 
 pub use cache::check as check_cache;
@@ -20,7 +21,7 @@ pub(crate) use component::{
 pub(crate) use convert::{GuestPlan, message};
 pub use error::{Blame, WasmError};
 pub use limits::{Limit, Limits};
-pub use log::{LogLevel, LogLine};
 pub(crate) use log::plain;
+pub use log::{LogLevel, LogLine};
 pub(crate) use runtime::{Allocation, CallContext, Code, Loaded, PlanInput, Runtime};
 pub(crate) use state::Reads;
