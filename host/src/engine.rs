@@ -66,7 +66,7 @@ pub enum PlanError {
         /// Who refused.
         strategy: PluginId,
         /// Why.
-        failure: Failure,
+        failure: Box<Failure>,
     },
     /// The plan breaks a guard rail.
     #[error("the plan of strategy {:?} is refused: {violation}", strategy.name)]
@@ -188,7 +188,7 @@ impl Engine {
         let answer = answer.map_err(|error| blamed(description, error))?;
         let proposed = answer.map_err(|failure| PlanError::Refused {
             strategy: description.id(),
-            failure,
+            failure: Box::new(failure),
         })?;
         let plan = checked(proposed, request)?;
         Ok(Planned { plan, log })

@@ -148,10 +148,10 @@ fn check_ephemeral(container: &Object, target: &Target) -> Result<(), String> {
             "the API server refuses {field:?} in an ephemeral container"
         ));
     }
-    if let Some(joined) = text(container, "targetContainerName") {
-        if pod::container(target.object(), joined).is_none() {
-            return Err(format!("it targets {joined:?}, which is no container of the pod"));
-        }
+    if let Some(joined) = text(container, "targetContainerName")
+        && pod::container(target.object(), joined).is_none()
+    {
+        return Err(format!("it targets {joined:?}, which is no container of the pod"));
     }
     Ok(())
 }

@@ -111,12 +111,12 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The length of a checksum, in bytes.
 const CHECKSUM: u64 = 8;
 
-fn ends_with_checksum(file: &fs::File) -> io::Result<bool> {
+fn ends_with_checksum(mut file: &fs::File) -> io::Result<bool> {
     let found = file.metadata()?;
     if !found.is_file() || found.len() < CHECKSUM {
         return Ok(false);
     }
-    let mut code = (&*file).take(found.len() - CHECKSUM);
+    let mut code = file.take(found.len() - CHECKSUM);
     let (mut checksum, mut part) = (Checksum::default(), vec![0; 64 << 10]);
     loop {
         let mut length = 0;
@@ -133,7 +133,7 @@ fn ends_with_checksum(file: &fs::File) -> io::Result<bool> {
         checksum.update(&part[..length]);
     }
     let mut wanted = [0; CHECKSUM as usize];
-    (&*file).read_exact(&mut wanted)?;
+    file.read_exact(&mut wanted)?;
     Ok(checksum.0.to_le_bytes() == wanted)
 }
 

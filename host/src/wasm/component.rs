@@ -181,7 +181,8 @@ fn outline(bytes: &[u8]) -> Result<Outline<'_>, WasmError> {
             } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CustomSection(section) if depth == 1 && section.name() == MANIFEST_SECTION => {
-                if outline.manifest.replace(section.data()).is_some() {
+                let earlier = outline.manifest.replace(section.data());
+                if earlier.is_some() {
                     return Err(WasmError::Manifest("there are two of them".into()));
                 }
             }

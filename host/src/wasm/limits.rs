@@ -222,7 +222,7 @@ impl fmt::Display for Amount {
             .factors()
             .iter()
             .rev()
-            .find(|(_, factor)| self.0 >= *factor && self.0 % factor == 0);
+            .find(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor));
         match exact {
             Some((unit, factor)) => write!(out, "{}{unit}", self.0 / factor),
             None => write!(out, "{}", self.0),

@@ -185,10 +185,10 @@ impl Runtime {
         self.engine.precompile_compatibility_hash().hash(&mut hasher);
         let path = cache.path(digest, hasher.finish());
         // A file that cannot be loaded, from whatever cause, is compiled anew.
-        if cache.is_whole(&path) {
-            if let Ok(component) = trusted::cached(&self.engine, &path) {
-                return Ok(component);
-            }
+        if cache.is_whole(&path)
+            && let Ok(component) = trusted::cached(&self.engine, &path)
+        {
+            return Ok(component);
         }
         let code = self.compile(bytes)?;
         // A full disk is no reason not to run: the next run compiles again.
