@@ -681,6 +681,29 @@ proptest! {
 }
 
 #[test]
+fn a_container_that_the_copy_leaves_out_cannot_be_debugged_in_it() {
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-0"},
+        "spec": {"containers": [{"name": "app"}], "initContainers": [{"name": "setup"}]},
+    });
+    let pod = Target::new(pod, "default").unwrap();
+    let mut options = DebugOptions {
+        image: Some("busybox".into()),
+        copy_to: Some("copy".into()),
+        container: Some("setup".into()),
+        ..DebugOptions::default()
+    };
+    assert!(ONE.plan("copy", &pod, &options).is_ok());
+    options.keep.init_containers = false;
+    let error = ONE.plan("copy", &pod, &options).unwrap_err();
+    assert!(matches!(*error, PlanError::Refused { .. }), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "--container=setup names an init container, which --keep-init-containers=false leaves out"
+    );
+}
+
+#[test]
 fn a_pod_is_planned_however_deep_it_is_and_refused_beyond_what_json_readers_take() {
     let nested = |depth: usize| {
         let inner = (0..depth).fold(json!(1), |inner, _| json!({ "deeper": inner }));
