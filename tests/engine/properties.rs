@@ -414,6 +414,21 @@ fn options() -> impl Strategy<Value = DebugOptions> {
     )
 }
 
+/// A partial container, with lists that are merged item by item.
+fn custom() -> impl Strategy<Value = Map<String, Value>> {
+    let item = prop_oneof![
+        unknown_fields().prop_map(|unknown| with(unknown, [("name", Some(json!("A")))])),
+        any_json(),
+    ];
+    (vec(item, 0..3), option::of(container_security())).prop_map(|(env, security)| {
+        let custom = with(
+            Map::new(),
+            [("env", Some(json!(env))), ("securityContext", security)],
+        );
+        custom.as_object().unwrap().clone()
+    })
+}
+
 /// How a copy is debugged: with a new container, by changing one, or with other images only.
 #[derive(Clone, Debug)]
 enum Debugged {
@@ -624,8 +639,12 @@ proptest! {
     }
 
     #[test]
-    fn the_same_request_gives_the_same_bytes(pod in pod(), options in options(), replace in any::<bool>()) {
-        let options = DebugOptions { copy_to: Some("copy".into()), replace, ..options };
+    fn the_same_request_gives_the_same_bytes(
+        pod in pod(),
+        options in options(),
+        custom in option::of(custom()),
+    ) {
+        let options = DebugOptions { copy_to: Some("copy".into()), custom, ..options };
         for strategy in ["ephemeral", "copy"] {
             let made: BTreeSet<(String, String)> = [&ONE, &ONE, &OTHER]
                 .map(|setup| setup.plan(strategy, &pod, &options).unwrap().plan)
@@ -668,8 +687,12 @@ proptest! {
     #![proptest_config(config(40))]
 
     #[test]
-    fn no_pod_of_a_size_that_a_cluster_stores_reaches_a_limit(pod in large_pod(), options in options()) {
-        let options = DebugOptions { copy_to: Some("copy".into()), ..options };
+    fn no_pod_of_a_size_that_a_cluster_stores_reaches_a_limit(
+        pod in large_pod(),
+        options in options(),
+        custom in option::of(custom()),
+    ) {
+        let options = DebugOptions { copy_to: Some("copy".into()), custom, ..options };
         for strategy in ["ephemeral", "copy"] {
             let planned = ONE.plan(strategy, &pod, &options);
             prop_assert!(planned.is_ok(), "{} bytes: {:?}", pod.text().len(), planned.unwrap_err());
