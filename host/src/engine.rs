@@ -9,15 +9,15 @@ use crate::{
     capability::{ClusterReader, Grants},
     plan::{
         DebugPlan, PlanChange, PluginId, Step,
-        check::{Violation, check},
+        check::{Violation, check, check_count},
         excess::excess,
     },
     plugin::{self, Plugin, PluginDescription, PluginError, PluginSource, PluginType},
     policy::{self, Judgement, Outcome, PolicyRule, Reviewer},
     target::Target,
     wasm::{
-        Allocation, CallContext, GuestDecision, GuestPlan, Limits, LogLine, PlanInput, Reads, ReviewInput,
-        Runtime, WasmError,
+        Allocation, Blame, CallContext, GuestDecision, GuestPlan, Limits, LogLine, PlanInput, Reads,
+        ReviewInput, Runtime, WasmError, message,
     },
 };
 
@@ -72,7 +72,7 @@ pub enum PlanError {
         /// Who refused.
         strategy: PluginId,
         /// Why.
-        failure: Failure,
+        failure: Box<Failure>,
     },
     /// The plan breaks a guard rail.
     #[error("the plan of {author} is refused: {violation}")]
@@ -107,6 +107,27 @@ impl PlanError {
         match self {
             Self::Denied { plan } | Self::Undecided { plan, .. } => Some(plan),
             _ => None,
+        }
+    }
+
+    /// Who has to change something.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Plugin(error) => error.blame(),
+            Self::Refused { .. } | Self::Denied { .. } => Blame::User,
+            Self::GuardRail { .. } | Self::Undecided { .. } => Blame::Plugin,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Plugin(error) => error.hint(),
+            Self::GuardRail { .. } => Some(
+                "no plan may do that, whatever the plugin; use another plugin, and tell the author of this one".into(),
+            ),
+            Self::Undecided { .. } => Some("whoever wrote these policies has to decide which one gives way".into()),
+            Self::Refused { .. } | Self::Denied { .. } => None,
         }
     }
 }
@@ -233,7 +254,7 @@ impl Engine {
         let answer = answer.map_err(|error| blamed(description, error))?;
         answer.map_err(|failure| PlanError::Refused {
             strategy: description.id(),
-            failure,
+            failure: Box::new(failure),
         })
     }
 
@@ -370,10 +391,15 @@ fn reviewer(rule: &PolicyRule) -> Reviewer {
 /// Reads a guest's steps and holds them against the guard rails.
 fn assembled(proposed: GuestPlan, request: &PlanRequest<'_>) -> Result<DebugPlan, PlanError> {
     let strategy = request.strategy.description.id();
+    let author = || format!("strategy {:?}", request.strategy.description.manifest().name);
+    check_count(proposed.steps.len()).map_err(|violation| PlanError::GuardRail {
+        author: author(),
+        violation,
+    })?;
     let mut steps = Vec::with_capacity(proposed.steps.len());
     for (index, (action, object)) in proposed.steps.iter().enumerate() {
         let step = Step::parse(action, object).map_err(|problem| {
-            let answer = WasmError::Answer(format!("step {} {problem}", index + 1));
+            let answer = WasmError::Answer(message(&format!("step {} {problem}", index + 1)));
             blamed(&request.strategy.description, answer)
         })?;
         steps.push(step);
@@ -388,20 +414,25 @@ fn assembled(proposed: GuestPlan, request: &PlanRequest<'_>) -> Result<DebugPlan
         diagnostics: proposed.diagnostics,
     };
     check_plan(&plan, request).map_err(|violation| PlanError::GuardRail {
-        author: format!("strategy {:?}", plan.strategy.name),
+        author: author(),
         violation,
     })?;
     Ok(plan)
 }
 
 fn check_plan(plan: &DebugPlan, request: &PlanRequest<'_>) -> Result<(), Violation> {
-    check(
+    let checked = check(
         &plan.steps,
         plan.attach.as_deref(),
         request.target,
         request.options,
         &request.context.namespace,
-    )
+    );
+    checked.map_err(|violation| Violation {
+        // It quotes what the guest wrote.
+        message: message(&violation.message),
+        ..violation
+    })
 }
 
 /// Reads a policy's answer: the values of its changes are JSON that nobody has looked at yet.

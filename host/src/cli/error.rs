@@ -134,21 +134,20 @@ impl CliError {
 
 impl From<PlanError> for CliError {
     fn from(error: PlanError) -> Self {
-        let message = error.to_string();
-        match error {
-            PlanError::Plugin(error) => error.into(),
+        let (message, hint) = (error.to_string(), error.hint());
+        let failed = match error {
+            PlanError::Plugin(error) => return error.into(),
             PlanError::Refused { failure, .. } => Self::new(message).diagnostics(&failure.diagnostics),
-            PlanError::GuardRail { author, .. } => Self::new(message).note(format!(
-                "no plan may do that, whatever the plugin; this is the fault of {author}"
-            )),
             PlanError::Denied { plan } => {
                 let denied = Self::new(message).code(exit_code::DENIED);
                 plan.denials().fold(denied, Self::denial)
             }
-            PlanError::Undecided { .. } => Self::new(message)
-                .code(exit_code::DENIED)
-                .hint("whoever wrote these policies has to decide which one gives way"),
+            PlanError::Undecided { .. } => Self::new(message).code(exit_code::DENIED),
             _ => Self::new(message),
+        };
+        match hint {
+            Some(hint) => failed.hint(hint),
+            None => failed,
         }
     }
 }

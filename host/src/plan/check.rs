@@ -7,7 +7,7 @@ use std::fmt;
 use serde_json::Value;
 use trocar_sdk::{
     DebugOptions, Object, Pod,
-    pod::{self, list, object, text},
+    pod::{self, ContainerKind, list, object, text},
 };
 
 use super::{Deletion, Step, container_name};
@@ -86,12 +86,7 @@ pub fn check(
     if steps.is_empty() {
         return Err(plan("the plan has no steps".into()));
     }
-    if steps.len() > MOST_STEPS {
-        return Err(plan(format!(
-            "the plan has {} steps; at the most {MOST_STEPS} are carried out",
-            steps.len()
-        )));
-    }
+    check_count(steps.len())?;
     let creations = steps
         .iter()
         .filter(|step| !matches!(step, Step::DeletePod(_)))
@@ -113,6 +108,20 @@ pub fn check(
         })?;
     }
     attach.map_or(Ok(()), |name| check_attach(name, steps).map_err(plan))
+}
+
+/// Checks how many steps there are, before anybody looks at them.
+///
+/// # Errors
+/// Fails when there are more than are ever carried out.
+pub fn check_count(steps: usize) -> Result<(), Violation> {
+    if steps <= MOST_STEPS {
+        return Ok(());
+    }
+    Err(Violation {
+        step: None,
+        message: format!("the plan has {steps} steps; at the most {MOST_STEPS} are carried out"),
+    })
 }
 
 fn check_ephemeral(container: &Object, target: &Target) -> Result<(), String> {
@@ -139,10 +148,10 @@ fn check_ephemeral(container: &Object, target: &Target) -> Result<(), String> {
             "the API server refuses {field:?} in an ephemeral container"
         ));
     }
-    if let Some(joined) = text(container, "targetContainerName") {
-        if pod::container(target.object(), joined).is_none() {
-            return Err(format!("it targets {joined:?}, which is no container of the pod"));
-        }
+    if let Some(joined) = text(container, "targetContainerName")
+        && pod::container(target.object(), joined).is_none()
+    {
+        return Err(format!("it targets {joined:?}, which is no container of the pod"));
     }
     Ok(())
 }
@@ -174,27 +183,36 @@ fn check_created(pod: &Pod, target: &Target, namespace: &str) -> Result<(), Stri
             "the pod would belong to the owner of its target, which would count it as its own".into(),
         );
     }
-    if pod.containers().next().is_none() {
+    if pod.containers_of(ContainerKind::Ephemeral).next().is_some() {
+        return Err("a new pod may not have ephemeral containers yet".into());
+    }
+    if pod.containers_of(ContainerKind::Regular).next().is_none() {
         return Err("the pod has no containers".into());
     }
     Ok(())
 }
 
 fn shares_owner(metadata: &Object, target: &Target) -> bool {
-    let owners = |metadata: &Object| -> Vec<(String, String)> {
-        list(metadata, "ownerReferences")
-            .iter()
-            .filter_map(Value::as_object)
-            .map(|owner| {
-                let part = |field| text(owner, field).unwrap_or_default().to_owned();
-                (part("kind"), part("name"))
-            })
-            .collect()
-    };
-    let targets = object(target.object(), "metadata")
-        .map(owners)
-        .unwrap_or_default();
-    owners(metadata).iter().any(|owner| targets.contains(owner))
+    let targets = object(target.object(), "metadata");
+    owners(metadata).any(|owner| {
+        targets
+            .into_iter()
+            .flat_map(owners)
+            .any(|targets| is_same_owner(owner, targets))
+    })
+}
+
+fn owners(metadata: &Object) -> impl Iterator<Item = &Object> {
+    list(metadata, "ownerReferences")
+        .iter()
+        .filter_map(Value::as_object)
+}
+
+/// A cluster finds owners by their identity, people by kind and name: either makes it the same one.
+fn is_same_owner(one: &Object, other: &Object) -> bool {
+    let same = |field| text(one, field).unwrap_or_default() == text(other, field).unwrap_or_default();
+    let has_identity = text(one, "uid").is_some_and(|uid| !uid.is_empty());
+    same("kind") && same("name") || has_identity && same("uid")
 }
 
 fn check_deletion(
@@ -254,7 +272,7 @@ mod tests {
     fn pod() -> Target {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": "web-0", "namespace": "shop", "ownerReferences": [{"kind": "StatefulSet", "name": "web"}]},
+            "metadata": {"name": "web-0", "namespace": "shop", "ownerReferences": [{"kind": "StatefulSet", "name": "web", "uid": "u-1"}]},
             "spec": {"containers": [{"name": "app", "image": "a"}]},
         });
         Target::new(pod, "default").unwrap()
@@ -363,7 +381,15 @@ mod tests {
                 json!({"metadata": {"ownerReferences": [{"kind": "StatefulSet", "name": "web"}]}}),
                 "owner of its target",
             ),
+            (
+                json!({"metadata": {"ownerReferences": [{"kind": "Other", "name": "x", "uid": "u-1"}]}}),
+                "owner of its target",
+            ),
             (json!({"kind": "Secret"}), "only a v1 Pod"),
+            (
+                json!({"spec": {"ephemeralContainers": [{"name": "x"}]}}),
+                "may not have ephemeral containers",
+            ),
             (json!({"spec": {"containers": []}}), "no containers"),
         ] {
             let message = refusal(&[create(changes)], None, &pod(), false);

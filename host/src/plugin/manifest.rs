@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::strict;
+use crate::{strict, wasm::plain};
 
 /// The name of the custom section that holds the manifest.
 pub const SECTION: &str = "trocar:manifest";
@@ -14,6 +14,9 @@ pub const ABI: &str = "0.1";
 
 /// The largest manifest that is read, in bytes.
 pub(crate) const LARGEST: usize = 256 << 10;
+
+/// The longest version of a plugin, in bytes: it is part of most messages.
+const LONGEST_VERSION: usize = 128;
 
 /// A plugin's manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -150,8 +153,11 @@ impl PluginManifest {
                 self.name
             ));
         }
-        if self.summary.contains(char::is_control) || self.version.contains(char::is_control) {
-            return Err("summary and version are one line of plain text".into());
+        if self.version.len() > LONGEST_VERSION {
+            return Err(format!("version: it is longer than {LONGEST_VERSION} bytes"));
+        }
+        if let Some((field, _)) = self.texts().find(|(_, text)| plain(text) != *text) {
+            return Err(format!("{field}: it must be one line of plain text"));
         }
         if let Some(unknown) = self
             .capabilities
@@ -179,6 +185,29 @@ impl PluginManifest {
             ));
         }
         Ok(())
+    }
+
+    /// The texts that are shown to people as they are.
+    fn texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let texts = [
+            ("version", self.version.as_str()),
+            ("abi", &self.abi),
+            ("summary", &self.summary),
+        ];
+        let capabilities = self.capabilities.iter().flat_map(|asked| {
+            let scope = asked
+                .scope
+                .iter()
+                .flat_map(|kind| [&kind.api_version, &kind.kind]);
+            [&asked.reason].into_iter().chain(scope)
+        });
+        let flags = self.flags.iter().flat_map(|flag| [&flag.setting, &flag.help]);
+        texts
+            .into_iter()
+            .chain(self.license.iter().map(|text| ("license", text.as_str())))
+            .chain(capabilities.map(|text| ("capabilities", text.as_str())))
+            .chain(flags.map(|text| ("flags", text.as_str())))
+            .chain(self.examples.iter().map(|text| ("examples", text.as_str())))
     }
 
     /// Says whether the manifest asks for a capability.

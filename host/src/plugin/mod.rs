@@ -207,7 +207,7 @@ impl PluginError {
             Self::Digest { .. } => Some(
                 "somebody changed the file: find out who, then put its digest into the configuration".into(),
             ),
-            Self::Read { .. } => None,
+            Self::Read { .. } => Some("trocar plugin list shows the plugins that need no file".into()),
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Compiled components on disk, found by what they were compiled from. The folder holds code that is run without a
-//! further check, so it must belong to the user alone; a folder that does not is not used.
+//! Compiled components on disk, found by what they were compiled from. The folder holds code that is run as it is, so it
+//! must belong to the user alone; a folder that does not is not used. A checksum at the end of each file tells one that a
+//! broken disk or a hand has changed; it keeps nobody out.
 
 use std::{
     fs,
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::SystemTime,
@@ -42,6 +43,11 @@ impl Cache {
     pub(crate) fn path(&self, digest: &str, compiler: u64) -> PathBuf {
         let digest = digest.trim_start_matches("sha256:");
         self.folder.join(format!("{digest}-{compiler:016x}.cwasm"))
+    }
+
+    /// Says whether a file is there and as it was written.
+    pub(crate) fn is_whole(&self, path: &Path) -> bool {
+        fs::File::open(path).is_ok_and(|file| ends_with_checksum(&file).unwrap_or(false))
     }
 
     /// Writes a compiled component so that a reader sees all of it or nothing, whenever this is killed.
@@ -95,8 +101,71 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
+    let mut checksum = Checksum::default();
+    checksum.update(bytes);
     file.write_all(bytes)?;
+    file.write_all(&checksum.0.to_le_bytes())?;
     file.sync_all()
+}
+
+/// The length of a checksum, in bytes.
+const CHECKSUM: u64 = 8;
+
+fn ends_with_checksum(mut file: &fs::File) -> io::Result<bool> {
+    let found = file.metadata()?;
+    if !found.is_file() || found.len() < CHECKSUM {
+        return Ok(false);
+    }
+    let mut code = file.take(found.len() - CHECKSUM);
+    let (mut checksum, mut part) = (Checksum::default(), vec![0; 64 << 10]);
+    loop {
+        let mut length = 0;
+        // All parts but the last are whole, since the checksum is over words.
+        while length < part.len() {
+            match code.read(&mut part[length..])? {
+                0 => break,
+                more => length += more,
+            }
+        }
+        if length == 0 {
+            break;
+        }
+        checksum.update(&part[..length]);
+    }
+    let mut wanted = [0; CHECKSUM as usize];
+    file.read_exact(&mut wanted)?;
+    Ok(checksum.0.to_le_bytes() == wanted)
+}
+
+/// Eight bytes at a time, since the check is part of every start: any changed, missing or added byte changes it.
+struct Checksum(u64);
+
+impl Default for Checksum {
+    fn default() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+impl Checksum {
+    /// Takes in bytes: whole words in all calls but the last.
+    fn update(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.word(u64::from_le_bytes(*word));
+        }
+        if !rest.is_empty() {
+            let mut word = [0; 8];
+            word[..rest.len()].copy_from_slice(rest);
+            self.word(u64::from_le_bytes(word) ^ ((rest.len() as u64) << 56));
+        }
+    }
+
+    /// An odd factor and a rotation lose nothing, so two texts that differ in one word never agree.
+    fn word(&mut self, word: u64) {
+        self.0 = (self.0 ^ word)
+            .wrapping_mul(0xff51_afd7_ed55_8ccd)
+            .rotate_left(29);
+    }
 }
 
 #[cfg(test)]
@@ -117,7 +186,8 @@ mod tests {
         let cache = Cache::open(&folder).unwrap();
         let path = cache.path("sha256:abc", 7);
         cache.store(&path, b"code").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"code");
+        assert!(fs::read(&path).unwrap().starts_with(b"code"));
+        assert!(cache.is_whole(&path));
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
         assert_eq!(
@@ -125,6 +195,31 @@ mod tests {
             1,
             "an unfinished file was left"
         );
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn any_change_to_what_is_stored_is_noticed() {
+        let folder = folder("change");
+        let cache = Cache::open(&folder).unwrap();
+        let path = cache.path("sha256:abc", 7);
+        assert!(!cache.is_whole(&path), "nothing is there");
+        let code: Vec<u8> = (0..150_001_u32).map(|number| (number * 7) as u8).collect();
+        cache.store(&path, &code).unwrap();
+        let stored = fs::read(&path).unwrap();
+        assert!(cache.is_whole(&path));
+        for place in [0, 1, 65_535, 65_536, 149_999, 150_000, stored.len() - 1] {
+            let mut changed = stored.clone();
+            changed[place] ^= 0x10;
+            fs::write(&path, changed).unwrap();
+            assert!(!cache.is_whole(&path), "byte {place} changed");
+        }
+        for length in [0, 7, 8, 100, stored.len() - 1] {
+            fs::write(&path, &stored[..length]).unwrap();
+            assert!(!cache.is_whole(&path), "cut to {length} bytes");
+        }
+        fs::write(&path, [stored.as_slice(), b"\0"].concat()).unwrap();
+        assert!(!cache.is_whole(&path), "one byte more");
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -4,6 +4,7 @@
 use wasmparser::{ComponentExternalKind, ComponentTypeRef, Encoding, Parser, Payload, WasmFeatures};
 
 use super::{
+    convert::message,
     error::WasmError,
     limits::{Limit, Limits},
 };
@@ -17,6 +18,9 @@ const MOST_FUNCTIONS: u64 = 200_000;
 
 /// The largest body of one function, in bytes: what is larger takes the compiler out of all proportion.
 const LARGEST_FUNCTION: u64 = 1 << 20;
+
+/// The packages of WASI 0.2 that the second tier gets.
+const WASI_PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
 /// The interfaces that the contract has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +94,10 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, WasmEr
     check_encoding(bytes)?;
     let outline = outline(bytes)?;
     let manifest = outline.manifest.ok_or(WasmError::NoManifest)?;
-    let manifest = PluginManifest::parse(manifest).map_err(WasmError::Manifest)?;
+    let manifest =
+        PluginManifest::parse(manifest).map_err(|problem| WasmError::Manifest(message(&problem)))?;
+    check_start(Limit::Memory, outline.largest_memory, limits)?;
+    check_start(Limit::TableElements, outline.largest_table, limits)?;
     let inspected = Inspected {
         manifest,
         imports: outline.imports,
@@ -132,20 +139,33 @@ pub(crate) fn check_encoding(bytes: &[u8]) -> Result<(), WasmError> {
     Ok(())
 }
 
+/// Refuses what cannot even start within its limits.
+fn check_start(limit: Limit, asked: u64, limits: &Limits) -> Result<(), WasmError> {
+    let allowed = limits.get(limit);
+    if asked <= allowed {
+        return Ok(());
+    }
+    Err(WasmError::Limit {
+        limit,
+        allowed,
+        asked: Some(asked),
+    })
+}
+
+#[derive(Default)]
 struct Outline<'a> {
     manifest: Option<&'a [u8]>,
     imports: Vec<String>,
     exports: Vec<String>,
     functions: u64,
+    /// The most bytes that a memory has from the start.
+    largest_memory: u64,
+    /// The most elements that a table has from the start.
+    largest_table: u64,
 }
 
 fn outline(bytes: &[u8]) -> Result<Outline<'_>, WasmError> {
-    let mut outline = Outline {
-        manifest: None,
-        imports: Vec::new(),
-        exports: Vec::new(),
-        functions: 0,
-    };
+    let mut outline = Outline::default();
     let mut depth = 0_u32;
     let mut parser = Parser::new(0);
     parser.set_features(WasmFeatures::all());
@@ -161,18 +181,16 @@ fn outline(bytes: &[u8]) -> Result<Outline<'_>, WasmError> {
             } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CustomSection(section) if depth == 1 && section.name() == MANIFEST_SECTION => {
-                if outline.manifest.replace(section.data()).is_some() {
+                let earlier = outline.manifest.replace(section.data());
+                if earlier.is_some() {
                     return Err(WasmError::Manifest("there are two of them".into()));
                 }
             }
             Payload::ComponentImportSection(imports) if depth == 1 => {
                 for import in imports {
                     let import = import.map_err(invalid)?;
-                    if matches!(
-                        import.ty,
-                        ComponentTypeRef::Instance(_) | ComponentTypeRef::Func(_)
-                    ) {
-                        outline.imports.push(import.name.name.to_owned());
+                    if !matches!(import.ty, ComponentTypeRef::Type(_)) {
+                        outline.imports.push(message(import.name.name));
                     }
                 }
             }
@@ -180,8 +198,22 @@ fn outline(bytes: &[u8]) -> Result<Outline<'_>, WasmError> {
                 for export in exports {
                     let export = export.map_err(invalid)?;
                     if export.kind == ComponentExternalKind::Instance {
-                        outline.exports.push(export.name.name.to_owned());
+                        outline.exports.push(message(export.name.name));
                     }
+                }
+            }
+            Payload::MemorySection(memories) => {
+                for memory in memories {
+                    let memory = memory.map_err(invalid)?;
+                    let page = 1_u64 << memory.page_size_log2.unwrap_or(16).min(16);
+                    let size = memory.initial.saturating_mul(page);
+                    outline.largest_memory = outline.largest_memory.max(size);
+                }
+            }
+            Payload::TableSection(tables) => {
+                for table in tables {
+                    let elements = table.map_err(invalid)?.ty.initial;
+                    outline.largest_table = outline.largest_table.max(elements);
                 }
             }
             Payload::CodeSectionEntry(body) => {
@@ -256,7 +288,7 @@ fn check_exports(inspected: &Inspected) -> Result<(), WasmError> {
 /// The imports are what a component asks for; the manifest must declare all of it, and no more than it uses.
 fn check_imports(inspected: &Inspected) -> Result<(), WasmError> {
     for import in &inspected.imports {
-        if import.starts_with("wasi:") {
+        if is_wasi(import) {
             continue;
         }
         let (name, version) = split(import);
@@ -281,7 +313,20 @@ fn check_imports(inspected: &Inspected) -> Result<(), WasmError> {
             found: format!("the component imports {}", Interface::Cluster.name()),
         });
     }
+    if declared && !used {
+        return Err(WasmError::ManifestLies {
+            claimed: format!("the plugin needs the capability {CLUSTER_READ:?}"),
+            found: format!("the component does not import {}", Interface::Cluster.name()),
+        });
+    }
     Ok(())
+}
+
+/// Says whether an import is an interface of the WASI that the second tier gets.
+fn is_wasi(import: &str) -> bool {
+    let (name, version) = split(import);
+    let package = name.strip_prefix("wasi:").and_then(|name| name.split('/').next());
+    package.is_some_and(|package| WASI_PACKAGES.contains(&package)) && version.starts_with("0.2.")
 }
 
 /// Splits `package/interface@version`.

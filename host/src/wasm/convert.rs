@@ -136,13 +136,10 @@ fn diagnostic(found: types::Diagnostic) -> Diagnostic {
 }
 
 /// Text for people: of a bounded length, without anything that a terminal would obey.
-fn message(text: &str) -> String {
-    if text.len() <= LONGEST_MESSAGE {
+pub(crate) fn message(text: &str) -> String {
+    let end = text.floor_char_boundary(LONGEST_MESSAGE);
+    if end == text.len() {
         return plain(text);
     }
-    let end = (0..=LONGEST_MESSAGE)
-        .rev()
-        .find(|end| text.is_char_boundary(*end))
-        .unwrap_or(0);
     format!("{} … ({} bytes dropped)", plain(&text[..end]), text.len() - end)
 }

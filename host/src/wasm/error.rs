@@ -1,5 +1,7 @@
 //! What can go wrong with a component: whose fault it is, what was expected, and what to do.
 
+use std::{io, path::PathBuf};
+
 use super::limits::Limit;
 
 /// Why a component cannot be used or did not answer. The plugin is named by whoever wraps this.
@@ -79,6 +81,14 @@ pub enum WasmError {
     /// The answer is not what the contract says.
     #[error("the plugin's answer is not valid: {0}")]
     Answer(String),
+    /// The folder for compiled components cannot be used.
+    #[error("the cache folder {} cannot be used: {source}", folder.display())]
+    Cache {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The host is at fault.
     #[error("trocar itself failed to run the plugin: {0}")]
     Host(String),
@@ -100,7 +110,11 @@ impl WasmError {
     /// Says who has to change something.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::NotWasm(_) | Self::CoreModule | Self::Precompiled | Self::NotGranted(_) => Blame::User,
+            Self::NotWasm(_)
+            | Self::CoreModule
+            | Self::Precompiled
+            | Self::NotGranted(_)
+            | Self::Cache { .. } => Blame::User,
             Self::Host(_) => Blame::Host,
             _ => Blame::Plugin,
         }
@@ -112,6 +126,9 @@ impl WasmError {
             Self::Limit {
                 limit: Limit::Stack, ..
             } => Some("the stack cannot be raised; the plugin has to recurse less deeply".into()),
+            Self::Limit {
+                limit: Limit::Parts, ..
+            } => Some("this cannot be raised; the plugin has to be linked from fewer parts".into()),
             Self::Limit {
                 limit,
                 allowed,
@@ -136,11 +153,22 @@ impl WasmError {
                 Some("the imports that trocar offers are listed in docs/capabilities.md".into())
             }
             Self::Version { .. } => Some("build the plugin with the SDK of this version".into()),
+            Self::NotWasm(_) => {
+                Some("a plugin is the .wasm file that trocar plugin build or trocar plugin pack writes".into())
+            }
+            Self::Invalid(_) => Some("build the plugin again, with the SDK of this version".into()),
+            Self::Manifest(_) | Self::ManifestLies { .. } => Some(
+                "correct plugin.yaml and pack the plugin again: trocar plugin pack FILE.wasm --manifest plugin.yaml"
+                    .into(),
+            ),
+            Self::World { .. } => {
+                Some("the plugin has to export it: in Rust with trocar_sdk::strategy!(make_plan)".into())
+            }
+            Self::Cache { folder, .. } => Some(format!("make it yours alone: chmod 700 {}", folder.display())),
             Self::Host(_) => Some("this is a bug in trocar".into()),
             Self::Panicked(_) | Self::Trapped { .. } | Self::Exited | Self::Answer(_) => {
                 Some("this is a bug in the plugin; -v shows its log".into())
             }
-            _ => None,
         }
     }
 }
@@ -162,6 +190,7 @@ fn limit_message(limit: Limit, allowed: u64, asked: Option<u64>) -> String {
         Limit::Memory => format!("reached its memory limit of {allowed} bytes"),
         Limit::TableElements => format!("reached its limit of {allowed} table elements"),
         Limit::Stack => format!("reached its stack limit of {allowed} bytes"),
+        Limit::Parts => format!("is linked from more than {allowed} memories, tables or instances"),
         Limit::HostCalls => format!("reached its limit of {allowed} host calls"),
         Limit::Data => format!("reached its limit of {allowed} bytes handed to the host in one call"),
         Limit::Result => format!("reached its limit of {allowed} bytes in an answer"),

@@ -54,6 +54,8 @@ pub enum Limit {
     TableElements,
     /// The guest's stack; fixed.
     Stack,
+    /// The memories, the tables and the instances that a component is linked from; fixed.
+    Parts,
     /// [`Limits::host_calls`].
     HostCalls,
     /// [`Limits::data`].
@@ -89,6 +91,7 @@ impl Limit {
             Self::Memory => "memory",
             Self::TableElements => "table-elements",
             Self::Stack => "stack",
+            Self::Parts => "parts",
             Self::HostCalls => "host-calls",
             Self::Data => "data",
             Self::Result => "result",
@@ -101,7 +104,7 @@ impl Limit {
     fn unit(self) -> Unit {
         match self {
             Self::Time | Self::CompileTime => Unit::Milliseconds,
-            Self::TableElements | Self::HostCalls => Unit::Count,
+            Self::TableElements | Self::HostCalls | Self::Parts => Unit::Count,
             _ => Unit::Bytes,
         }
     }
@@ -120,6 +123,7 @@ impl Limits {
             Limit::Memory => self.memory,
             Limit::TableElements => self.table_elements,
             Limit::Stack => super::config::GUEST_STACK as u64,
+            Limit::Parts => super::state::PARTS as u64,
             Limit::HostCalls => self.host_calls,
             Limit::Data => self.data,
             Limit::Result => self.result,
@@ -155,7 +159,7 @@ impl Limits {
             Limit::Result => self.result = value,
             Limit::Log => self.log = value,
             Limit::Component => self.component = value,
-            Limit::Stack => {}
+            Limit::Stack | Limit::Parts => {}
         }
         Ok(())
     }
@@ -218,7 +222,7 @@ impl fmt::Display for Amount {
             .factors()
             .iter()
             .rev()
-            .find(|(_, factor)| self.0 >= *factor && self.0 % factor == 0);
+            .find(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor));
         match exact {
             Some((unit, factor)) => write!(out, "{}{unit}", self.0 / factor),
             None => write!(out, "{}", self.0),

@@ -1,5 +1,8 @@
 //! What a guest wrote: bounded, line by line, harmless on a terminal.
 
+/// The longest mistake that is remembered, in bytes.
+const LONGEST_ERROR: usize = 4 << 10;
+
 /// How important a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -30,6 +33,8 @@ pub(crate) struct Log {
     lines: Vec<LogLine>,
     room: u64,
     dropped: u64,
+    last_error: Option<String>,
+    last_was_error: bool,
 }
 
 impl Log {
@@ -38,12 +43,19 @@ impl Log {
             lines: Vec::new(),
             room: limit,
             dropped: 0,
+            last_error: None,
+            last_was_error: false,
         }
     }
 
     /// Keeps a text as far as there is room.
     pub(crate) fn write(&mut self, level: LogLevel, text: &str) {
-        for line in text.lines() {
+        self.remember(level, text);
+        // What there is no room for is not looked at, else a guest could keep the host busy with it.
+        let room = usize::try_from(self.room).unwrap_or(usize::MAX);
+        let (looked_at, rest) = text.split_at(text.floor_char_boundary(room));
+        self.dropped += rest.len() as u64;
+        for line in looked_at.lines() {
             let size = line.len() as u64 + 1;
             if size > self.room {
                 self.dropped += size;
@@ -57,22 +69,28 @@ impl Log {
         }
     }
 
+    /// Remembers the last mistake, whether there is room for it or not: after a flood it is what matters. A panic's
+    /// message may span several writes; of a long text the end says what happened.
+    fn remember(&mut self, level: LogLevel, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let is_error = level == LogLevel::Error;
+        if is_error {
+            let before = self.last_error.take().filter(|_| self.last_was_error);
+            let start = text.ceil_char_boundary(text.len().saturating_sub(LONGEST_ERROR));
+            let lines = text[start..].lines().map(plain);
+            let all: Vec<String> = before.into_iter().chain(lines).collect();
+            let all = all.join(" ");
+            let start = all.ceil_char_boundary(all.len().saturating_sub(LONGEST_ERROR));
+            self.last_error = Some(all[start..].to_owned());
+        }
+        self.last_was_error = is_error;
+    }
+
     /// The last mistake that the guest reported, which is why it trapped if it did.
     pub(crate) fn last_error(&self) -> Option<String> {
-        let last = self
-            .lines
-            .iter()
-            .rposition(|line| line.level == LogLevel::Error)?;
-        // A panic's message spans lines: where, and what.
-        let first = self.lines[..=last]
-            .iter()
-            .rposition(|line| line.level != LogLevel::Error)
-            .map_or(0, |before| before + 1);
-        let texts: Vec<&str> = self.lines[first..=last]
-            .iter()
-            .map(|line| line.text.as_str())
-            .collect();
-        Some(texts.join(" "))
+        self.last_error.clone()
     }
 
     /// All lines, with a last one that says how much was dropped.
@@ -96,7 +114,7 @@ pub(crate) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for letter in text.chars() {
         let hidden = letter.is_control() && letter != '\t'
-            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if hidden {
             plain.extend(letter.escape_unicode());
         } else {
@@ -116,8 +134,23 @@ mod tests {
         log.write(LogLevel::Info, "12345\n6789\nab");
         let lines = log.into_lines();
         assert_eq!(lines[0].text, "12345");
-        assert_eq!(lines[1].text, "ab");
-        assert!(lines[2].text.starts_with("(5 more bytes"), "{}", lines[2].text);
+        assert!(lines[1].text.starts_with("(8 more bytes"), "{}", lines[1].text);
+    }
+
+    #[test]
+    fn the_last_mistake_is_remembered_even_when_there_is_no_room() {
+        let mut log = Log::new(10);
+        log.write(LogLevel::Error, "old");
+        log.write(LogLevel::Info, &"x".repeat(100));
+        log.write(LogLevel::Error, "at src/lib.rs:\nno");
+        log.write(LogLevel::Error, "more");
+        assert_eq!(log.last_error().as_deref(), Some("at src/lib.rs: no more"));
+        log.write(LogLevel::Error, &"é\n".repeat(LONGEST_ERROR));
+        let remembered = log.last_error().unwrap();
+        assert!(
+            remembered.ends_with('é') && remembered.len() <= LONGEST_ERROR,
+            "{remembered}"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 use trocar_sdk::Failure;
 use wasmtime::{
     Engine, PoolingAllocationConfig, Store, Trap, WasmBacktrace,
-    component::{Component, HasSelf, Linker},
+    component::{Component, HasSelf, Linker, ResourceTableError},
 };
 use wasmtime_wasi::I32Exit;
 
@@ -23,12 +23,14 @@ use super::{
     cache::Cache,
     component::{Inspected, Interface},
     config::{GUEST_STACK, compiler_config},
-    convert::{self, GuestDecision, GuestPlan},
+    convert::{self, GuestDecision, GuestPlan, message},
     error::WasmError,
     limits::{Limit, Limits},
-    log::{LogLine, plain},
-    state::{LimitReached, Reads, State},
-    trusted, wasi,
+    log::LogLine,
+    state::{LimitReached, PARTS, Reads, State},
+    trusted,
+    turns::{Room, Turns},
+    wasi,
 };
 use crate::{
     capability::{CLUSTER_READ, Grants},
@@ -37,6 +39,16 @@ use crate::{
 
 /// How often the clock of running guests ticks.
 const TICK: Duration = Duration::from_millis(10);
+
+/// What is reserved for many plans at once. A component with more memories or tables would never get its turn.
+const POOL: Room = Room {
+    instances: 16,
+    memories: 16,
+    tables: PARTS as u32,
+};
+
+/// The largest instance of a pool, in bytes: what the most functions that a component may have need, with room.
+const POOLED_INSTANCE: usize = 8 << 20;
 
 /// Where the memory of instances comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +63,8 @@ pub(crate) enum Allocation {
 pub(crate) struct Loaded {
     pre: Pre,
     wants_wasi: bool,
+    /// What a call takes of the pool.
+    needed: Room,
 }
 
 enum Pre {
@@ -93,6 +107,8 @@ pub(crate) struct Runtime {
     limits: Arc<Limits>,
     cache: Option<Cache>,
     clock: OnceLock<()>,
+    /// Who waits for the pool, where there is one.
+    turns: Option<Turns>,
 }
 
 impl Runtime {
@@ -108,11 +124,9 @@ impl Runtime {
         }
         let cache = cache
             .map(|folder| {
-                Cache::open(folder).map_err(|error| {
-                    WasmError::Host(format!(
-                        "the cache folder {} cannot be used: {error}",
-                        folder.display()
-                    ))
+                Cache::open(folder).map_err(|source| WasmError::Cache {
+                    folder: folder.to_owned(),
+                    source,
                 })
             })
             .transpose()?;
@@ -121,6 +135,7 @@ impl Runtime {
             limits: Arc::new(limits),
             cache,
             clock: OnceLock::new(),
+            turns: (allocation == Allocation::Pooling).then(|| Turns::new(POOL)),
         })
     }
 
@@ -143,9 +158,11 @@ impl Runtime {
             Code::Embedded(code) => trusted::embedded(&self.engine, code).map_err(host_error)?,
             Code::Component { bytes, digest } => self.compiled(bytes, digest)?,
         };
+        let needed = needed(&component)?;
         let linker = self.linker(inspected).map_err(host_error)?;
-        let unfit =
-            |error: wasmtime::Error| WasmError::Invalid(format!("it does not fit the contract: {error:#}"));
+        let unfit = |error: wasmtime::Error| {
+            WasmError::Invalid(message(&format!("it does not fit the contract: {error:#}")))
+        };
         let pre = linker.instantiate_pre(&component).map_err(unfit)?;
         let pre = match inspected.manifest.plugin_type {
             PluginType::Strategy => Pre::Strategy(StrategyPluginPre::new(pre).map_err(unfit)?),
@@ -154,6 +171,7 @@ impl Runtime {
         Ok(Loaded {
             pre,
             wants_wasi: inspected.wants_wasi(),
+            needed,
         })
     }
 
@@ -178,7 +196,9 @@ impl Runtime {
         self.engine.precompile_compatibility_hash().hash(&mut hasher);
         let path = cache.path(digest, hasher.finish());
         // A file that cannot be loaded, from whatever cause, is compiled anew.
-        if let Ok(component) = trusted::cached(&self.engine, &path) {
+        if cache.is_whole(&path)
+            && let Ok(component) = trusted::cached(&self.engine, &path)
+        {
             return Ok(component);
         }
         let code = self.compile(bytes)?;
@@ -193,7 +213,7 @@ impl Runtime {
         let (engine, bytes) = (self.engine.clone(), bytes.to_vec());
         thread::spawn(move || sender.send(trusted::compile(&engine, &bytes)));
         match receiver.recv_timeout(self.limits.compile_time) {
-            Ok(compiled) => compiled.map_err(|error| WasmError::Invalid(format!("{error:#}"))),
+            Ok(compiled) => compiled.map_err(|error| WasmError::Invalid(message(&format!("{error:#}")))),
             Err(mpsc::RecvTimeoutError::Timeout) => Err(WasmError::Limit {
                 limit: Limit::CompileTime,
                 allowed: self.limits.get(Limit::CompileTime),
@@ -297,6 +317,8 @@ impl Runtime {
         run: impl FnOnce(&mut Store<State>) -> Result<T, Phase>,
     ) -> (Result<T, WasmError>, Vec<LogLine>) {
         self.clock.get_or_init(|| start_clock(&self.engine));
+        // Given back after the store, which is what takes the room.
+        let _turn = self.turns.as_ref().map(|turns| turns.wait_for(loaded.needed));
         let surroundings = loaded.wants_wasi.then(|| wasi::surroundings(call.now));
         let mut store = Store::new(
             &self.engine,
@@ -304,8 +326,7 @@ impl Runtime {
         );
         store.limiter(|state| state);
         store.set_hostcall_fuel(usize::try_from(self.limits.data).unwrap_or(usize::MAX));
-        // The clock may tick right away, so one tick more than fits into the time.
-        store.set_epoch_deadline((self.limits.time.as_millis() / TICK.as_millis()) as u64 + 1);
+        store.set_epoch_deadline(ticks(self.limits.time));
         let result = run(&mut store);
         let started = store.data().started;
         let log = store.data_mut().take_log();
@@ -328,13 +349,46 @@ enum Phase {
     Call(wasmtime::Error),
 }
 
+/// What a call of a component takes of a pool; refuses a component of which no pool has room for one.
+fn needed(component: &Component) -> Result<Room, WasmError> {
+    // Only components that import modules do not know, and no host offers a module.
+    let found = component
+        .resources_required()
+        .map_or((0, 0), |required| (required.num_memories, required.num_tables));
+    let needed = Room {
+        instances: 1,
+        memories: found.0,
+        tables: found.1,
+    };
+    for (asked, allowed) in [(needed.memories, POOL.memories), (needed.tables, POOL.tables)] {
+        if asked > allowed {
+            return Err(WasmError::Limit {
+                limit: Limit::Parts,
+                allowed: allowed.into(),
+                asked: Some(asked.into()),
+            });
+        }
+    }
+    Ok(needed)
+}
+
+/// The clock may tick right away, so it is one tick more than the time takes.
+fn ticks(time: Duration) -> u64 {
+    let ticks = time.as_millis().div_ceil(TICK.as_millis()) + 1;
+    // Half of what a clock can count, so that a deadline from now on is still a number.
+    u64::try_from(ticks).unwrap_or(u64::MAX).min(u64::MAX / 2)
+}
+
 fn pool(limits: &Limits) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(16)
-        .total_core_instances(64)
-        .total_memories(16)
-        .total_tables(32)
-        .total_stacks(16)
+    pool.total_component_instances(POOL.instances)
+        .total_core_instances(POOL.instances * PARTS as u32)
+        .total_memories(POOL.memories)
+        .total_tables(POOL.tables)
+        .total_stacks(POOL.instances)
+        .max_tables_per_module(POOL.tables)
+        .max_core_instance_size(POOLED_INSTANCE)
+        .max_component_instance_size(POOLED_INSTANCE)
         .max_memory_size(usize::try_from(limits.memory).unwrap_or(usize::MAX))
         .table_elements(usize::try_from(limits.table_elements).unwrap_or(usize::MAX))
         .max_unused_warm_slots(16)
@@ -414,27 +468,42 @@ fn trap_reason(trap: Trap) -> String {
 fn innermost_function(error: &wasmtime::Error) -> Option<String> {
     let backtrace = error.downcast_ref::<WasmBacktrace>()?;
     let frame = backtrace.frames().iter().find_map(|frame| frame.func_name())?;
-    Some(plain(&format!("{:#}", rustc_demangle::demangle(frame))))
+    Some(message(&format!("{:#}", rustc_demangle::demangle(frame))))
 }
 
+/// What the engine has no type for. Two of them are known by their text: the tests `data_bomb` and
+/// `too_many_instances` fail should the text ever change.
 fn untyped(phase: &Phase, limits: &Limits) -> WasmError {
+    let (Phase::Instantiate(error) | Phase::Call(error)) = phase;
+    let cause = innermost_cause(error);
+    let limit = |limit| WasmError::Limit {
+        limit,
+        allowed: limits.get(limit),
+        asked: None,
+    };
+    if cause.contains("too much data is being copied") {
+        return limit(Limit::Data);
+    }
+    if cause.starts_with("resource limit exceeded") {
+        return limit(Limit::Parts);
+    }
+    let ran = error
+        .downcast_ref::<WasmBacktrace>()
+        .is_some_and(|backtrace| !backtrace.frames().is_empty());
     match phase {
-        Phase::Instantiate(error) => WasmError::Invalid(format!(
-            "it cannot be instantiated: {}",
-            plain(&innermost_cause(error))
-        )),
-        Phase::Call(error) => {
-            let cause = innermost_cause(error);
-            // The engine has no type for this one; the test `data_bomb` fails should the text ever change.
-            if cause.contains("too much data is being copied") {
-                return WasmError::Limit {
-                    limit: Limit::Data,
-                    allowed: limits.data,
-                    asked: None,
-                };
-            }
-            WasmError::Answer(plain(&cause))
+        _ if error.is::<ResourceTableError>() => WasmError::Trapped {
+            reason: "it keeps too many of the host's resources".into(),
+            function: innermost_function(error),
+        },
+        // The guest was running, so it is a call into the host that went wrong.
+        _ if ran => WasmError::Trapped {
+            reason: message(&cause),
+            function: innermost_function(error),
+        },
+        Phase::Instantiate(_) => {
+            WasmError::Invalid(format!("it cannot be instantiated: {}", message(&cause)))
         }
+        Phase::Call(_) => WasmError::Answer(message(&cause)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an instance can reach in the host: its log, its limits, and what was granted. Nothing ambient.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use serde_json::Value;
 use wasmtime::{ResourceLimiter, component::ResourceTable};
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How many instances, memories and tables a component may be made of: what Python and JavaScript guests need, with room.
-const PARTS: usize = 64;
+pub(crate) const PARTS: usize = 64;
 
 /// A limit that was reached: what the store's error carries, so that it can be told apart.
 #[derive(Debug, thiserror::Error)]
@@ -131,27 +131,82 @@ impl State {
     }
 }
 
-/// Keeps only the parts that the pointers name, at their places; the whole when there are none.
+/// The most fields that a guest may name in one read, and the longest name of one in bytes.
+const MOST_FIELDS: usize = 256;
+const LONGEST_FIELD: usize = 1024;
+
+/// Keeps the work that the fields of one read may ask for within bounds: no time limit interrupts the host.
+fn check_fields(fields: &[String]) -> Result<(), cluster::ReadError> {
+    if fields.len() <= MOST_FIELDS && fields.iter().all(|field| field.len() <= LONGEST_FIELD) {
+        return Ok(());
+    }
+    Err(cluster::ReadError::Unavailable(format!(
+        "a read names {MOST_FIELDS} fields of {LONGEST_FIELD} bytes at the most"
+    )))
+}
+
+/// Keeps only the parts that the pointers name, at their places; the whole when there are none. What stood before a part
+/// in a list is null, so that the part keeps its place.
 fn project(value: Value, fields: &[String]) -> Value {
     if fields.is_empty() {
         return value;
     }
-    let mut kept = Value::Object(serde_json::Map::new());
-    for pointer in fields {
-        let Some(part) = value.pointer(pointer) else {
-            continue;
-        };
-        let mut place = &mut kept;
-        for step in pointer.split('/').skip(1) {
-            let step = step.replace("~1", "/").replace("~0", "~");
-            if !place.is_object() {
-                *place = Value::Object(serde_json::Map::new());
-            }
-            place = &mut place[step];
+    let fields: BTreeSet<&str> = fields.iter().map(String::as_str).collect();
+    let mut kept = Value::Null;
+    for pointer in fields.iter().filter(|field| !is_covered(field, &fields)) {
+        if let Some(part) = value.pointer(pointer) {
+            *place(&mut kept, &value, pointer) = part.clone();
         }
-        *place = part.clone();
+    }
+    match kept {
+        Value::Null => Value::Object(serde_json::Map::new()),
+        kept => kept,
+    }
+}
+
+/// Says whether another field holds this one, so that no part is copied twice.
+fn is_covered(field: &str, fields: &BTreeSet<&str>) -> bool {
+    fields.iter().any(|other| {
+        field
+            .strip_prefix(other)
+            .is_some_and(|rest| rest.starts_with('/'))
+    })
+}
+
+/// Makes the place in `kept` at which the pointer leads to a part of `whole`.
+fn place<'a>(mut kept: &'a mut Value, mut whole: &Value, pointer: &str) -> &'a mut Value {
+    for step in pointer.split('/').skip(1) {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        match whole {
+            Value::Array(items) => {
+                let index: usize = step.parse().expect("the pointer leads to a part");
+                if !kept.is_array() {
+                    *kept = Value::Array(Vec::new());
+                }
+                let list = kept.as_array_mut().expect("it was just made a list");
+                if list.len() <= index {
+                    list.resize(index + 1, Value::Null);
+                }
+                kept = &mut list[index];
+                whole = &items[index];
+            }
+            _ => {
+                if !kept.is_object() {
+                    *kept = Value::Object(serde_json::Map::new());
+                }
+                whole = &whole[step.as_str()];
+                kept = &mut kept[step];
+            }
+        }
     }
     kept
+}
+
+/// Says whether a name can be part of a request's path and nothing else.
+fn is_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..")
+        && !name.contains(['/', '\\', '%', '?', '#'])
+        && !name.contains(char::is_control)
 }
 
 impl types::Host for State {}
@@ -181,7 +236,11 @@ impl cluster::Host for State {
         let Some(reads) = self.reads.clone() else {
             return Ok(Err(no_cluster()));
         };
-        if let Err(refused) = reads.check(&object.api_version, &object.kind) {
+        let refused = reads
+            .check(&object.api_version, &object.kind)
+            .and_then(|()| check_fields(&fields))
+            .and_then(|()| check_names([Some(&object.name), object.namespace.as_ref()]));
+        if let Err(refused) = refused {
             return Ok(Err(refused));
         }
         let object = ObjectRef {
@@ -199,7 +258,11 @@ impl cluster::Host for State {
         let Some(reads) = self.reads.clone() else {
             return Ok(Err(no_cluster()));
         };
-        if let Err(refused) = reads.check(&query.api_version, &query.kind) {
+        let refused = reads
+            .check(&query.api_version, &query.kind)
+            .and_then(|()| check_fields(&query.fields))
+            .and_then(|()| check_names([query.namespace.as_ref()]));
+        if let Err(refused) = refused {
             return Ok(Err(refused));
         }
         let fields = query.fields;
@@ -226,6 +289,14 @@ impl cluster::Host for State {
     }
 }
 
+/// An object with such a name does not exist, and the name must not become part of a path.
+fn check_names<const N: usize>(names: [Option<&String>; N]) -> Result<(), cluster::ReadError> {
+    if names.into_iter().flatten().all(|name| is_name(name)) {
+        return Ok(());
+    }
+    Err(cluster::ReadError::NotFound)
+}
+
 fn no_cluster() -> cluster::ReadError {
     cluster::ReadError::Unavailable("this plan is made without a cluster".into())
 }
@@ -250,19 +321,36 @@ impl WasiView for State {
 
 /// Sums over all memories and all tables: the engine's own limits are for each one alone.
 impl ResourceLimiter for State {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let asked = self.memory + (desired - current) as u64;
         if asked > self.limits.memory {
             return Err(self.reached(Limit::Memory, Some(asked)));
+        }
+        // What the memory's own type forbids is not granted, so it must not be counted.
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
         }
         self.memory = asked;
         Ok(true)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let asked = self.table_elements + (desired - current) as u64;
         if asked > self.limits.table_elements {
             return Err(self.reached(Limit::TableElements, Some(asked)));
+        }
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
         }
         self.table_elements = asked;
         Ok(true)
@@ -278,5 +366,70 @@ impl ResourceLimiter for State {
 
     fn memories(&self) -> usize {
         PARTS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_read_keeps_only_the_named_fields_at_their_places() {
+        let pod = || json!({"kind": "Pod", "a/b": 1, "spec": {"containers": [{"name": "x", "image": "i"}, {"name": "y"}], "n": null}});
+        for (fields, wanted) in [
+            (vec![], pod()),
+            (vec!["/kind"], json!({"kind": "Pod"})),
+            (vec!["/a~1b", "/nope", "kind"], json!({"a/b": 1})),
+            (
+                vec!["/spec/containers/1/name"],
+                json!({"spec": {"containers": [null, {"name": "y"}]}}),
+            ),
+            (
+                vec!["/spec/containers/0/name", "/spec/containers/0/image"],
+                json!({"spec": {"containers": [{"name": "x", "image": "i"}]}}),
+            ),
+            (vec!["/spec/n"], json!({"spec": {"n": null}})),
+            (
+                vec!["/spec/containers", "/spec", "/spec/n"],
+                json!({"spec": pod()["spec"]}),
+            ),
+            (vec!["/kind", ""], pod()),
+            (
+                vec!["/spec/containers/-", "/spec/containers/01", "/spec/containers/9"],
+                json!({}),
+            ),
+        ] {
+            let fields: Vec<String> = fields.into_iter().map(str::to_owned).collect();
+            assert_eq!(project(pod(), &fields), wanted, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn the_fields_of_a_read_are_bounded() {
+        assert!(check_fields(&vec!["/a".to_owned(); MOST_FIELDS]).is_ok());
+        assert!(check_fields(&vec!["/a".to_owned(); MOST_FIELDS + 1]).is_err());
+        assert!(check_fields(&["/a".repeat(LONGEST_FIELD)]).is_err());
+    }
+
+    #[test]
+    fn a_name_that_would_lead_elsewhere_is_nobodys() {
+        for name in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "../secrets/x",
+            "a%2fb",
+            "a?b",
+            "a#b",
+            "a\nb",
+        ] {
+            assert!(!is_name(name), "{name:?}");
+        }
+        for name in ["web-0", "system:node", "a.b"] {
+            assert!(is_name(name), "{name:?}");
+        }
     }
 }

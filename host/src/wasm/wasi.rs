@@ -26,6 +26,9 @@ use super::{
 /// How much output is kept, at the most, before the log's own limit applies.
 const OUTPUT_KEPT: usize = 1 << 20;
 
+/// How many streams, pollables and the like a guest may hold at one time.
+const MOST_RESOURCES: usize = 4096;
+
 /// What a guest gets, over and over, when it asks for random bytes.
 const SEED: &[u8; 61] = b"trocar: nothing here is random, so that plans can be repeated";
 
@@ -48,6 +51,8 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 /// Makes the surroundings of one call, at a time that the host passes in.
 pub(crate) fn surroundings(now: Duration) -> Box<Wasi> {
     let (stdout, stderr) = (Output::default(), Output::default());
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(MOST_RESOURCES);
     let mut builder = WasiCtx::builder();
     builder
         .stdout(stdout.clone())
@@ -63,7 +68,7 @@ pub(crate) fn surroundings(now: Duration) -> Box<Wasi> {
         .allow_ip_name_lookup(false);
     Box::new(Wasi {
         ctx: builder.build(),
-        table: ResourceTable::new(),
+        table,
         stdout,
         stderr,
     })

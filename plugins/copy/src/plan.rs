@@ -12,7 +12,8 @@ use trocar_sdk::{
 ///
 /// # Errors
 /// Fails when the target is not a pod, when there is no `--copy-to`, when `--set-image` names a container that the
-/// pod does not have, and when neither an image nor an existing container is named.
+/// pod does not have, when neither an image nor an existing container is named, and when the copy leaves out the
+/// container that is to be debugged.
 pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     let options = &request.options;
     let original = request.target.into_pod()?;
@@ -26,6 +27,14 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     set_images(&mut copy, options)?;
     let debugged = place_debug_container(&mut copy, options, &request.context.suffix, &mut notes)?;
     apply_to_copy(options.profile, &mut copy, debugged.as_deref(), &options.keep);
+    if let Some(dropped) = debugged.as_deref().filter(|name| copy.container(name).is_none()) {
+        return Err(Failure::invalid_request(
+            "container-dropped",
+            format!(
+                "--container={dropped} names an init container, which --keep-init-containers=false leaves out"
+            ),
+        ));
+    }
     share_processes(&mut copy, options, &mut notes);
     match &debugged {
         Some(name) => {

@@ -1,0 +1,163 @@
+//! What a sandbox costs: one plan in a fresh instance beside the same function compiled natively, for pods of growing size; and
+//! what a component of somebody else's costs before its first call, once it is in the cache.
+//!
+//! Both sides of `plan` parse the request and write the answer as text. The engine's side also checks the plan.
+//! `cargo bench -p trocar --bench engine`; the figures are in docs/performance.md.
+
+use std::{fs, hint::black_box, path::Path};
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use serde_json::{Value, json};
+use trocar::{
+    Actor, Context, DebugOptions, Engine, EngineConfig, PlanRequest, Target,
+    capability::Grants,
+    plugin::{PluginSource, PluginType},
+};
+use trocar_sdk::Request;
+
+/// The pods, by about how large they are.
+const SIZES: [(&str, usize); 4] = [
+    ("1KB", 1 << 10),
+    ("14KB", 14 << 10),
+    ("59KB", 59 << 10),
+    ("236KB", 236 << 10),
+];
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    plan(&mut criterion);
+    load(&mut criterion);
+    criterion.final_summary();
+}
+
+fn plan(criterion: &mut Criterion) {
+    let engine = Engine::new(EngineConfig {
+        pooling: true,
+        ..EngineConfig::default()
+    })
+    .expect("an engine without a cache can be made");
+    let strategy = engine
+        .load(
+            &PluginSource::Default("ephemeral".into()),
+            PluginType::Strategy,
+            &Grants::default(),
+        )
+        .expect("ephemeral is a default plugin");
+    let (options, context) = asked();
+    let mut group = criterion.benchmark_group("plan");
+    for (name, size) in SIZES {
+        let target = pod(size);
+        group.throughput(Throughput::Bytes(target.text().len() as u64));
+        group.bench_function(BenchmarkId::new("native", name), |bencher| {
+            bencher.iter(|| natively(black_box(&target), &options, &context));
+        });
+        let request = PlanRequest {
+            target: &target,
+            options: &options,
+            strategy: &strategy,
+            settings: "{}",
+            context: &context,
+            actor: &Actor::default(),
+            policies: &[],
+            reader: None,
+        };
+        group.bench_function(BenchmarkId::new("plugin", name), |bencher| {
+            bencher.iter(|| {
+                engine
+                    .plan(black_box(&request))
+                    .expect("there is nothing to refuse")
+            });
+        });
+    }
+    group.finish();
+}
+
+/// The work of the plugin without a sandbox: from the texts of the request to the texts of the answer.
+fn natively(target: &Target, options: &DebugOptions, context: &Context) -> Vec<(&'static str, String)> {
+    let options = serde_json::to_string(options).expect("options can be written");
+    let context = serde_json::to_string(context).expect("a context can be written");
+    let request = Request::parse(target.text(), &options, "{}".into(), &context).expect("it is well formed");
+    let plan = trocar_plugin_ephemeral::make_plan(request).expect("there is nothing to refuse");
+    let steps = plan.steps.into_iter();
+    steps
+        .map(|step| (step.action(), step.into_object().to_string()))
+        .collect()
+}
+
+fn load(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("there is room for temporary files");
+    let plugin = folder.path().join("plugin.wasm");
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/ephemeral/ephemeral.wasm");
+    fs::copy(committed, &plugin).expect("the default plugins are committed");
+    let source = PluginSource::File(plugin);
+    let config = EngineConfig {
+        cache: Some(folder.path().join("cache")),
+        ..EngineConfig::default()
+    };
+    let engine = || Engine::new(config.clone()).expect("the cache is new");
+    let load = |engine: &Engine| {
+        let loaded = engine.load(&source, PluginType::Strategy, &Grants::default());
+        loaded.expect("a default plugin can be loaded as a file")
+    };
+    // The first use compiles.
+    load(&engine());
+    let mut group = criterion.benchmark_group("second use of a component");
+    group.bench_function("engine and component", |bencher| {
+        bencher.iter_with_large_drop(|| {
+            let engine = engine();
+            let plugin = load(&engine);
+            (plugin, engine)
+        });
+    });
+    group.bench_function("component", |bencher| {
+        bencher.iter_batched(engine, |engine| (load(&engine), engine), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+fn asked() -> (DebugOptions, Context) {
+    let options = DebugOptions {
+        image: Some("busybox:1.36".into()),
+        stdin: true,
+        tty: true,
+        ..DebugOptions::default()
+    };
+    let context = Context {
+        namespace: "shop".into(),
+        suffix: "x7k2p".into(),
+        time: "2026-01-02T03:04:05Z".into(),
+    };
+    (options, context)
+}
+
+/// A pod of about as many bytes: containers as real pods have them, as many as it takes.
+fn pod(size: usize) -> Target {
+    let made = |count: usize| {
+        let containers: Vec<Value> = (0..count).map(container).collect();
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": "web-0", "namespace": "shop", "labels": {"app": "web", "tier": "front"}},
+            "spec": {"containers": containers, "serviceAccountName": "web", "nodeName": "node-1"},
+        });
+        Target::new(pod, "default").expect("it is a pod")
+    };
+    let (one, two) = (made(1).text().len(), made(2).text().len());
+    let count = 1 + size.saturating_sub(one) / (two - one);
+    made(count)
+}
+
+fn container(number: usize) -> Value {
+    json!({
+        "name": format!("app-{number}"),
+        "image": "registry.example.com/shop/web:1.25.3",
+        "args": ["--listen=:8080", "--log-level=info"],
+        "env": [
+            {"name": "DATABASE_URL", "value": "postgres://db.shop.svc:5432/orders"},
+            {"name": "POD_IP", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}},
+        ],
+        "ports": [{"containerPort": 8080, "name": "http", "protocol": "TCP"}],
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}, "periodSeconds": 10, "timeoutSeconds": 1},
+        "resources": {"limits": {"cpu": "500m", "memory": "256Mi"}, "requests": {"cpu": "100m", "memory": "128Mi"}},
+        "volumeMounts": [{"name": "config", "mountPath": "/etc/web", "readOnly": true}],
+    })
+}

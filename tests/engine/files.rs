@@ -1,0 +1,505 @@
+//! Files that are no plugins, and plugins that are not what they say: refused before anything of them is compiled or run.
+
+use std::fs;
+
+use trocar::{
+    Blame, Limit, WasmError,
+    capability::Grants,
+    plugin::{PackError, PluginError, PluginSource, PluginType, pack},
+};
+
+use crate::{
+    guest,
+    host::{Asked, Host, assert_harmless, reached, reason, told},
+    limits::committed_default,
+};
+
+/// What is said about bytes that are refused, and where the next step is.
+fn assert_refused(name: &str, bytes: &[u8], blame: Blame, message: &str, hint: &str) -> PluginError {
+    let error = Host::new().refuses_bytes(name, bytes);
+    told(&error, &format!("{name}.wasm"), blame, &[message], hint);
+    error
+}
+
+#[test]
+fn a_file_of_100_mb_is_refused_without_being_read() {
+    let host = Host::new();
+    let path = host.path("large.wasm");
+    // A sparse file: 100 MB that no disk holds. Whoever reads it sees one byte more than the limit, not its size.
+    fs::File::create(&path).unwrap().set_len(100_000_000).unwrap();
+    let source = PluginSource::File(path);
+    let error = host.timed("large", || host.engine.describe(&source)).unwrap_err();
+    assert_eq!(reached(&error, Limit::Component), Some(100_000_000));
+    told(
+        &error,
+        "large.wasm",
+        Blame::Plugin,
+        &["is larger than the limit of 32Mi bytes for a component"],
+        "--limit component=96Mi",
+    );
+    let error = host
+        .engine
+        .load(&source, PluginType::Strategy, &Grants::default())
+        .unwrap_err();
+    assert_eq!(reached(&error, Limit::Component), Some(100_000_000));
+}
+
+#[test]
+fn a_device_without_an_end_is_read_only_up_to_the_limit() {
+    let host = Host::limited(|limits| limits.component = 1 << 20);
+    let error = host
+        .engine
+        .describe(&PluginSource::File("/dev/zero".into()))
+        .unwrap_err();
+    assert_eq!(reached(&error, Limit::Component), Some((1 << 20) + 1));
+}
+
+#[test]
+fn a_file_that_is_not_there_and_a_folder_are_no_plugins() {
+    let host = Host::new();
+    for path in [host.path("none.wasm"), host.folder.path().to_owned()] {
+        let error = host
+            .engine
+            .describe(&PluginSource::File(path.clone()))
+            .unwrap_err();
+        assert!(matches!(error, PluginError::Read { .. }), "{error:?}");
+        told(
+            &error,
+            path.to_str().unwrap(),
+            Blame::User,
+            &["cannot read the plugin"],
+            "trocar plugin list",
+        );
+    }
+}
+
+#[test]
+fn an_empty_file() {
+    let error = assert_refused(
+        "empty",
+        b"",
+        Blame::User,
+        "the file is empty",
+        "trocar plugin build",
+    );
+    assert!(matches!(reason(&error), WasmError::NotWasm(_)));
+}
+
+#[test]
+fn webassembly_text() {
+    let error = assert_refused(
+        "text",
+        b"(component)",
+        Blame::User,
+        "it looks like WebAssembly text",
+        "trocar plugin build",
+    );
+    assert!(matches!(reason(&error), WasmError::NotWasm(_)));
+}
+
+#[test]
+fn something_else_altogether() {
+    assert_refused(
+        "elf",
+        b"\x7fELF and so on",
+        Blame::User,
+        "does not start as one",
+        "trocar plugin build",
+    );
+    assert_refused(
+        "head",
+        b"\0asm",
+        Blame::User,
+        "not a WebAssembly component",
+        "trocar plugin",
+    );
+    assert_refused(
+        "odd",
+        b"\0asm\x09\x00\x07\x00",
+        Blame::User,
+        "does not start as one",
+        "trocar plugin",
+    );
+}
+
+#[test]
+fn a_core_module() {
+    let module = guest::core_module("trap");
+    let error = assert_refused(
+        "core",
+        &module,
+        Blame::User,
+        "a core WebAssembly module, not a component",
+        "trocar plugin pack MODULE.wasm --manifest plugin.yaml",
+    );
+    assert!(matches!(reason(&error), WasmError::CoreModule));
+}
+
+#[test]
+fn machine_code_is_refused_from_whoever_it_comes() {
+    let engine = wasmtime::Engine::default();
+    let component = engine.precompile_component(&guest::plugin("trap")).unwrap();
+    let module = engine.precompile_module(&guest::core_module("trap")).unwrap();
+    for code in [component, module] {
+        let error = assert_refused(
+            "machine",
+            &code,
+            Blame::User,
+            "precompiled machine code",
+            "use the .wasm file",
+        );
+        assert!(matches!(reason(&error), WasmError::Precompiled));
+    }
+}
+
+#[test]
+fn a_truncated_file_is_refused_wherever_it_ends() {
+    let host = Host::new();
+    let plugin = guest::plugin("trap");
+    for length in (8..plugin.len()).step_by(7) {
+        let error = host.refuses_bytes("cut", &plugin[..length]);
+        assert_eq!(error.blame(), Blame::Plugin, "{length}: {error}");
+        assert_harmless(&error.to_string());
+        assert!(error.to_string().contains("cut.wasm"), "{length}: {error}");
+        assert!(error.hint().is_some(), "{length}: {error}");
+    }
+}
+
+#[test]
+fn bytes_that_changed_never_hurt_the_host() {
+    let host = Host::new();
+    let plugin = guest::plugin("trap");
+    for place in (8..plugin.len()).step_by(13) {
+        let mut changed = plugin.clone();
+        changed[place] ^= 0x55;
+        if let Ok(loaded) = host.load_bytes("changed", &changed) {
+            drop(host.plan(&loaded, &Asked::default()));
+        }
+    }
+}
+
+#[test]
+fn a_missing_manifest() {
+    let error = assert_refused(
+        "bare",
+        &guest::component("trap"),
+        Blame::Plugin,
+        "the component has no manifest",
+        "trocar plugin pack FILE.wasm --manifest plugin.yaml",
+    );
+    assert!(matches!(reason(&error), WasmError::NoManifest));
+}
+
+#[test]
+fn hidden_manifest() {
+    let error = assert_refused(
+        "hidden",
+        &guest::component("hidden_manifest"),
+        Blame::Plugin,
+        "the component has no manifest",
+        "trocar plugin pack",
+    );
+    assert!(matches!(reason(&error), WasmError::NoManifest));
+}
+
+#[test]
+fn two_manifests() {
+    let twice = guest::with_section(guest::plugin("trap"), &guest::manifest("trap"));
+    assert_refused(
+        "twice",
+        &twice,
+        Blame::Plugin,
+        "there are two of them",
+        "correct plugin.yaml",
+    );
+    let again = pack(&guest::plugin("trap"), &guest::manifest("trap")).unwrap_err();
+    assert!(matches!(again, PackError::HasManifest), "{again}");
+}
+
+/// A plugin whose manifest has one thing in it changed, by whoever did not use `trocar plugin pack`.
+fn with_manifest(old: &str, new: &str) -> Vec<u8> {
+    let manifest = guest::manifest("trap");
+    assert!(manifest.contains(old), "{old} is not in {manifest}");
+    guest::with_section(guest::component("trap"), &manifest.replace(old, new))
+}
+
+#[test]
+fn a_malformed_manifest_names_the_field() {
+    for (old, new, wanted) in [
+        (
+            "\"summary\"",
+            "\"sumary\"",
+            "unknown field \"sumary\"; did you mean \"summary\"?",
+        ),
+        (
+            "\"summary\": \"A guest that misbehaves\"",
+            "\"license\": \"MIT\"",
+            "missing field `summary`",
+        ),
+        (
+            "\"strategy\"",
+            "\"strategist\"",
+            "type: \"strategist\" is unknown; did you mean \"strategy\"?",
+        ),
+        (
+            "v1alpha1",
+            "v2",
+            "apiVersion: \"trocar.dev/v2\" is not trocar.dev/v1alpha1",
+        ),
+        (
+            "PluginManifest",
+            "Plugin",
+            "kind: \"Plugin\" is not PluginManifest",
+        ),
+        (
+            "\"trap\"",
+            "\"../trap\"",
+            "name: \"../trap\" is not lower-case letters",
+        ),
+        (
+            "misbehaves",
+            "\\u001b[2Jmisbehaves",
+            "summary: it must be one line of plain text",
+        ),
+        (
+            "\"0.1.0\"",
+            "\"0.1.0\\u202e\"",
+            "version: it must be one line of plain text",
+        ),
+        ("{", "[{", "EOF while parsing a list"),
+        (
+            "\"summary\"",
+            "\"examples\": [\"a\\nb\"], \"summary\"",
+            "examples: it must be one line of plain text",
+        ),
+        (
+            "\"summary\"",
+            "\"capabilities\": [{\"name\": \"cluster-write\", \"reason\": \"r\"}], \"summary\"",
+            "capabilities: \"cluster-write\" is unknown; there is \"cluster-read\"",
+        ),
+        (
+            "\"summary\"",
+            "\"capabilities\": [{\"name\": \"cluster-read\", \"reason\": \"r\", \"scope\": [{\"apiVersion\": \"v1\", \
+             \"kind\": \"Secret\"}]}], \"summary\"",
+            "capabilities: a plugin never reads Secrets",
+        ),
+    ] {
+        let error = assert_refused(
+            "malformed",
+            &with_manifest(old, new),
+            Blame::Plugin,
+            wanted,
+            "correct plugin.yaml",
+        );
+        assert!(matches!(reason(&error), WasmError::Manifest(_)), "{error:?}");
+    }
+}
+
+#[test]
+fn a_manifest_of_a_mebibyte_is_not_read() {
+    let large = with_manifest("misbehaves", &"x".repeat(1 << 20));
+    assert_refused(
+        "large",
+        &large,
+        Blame::Plugin,
+        "larger than 262144 bytes",
+        "correct plugin.yaml",
+    );
+    let field = format!("\"{}\": 1, \"summary\"", "\\u001bx".repeat(20_000));
+    let wordy = with_manifest("\"summary\"", &field);
+    assert_refused(
+        "wordy",
+        &wordy,
+        Blame::Plugin,
+        "unknown field",
+        "correct plugin.yaml",
+    );
+}
+
+#[test]
+fn a_manifest_that_lies_about_the_kind() {
+    let error = assert_refused(
+        "liar",
+        &with_manifest("\"strategy\"", "\"policy\""),
+        Blame::Plugin,
+        "the manifest says that this is a policy, but the component exports trocar:plugin/strategy",
+        "correct plugin.yaml",
+    );
+    assert!(matches!(reason(&error), WasmError::ManifestLies { .. }));
+}
+
+#[test]
+fn a_manifest_that_lies_about_the_contract() {
+    assert_refused(
+        "liar",
+        &with_manifest("\"0.1\"", "\"0.2\""),
+        Blame::Plugin,
+        "built for version \"0.2\" of the contract, but the component exports trocar:plugin/strategy@0.1.0",
+        "correct plugin.yaml",
+    );
+}
+
+#[test]
+fn wrong_world() {
+    let error = Host::new().refuses("wrong_world");
+    assert!(matches!(reason(&error), WasmError::World { .. }), "{error:?}");
+    told(
+        &error,
+        "wrong_world.wasm",
+        Blame::Plugin,
+        &["does not export trocar:plugin/strategy@0.1.0"],
+        "trocar_sdk::strategy!",
+    );
+}
+
+#[test]
+fn a_plugin_of_the_other_kind_is_told_apart() {
+    let host = Host::new();
+    let source = host.file("trap", &guest::plugin("trap"));
+    let error = host
+        .engine
+        .load(&source, PluginType::Policy, &Grants::default())
+        .unwrap_err();
+    assert!(matches!(error, PluginError::WrongType { .. }), "{error:?}");
+    told(
+        &error,
+        "\"trap\"",
+        Blame::User,
+        &["is a strategy, not a policy"],
+        "trocar plugin list shows every policy",
+    );
+}
+
+#[test]
+fn another_version_of_the_contract() {
+    for version in ["0.2.0", "0.3.0", "1.0.0", "0.10.0"] {
+        let plugin = guest::with_section(
+            guest::component_of_version("log_flood", version),
+            &guest::manifest("log_flood"),
+        );
+        let error = assert_refused(
+            "future",
+            &plugin,
+            Blame::Plugin,
+            &format!(
+                "implements trocar:plugin/strategy@{version}; this trocar runs trocar:plugin/strategy@0.1"
+            ),
+            "build the plugin with the SDK of this version",
+        );
+        assert!(matches!(reason(&error), WasmError::Version { .. }));
+    }
+}
+
+#[test]
+fn a_later_patch_of_the_contract_fits() {
+    let plugin = guest::with_section(
+        guest::component_of_version("log_escapes", "0.1.7"),
+        &guest::manifest("log_escapes"),
+    );
+    let host = Host::new();
+    let plugin = host.load_bytes("later", &plugin).unwrap();
+    assert_eq!(host.plan(&plugin, &Asked::default()).unwrap().plan.steps.len(), 1);
+}
+
+#[test]
+fn a_version_that_would_rewrite_the_terminal() {
+    let text = "(component (instance $i) (export \"trocar:plugin/strategy@0.1.0-\\1b[2J\" (instance $i)))";
+    let plugin = guest::with_section(wat::parse_str(text).unwrap(), &guest::manifest("trap"));
+    assert_refused("rude", &plugin, Blame::Plugin, "\\u{1b}[2J", "");
+}
+
+#[test]
+fn unknown_import() {
+    let error = Host::new().refuses("unknown_import");
+    assert!(matches!(reason(&error), WasmError::UnknownImport(_)), "{error:?}");
+    told(
+        &error,
+        "unknown_import.wasm",
+        Blame::Plugin,
+        &["imports \"example:net/sockets@1.0.0\", which trocar does not offer"],
+        "docs/capabilities.md",
+    );
+}
+
+#[test]
+fn wrong_shape() {
+    let error = Host::new().breaks("wrong_shape");
+    assert!(matches!(reason(&error), WasmError::Invalid(_)), "{error:?}");
+    told(
+        &error,
+        "wrong-shape 0.1.0",
+        Blame::Plugin,
+        &["the component is not valid"],
+        "build the plugin again",
+    );
+}
+
+#[test]
+fn empty_strategy() {
+    let error = Host::new().refuses("empty_strategy");
+    assert!(matches!(reason(&error), WasmError::Invalid(_)), "{error:?}");
+    told(
+        &error,
+        "empty-strategy 0.1.0",
+        Blame::Plugin,
+        &["does not fit the contract"],
+        "build the plugin again",
+    );
+}
+
+#[test]
+fn a_record_that_somebody_let_grow_is_noticed() {
+    let grown = guest::component_of("trap", |text| {
+        text.replace(
+            "attach: option<string>,",
+            "attach: option<string>,\n        colour: option<string>,",
+        )
+    });
+    let host = Host::new();
+    let plugin = host
+        .load_bytes("grown", &guest::with_section(grown, &guest::manifest("trap")))
+        .unwrap();
+    let error = crate::host::broken("grown", host.plan(&plugin, &Asked::default()));
+    assert!(matches!(reason(&error), WasmError::Invalid(_)), "{error:?}");
+    told(
+        &error,
+        "trap 0.1.0",
+        Blame::Plugin,
+        &["cannot be instantiated", "expected record of 3 fields, found 4"],
+        "build the plugin again",
+    );
+}
+
+#[test]
+fn a_function_that_no_compiler_should_see() {
+    // One function of 1 MiB and more, which takes a compiler out of all proportion.
+    let body = "(drop (i32.const 1))".repeat(400_000);
+    let text = format!("(component (core module (func {body})))");
+    let plugin = guest::with_section(wat::parse_str(text).unwrap(), &guest::manifest("trap"));
+    assert_refused(
+        "bulky",
+        &plugin,
+        Blame::Plugin,
+        "is larger than the 1048576 that are compiled",
+        "build the plugin",
+    );
+}
+
+#[test]
+fn a_component_is_described_without_being_compiled() {
+    let host = Host::limited(|limits| limits.compile_time = std::time::Duration::ZERO);
+    let source = host.file("ephemeral", &committed_default());
+    let found = host.engine.describe(&source).unwrap();
+    assert_eq!(found.manifest().name, "ephemeral");
+    assert_eq!(found.source(), &source);
+    assert!(!found.is_default());
+    let default = host
+        .engine
+        .describe(&PluginSource::Default("ephemeral".into()))
+        .unwrap();
+    assert_eq!(found.digest(), default.digest());
+    assert_eq!(found.size(), default.size());
+    assert_eq!(found.imports(), default.imports());
+    assert_eq!(found.exports(), default.exports());
+    assert_eq!(found.manifest(), default.manifest());
+}

@@ -1,0 +1,197 @@
+//! Makes plugins of the guests in `tests/guests`: WebAssembly text becomes a component here, what is written in Rust is
+//! committed as a component. No compiler for guests is needed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use trocar::plugin::{MANIFEST_SECTION, pack};
+use wasm_encoder::{
+    ComponentSection as _, ComponentSectionId, CustomSection, Encode as _, InstanceSection, MemorySection,
+    MemoryType, Module,
+};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::{Resolve, SourceMap};
+
+/// The version of the contract that the guests are written for.
+const VERSION: &str = "0.1.0";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The names of all guests.
+pub(crate) fn all() -> Vec<String> {
+    let names = |folder: PathBuf| {
+        fs::read_dir(folder).unwrap().map(|entry| {
+            let path = entry.unwrap().path();
+            let is_guest = path.is_dir() || path.extension().is_some_and(|extension| extension == "wat");
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, is_guest)
+        })
+    };
+    let mut guests: Vec<String> = names(folder())
+        .chain(names(folder().join("rust")))
+        .filter(|(name, is_guest)| *is_guest && !["preamble", "rust"].contains(&name.as_str()))
+        .map(|(name, _)| name)
+        .collect();
+    guests.sort();
+    guests
+}
+
+/// The name that a guest's manifest has.
+pub(crate) fn plugin_name(guest: &str) -> String {
+    guest.replace('_', "-")
+}
+
+/// A manifest that says the truth about most guests.
+pub(crate) fn manifest(guest: &str) -> String {
+    format!(
+        r#"{{
+  "apiVersion": "trocar.dev/v1alpha1", "kind": "PluginManifest", "name": "{}", "version": "0.1.0",
+  "type": "strategy", "abi": "0.1", "summary": "A guest that misbehaves"
+}}"#,
+        plugin_name(guest)
+    )
+}
+
+/// The plugin that `trocar plugin pack` makes of a guest.
+pub(crate) fn plugin(guest: &str) -> Vec<u8> {
+    plugin_with(guest, &manifest(guest))
+}
+
+/// The plugin that `trocar plugin pack` makes of a guest with a manifest of one's own.
+pub(crate) fn plugin_with(guest: &str, manifest: &str) -> Vec<u8> {
+    match pack(&component(guest), manifest) {
+        Ok((plugin, _)) => plugin,
+        Err(error) => panic!("{guest} cannot be packed: {error}"),
+    }
+}
+
+/// A component with a section that nobody checked.
+pub(crate) fn with_section(mut component: Vec<u8>, manifest: &str) -> Vec<u8> {
+    let section = CustomSection {
+        name: MANIFEST_SECTION.into(),
+        data: manifest.as_bytes().into(),
+    };
+    section.append_to_component(&mut component);
+    component
+}
+
+/// A plugin as it would be if nobody had checked it when it was packed.
+pub(crate) fn unchecked(guest: &str) -> Vec<u8> {
+    with_section(component(guest), &manifest(guest))
+}
+
+/// A guest in Rust, as it is committed.
+pub(crate) fn committed(guest: &str) -> Vec<u8> {
+    let path = folder().join("rust").join(guest).join(format!("{guest}.wasm"));
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A guest as a component without a manifest.
+pub(crate) fn component(guest: &str) -> Vec<u8> {
+    component_of(guest, |text| text)
+}
+
+/// A guest as a component of another version of the contract.
+pub(crate) fn component_of_version(guest: &str, version: &str) -> Vec<u8> {
+    component_of(guest, |text| text.replace(VERSION, version))
+}
+
+/// A guest as a component of a contract that somebody changed, in the contract and in the guest alike.
+pub(crate) fn component_of(guest: &str, change: impl Fn(String) -> String) -> Vec<u8> {
+    let text = read(&folder().join(format!("{guest}.wat")));
+    let is_component = text.lines().any(|line| line.starts_with("(component"));
+    let complete = if is_component { text } else { with_preamble(&text) };
+    let binary = wat::parse_str(change(complete)).unwrap_or_else(|error| panic!("{guest}: {error}"));
+    if is_component {
+        return binary;
+    }
+    encode(binary, &change).unwrap_or_else(|error| panic!("{guest}: {error:#}"))
+}
+
+/// A guest as a core module, which is no component.
+pub(crate) fn core_module(guest: &str) -> Vec<u8> {
+    let text = read(&folder().join(format!("{guest}.wat")));
+    wat::parse_str(with_preamble(&text)).unwrap()
+}
+
+/// The guest's own parts and those of the preamble that it does not define itself. Imports have to come first, and only
+/// guests have them.
+fn with_preamble(guest: &str) -> String {
+    let preamble = read(&folder().join("preamble.wat"));
+    let missing: Vec<&str> = preamble
+        .split("\n\n")
+        .filter(|part| !definition(part).is_some_and(|definition| defines(guest, definition)))
+        .collect();
+    format!("(module\n{guest}\n{})", missing.join("\n"))
+}
+
+/// What a part of the preamble defines, as `(func $name`.
+fn definition(part: &str) -> Option<&str> {
+    let line = part.lines().find(|line| line.starts_with('('))?;
+    let name = line.find('$')?;
+    let end = line[name..].find([' ', ')']).map_or(line.len(), |end| name + end);
+    (!line.starts_with("(export")).then_some(&line[..end])
+}
+
+fn defines(guest: &str, definition: &str) -> bool {
+    guest
+        .lines()
+        .filter_map(|line| line.strip_prefix(definition))
+        .any(|rest| rest.is_empty() || rest.starts_with([' ', ')']))
+}
+
+fn encode(mut module: Vec<u8>, change: impl Fn(String) -> String) -> anyhow::Result<Vec<u8>> {
+    let mut contract = SourceMap::default();
+    for entry in fs::read_dir(folder().join("../../guest-sdk/wit"))? {
+        let path = entry?.path();
+        contract.push(&path, change(read(&path)));
+    }
+    let contract = contract.parse().map_err(|(_, error)| error)?;
+    let mut resolve = Resolve::default();
+    resolve.push_group(contract)?;
+    let wasi = change(read(&folder().join("wasi.wit")));
+    let package = resolve.push_source("wasi.wit", &wasi)?;
+    let world = resolve.select_world(&[package], Some("wasi-guest"))?;
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+    ComponentEncoder::default()
+        .module(&module)?
+        .validate(true)
+        .encode()
+}
+
+/// A component with more memories, of one page each.
+pub(crate) fn with_more_memories(mut component: Vec<u8>, count: u32) -> Vec<u8> {
+    let module_index = wasmparser::Parser::new(0)
+        .parse_all(&component)
+        .filter(|payload| matches!(payload, Ok(wasmparser::Payload::ModuleSection { .. })))
+        .count() as u32;
+    let mut memories = MemorySection::new();
+    memories.memory(MemoryType {
+        minimum: 1,
+        maximum: None,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
+    let mut module = Module::new();
+    module.section(&memories);
+    component.push(ComponentSectionId::CoreModule.into());
+    module.finish().as_slice().encode(&mut component);
+    let mut instances = InstanceSection::new();
+    for _ in 0..count {
+        instances.instantiate(
+            module_index,
+            std::iter::empty::<(&str, wasm_encoder::ModuleArg)>(),
+        );
+    }
+    instances.append_to_component(&mut component);
+    component
+}

@@ -1,0 +1,32 @@
+//! The engine with real components in the real runtime: guests that misbehave in every way that we could think of, what is
+//! said about them, and that the host goes on as before. The guests are in `tests/guests`.
+
+mod answers;
+mod cache;
+mod capabilities;
+mod files;
+mod guest;
+mod host;
+mod limits;
+mod panics;
+mod pool;
+mod wasi;
+
+use std::{fs, path::Path};
+
+/// A guest that no test names would be there for nothing.
+#[test]
+fn every_guest_is_named_by_a_test() {
+    let guests = guest::all();
+    assert!(guests.len() > 50, "{guests:?}");
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/engine");
+    let sources: String = fs::read_dir(own)
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let forgotten: Vec<&String> = guests
+        .iter()
+        .filter(|name| !sources.contains(&format!("{name:?}")))
+        .collect();
+    assert!(forgotten.is_empty(), "no test names {forgotten:?}");
+}

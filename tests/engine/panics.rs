@@ -1,0 +1,93 @@
+//! Guests that are written in Rust with the SDK and fail as such programs do: the user is told why.
+
+use trocar::{Blame, Limit, WasmError};
+
+use crate::{
+    guest,
+    host::{Asked, Host, broken, reached, reason, told},
+};
+
+#[test]
+fn panics() {
+    let host = Host::new();
+    let plugin = host.load_bytes("panics", &guest::committed("panics")).unwrap();
+    let error = broken("panics", host.plan(&plugin, &Asked::default()));
+    assert!(matches!(reason(&error), WasmError::Panicked(_)), "{error:?}");
+    told(
+        &error,
+        "\"panics 0.1.0\"",
+        Blame::Plugin,
+        &[
+            "the plugin panicked: panicked at ",
+            "src/lib.rs:",
+            "no container of web-0 is to my liking",
+        ],
+        "this is a bug in the plugin; -v shows its log",
+    );
+    assert!(!error.to_string().contains("/root"), "{error}");
+}
+
+#[test]
+fn panics_in_settings() {
+    let host = Host::new();
+    let plugin = host
+        .load_bytes("panics-in-settings", &guest::committed("panics-in-settings"))
+        .unwrap();
+    let error = host
+        .engine
+        .validate_settings(&plugin, r#"{"colour": "red"}"#)
+        .unwrap_err();
+    told(
+        &error,
+        "\"panics-in-settings 0.1.0\"",
+        Blame::Plugin,
+        &["the plugin panicked: ", "who would want red?"],
+        "this is a bug in the plugin",
+    );
+    let fine = host
+        .engine
+        .validate_settings(&plugin, r#"{"colour": "green"}"#)
+        .unwrap();
+    assert_eq!(fine.unwrap(), []);
+    let unfit = host
+        .engine
+        .validate_settings(&plugin, r#"{"colour": 3}"#)
+        .unwrap()
+        .unwrap_err();
+    assert_eq!(unfit.kind, trocar::FailureKind::InvalidSettings);
+}
+
+#[test]
+fn recurses() {
+    let host = Host::new();
+    let plugin = host
+        .load_bytes("recurses", &guest::committed("recurses"))
+        .unwrap();
+    let error = broken("recurses", host.plan(&plugin, &Asked::default()));
+    assert!(matches!(reason(&error), WasmError::Trapped { .. }), "{error:?}");
+    told(
+        &error,
+        "\"recurses 0.1.0\"",
+        Blame::Plugin,
+        &["it left its memory, most often by recursing too deeply in recurses::depth"],
+        "this is a bug in the plugin",
+    );
+}
+
+#[test]
+fn hoards() {
+    let host = Host::new();
+    let plugin = host.load_bytes("hoards", &guest::committed("hoards")).unwrap();
+    let error = broken("hoards", host.plan(&plugin, &Asked::default()));
+    assert!(
+        reached(&error, Limit::Memory).is_some_and(|asked| asked > 64 << 20),
+        "{error:?}"
+    );
+    told(
+        &error,
+        "\"hoards 0.1.0\"",
+        Blame::Plugin,
+        &["reached its memory limit of 64Mi bytes"],
+        "--limit memory=",
+    );
+}

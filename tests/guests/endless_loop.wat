@@ -1,0 +1,4 @@
+;; Never answers: a loop without an end.
+(func $plan (type $make_plan)
+  (loop $again (br $again))
+  (unreachable))

@@ -1,0 +1,20 @@
+;; Has ten memories of 8 MiB: each is within the limit, all together are not.
+(component
+  (core module $memory (memory (export "memory") 128))
+  (core instance (instantiate $memory))
+  (core instance (instantiate $memory))
+  (core instance (instantiate $memory))
+  (core instance (instantiate $memory))
+  (core instance (instantiate $memory))
+  (core instance (instantiate $memory))
+  (core instance (instantiate $memory))
+  (core instance (instantiate $memory))
+  (core instance (instantiate $memory))
+  (core instance (instantiate $memory))
+  (core module $code (func (export "f")))
+  (core instance $code (instantiate $code))
+  (func $f (canon lift (core func $code "f")))
+  (instance $strategy
+    (export "validate-settings" (func $f))
+    (export "make-plan" (func $f)))
+  (export "trocar:plugin/strategy@0.1.0" (instance $strategy)))

@@ -1,0 +1,15 @@
+;; Writes 4 MiB to its standard output, and then answers all the same.
+(import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
+(import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush" (func $write (param $stream i32) (param $text i32) (param $length i32) (param $answer i32)))
+(func $plan (type $make_plan)
+  (local $left i32) (local $stream i32)
+  (local.set $stream (call $stdout))
+  (memory.fill (i32.const 8192) (i32.const 120) (i32.const 4095))
+  (i32.store8 (i32.const 12287) (i32.const 10))
+  (local.set $left (i32.const 1024))
+  (loop $again
+    (call $write (local.get $stream) (i32.const 8192) (i32.const 4096) (i32.const 2048))
+    (if (i32.load8_u (i32.const 2048)) (then (unreachable)))
+    (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+    (br_if $again (local.get $left)))
+  (call $good_plan))

@@ -1,0 +1,67 @@
+;; Looks for all that a program usually has around it, and writes what it finds to its standard output.
+(import "wasi:cli/environment@0.2.0" "get-environment" (func $environment (param $answer i32)))
+(import "wasi:cli/environment@0.2.0" "get-arguments" (func $arguments (param $answer i32)))
+(import "wasi:filesystem/preopens@0.2.0" "get-directories" (func $folders (param $answer i32)))
+(import "wasi:cli/stdin@0.2.0" "get-stdin" (func $stdin (result i32)))
+(import "wasi:io/streams@0.2.0" "[method]input-stream.blocking-read" (func $read (param $stream i32) (param $size i64) (param $answer i32)))
+(import "wasi:sockets/tcp-create-socket@0.2.0" "create-tcp-socket" (func $socket (param $family i32) (param $answer i32)))
+(import "wasi:clocks/wall-clock@0.2.0" "now" (func $time (param $answer i32)))
+(import "wasi:clocks/monotonic-clock@0.2.0" "now" (func $clock (result i64)))
+(import "wasi:random/random@0.2.0" "get-random-u64" (func $random (result i64)))
+(import "wasi:random/insecure@0.2.0" "get-insecure-random-u64" (func $insecure (result i64)))
+(import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
+(import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush" (func $write (param $stream i32) (param $text i32) (param $length i32) (param $answer i32)))
+
+(data (i32.const 1024) "variables \00")
+(data (i32.const 1056) "arguments \00")
+(data (i32.const 1088) "folders \00")
+(data (i32.const 1120) "input \00")
+(data (i32.const 1152) "socket \00")
+(data (i32.const 1184) "seconds \00")
+(data (i32.const 1216) "nanoseconds \00")
+(data (i32.const 1248) "clock \00")
+(data (i32.const 1280) "random \00")
+(data (i32.const 1312) "insecure \00")
+
+;; Where the next letter of the output goes.
+(global $end (mut i32) (i32.const 4096))
+
+(func $letter (param $letter i32)
+  (i32.store8 (global.get $end) (local.get $letter))
+  (global.set $end (i32.add (global.get $end) (i32.const 1))))
+
+(func $digits (param $number i64)
+  (if (i64.ge_u (local.get $number) (i64.const 10))
+    (then (call $digits (i64.div_u (local.get $number) (i64.const 10)))))
+  (call $letter (i32.add (i32.const 48) (i32.wrap_i64 (i64.rem_u (local.get $number) (i64.const 10))))))
+
+;; Writes a name and a number as one line.
+(func $line (param $name i32) (param $number i64)
+  (memory.copy (global.get $end) (local.get $name) (call $length (local.get $name)))
+  (global.set $end (i32.add (global.get $end) (call $length (local.get $name))))
+  (call $digits (local.get $number))
+  (call $letter (i32.const 10)))
+
+(func $plan (type $make_plan)
+  ;; Of a list, the second word is the length.
+  (call $environment (i32.const 2048))
+  (call $line (i32.const 1024) (i64.load32_u (i32.const 2052)))
+  (call $arguments (i32.const 2048))
+  (call $line (i32.const 1056) (i64.load32_u (i32.const 2052)))
+  (call $folders (i32.const 2048))
+  (call $line (i32.const 1088) (i64.load32_u (i32.const 2052)))
+  ;; 1 is a failure, and its case 1 a stream that is closed.
+  (call $read (call $stdin) (i64.const 100) (i32.const 2048))
+  (call $line (i32.const 1120) (i64.add (i64.mul (i64.load8_u (i32.const 2048)) (i64.const 10)) (i64.load8_u (i32.const 2052))))
+  ;; 1 is a failure, and its case 1 a denied access.
+  (call $socket (i32.const 0) (i32.const 2048))
+  (call $line (i32.const 1152) (i64.add (i64.mul (i64.load8_u (i32.const 2048)) (i64.const 10)) (i64.load8_u (i32.const 2052))))
+  (call $time (i32.const 2048))
+  (call $line (i32.const 1184) (i64.load (i32.const 2048)))
+  (call $line (i32.const 1216) (i64.load32_u (i32.const 2056)))
+  (call $line (i32.const 1248) (call $clock))
+  (call $line (i32.const 1280) (call $random))
+  (call $line (i32.const 1280) (call $random))
+  (call $line (i32.const 1312) (call $insecure))
+  (call $write (call $stdout) (i32.const 4096) (i32.sub (global.get $end) (i32.const 4096)) (i32.const 2048))
+  (call $good_plan))
