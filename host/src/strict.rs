@@ -150,8 +150,14 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     }
 }
 
+/// How many letters of an unknown field's name are shown.
+const LONGEST_SHOWN: usize = 80;
+
 fn unknown_field(field: &str, known: &[&str], path: &Path) -> Error {
-    path.0.borrow_mut().push(field.to_owned());
+    // A name may be as long as its document; who reads the message needs its beginning.
+    path.0
+        .borrow_mut()
+        .push(field.chars().take(LONGEST_SHOWN).collect());
     Error(match names::nearest(field, known.iter().copied()) {
         Some(meant) => format!("unknown field; did you mean {meant:?}?"),
         None => format!("unknown field; known are {}", known.join(", ")),

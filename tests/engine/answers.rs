@@ -182,10 +182,7 @@ fn assert_guarded(guest: &str, message: &str) {
     );
     assert_harmless(&error.to_string());
     assert_eq!(error.blame(), Blame::Plugin);
-    assert!(
-        error.hint().unwrap().contains("use another strategy"),
-        "{error:?}"
-    );
+    assert!(error.hint().unwrap().contains("use another plugin"), "{error:?}");
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn a_malformed_manifest_names_the_field() {
         (
             "\"summary\"",
             "\"sumary\"",
-            "unknown field \"sumary\"; did you mean \"summary\"?",
+            "sumary: unknown field; did you mean \"summary\"?",
         ),
         (
             "\"summary\": \"A guest that misbehaves\"",
