@@ -1,4 +1,90 @@
 //! Write debug strategies and policies for trocar.
+//!
+//! A plugin is a pure function. A **strategy** turns a pod or node and what the user asked for into a plan; a **policy** says
+//! of a plan whether it may go ahead, perhaps changed. Time, randomness and who asks are data in the request, so the same
+//! request always gives the same answer, and a plugin's logic is tested natively with `cargo test`.
+//!
+//! # A strategy
+//!
+//! The whole of a plugin that debugs a pod with the tools image of its team, which a label of the pod names:
+//!
+//! ```
+//! use trocar_sdk::{Diagnostic, Failure, Plan, Request, names, plan::debug_container, profile};
+//!
+//! /// Adds an ephemeral container with the image `registry.example.com/debug/TEAM`.
+//! pub fn make_plan(request: Request) -> Result<Plan, Failure> {
+//!     let pod = request.target.into_pod()?;
+//!     let team = pod.label("team").ok_or_else(|| {
+//!         let message = format!("pod {:?} has no label team, so its tools are not known", pod.name());
+//!         Failure::invalid_request("no-team", message)
+//!             .with(Diagnostic::error("no-team", "it belongs here").at(["metadata", "labels", "team"]))
+//!     })?;
+//!     let taken = pod.container_names();
+//!     let name = names::unused_name("debugger", &request.context.suffix, |name| taken.contains(&name));
+//!     let mut options = request.options.clone();
+//!     options.image.get_or_insert(format!("registry.example.com/debug/{team}"));
+//!     let mut container = debug_container(&name, &options);
+//!     profile::apply_to_ephemeral(options.profile, &mut container);
+//!     Ok(Plan::ephemeral_container(container))
+//! }
+//!
+//! # #[cfg(feature = "guest")]
+//! trocar_sdk::strategy!(make_plan);
+//!
+//! // In the tests of the crate:
+//! # fn main() {
+//! use trocar_sdk::Target;
+//! let pod = serde_json::json!({"kind": "Pod", "metadata": {"name": "web", "labels": {"team": "shop"}}});
+//! let target = Target(pod.as_object().unwrap().clone());
+//! let plan = make_plan(Request { target, ..Request::default() }).unwrap();
+//! assert_eq!(plan.steps[0].clone().into_object()["image"], "registry.example.com/debug/shop");
+//! # }
+//! ```
+//!
+//! `trocar plugin build` makes a component of such a crate, with the `plugin.yaml` beside it as its manifest;
+//! `trocar plan -f pod.yaml --strategy=./mine.wasm` runs it.
+//!
+//! # A policy
+//!
+//! A rule that wants images with a digest, and says how to get one:
+//!
+//! ```
+//! use serde::Deserialize;
+//! use trocar_sdk::{Diagnostic, Failure, image::ImageReference, policy::{Decision, Review}};
+//!
+//! #[derive(Default, Deserialize)]
+//! #[serde(deny_unknown_fields, default)]
+//! pub struct Settings {
+//!     /// Registries whose images need none.
+//!     except: Vec<String>,
+//! }
+//!
+//! pub fn review(review: &Review<Settings>) -> Result<Decision, Failure> {
+//!     let mut decision = Decision::allow();
+//!     for container in review.containers() {
+//!         let image = ImageReference::parse(container.image());
+//!         let is_fine = image.is_some_and(|image| {
+//!             image.digest.is_some() || review.settings.except.contains(&image.registry())
+//!         });
+//!         if !is_fine && !container.keeps("image") {
+//!             let message = format!("container {:?}: the image has no digest", container.name());
+//!             let found = Diagnostic::error("no-digest", message).at_pointer(container.at(["image"]));
+//!             decision.deny(found.help("skopeo inspect shows an image's digest"));
+//!         }
+//!     }
+//!     Ok(decision)
+//! }
+//!
+//! # #[cfg(feature = "guest")]
+//! trocar_sdk::policy!(review);
+//! # fn main() {}
+//! ```
+//!
+//! # What is where
+//!
+//! - [`request`], [`options`]: what a plugin is asked. [`plan`], [`policy`]: what it answers. [`diagnostic`]: what it tells.
+//! - [`pod`], [`profile`], [`custom`], [`names`], [`image`], [`pod_security`]: what plugins need to know of Kubernetes.
+//! - `guest`: the WebAssembly side, behind the feature of that name; only the macros and [`guest::log`] are for authors.
 #![deny(missing_docs)]
 
 #[cfg(all(feature = "arena", target_arch = "wasm32", not(target_feature = "atomics")))]

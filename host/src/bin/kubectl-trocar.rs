@@ -1,8 +1,12 @@
 //! `kubectl trocar`: kubectl finds its plugins by their names, and this one becomes `trocar`.
 
-use std::{env, os::unix::process::CommandExt as _, process::Command};
+use std::{
+    env,
+    os::unix::process::CommandExt as _,
+    process::{Command, ExitCode},
+};
 
-fn main() {
+fn main() -> ExitCode {
     let mut arguments = env::args_os();
     let _own_name = arguments.next();
     let beside = env::current_exe().ok().and_then(|own| own.canonicalize().ok());
@@ -16,5 +20,5 @@ fn main() {
         eprintln!("error: cannot run {}: {error}", program.display());
         eprintln!("hint: trocar belongs beside kubectl-trocar, or in a folder of PATH");
     }
-    std::process::exit(125);
+    ExitCode::from(125)
 }

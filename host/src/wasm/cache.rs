@@ -101,71 +101,31 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    let mut checksum = Checksum::default();
-    checksum.update(bytes);
     file.write_all(bytes)?;
-    file.write_all(&checksum.0.to_le_bytes())?;
+    file.write_all(&crc32fast::hash(bytes).to_le_bytes())?;
     file.sync_all()
 }
 
 /// The length of a checksum, in bytes.
-const CHECKSUM: u64 = 8;
+const CHECKSUM: usize = 4;
 
-fn ends_with_checksum(mut file: &fs::File) -> io::Result<bool> {
+fn ends_with_checksum(file: &fs::File) -> io::Result<bool> {
     let found = file.metadata()?;
-    if !found.is_file() || found.len() < CHECKSUM {
+    let Some(length) = found.len().checked_sub(CHECKSUM as u64).filter(|_| found.is_file()) else {
         return Ok(false);
-    }
-    let mut code = file.take(found.len() - CHECKSUM);
-    let (mut checksum, mut part) = (Checksum::default(), vec![0; 64 << 10]);
+    };
+    let mut code = file.take(length);
+    let (mut checksum, mut part) = (crc32fast::Hasher::new(), vec![0; 64 << 10]);
     loop {
-        let mut length = 0;
-        // All parts but the last are whole, since the checksum is over words.
-        while length < part.len() {
-            match code.read(&mut part[length..])? {
-                0 => break,
-                more => length += more,
-            }
+        match code.read(&mut part)? {
+            0 => break,
+            read => checksum.update(&part[..read]),
         }
-        if length == 0 {
-            break;
-        }
-        checksum.update(&part[..length]);
     }
-    let mut wanted = [0; CHECKSUM as usize];
+    let mut wanted = [0; CHECKSUM];
+    let mut file = file;
     file.read_exact(&mut wanted)?;
-    Ok(checksum.0.to_le_bytes() == wanted)
-}
-
-/// Eight bytes at a time, since the check is part of every start: any changed, missing or added byte changes it.
-struct Checksum(u64);
-
-impl Default for Checksum {
-    fn default() -> Self {
-        Self(0x9e37_79b9_7f4a_7c15)
-    }
-}
-
-impl Checksum {
-    /// Takes in bytes: whole words in all calls but the last.
-    fn update(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            self.word(u64::from_le_bytes(*word));
-        }
-        if !rest.is_empty() {
-            let mut word = [0; 8];
-            word[..rest.len()].copy_from_slice(rest);
-            self.word(u64::from_le_bytes(word) ^ ((rest.len() as u64) << 56));
-        }
-    }
-
-    /// An odd factor and a rotation lose nothing, so two texts that differ in one word never agree.
-    fn word(&mut self, word: u64) {
-        self.0 = (self.0 ^ word)
-            .wrapping_mul(0xff51_afd7_ed55_8ccd)
-            .rotate_left(29);
-    }
+    Ok(checksum.finalize().to_le_bytes() == wanted)
 }
 
 #[cfg(test)]
@@ -174,15 +134,16 @@ mod tests {
 
     use super::*;
 
-    fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("trocar-cache-test-{}-{name}", std::process::id()));
-        drop(fs::remove_dir_all(&folder));
-        folder
+    /// A place in which nothing is yet, and what removes it at the end.
+    fn folder(name: &str) -> (tempfile::TempDir, PathBuf) {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join(name);
+        (home, folder)
     }
 
     #[test]
     fn what_is_stored_is_private_and_whole() {
-        let folder = folder("store");
+        let (_home, folder) = folder("store");
         let cache = Cache::open(&folder).unwrap();
         let path = cache.path("sha256:abc", 7);
         cache.store(&path, b"code").unwrap();
@@ -195,12 +156,11 @@ mod tests {
             1,
             "an unfinished file was left"
         );
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn any_change_to_what_is_stored_is_noticed() {
-        let folder = folder("change");
+        let (_home, folder) = folder("change");
         let cache = Cache::open(&folder).unwrap();
         let path = cache.path("sha256:abc", 7);
         assert!(!cache.is_whole(&path), "nothing is there");
@@ -220,16 +180,14 @@ mod tests {
         }
         fs::write(&path, [stored.as_slice(), b"\0"].concat()).unwrap();
         assert!(!cache.is_whole(&path), "one byte more");
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn a_folder_that_others_may_enter_is_not_used() {
-        let folder = folder("shared");
+        let (_home, folder) = folder("shared");
         fs::create_dir(&folder).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         let error = Cache::open(&folder).unwrap_err();
         assert!(error.to_string().contains("0700"), "{error}");
-        fs::remove_dir_all(folder).unwrap();
     }
 }
