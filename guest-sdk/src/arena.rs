@@ -67,6 +67,13 @@ impl Arena {
         let Some(needed) = layout.size().checked_add(layout.align()) else {
             return std::ptr::null_mut();
         };
+        if self.end.get() == 0 {
+            // What the memory has from the start, which is enough for most calls: growing costs the host system calls.
+            self.next.set((&raw const __heap_base) as usize);
+            self.end.set(core::arch::wasm32::memory_size(0) * PAGE);
+            // SAFETY: the layout is the caller's; the end is not zero any more, so this comes here once.
+            return unsafe { self.alloc(layout) };
+        }
         // Half as much again as there is, so that a large document does not grow page by page.
         let used = core::arch::wasm32::memory_size(0) * PAGE;
         let pages = needed.max(used / 2).div_ceil(PAGE);
@@ -84,6 +91,11 @@ impl Arena {
         // SAFETY: there is room for the layout now.
         unsafe { self.alloc(layout) }
     }
+}
+
+unsafe extern "C" {
+    /// Where the linker says that the heap begins. Only its address means something.
+    static __heap_base: u8;
 }
 
 #[global_allocator]

@@ -5,6 +5,7 @@ mod audit;
 mod commands;
 mod configuration;
 mod connect;
+mod diff;
 mod error;
 mod exit_code;
 mod pflag;

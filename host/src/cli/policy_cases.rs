@@ -21,7 +21,7 @@ use trocar::{
     strict,
 };
 
-use super::{args, configuration, error::CliError, resolve};
+use super::{args, configuration, diff::unified, error::CliError, resolve};
 
 /// The end of the name of a file with cases.
 pub(crate) const EXTENSION: &str = ".cases.yaml";
@@ -605,10 +605,7 @@ fn missing(at: &str, wanted: &Value, found: &Value, differences: &mut Vec<String
 
 fn changed(before: &Value, now: &Value) -> String {
     let yaml = |value: &Value| documents::to_yaml(std::slice::from_ref(value));
-    let diff = similar::TextDiff::from_lines(&yaml(before), &yaml(now))
-        .unified_diff()
-        .header("snapshot", "now")
-        .to_string();
+    let diff = unified(&yaml(before), &yaml(now), "snapshot", "now");
     format!(
         "the snapshot is another (--update takes a new one):\n{}",
         diff.trim_end()

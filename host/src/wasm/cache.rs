@@ -111,7 +111,11 @@ const CHECKSUM: usize = 4;
 
 fn ends_with_checksum(file: &fs::File) -> io::Result<bool> {
     let found = file.metadata()?;
-    let Some(length) = found.len().checked_sub(CHECKSUM as u64).filter(|_| found.is_file()) else {
+    let Some(length) = found
+        .len()
+        .checked_sub(CHECKSUM as u64)
+        .filter(|_| found.is_file())
+    else {
         return Ok(false);
     };
     let mut code = file.take(length);

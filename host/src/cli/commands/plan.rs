@@ -15,6 +15,7 @@ use trocar::{
 use crate::cli::{
     args::{PlanArgs, PlanOutput},
     configuration,
+    diff::unified,
     error::CliError,
     planner::{Planner, check_names, show_warnings},
     resolve, ui,
@@ -147,13 +148,12 @@ fn diff(changes: &[Change]) -> String {
                 true => format!("{side}/{}", change.name),
                 false => "/dev/null".to_owned(),
             };
-            similar::TextDiff::from_lines(&yaml(&change.before), &yaml(&change.after))
-                .unified_diff()
-                .header(
-                    &header(change.before.is_some(), "a"),
-                    &header(change.after.is_some(), "b"),
-                )
-                .to_string()
+            unified(
+                &yaml(&change.before),
+                &yaml(&change.after),
+                &header(change.before.is_some(), "a"),
+                &header(change.after.is_some(), "b"),
+            )
         })
         .collect()
 }

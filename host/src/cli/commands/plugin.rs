@@ -127,7 +127,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// Settings of the build, whatever the crate's own profile says: a small stack, one allocation unit, and names for
 /// backtraces. With link-time optimisation a guest imports only what it calls.
 const PROFILE: [&str; 5] = [
-    "profile.release.opt-level=3",
+    "profile.release.opt-level=\"s\"",
     "profile.release.lto=true",
     "profile.release.codegen-units=1",
     "profile.release.panic=\"abort\"",
@@ -201,6 +201,8 @@ fn rustflags(folder: &Path) -> Result<Vec<String>, CliError> {
     let workspace = workspace_root(folder)?;
     Ok(vec![
         "-Clink-arg=-zstack-size=131072".into(),
+        // What most calls need, so that they need not grow their memory.
+        "-Clink-arg=--initial-heap=196608".into(),
         format!("--remap-path-prefix={}=/plugin", absolute(workspace)),
         format!("--remap-path-prefix={}=/cargo", absolute(home)),
     ])
