@@ -1,5 +1,5 @@
 //! What a sandbox costs: one plan in a fresh instance beside the same function compiled natively, for pods of growing size; and
-//! what a component of somebody else's costs before its first call, once it is in the cache.
+//! what a component of somebody else's costs before its first call, once it is in the cache. And what policies add to a plan.
 //!
 //! Both sides of `plan` parse the request and write the answer as text. The engine's side also checks the plan.
 //! `cargo bench -p trocar --bench engine`; the figures are in docs/performance.md.
@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use trocar::{
     Actor, Context, DebugOptions, Engine, EngineConfig, PlanRequest, Target,
     capability::Grants,
-    plugin::{PluginSource, PluginType},
+    plan::Mode,
+    plugin::{Plugin, PluginSource, PluginType},
+    policy::{Match, PolicyRule},
 };
 use trocar_sdk::Request;
 
@@ -26,23 +28,14 @@ const SIZES: [(&str, usize); 4] = [
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     plan(&mut criterion);
+    policies(&mut criterion);
     load(&mut criterion);
     criterion.final_summary();
 }
 
 fn plan(criterion: &mut Criterion) {
-    let engine = Engine::new(EngineConfig {
-        pooling: true,
-        ..EngineConfig::default()
-    })
-    .expect("an engine without a cache can be made");
-    let strategy = engine
-        .load(
-            &PluginSource::Default("ephemeral".into()),
-            PluginType::Strategy,
-            &Grants::default(),
-        )
-        .expect("ephemeral is a default plugin");
+    let engine = pooling_engine();
+    let strategy = default_plugin(&engine, "ephemeral", PluginType::Strategy);
     let (options, context) = asked();
     let mut group = criterion.benchmark_group("plan");
     for (name, size) in SIZES {
@@ -67,6 +60,73 @@ fn plan(criterion: &mut Criterion) {
                     .plan(black_box(&request))
                     .expect("there is nothing to refuse")
             });
+        });
+    }
+    group.finish();
+}
+
+fn pooling_engine() -> Engine {
+    Engine::new(EngineConfig {
+        pooling: true,
+        ..EngineConfig::default()
+    })
+    .expect("an engine without a cache can be made")
+}
+
+fn default_plugin(engine: &Engine, name: &str, wanted: PluginType) -> Plugin {
+    let loaded = engine.load(&PluginSource::Default(name.into()), wanted, &Grants::default());
+    loaded.unwrap_or_else(|error| panic!("{name} is a default plugin: {error}"))
+}
+
+/// Five policies that allow what they see. What they add is the difference of the two.
+fn policies(criterion: &mut Criterion) {
+    let engine = pooling_engine();
+    let strategy = default_plugin(&engine, "ephemeral", PluginType::Strategy);
+    let settings = [
+        (
+            "approved-images",
+            json!({"images": [{"registry": "docker.io", "repository": "library/*"}]}),
+        ),
+        ("privilege-ceiling", json!({"profile": "general"})),
+        ("require-reason", json!({"pattern": "OPS-[0-9]+.*"})),
+        (
+            "protected-targets",
+            json!({"namespaces": ["kube-*"], "exceptGroups": ["platform"]}),
+        ),
+        (
+            "session-limits",
+            json!({"timeToLive": 3600, "ephemeralContainers": 5}),
+        ),
+    ];
+    let rules = settings.map(|(name, settings)| PolicyRule {
+        name: name.into(),
+        plugin: default_plugin(&engine, name, PluginType::Policy),
+        mode: Mode::Enforce,
+        matches: Match::default(),
+        settings: settings.to_string(),
+    });
+    let rules: Vec<&PolicyRule> = rules.iter().collect();
+    let (options, context) = asked();
+    let target = pod(3 << 10);
+    let actor = Actor {
+        user: "jane".into(),
+        reason: Some("OPS-7 web-0 is slow".into()),
+        ..Actor::default()
+    };
+    let mut group = criterion.benchmark_group("policies");
+    for (name, policies) in [("none", &[][..]), ("five", &rules[..])] {
+        let request = PlanRequest {
+            target: &target,
+            options: &options,
+            strategy: &strategy,
+            settings: "{}",
+            context: &context,
+            actor: &actor,
+            policies,
+            reader: None,
+        };
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| engine.plan(black_box(&request)).expect("they allow it"));
         });
     }
     group.finish();

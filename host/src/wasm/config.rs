@@ -15,6 +15,8 @@ pub(crate) fn compiler_config() -> Config {
         .epoch_interruption(true)
         // Function names are enough in a backtrace; offsets would be an eighth of the code.
         .generate_address_map(false)
+        // Nothing unwinds through a guest; without, its code is smaller and nothing is registered when it is loaded.
+        .native_unwind_info(false)
         // Asynchronous components are not part of the contract, and their machinery costs time in every call.
         .concurrency_support(false)
         .wasm_memory64(false)
