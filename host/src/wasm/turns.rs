@@ -68,11 +68,19 @@ impl Turns {
             .expect("nothing panics while it holds the queue");
         queue.now_served += 1;
         queue.free.take(needed);
-        drop(queue);
-        self.changed.notify_all();
+        self.call_next(queue);
         Turn {
             turns: self,
             taken: needed,
+        }
+    }
+
+    /// Lets those who wait look again; a call into the system, so only where there is someone.
+    fn call_next(&self, queue: MutexGuard<'_, Queue>) {
+        let somebody_waits = queue.next_ticket != queue.now_served;
+        drop(queue);
+        if somebody_waits {
+            self.changed.notify_all();
         }
     }
 
@@ -91,8 +99,9 @@ pub(crate) struct Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.turns.locked().free.give_back(self.taken);
-        self.turns.changed.notify_all();
+        let mut queue = self.turns.locked();
+        queue.free.give_back(self.taken);
+        self.turns.call_next(queue);
     }
 }
 
