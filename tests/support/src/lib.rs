@@ -3,11 +3,13 @@
 //!
 //! Waiting here is always for something that happens, with a bound that only a hang reaches. Nothing sleeps.
 
+pub mod api;
 mod environment;
 mod gathered;
 mod process;
 pub mod pty;
 
+pub use api::{Answer, FakeApiServer, Fault, Gate, Program, RecordedRequest};
 pub use environment::{CommandOutput, TestEnv, kubeconfig};
 pub use process::Running;
 pub use pty::Terminal;
