@@ -451,7 +451,10 @@ fn usage_error(error: &clap::Error) -> CliError {
     let value = text(ContextKind::InvalidValue).unwrap_or_default();
     let flag = argument.split(['=', ' ', '[', '<']).next().unwrap_or_default();
     let message = match error.kind() {
-        ErrorKind::UnknownArgument => format!("unknown flag: {argument}"),
+        ErrorKind::UnknownArgument => match argument.strip_prefix('-').and_then(|flag| flag.chars().next()) {
+            Some(letter) if letter != '-' => format!("unknown shorthand flag: {letter:?} in {argument}"),
+            _ => format!("unknown flag: {argument}"),
+        },
         ErrorKind::ValueValidation => {
             let reason = std::error::Error::source(error)
                 .map(ToString::to_string)

@@ -92,7 +92,12 @@ impl CliError {
 
 impl From<RequestError> for CliError {
     fn from(error: RequestError) -> Self {
-        Self::new(error.to_string()).kubectls().code(exit_code::USAGE)
+        let failed = Self::usage(error.to_string());
+        if error.is_kubectls() {
+            failed.kubectls()
+        } else {
+            failed
+        }
     }
 }
 

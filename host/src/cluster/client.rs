@@ -325,7 +325,7 @@ fn path(action: &Action) -> String {
     for part in [action.name.as_str(), action.subresource] {
         if !part.is_empty() {
             path.push('/');
-            path.push_str(&escaped(part));
+            path.push_str(&escaped_segment(part));
         }
     }
     path
@@ -340,7 +340,11 @@ fn collection(action: &Action) -> String {
     };
     match &action.namespace {
         Some(namespace) if kind.is_namespaced() => {
-            format!("{root}/namespaces/{}/{}", escaped(namespace), kind.resource())
+            format!(
+                "{root}/namespaces/{}/{}",
+                escaped_segment(namespace),
+                kind.resource()
+            )
         }
         _ => format!("{root}/{}", kind.resource()),
     }
@@ -356,18 +360,28 @@ fn with_query(mut path: String, query: &[(&str, &str)]) -> String {
     path
 }
 
-/// Percent-encodes all but the unreserved characters (RFC 3986): what was typed must not become another path.
+/// Percent-encodes what would end the value of a query.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
+    percent_encoded(text, b"")
+}
+
+/// Percent-encodes what would end a segment of a path: what was typed must not become another path.
+fn escaped_segment(text: &str) -> String {
+    percent_encoded(text, b"$&+,:;=@")
+}
+
+/// Percent-encodes all but the unreserved characters (RFC 3986) and some others.
+fn percent_encoded(text: &str, kept: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                escaped.push(char::from(byte))
-            }
-            other => escaped.push_str(&format!("%{other:02X}")),
+        let is_unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        if is_unreserved || kept.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
         }
     }
-    escaped
+    encoded
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use trocar_sdk::{
-    DebugOptions, Diagnostic, Failure, Object, Plan, Pod, Request, Step, custom, names,
+    DebugOptions, Diagnostic, Failure, Object, Plan, Pod, Profile, Request, Step, custom, names,
     plan::{change_container, debug_container, non_root_warning},
     pod::ContainerKind,
     profile::apply_to_copy,
@@ -12,7 +12,8 @@ use trocar_sdk::{
 ///
 /// # Errors
 /// Fails when the target is not a pod, when there is no `--copy-to`, when `--set-image` names a container that the
-/// pod does not have, and when neither an image nor an existing container is named.
+/// pod does not have, when the container to change is one that the copy leaves out, and when neither an image nor an
+/// existing container is named.
 pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     let options = &request.options;
     let original = request.target.into_pod()?;
@@ -23,6 +24,7 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     let mut notes = Vec::new();
     let replaced = original.name().to_owned();
     let mut copy = copy_of(original, name, options);
+    check_kept(&copy, options)?;
     set_images(&mut copy, options)?;
     let debugged = place_debug_container(&mut copy, options, &request.context.suffix, &mut notes)?;
     apply_to_copy(options.profile, &mut copy, debugged.as_deref(), &options.keep);
@@ -69,6 +71,25 @@ fn copy_of(mut original: Pod, name: &str, options: &DebugOptions) -> Pod {
     copy.insert("metadata".into(), metadata.into());
     copy.insert("spec".into(), spec.into());
     Pod(copy)
+}
+
+/// The container to change must still be there when it was changed.
+fn check_kept(copy: &Pod, options: &DebugOptions) -> Result<(), Failure> {
+    let Some(name) = options.container.as_deref() else {
+        return Ok(());
+    };
+    let is_init = copy
+        .container(name)
+        .is_some_and(|found| found.kind == ContainerKind::Init);
+    if !is_init || options.keep.init_containers || options.profile == Profile::Legacy {
+        return Ok(());
+    }
+    Err(Failure::invalid_request(
+        "container-not-kept",
+        format!(
+            "--container={name} is an init container, which --keep-init-containers=false leaves out of the copy"
+        ),
+    ))
 }
 
 fn set_images(copy: &mut Pod, options: &DebugOptions) -> Result<(), Failure> {

@@ -93,12 +93,12 @@ struct Debug<'a> {
 impl<'a> Debug<'a> {
     async fn run(args: &'a DebugArgs, request: &'a Request) -> Result<ExitCode, CliError> {
         let references = references(&args.targets)?;
-        let files = resolve::file_targets(&args.debug.filename, args.namespace.as_deref())?;
+        let files = resolve::file_targets(&args.debug.filename, resolve::namespace(&args.namespace))?;
         let options = &request.options;
         let flags = SessionFlags::new(args, options.stdin, options.tty)?;
         let Connection { cluster, namespace } =
             connect::connect(&args.connection, args.plugin.verbose.0).await?;
-        let namespace = args.namespace.clone().unwrap_or(namespace);
+        let namespace = resolve::namespace(&args.namespace).map_or(namespace, str::to_owned);
         let mut debug = Self {
             args,
             request,

@@ -22,10 +22,11 @@ use crate::cli::{
 pub(crate) fn run(args: PlanArgs) -> Result<(), CliError> {
     let own_strategy = args.plugin.strategy.is_some();
     let request = resolve::request(&args.debug, args.debug.filename.len(), own_strategy)?;
-    let targets = resolve::file_targets(&args.debug.filename, args.namespace.as_deref())?;
+    let namespace = resolve::namespace(&args.namespace);
+    let targets = resolve::file_targets(&args.debug.filename, namespace)?;
     let quiet = args.debug.quiet.is_some_and(|switch| switch.0);
     let mut planner = Planner::new(&args.plugin, None)?;
-    let context = resolve::context(args.namespace.as_deref(), args.suffix.as_deref())?;
+    let context = resolve::context(namespace, args.suffix.as_deref())?;
 
     let mut plans: Vec<(DebugPlan, Target)> = Vec::with_capacity(targets.len());
     let is_one = targets.len() == 1;
