@@ -9,8 +9,16 @@ use crate::{
     compare::{cluster, differ, fold},
 };
 
-/// What differs from what the case wants.
-pub(crate) fn differences(case: &Case) -> Vec<String> {
+/// What came of running a case.
+pub(crate) struct Outcome {
+    /// Exit, objects and writes, where they are not what the case wants.
+    pub(crate) differences: Vec<String>,
+    /// What was written to stdout and stderr, where it is not what kubectl writes.
+    pub(crate) other_words: Vec<String>,
+}
+
+/// Runs a case.
+pub(crate) fn run(case: &Case) -> Outcome {
     let server = FakeApiServer::start(case.objects.clone());
     if case.no_ephemeral {
         server.lacks_ephemeral_containers();
@@ -21,25 +29,29 @@ pub(crate) fn differences(case: &Case) -> Vec<String> {
     }
     let output = env.run_with(["debug"].into_iter().chain(case.args.iter().map(String::as_str)));
     let after = cluster(&server.objects());
-    let mut found = Vec::new();
+    let mut differences = Vec::new();
     if case.fails() != (output.code != 0) {
-        found.push(format!("exit: want {}, got\n{output}", case.expect["exit"]));
+        differences.push(format!("exit: want {}, got\n{output}", case.expect["exit"]));
     }
-    found.extend(differ(&wanted_after(case), &after, "after"));
-    found.extend(other_writes(case, &server));
+    differences.extend(differ(&wanted_after(case), &after, "after"));
+    differences.extend(other_writes(case, &server));
     if case.fails() && output.stderr.trim().is_empty() {
-        found.push("stderr: an error without a message".into());
-    }
-    if case.differs.is_none() {
-        found.extend(other_words(case, &output, &server));
+        differences.push("stderr: an error without a message".into());
     }
     if let Some(kubectl) = &case.kubectl {
         let kubectls = cluster(kubectl["after"].as_array().into_iter().flatten());
-        if (kubectl["exit"] != 0) == (output.code != 0) && kubectls == after {
-            found.push("the case says that we differ from kubectl, and we do not".into());
+        if (kubectl["exit"] == 0) == (output.code == 0) && kubectls == after {
+            differences.push("the case says that we differ from kubectl, and we do not".into());
         }
     }
-    found
+    let other_words = match case.differs {
+        None => other_words(case, &output, &server),
+        Some(_) => Vec::new(),
+    };
+    Outcome {
+        differences,
+        other_words,
+    }
 }
 
 pub(crate) fn wanted_after(case: &Case) -> Value {

@@ -62,6 +62,6 @@ pub(crate) fn all() -> Vec<Case> {
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
     let mut cases: Vec<Case> = entries.map(|entry| Case::read(&entry.unwrap().path())).collect();
     cases.sort_by(|one, other| one.name.cmp(&other.name));
-    assert!(cases.len() > 100, "only {} cases were found", cases.len());
+    assert!(cases.len() > 600, "only {} cases were found", cases.len());
     cases
 }

@@ -32,6 +32,17 @@ const WITH_VALUE: [&str; 14] = [
     "-n",
 ];
 
+/// Says whether the next argument is the value of this one. Short flags may be joined: of `-itc` the last one counts.
+fn takes_value(flag: &str) -> bool {
+    let is_short = !flag.starts_with("--");
+    let last = flag
+        .chars()
+        .last()
+        .filter(|_| is_short)
+        .map(|letter| format!("-{letter}"));
+    WITH_VALUE.contains(&last.as_deref().unwrap_or(flag))
+}
+
 /// What differs from what the case wants.
 pub(crate) fn differences(case: &Case) -> Vec<String> {
     let mut objects = case.objects.clone();
@@ -48,6 +59,9 @@ pub(crate) fn differences(case: &Case) -> Vec<String> {
 /// Plans, and changes the objects as the plan says. Where something is refused, nothing is changed but what came before it.
 fn carry_out(case: &Case, objects: &mut Vec<Value>) -> Result<(), String> {
     let typed = Typed::of(&case.args);
+    if !typed.files.is_empty() && !typed.targets.is_empty() {
+        return Err("both names and files are given".into());
+    }
     let env = TestEnv::new(TROCAR);
     for (name, text) in &case.files {
         env.write(name, text);
@@ -146,23 +160,28 @@ impl Typed {
                 typed.targets.push(arg.clone());
                 continue;
             }
-            let (flag, value) = match arg.split_once('=') {
-                Some((flag, value)) => (flag, Some(value.to_owned())),
-                None if WITH_VALUE.contains(&arg.as_str()) => (arg.as_str(), rest.next().cloned()),
-                None => (arg.as_str(), None),
-            };
-            match (flag, &value) {
-                ("-f" | "--filename", Some(value)) => typed.files.push(value.clone()),
-                (flag, Some(value)) => {
-                    if matches!(flag, "-n" | "--namespace") {
-                        typed.namespace = Some(value.clone());
-                    }
-                    typed.flags.push(format!("{flag}={value}"));
-                }
-                (flag, None) => typed.flags.push(flag.to_owned()),
+            match arg.split_once('=') {
+                Some((flag, value)) => typed.flag(flag, Some(value)),
+                None if takes_value(arg) => typed.flag(arg, rest.next().map(String::as_str)),
+                None => typed.flag(arg, None),
             }
         }
         typed
+    }
+
+    fn flag(&mut self, flag: &str, value: Option<&str>) {
+        match (flag, value) {
+            ("-f" | "--filename", Some(value)) => self.files.extend(value.split(',').map(str::to_owned)),
+            // That is about the connection, which there is none of.
+            ("--request-timeout", _) => {}
+            (flag, Some(value)) => {
+                if matches!(flag, "-n" | "--namespace") {
+                    self.namespace = Some(value.to_owned()).filter(|namespace| !namespace.is_empty());
+                }
+                self.flags.push(format!("{flag}={value}"));
+            }
+            (flag, None) => self.flags.push(flag.to_owned()),
+        }
     }
 
     /// The objects that are meant, all of them or none. A file names the object in the cluster.
@@ -178,7 +197,11 @@ impl Typed {
             };
             ids.push(serde_json::json!({"kind": kind, "namespace": namespace, "name": reference.name}));
         }
-        for file in &self.files {
+        let files = self.files.iter().flat_map(|file| match file.as_str() {
+            "." => case.files.keys().collect(),
+            _ => vec![file],
+        });
+        for file in files {
             let text = case.files.get(file).ok_or("there is no such file")?;
             let read = documents::read(text.as_bytes()).map_err(|error| error.to_string())?;
             for object in documents::flatten(read) {
@@ -190,6 +213,12 @@ impl Typed {
                 ids.push(serde_json::to_value(target.id()).unwrap());
             }
         }
+        let mut known: Vec<Value> = Vec::new();
+        ids.retain(|id| {
+            let is_new = !known.contains(id);
+            known.push(id.clone());
+            is_new
+        });
         let found = ids.iter().map(|id| {
             let place = find(objects, id).ok_or_else(|| format!("{id} is not there"))?;
             Ok(objects[place].clone())
