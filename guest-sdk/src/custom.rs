@@ -107,6 +107,9 @@ fn write_out_protocols(ports: &mut [Value]) {
     }
 }
 
+/// The numbers that a typed container writes out even when they are 0.
+const WRITTEN_OUT: [&str; 2] = ["containerPort", "port"];
+
 /// Drops what a typed container would not have written out: nulls, empty texts, lists and objects, and
 /// outside the security context also `false` and `0`.
 fn without_empty(value: &Value, keep_zero: bool) -> Option<Value> {
@@ -125,7 +128,10 @@ fn without_empty(value: &Value, keep_zero: bool) -> Option<Value> {
         Value::Object(fields) => {
             let kept: Object = fields
                 .iter()
-                .filter_map(|(field, value)| Some((field.clone(), without_empty(value, keep_zero)?)))
+                .filter_map(|(field, value)| {
+                    let keep_zero = keep_zero || WRITTEN_OUT.contains(&field.as_str());
+                    Some((field.clone(), without_empty(value, keep_zero)?))
+                })
                 .collect();
             (!kept.is_empty()).then_some(Value::Object(kept))
         }

@@ -140,7 +140,9 @@ fn read_yaml(text: &str) -> Result<Vec<Value>, DocumentError> {
 
 fn yaml_error(error: &serde_saphyr::Error) -> DocumentError {
     let location = error.location();
-    let message = error.without_snippet().to_string();
+    // The advice is for who calls the library, not for who wrote the text.
+    let advice = ", set DuplicateKeyPolicy in Options if acceptable";
+    let message = error.without_snippet().to_string().replace(advice, "");
     let message = match &location {
         Some(at) => message
             .trim_end_matches(&format!(" at line {}, column {}", at.line(), at.column()))

@@ -27,6 +27,8 @@ pub enum Kind {
     Service,
     /// Event: read to explain, never a target.
     Event,
+    /// Namespace: read to explain, never a target.
+    Namespace,
     /// SelfSubjectReview: asks the server who we are, never a target.
     SelfSubjectReview,
 }
@@ -40,7 +42,7 @@ struct Names(
     &'static str,
 );
 
-const NAMES: [Names; 12] = [
+const NAMES: [Names; 13] = [
     Names(Kind::Pod, "pod", "pods", &["po"], ""),
     Names(Kind::Node, "node", "nodes", &["no"], ""),
     Names(Kind::Deployment, "deployment", "deployments", &["deploy"], "apps"),
@@ -58,6 +60,7 @@ const NAMES: [Names; 12] = [
     Names(Kind::CronJob, "cronjob", "cronjobs", &["cj"], "batch"),
     Names(Kind::Service, "service", "services", &["svc"], ""),
     Names(Kind::Event, "event", "events", &[], ""),
+    Names(Kind::Namespace, "namespace", "namespaces", &["ns"], ""),
     Names(
         Kind::SelfSubjectReview,
         "selfsubjectreview",
@@ -90,12 +93,12 @@ impl Kind {
 
     /// Says whether objects of this kind belong to a namespace.
     pub fn is_namespaced(self) -> bool {
-        !matches!(self, Self::Node | Self::SelfSubjectReview)
+        !matches!(self, Self::Node | Self::Namespace | Self::SelfSubjectReview)
     }
 
     /// Says whether there is something to debug.
     fn is_target(self) -> bool {
-        !matches!(self, Self::Event | Self::SelfSubjectReview)
+        !matches!(self, Self::Event | Self::Namespace | Self::SelfSubjectReview)
     }
 }
 
@@ -113,16 +116,37 @@ pub struct Reference {
 #[non_exhaustive]
 pub enum ReferenceError {
     /// No such kind, or one that has no pods.
-    #[error("the server doesn't have a resource type {typed:?}")]
+    #[error("the server doesn't have a resource type {typed:?}{}", in_group(group))]
     Kind {
-        /// What was typed.
+        /// What was typed, without a group.
         typed: String,
+        /// The group that was typed.
+        group: Option<String>,
         /// What was probably meant.
         nearest: Option<&'static str>,
     },
     /// Not `KIND/NAME`.
     #[error("arguments in resource/name form must have a single resource and name")]
     Form,
+    /// More than `KIND/NAME`.
+    #[error("arguments in resource/name form may not have more than one slash")]
+    Slashes,
+    /// Nothing.
+    #[error("resource name may not be empty")]
+    Empty,
+    /// What cannot be part of a path.
+    #[error("invalid resource name {name:?}: [{problem}]")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+fn in_group(group: &Option<String>) -> String {
+    let group = group.as_ref();
+    group.map_or_else(String::new, |group| format!(" in group {group:?}"))
 }
 
 impl Reference {
@@ -131,19 +155,32 @@ impl Reference {
     /// # Errors
     /// Fails when the kind is not one that can be debugged, and when there is more or less than a kind and a name.
     pub fn parse(typed: &str) -> Result<Self, ReferenceError> {
-        let Some((kind, name)) = typed.split_once('/') else {
-            return Ok(Self {
-                kind: Kind::Pod,
-                name: typed.to_owned(),
-            });
+        let (kind, name) = match typed.split_once('/') {
+            None if typed.is_empty() => return Err(ReferenceError::Empty),
+            None => (Kind::Pod, typed),
+            Some((_, name)) if name.contains('/') => return Err(ReferenceError::Slashes),
+            Some((kind, name)) if kind.is_empty() || name.is_empty() => return Err(ReferenceError::Form),
+            Some((kind, name)) => (parse_kind(kind)?, name),
         };
-        if kind.is_empty() || name.is_empty() || name.contains('/') {
-            return Err(ReferenceError::Form);
+        if let Some(problem) = path_problem(name) {
+            return Err(ReferenceError::Name {
+                name: name.to_owned(),
+                problem,
+            });
         }
         Ok(Self {
-            kind: parse_kind(kind)?,
+            kind,
             name: name.to_owned(),
         })
+    }
+}
+
+/// Why a name cannot stand in a path, as the API's clients say it.
+fn path_problem(name: &str) -> Option<String> {
+    match name {
+        "." | ".." => Some(format!("may not be '{name}'")),
+        _ if name.contains('%') => Some("may not contain '%'".into()),
+        _ => None,
     }
 }
 
@@ -153,27 +190,22 @@ impl std::fmt::Display for Reference {
     }
 }
 
-/// Reads `TYPE[.VERSION][.GROUP]`.
+/// Reads `TYPE`, `TYPE.GROUP` or `TYPE.VERSION.GROUP`.
 fn parse_kind(typed: &str) -> Result<Kind, ReferenceError> {
+    let (typed, group) = typed.split_once('.').unwrap_or((typed, ""));
     let lower = typed.to_ascii_lowercase();
-    let (name, rest) = lower.split_once('.').unwrap_or((&lower, ""));
-    let found = NAMES
-        .iter()
+    let name = lower.as_str();
+    let targets = NAMES.iter().filter(|names| names.0.is_target());
+    let found = targets
+        .clone()
         .find(|names| names.1 == name || names.2 == name || names.3.contains(&name));
-    let fits = |group: &str| {
-        rest.is_empty() || rest == group || rest.strip_prefix("v1.") == Some(group) || rest == "v1"
-    };
+    let fits = |known: &str| group.is_empty() || group == known || group.strip_prefix("v1.") == Some(known);
     match found {
-        Some(names) if fits(names.4) && names.0.is_target() => Ok(names.0),
+        Some(names) if fits(names.4) => Ok(names.0),
         _ => Err(ReferenceError::Kind {
             typed: typed.to_owned(),
-            nearest: names::nearest(
-                name,
-                NAMES
-                    .iter()
-                    .filter(|names| names.0.is_target())
-                    .map(|names| names.1),
-            ),
+            group: Some(group.to_owned()).filter(|group| !group.is_empty()),
+            nearest: names::nearest(name, targets.map(|names| names.1)),
         }),
     }
 }
@@ -192,6 +224,7 @@ mod tests {
             ("no/n1", Kind::Node, "n1"),
             ("deployments.apps/web", Kind::Deployment, "web"),
             ("deployment.v1.apps/web", Kind::Deployment, "web"),
+            ("pods.v1./web-0", Kind::Pod, "web-0"),
             ("cj/nightly", Kind::CronJob, "nightly"),
             ("svc/web", Kind::Service, "web"),
         ] {
@@ -212,10 +245,19 @@ mod tests {
         );
         assert_eq!(
             message("deployments.batch/x"),
-            "the server doesn't have a resource type \"deployments.batch\""
+            "the server doesn't have a resource type \"deployments\" in group \"batch\""
         );
-        for typed in ["pod/", "/x", "pod/a/b"] {
-            assert!(message(typed).contains("single resource and name"), "{typed}");
+        for (typed, wanted) in [
+            ("pod/", "single resource and name"),
+            ("/x", "single resource and name"),
+            ("pod/a/b", "more than one slash"),
+            ("", "may not be empty"),
+            ("pods.v1/x", "in group \"v1\""),
+            ("namespace/x", "resource type \"namespace\""),
+            ("..", "invalid resource name \"..\": [may not be '..']"),
+            ("pod/a%b", "[may not contain '%']"),
+        ] {
+            assert!(message(typed).contains(wanted), "{typed}: {}", message(typed));
         }
         let Err(ReferenceError::Kind { nearest, .. }) = Reference::parse("deploymnt/web") else {
             panic!("a misspelt kind is no kind");

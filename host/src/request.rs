@@ -2,11 +2,15 @@
 //!
 //! Source: the validation of `kubectl debug` 1.37. What only the target can tell is the strategy's to check.
 
+use serde_json::Value;
 use trocar_sdk::{
     DebugOptions, Diagnostic, Keep, Object, Profile, image::ImageReference, names, pod::ContainerKind,
 };
 
-use crate::strict;
+use crate::{
+    strict,
+    target::{is_label, is_subdomain},
+};
 
 /// What was typed, as far as it decides whether the request makes sense.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +70,23 @@ pub enum RequestError {
     /// The custom container sets what it may not.
     #[error("name, command, image, lifecycle and volume devices are not modifiable via custom profile")]
     CustomSetsTooMuch,
+    /// No container can have this name.
+    #[error(
+        "--container={0}: a container's name is up to 63 lower-case letters, digits and dashes between them"
+    )]
+    ContainerName(String),
+    /// No pod can have this name.
+    #[error(
+        "--copy-to={0}: a pod's name is up to 253 lower-case letters and digits, with dashes and dots between them"
+    )]
+    CopyName(String),
+}
+
+impl RequestError {
+    /// Says whether kubectl says the same, to the letter.
+    pub fn is_kubectls(&self) -> bool {
+        !matches!(self, Self::ContainerName(_) | Self::CopyName(_))
+    }
 }
 
 /// Checks a request.
@@ -107,7 +128,19 @@ pub fn check(request: &Request) -> Result<(), RequestError> {
     if options.custom.as_ref().is_some_and(sets_too_much) {
         return Err(RequestError::CustomSetsTooMuch);
     }
-    Ok(())
+    check_names(options)
+}
+
+/// Names that the API server would refuse: kubectl asks it all the same.
+fn check_names(options: &DebugOptions) -> Result<(), RequestError> {
+    match &options.container {
+        Some(name) if !is_label(name) => return Err(RequestError::ContainerName(name.clone())),
+        _ => {}
+    }
+    match &options.copy_to {
+        Some(name) if !is_subdomain(name) => Err(RequestError::CopyName(name.clone())),
+        _ => Ok(()),
+    }
 }
 
 fn check_mode(request: &Request, image: &str) -> Result<(), RequestError> {
@@ -140,9 +173,9 @@ fn check_mode(request: &Request, image: &str) -> Result<(), RequestError> {
 /// An empty value sets nothing, as in kubectl.
 fn sets_too_much(custom: &Object) -> bool {
     let is_set = |field: &str| match custom.get(field) {
-        None | Some(serde_json::Value::Null) => false,
-        Some(serde_json::Value::String(text)) => !text.is_empty(),
-        Some(serde_json::Value::Array(items)) => !items.is_empty(),
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(items)) => !items.is_empty(),
         Some(_) => true,
     };
     ["name", "command", "image", "lifecycle", "volumeDevices"]
@@ -224,9 +257,11 @@ pub struct UnknownProfile {
 
 /// Reads the partial container of `--custom` and refuses fields that no container has.
 ///
+/// Where the API wants text, a number or a boolean is taken as its text, as kubectl takes them from YAML: `value: 1`.
+///
 /// # Errors
 /// Fails at the first unknown field or wrong type, with its place.
-pub fn custom(container: &serde_json::Value) -> Result<Object, strict::StrictError> {
+pub fn custom(container: &Value) -> Result<Object, strict::StrictError> {
     let Some(fields) = container.as_object() else {
         return Err(strict::StrictError {
             at: String::new(),
@@ -239,8 +274,36 @@ pub fn custom(container: &serde_json::Value) -> Result<Object, strict::StrictErr
     if let Some(unknown) = misplaced(&complete) {
         return Err(unknown);
     }
-    strict::from_value::<k8s_openapi::api::core::v1::Container>(&complete.into())?;
-    Ok(fields.clone())
+    let mut complete = Value::from(complete);
+    // Kubernetes reads 2.0 as the whole number that it is.
+    whole_numbers(&mut complete);
+    let scalars = strict::scalars_for_text::<k8s_openapi::api::core::v1::Container>(&complete)?;
+    for (at, text) in scalars {
+        if let Some(scalar) = complete.pointer_mut(&at) {
+            *scalar = text.into();
+        }
+    }
+    let mut read = complete.as_object().cloned().unwrap_or_default();
+    if !fields.contains_key("name") {
+        read.remove("name");
+    }
+    Ok(read)
+}
+
+fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Number(number) => {
+            let float = number.as_f64().filter(|_| number.is_f64());
+            // Beyond 2^53 not every whole number is a float.
+            let whole = float.filter(|float| float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0);
+            if let Some(whole) = whole {
+                *value = Value::from(whole as i64);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// A field of the ephemeral container that a custom container cannot set.
@@ -297,6 +360,39 @@ mod tests {
     }
 
     #[test]
+    fn scalars_become_text_where_text_is_wanted_and_nowhere_else() {
+        let typed = json!({
+            "env": [{"name": "A", "value": true}, {"name": "B", "value": 1.5}, {"name": "C", "value": 2.0}],
+            "args": [7],
+            "resources": {"limits": {"cpu": 1, "memory": "1Gi"}},
+            "securityContext": {"runAsUser": 1000.0, "privileged": true},
+            "livenessProbe": {"httpGet": {"port": 80}},
+        });
+        let read = json!({
+            "env": [{"name": "A", "value": "true"}, {"name": "B", "value": "1.5"}, {"name": "C", "value": "2"}],
+            "args": ["7"],
+            "resources": {"limits": {"cpu": "1", "memory": "1Gi"}},
+            "securityContext": {"runAsUser": 1000, "privileged": true},
+            "livenessProbe": {"httpGet": {"port": 80}},
+        });
+        assert_eq!(json!(custom(&typed).unwrap()), read);
+    }
+
+    #[test]
+    fn names_that_no_server_accepts_are_refused() {
+        let named = |container: &str, copy: &str| {
+            refusal(|request| {
+                request.options.image = Some("busybox".into());
+                request.options.container = Some(container.into());
+                request.options.copy_to = Some(copy.into());
+            })
+        };
+        assert_eq!(named("debug-1", "web.debug"), "fine");
+        assert!(named("Debug", "web").contains("--container=Debug"));
+        assert!(named("debug", "web_0").contains("--copy-to=web_0"));
+    }
+
+    #[test]
     fn custom_knows_every_field_of_a_container() {
         let good = json!({"env": [{"name": "A", "value": "1"}], "resources": {"limits": {"cpu": "1"}}, "securityContext": {"runAsUser": 0}});
         assert_eq!(custom(&good).unwrap(), *good.as_object().unwrap());
@@ -307,6 +403,9 @@ mod tests {
             ),
             (json!({"env": "no"}), "env: invalid type: string \"no\", expected"),
             (json!({"targetContainerName": "main"}), "use --target"),
+            (json!({"ports": [{"containerPort": "80"}]}), "expected i32"),
+            (json!({"securityContext": {"runAsUser": 1.5}}), "expected i64"),
+            (json!({"args": [null]}), "expected a string"),
             (json!([]), "must be an object"),
         ] {
             let message = custom(&bad).unwrap_err().to_string();

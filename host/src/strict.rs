@@ -37,24 +37,60 @@ impl std::error::Error for StrictError {}
 /// # Errors
 /// Fails at the first field that is unknown, missing or of the wrong type.
 pub fn from_value<T: for<'de> Deserialize<'de>>(value: &Value) -> Result<T, StrictError> {
-    let path = Path::default();
+    read(value, &Path::default())
+}
+
+/// Checks a value against a type as [`from_value`] does, but takes numbers and booleans where the type wants text. Gives the
+/// places where they stand, and their texts.
+///
+/// # Errors
+/// Fails at the first field that is unknown, missing or of the wrong type.
+pub fn scalars_for_text<T: for<'de> Deserialize<'de>>(
+    value: &Value,
+) -> Result<Vec<(String, String)>, StrictError> {
+    let path = Path {
+        scalars: Some(Rc::default()),
+        ..Path::default()
+    };
+    read::<T>(value, &path)?;
+    Ok(path.scalars.map(|scalars| scalars.take()).unwrap_or_default())
+}
+
+fn read<T: for<'de> Deserialize<'de>>(value: &Value, path: &Path) -> Result<T, StrictError> {
     let reader = Reader {
         value,
         path: path.clone(),
     };
     T::deserialize(reader).map_err(|error| StrictError {
-        at: pointer(path.0.borrow().iter()),
+        at: pointer(path.parts.borrow().iter()),
         message: error.0,
     })
 }
 
-/// The parts from the document to where the reader is; left as they are when an error comes up.
+/// Where the reader is.
 #[derive(Clone, Default)]
-struct Path(Rc<RefCell<Vec<String>>>);
+struct Path {
+    /// The parts from the document to the reader's place; left as they are when an error comes up.
+    parts: Rc<RefCell<Vec<String>>>,
+    /// The scalars that were taken for text, where that may be: their places and texts.
+    scalars: Option<Rc<RefCell<Vec<(String, String)>>>>,
+}
 
 struct Reader<'a> {
     value: &'a Value,
     path: Path,
+}
+
+impl Reader<'_> {
+    /// The text of a number or boolean that is taken for one, which is noted. None where that may not be.
+    fn scalar_as_text(&self) -> Option<String> {
+        let is_scalar = matches!(self.value, Value::Number(_) | Value::Bool(_));
+        let scalars = self.path.scalars.as_ref().filter(|_| is_scalar)?;
+        let text = self.value.to_string();
+        let at = pointer(self.path.parts.borrow().iter());
+        scalars.borrow_mut().push((at, text.clone()));
+        Some(text)
+    }
 }
 
 #[derive(Debug)]
@@ -112,9 +148,13 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
+        if name == "Quantity" && self.value.is_number() {
+            // Its type reads numbers as well, but the API writes it as text.
+            drop(self.scalar_as_text());
+        }
         visitor.visit_newtype_struct(self)
     }
 
@@ -132,6 +172,17 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         self.deserialize_any(visitor)
     }
 
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.scalar_as_text() {
+            Some(text) => visitor.visit_string(text),
+            None => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -145,7 +196,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple
         tuple_struct map identifier ignored_any
     }
 }
@@ -155,7 +206,7 @@ const LONGEST_SHOWN: usize = 80;
 
 fn unknown_field(field: &str, known: &[&str], path: &Path) -> Error {
     // A name may be as long as its document; who reads the message needs its beginning.
-    path.0
+    path.parts
         .borrow_mut()
         .push(field.chars().take(LONGEST_SHOWN).collect());
     Error(match names::nearest(field, known.iter().copied()) {
@@ -188,7 +239,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
             return Ok(None);
         };
         self.value = Some(value);
-        self.path.0.borrow_mut().push(field.clone());
+        self.path.parts.borrow_mut().push(field.clone());
         let key: StrDeserializer<'_, Error> = field.as_str().into_deserializer();
         seed.deserialize(key).map(Some)
     }
@@ -199,7 +250,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
             value,
             path: self.path.clone(),
         })?;
-        self.path.0.borrow_mut().pop();
+        self.path.parts.borrow_mut().pop();
         Ok(read)
     }
 }
@@ -216,12 +267,12 @@ impl<'de> SeqAccess<'de> for Items<'_> {
         let Some((index, value)) = self.items.next() else {
             return Ok(None);
         };
-        self.path.0.borrow_mut().push(index.to_string());
+        self.path.parts.borrow_mut().push(index.to_string());
         let read = seed.deserialize(Reader {
             value,
             path: self.path.clone(),
         })?;
-        self.path.0.borrow_mut().pop();
+        self.path.parts.borrow_mut().pop();
         Ok(Some(read))
     }
 }
@@ -275,6 +326,16 @@ mod tests {
             error.to_string(),
             r#"keep.lables: unknown field; did you mean "labels"?"#
         );
+    }
+
+    #[test]
+    fn scalars_are_taken_for_text_only_on_request() {
+        let value = json!({"env": [{"name": "A", "value": 3}], "image": true});
+        let scalars = scalars_for_text::<DebugOptions>(&value).unwrap();
+        let wanted = [("/env/0/value", "3"), ("/image", "true")];
+        assert_eq!(scalars, wanted.map(|(at, text)| (at.to_owned(), text.to_owned())));
+        assert!(from_value::<DebugOptions>(&value).is_err());
+        assert!(scalars_for_text::<DebugOptions>(&json!({"stdin": "true"})).is_err());
     }
 
     #[test]

@@ -187,6 +187,15 @@ fn check_spec(pod: &Map<String, Value>) -> Result<(), String> {
     Ok(())
 }
 
+/// A DNS label (RFC 1123), which is what containers and plugins may be named.
+pub(crate) fn is_label(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (1..=63).contains(&name.len())
+        && name.bytes().all(|byte| letter(byte) || byte == b'-')
+        && name.bytes().next().is_some_and(letter)
+        && name.bytes().last().is_some_and(letter)
+}
+
 /// A DNS subdomain (RFC 1123), which is what pods and nodes may be named.
 pub(crate) fn is_subdomain(name: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();

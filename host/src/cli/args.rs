@@ -87,7 +87,8 @@ const PLAN_EXAMPLES: &str = "Examples:
   # Would jane's policies let her do that?
   trocar plan -f pod.yaml --image=busybox:1.36 --as=jane --as-group=dev --reason=OPS-1
 
-Exit codes: 0 planned, 1 failed or refused, 2 the command line makes no sense, 3 denied by a policy";
+Exit codes: 0 planned, 1 failed or refused, 2 the command line makes no sense, 3 denied by a policy,
+141 nobody reads the output";
 
 /// `trocar plan`.
 #[derive(Debug, Args)]
@@ -311,7 +312,7 @@ const DEBUG_EXAMPLES: &str = "Examples:
   trocar debug web-0 --image=busybox:1.36 --dry-run=server -o diff
 
 Exit codes: the program's own when attached; 0 when a debug container or pod was made; 125 when trocar itself failed or a
-policy denied it";
+policy denied it; 141 when nobody reads the output any more";
 
 /// `trocar debug`.
 #[derive(Debug, Args)]
@@ -612,7 +613,10 @@ fn usage_error(error: &clap::Error) -> CliError {
     let value = text(ContextKind::InvalidValue).unwrap_or_default();
     let flag = argument.split(['=', ' ', '[', '<']).next().unwrap_or_default();
     let message = match error.kind() {
-        ErrorKind::UnknownArgument => format!("unknown flag: {argument}"),
+        ErrorKind::UnknownArgument => match argument.strip_prefix('-').and_then(|flag| flag.chars().next()) {
+            Some(letter) if letter != '-' => format!("unknown shorthand flag: {letter:?} in {argument}"),
+            _ => format!("unknown flag: {argument}"),
+        },
         ErrorKind::ValueValidation => {
             let reason = std::error::Error::source(error)
                 .map(ToString::to_string)
@@ -620,6 +624,15 @@ fn usage_error(error: &clap::Error) -> CliError {
             format!("invalid argument {value:?} for {flag:?} flag: {reason}")
         }
         ErrorKind::InvalidValue if value.is_empty() => format!("flag needs an argument: {flag}"),
+        ErrorKind::InvalidValue => match error.get(ContextKind::ValidValue) {
+            Some(ContextValue::Strings(valid)) => {
+                format!(
+                    "invalid argument {value:?} for {flag:?} flag: it must be one of {}",
+                    valid.join(", ")
+                )
+            }
+            _ => first_line(error),
+        },
         _ => first_line(error),
     };
     let failed = CliError::usage(message);

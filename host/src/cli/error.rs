@@ -1,6 +1,9 @@
 //! What the program says when it fails: what failed, whose fault it is, what to do next.
 
-use std::{io::IsTerminal as _, process::ExitCode};
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
 
 use trocar::{
     Blame, Diagnostic, PlanError, config::ConfigError, plan::PolicyReview, plugin::PluginError,
@@ -18,6 +21,8 @@ pub(crate) struct CliError {
     notes: Vec<String>,
     hints: Vec<String>,
     code: u8,
+    /// There is nothing to complain about.
+    quiet: bool,
     /// The message is kubectl's to the letter, and a script may compare it: hints are for people at a terminal only.
     kubectls: bool,
 }
@@ -30,7 +35,19 @@ impl CliError {
             notes: Vec::new(),
             hints: Vec::new(),
             code: exit_code::FAILED,
+            quiet: false,
             kubectls: false,
+        }
+    }
+
+    /// Output that could not be written. That nobody reads it any more is no mistake of anybody's.
+    pub(crate) fn output(message: impl Into<String>, error: &io::Error) -> Self {
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            return Self::new(message);
+        }
+        Self {
+            quiet: true,
+            ..Self::new(message).code(exit_code::NOBODY_READS)
         }
     }
 
@@ -51,7 +68,9 @@ impl CliError {
     }
 
     pub(crate) fn code(mut self, code: u8) -> Self {
-        self.code = code;
+        if !self.quiet {
+            self.code = code;
+        }
         self
     }
 
@@ -84,11 +103,15 @@ impl CliError {
 
     /// Shows the failure on stderr.
     pub(crate) fn report(self) -> ExitCode {
+        if self.quiet {
+            self.notes.iter().for_each(|note| ui::error_line(note));
+            return ExitCode::from(self.code);
+        }
         ui::error_line(&format!("{}{}", self.label, self.message));
         for note in &self.notes {
             ui::error_line(&format!("  {note}"));
         }
-        if !self.kubectls || std::io::stderr().is_terminal() {
+        if !self.kubectls || io::stderr().is_terminal() {
             for hint in &self.hints {
                 ui::error_line(&format!("hint: {hint}"));
             }
@@ -99,7 +122,12 @@ impl CliError {
 
 impl From<RequestError> for CliError {
     fn from(error: RequestError) -> Self {
-        Self::new(error.to_string()).kubectls().code(exit_code::USAGE)
+        let failed = Self::usage(error.to_string());
+        if error.is_kubectls() {
+            failed.kubectls()
+        } else {
+            failed
+        }
     }
 }
 

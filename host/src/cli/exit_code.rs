@@ -9,6 +9,9 @@ pub(crate) const USAGE: u8 = 2;
 /// A policy denies what was planned.
 pub(crate) const DENIED: u8 = 3;
 
+/// Whoever read our output has gone away: as if the signal that says so had ended us.
+pub(crate) const NOBODY_READS: u8 = 141;
+
 /// `trocar debug` itself failed. Any other code may be the program's own.
 ///
 /// Source: the same code of `docker run` and `podman run`.

@@ -32,7 +32,13 @@ pub(crate) fn run() -> ExitCode {
         terminal::guard();
         return ExitCode::SUCCESS;
     }
-    let result = args::parse(std::env::args_os().collect()).and_then(|command| match command {
+    // Whatever is wrong with a debug, other exit codes are the program's own.
+    let is_debug = std::env::args_os().nth(1).is_some_and(|verb| verb == "debug");
+    let parsed = args::parse(std::env::args_os().collect()).map_err(|error| match is_debug {
+        true => error.code(exit_code::DEBUG_FAILED),
+        false => error,
+    });
+    let result = parsed.and_then(|command| match command {
         Command::Debug(args) => commands::debug::run(*args),
         Command::Plan(args) => commands::plan::run(args).map(|()| ExitCode::SUCCESS),
         Command::Policy { command } => policy(command),

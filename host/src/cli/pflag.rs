@@ -51,48 +51,65 @@ pub(crate) fn pairs(typed: &str) -> Result<Vec<(String, String)>, String> {
         .collect()
 }
 
-/// The fields of one CSV record.
-fn csv_fields(line: &str) -> Result<Vec<String>, String> {
+/// The fields of one CSV record. Of several lines kubectl reads the first and drops the others without a word; they are
+/// refused here.
+fn csv_fields(text: &str) -> Result<Vec<String>, String> {
     let mut fields = Vec::new();
-    let mut rest = line;
+    let mut rest = text;
     loop {
         let field;
         match rest.strip_prefix('"') {
-            Some(quoted) => (field, rest) = quoted_field(quoted)?,
+            Some(quoted) => (field, rest) = quoted_field(quoted, text)?,
             None => {
-                let end = rest.find(',').unwrap_or(rest.len());
-                if rest[..end].contains('"') {
-                    return Err(format!("bare \" in {:?}", &rest[..end]));
+                let end = rest.find([',', '\n']).unwrap_or(rest.len());
+                if let Some(quote) = rest[..end].find('"') {
+                    return Err(csv_error(text, &rest[quote..], "bare \" in non-quoted-field"));
                 }
-                field = rest[..end].to_owned();
+                field = rest[..end].trim_end_matches('\r').to_owned();
                 rest = &rest[end..];
             }
         }
         fields.push(field);
         match rest.strip_prefix(',') {
             Some(more) => rest = more,
-            None => return Ok(fields),
+            None if rest.trim_end_matches(['\r', '\n']).is_empty() => return Ok(fields),
+            None => {
+                return Err(
+                    "several pairs must stand on one line; a value of several lines needs quotes".into(),
+                );
+            }
         }
     }
 }
 
 /// A field up to its closing quote, and what stands after it.
-fn quoted_field(quoted: &str) -> Result<(String, &str), String> {
+fn quoted_field<'a>(quoted: &'a str, text: &str) -> Result<(String, &'a str), String> {
     let mut field = String::new();
     let mut rest = quoted;
     while let Some(quote) = rest.find('"') {
         field.push_str(&rest[..quote]);
+        let closing = &rest[quote..];
         rest = &rest[quote + 1..];
         match rest.as_bytes().first() {
             Some(b'"') => {
                 field.push('"');
                 rest = &rest[1..];
             }
-            None | Some(b',') => return Ok((field, rest)),
-            Some(_) => return Err(format!("extraneous or missing \" in {quoted:?}")),
+            None | Some(b',' | b'\n') => return Ok((field, rest)),
+            Some(_) => return Err(csv_error(text, closing, QUOTES)),
         }
     }
-    Err(format!("extraneous or missing \" in {quoted:?}"))
+    Err(csv_error(text, "", QUOTES))
+}
+
+const QUOTES: &str = "extraneous or missing \" in quoted-field";
+
+/// A mistake at the place where the rest of the text begins, as Go's reader words it.
+fn csv_error(text: &str, rest: &str, problem: &str) -> String {
+    let before = &text[..text.len() - rest.len()];
+    let line = before.matches('\n').count() + 1;
+    let column = before.len() - before.rfind('\n').map_or(0, |end| end + 1) + 1;
+    format!("parse error on line {line}, column {column}: {problem}")
 }
 
 #[cfg(test)]
@@ -125,7 +142,15 @@ mod tests {
             let wanted = wanted.map(str::to_owned).map_err(str::to_owned);
             assert_eq!(read(typed), wanted, "{typed}");
         }
-        assert!(read("A=\"1,B=2").is_err());
-        assert!(read("\"A=1,B=2").is_err());
+        for (typed, wanted) in [
+            ("A=\"1\",B=2", "line 1, column 3: bare \" in non-quoted-field"),
+            ("\"A=1\"x,B=2", "line 1, column 5: extraneous or missing \""),
+            ("B=2,\"A=1", "line 1, column 9: extraneous or missing \""),
+            ("A=1\nB=2", "on one line"),
+        ] {
+            let error = read(typed).unwrap_err();
+            assert!(error.contains(wanted), "{typed}: {error}");
+        }
+        assert_eq!(read("\"A=1\n2\",B=3").unwrap(), "[A|1\n2][B|3]");
     }
 }

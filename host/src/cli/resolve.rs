@@ -116,8 +116,12 @@ fn flag_pairs(flag: &str, typed: &[String]) -> Result<Vec<(String, String)>, Cli
 /// Reads the partial container of `--custom`; none when the file is empty.
 fn custom(path: &Path) -> Result<Option<Map<String, Value>>, CliError> {
     let text = fs::read(path).map_err(|error| {
+        let step = match error.kind() {
+            io::ErrorKind::IsADirectory => "read",
+            _ => "open",
+        };
         CliError::new(format!(
-            "must pass a container spec json file for custom profile: open {}: {}",
+            "must pass a container spec json file for custom profile: {step} {}: {}",
             path.display(),
             kubectls_words(&error)
         ))
@@ -154,22 +158,36 @@ fn kubectls_words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file or directory".into(),
         io::ErrorKind::PermissionDenied => "permission denied".into(),
+        io::ErrorKind::IsADirectory => "is a directory".into(),
         _ => error.to_string(),
     }
 }
 
-/// Reads all targets of the files; `-` is standard input.
+/// The namespace that was typed; an empty one is none.
+pub(crate) fn namespace(typed: &Option<String>) -> Option<&str> {
+    typed.as_deref().filter(|namespace| !namespace.is_empty())
+}
+
+/// Reads all targets of the files; `-` is standard input, and a folder stands for the files in it.
 pub(crate) fn file_targets(files: &[PathBuf], namespace: Option<&str>) -> Result<Vec<Target>, CliError> {
     let mut targets = Vec::new();
+    let mut all = Vec::new();
     for file in files {
+        if file.is_dir() {
+            all.extend(files_of(file)?);
+        } else {
+            all.push(file.clone());
+        }
+    }
+    for file in &all {
         let name = file.display();
         let read =
             documents::read(&read_file(file)?).map_err(|error| CliError::new(format!("{name}: {error}")))?;
         if read.is_empty() {
-            return Err(CliError::new(format!("{name}: there is no object in it"))
-                .hint("kubectl get pod NAME -o yaml writes what is needed"));
+            return Err(CliError::new(format!("{name}: there is no object in it")).hint(WRITES_OBJECT));
         }
         for object in documents::flatten(read) {
+            check_kind(file, &object)?;
             let target = Target::new(object, namespace.unwrap_or("default"))
                 .map_err(|error| CliError::from(error).of(&name.to_string()))?;
             check_namespace(&target, namespace)?;
@@ -177,6 +195,52 @@ pub(crate) fn file_targets(files: &[PathBuf], namespace: Option<&str>) -> Result
         }
     }
     Ok(targets)
+}
+
+const WRITES_OBJECT: &str = "kubectl get pod NAME -o yaml writes what is needed";
+
+/// The files of a folder that kubectl reads: those whose name says that they hold objects, by name.
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let failed = |error: io::Error| CliError::new(format!("cannot read {}: {error}", folder.display()));
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let holds_objects = ["json", "yaml", "yml"]
+            .iter()
+            .any(|ending| path.extension() == Some(ending.as_ref()));
+        if holds_objects && path.is_file() {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(CliError::new(format!(
+            "error reading [{}]: recognized file extensions are [.json .yaml .yml]",
+            folder.display()
+        ))
+        .kubectls());
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// An object that does not say what it is is told from one of a kind that cannot be debugged.
+fn check_kind(file: &Path, object: &Value) -> Result<(), CliError> {
+    let Some(fields) = object.as_object() else {
+        return Err(
+            CliError::new(format!("{}: what stands in it is no object", file.display())).hint(WRITES_OBJECT),
+        );
+    };
+    for (field, name) in [("kind", "Kind"), ("apiVersion", "apiVersion")] {
+        if fields.get(field).is_none_or(|value| *value == "") {
+            let shown: String = object.to_string().chars().take(1000).collect();
+            let file = file.display().to_string();
+            return Err(CliError::new(format!(
+                "unable to decode {file:?}: Object '{name}' is missing in '{shown}'"
+            ))
+            .kubectls());
+        }
+    }
+    Ok(())
 }
 
 /// Reads a whole file of a sensible size; `-` is standard input.

@@ -247,6 +247,7 @@ impl From<SessionError> for CliError {
                 })
                 .hint("--pod-running-timeout sets how long to wait"),
             SessionError::Cluster(error) => error.into(),
+            SessionError::Output(error) => Self::output(message, &error),
             SessionError::Gone(_) => {
                 Self::new(message).hint("if a workload owns it, debug the pod that takes its place")
             }

@@ -90,7 +90,11 @@ pub(crate) struct RawMode {
 
 impl RawMode {
     /// Gives every key to the program, as it is typed.
-    pub(crate) fn enter(guard: Option<Guard>) -> io::Result<Self> {
+    pub(crate) fn enter(mut guard: Option<Guard>) -> io::Result<Self> {
+        // A guard that looks only now would take raw mode for what the terminal was like before.
+        if let Some(guard) = &mut guard {
+            guard.wait_until_it_knows();
+        }
         let before = termios::tcgetattr(io::stdin())?;
         let mut raw = before.clone();
         raw.make_raw();
@@ -120,12 +124,19 @@ impl Guard {
         let mut child = Command::new(std::env::current_exe().ok()?)
             .arg(GUARD)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
             .ok()?;
         let line = child.stdin.take()?;
         Some(Self { child, line })
+    }
+
+    /// Waits until the guard has seen the terminal as it should be.
+    fn wait_until_it_knows(&mut self) {
+        if let Some(knows) = &mut self.child.stdout {
+            drop(knows.read(&mut [0]));
+        }
     }
 
     /// The terminal is right again.
@@ -142,6 +153,7 @@ pub(crate) fn guard() {
     let Ok(before) = termios::tcgetattr(&terminal) else {
         return;
     };
+    drop(io::stdout().write_all(b"!").and_then(|()| io::stdout().flush()));
     let mut said = Vec::new();
     drop(io::stdin().lock().read_to_end(&mut said));
     if said.is_empty() {

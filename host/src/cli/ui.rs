@@ -14,7 +14,7 @@ pub(crate) fn output(text: &str) -> Result<(), CliError> {
     stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
-        .map_err(|error| CliError::new(format!("cannot write to stdout: {error}")))
+        .map_err(|error| CliError::output(format!("cannot write to stdout: {error}"), &error))
 }
 
 /// Writes bytes of a debugged program, right away.

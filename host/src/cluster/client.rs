@@ -24,6 +24,16 @@ const USER_AGENT: &str = concat!("trocar/", env!("CARGO_PKG_VERSION"));
 /// The largest answer that is read, in bytes. A list of ten thousand pods is about half of it.
 const LARGEST_ANSWER: usize = 256 << 20;
 
+/// How long to wait before a busy server is asked again, where it does not say.
+const BUSY_PAUSES: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_millis(900),
+];
+
+/// How long to wait at the most, whatever the server says.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
 /// One request, for whoever wants to see them all.
 #[derive(Clone, Debug)]
 pub struct RequestTrace<'a> {
@@ -63,7 +73,9 @@ impl Cluster {
     ///
     /// # Errors
     /// Fails when the certificates or credentials of the configuration cannot be used.
-    pub fn new(config: ClusterConfig) -> Result<Self, ClusterError> {
+    pub fn new(mut config: ClusterConfig) -> Result<Self, ClusterError> {
+        // The library would try for minutes without a word, and writes again that may have been carried out.
+        config.kube.default_retry = false;
         let server = config.kube.cluster_url.to_string();
         let server = server.trim_end_matches('/').to_owned();
         let client =
@@ -177,10 +189,7 @@ impl Cluster {
         body: Option<(&'static str, &Value)>,
     ) -> Result<Value, ClusterError> {
         let exchange = async {
-            let response = self.send(action, method, path, body).await?;
-            if !response.status().is_success() {
-                return Err(self.refused(action, response).await);
-            }
+            let response = self.answer(action, method, path, body).await?;
             let text = collect(action, response.into_body()).await?;
             serde_json::from_slice(&text).map_err(|error| ClusterError::Answer {
                 action: action.clone(),
@@ -195,6 +204,34 @@ impl Cluster {
                     after,
                 })
             }),
+        }
+    }
+
+    /// Sends until the server has time to answer: a request that it did not look at yet may be sent again.
+    async fn answer(
+        &self,
+        action: &Action,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, &Value)>,
+    ) -> Result<Response<Body>, ClusterError> {
+        let is_read = method == Method::GET;
+        let mut pauses = BUSY_PAUSES.into_iter();
+        loop {
+            let response = self.send(action, method.clone(), path, body).await?;
+            if response.status().is_success() {
+                return Ok(response);
+            }
+            let code = response.status().as_u16();
+            let may_repeat = code == 429 || is_read && matches!(code, 503 | 504);
+            let pause = pauses.next().filter(|_| may_repeat);
+            let Some(pause) = pause else {
+                return Err(self.refused(action, response).await);
+            };
+            let wanted = response.headers().get(header::RETRY_AFTER);
+            let wanted = wanted.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+            let wanted = wanted.map_or(pause, Duration::from_secs);
+            tokio::time::sleep(wanted.min(LONGEST_PAUSE)).await;
         }
     }
 
@@ -313,7 +350,8 @@ fn causes(error: &dyn std::error::Error) -> String {
         texts.push(text);
         next = error.source();
     }
-    texts.retain(|text| !text.is_empty());
+    // Which part of the library it was helps nobody.
+    texts.retain(|text| !text.is_empty() && text != "ServiceError" && !text.starts_with("client error ("));
     plain(&texts.join(": "))
 }
 
@@ -332,7 +370,7 @@ fn path(action: &Action) -> String {
     for part in [action.name.as_str(), action.subresource] {
         if !part.is_empty() {
             path.push('/');
-            path.push_str(&escaped(part));
+            path.push_str(&escaped_segment(part));
         }
     }
     path
@@ -347,7 +385,11 @@ fn collection(action: &Action) -> String {
     };
     match &action.namespace {
         Some(namespace) if kind.is_namespaced() => {
-            format!("{root}/namespaces/{}/{}", escaped(namespace), kind.resource())
+            format!(
+                "{root}/namespaces/{}/{}",
+                escaped_segment(namespace),
+                kind.resource()
+            )
         }
         _ => format!("{root}/{}", kind.resource()),
     }
@@ -363,18 +405,28 @@ fn with_query(mut path: String, query: &[(&str, &str)]) -> String {
     path
 }
 
-/// Percent-encodes all but the unreserved characters (RFC 3986): what was typed must not become another path.
+/// Percent-encodes what would end the value of a query.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
+    percent_encoded(text, b"")
+}
+
+/// Percent-encodes what would end a segment of a path: what was typed must not become another path.
+fn escaped_segment(text: &str) -> String {
+    percent_encoded(text, b"$&+,:;=@")
+}
+
+/// Percent-encodes all but the unreserved characters (RFC 3986) and some others.
+fn percent_encoded(text: &str, kept: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                escaped.push(char::from(byte))
-            }
-            other => escaped.push_str(&format!("%{other:02X}")),
+        let is_unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        if is_unreserved || kept.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
         }
     }
-    escaped
+    encoded
 }
 
 #[cfg(test)]

@@ -152,6 +152,9 @@ impl ClusterError {
             Self::Unreachable { .. } => vec![
                 "is the cluster up, and is this the right context? kubectl config get-contexts lists them".into(),
             ],
+            Self::Untrusted { reason, .. } if reason.contains("InvalidContentType") => vec![
+                "whoever answers there does not speak TLS: is the address in the kubeconfig right?".into(),
+            ],
             Self::Untrusted { .. } => vec![
                 "the cluster's certificate authority belongs into certificate-authority-data of the kubeconfig".into(),
             ],

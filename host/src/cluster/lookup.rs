@@ -72,6 +72,9 @@ pub async fn lookup(
     {
         Ok(object) => object,
         Err(error) if error.code() == Some(404) => {
+            if let Some(error) = missing_namespace(cluster, reference.kind, namespace).await {
+                return Err(error.into());
+            }
             let nearest = nearest(cluster, reference, namespace).await;
             return Err(LookupError::NotFound { error, nearest });
         }
@@ -124,6 +127,17 @@ pub async fn select(cluster: &Cluster, selector: &str, namespace: &str) -> Resul
         })
     });
     found.collect()
+}
+
+/// Where nothing is found it may be the namespace that is not there, which is the better thing to say.
+async fn missing_namespace(cluster: &Cluster, kind: Kind, namespace: &str) -> Option<ClusterError> {
+    if !kind.is_namespaced() || namespace == "default" {
+        return None;
+    }
+    let answer = cluster
+        .get(&action("get", Kind::Namespace, namespace, namespace))
+        .await;
+    answer.err().filter(|error| error.code() == Some(404))
 }
 
 fn action(verb: &'static str, kind: Kind, namespace: &str, name: &str) -> Action {

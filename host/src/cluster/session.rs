@@ -118,7 +118,7 @@ pub enum SessionError {
         events: Vec<String>,
     },
     /// The container did not start in time.
-    #[error("container {container:?} of pod {pod:?} did not start within {} s: {state}", after.as_secs())]
+    #[error("container {container:?} of pod {pod:?} did not start within {} s: {state}", after.as_secs_f32())]
     TimedOut {
         /// The pod.
         pod: String,

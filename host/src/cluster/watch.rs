@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{
     client::Cluster,
@@ -34,6 +35,8 @@ pub(super) struct Watch {
     pause: Duration,
     /// Watching is forbidden, so the object is read again and again.
     polls: bool,
+    /// When the object is read next. Waiting for it may be called off and begun again.
+    next_poll: Instant,
     /// Since when nothing but failures came: what the last one was.
     pub(super) trouble: Option<ClusterError>,
 }
@@ -49,6 +52,7 @@ impl Watch {
             lines: None,
             pause: PAUSES.0,
             polls: false,
+            next_poll: Instant::now(),
             trouble: None,
         }
     }
@@ -58,8 +62,10 @@ impl Watch {
     pub(super) async fn change(&mut self) -> Result<Change, ClusterError> {
         loop {
             if self.polls {
-                tokio::time::sleep(POLL).await;
-                return self.read_again().await;
+                tokio::time::sleep_until(self.next_poll).await;
+                let change = self.read_again().await;
+                self.next_poll = Instant::now() + POLL;
+                return change;
             }
             match self.next().await {
                 Ok(Some(change)) => {

@@ -14,11 +14,7 @@ use super::{
     file::{ConfigFile, PluginEntry},
     parse_duration,
 };
-use crate::{
-    documents,
-    plugin::{defaults, is_label},
-    request, strict,
-};
+use crate::{documents, plugin::defaults, request, strict, target::is_label};
 
 /// How deep files may include files.
 const DEEPEST: usize = 8;

@@ -11,10 +11,7 @@ use trocar_sdk::{
 };
 
 use super::{Deletion, Step, container_name};
-use crate::{
-    plugin::is_label,
-    target::{Target, TargetKind, is_subdomain},
-};
+use crate::target::{Target, TargetKind, is_label, is_subdomain};
 
 /// The most steps that a plan may have.
 const MOST_STEPS: usize = 8;

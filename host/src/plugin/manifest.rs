@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{strict, wasm::plain};
+use crate::{strict, target::is_label, wasm::plain};
 
 /// The name of the custom section that holds the manifest.
 pub const SECTION: &str = "trocar:manifest";
@@ -214,13 +214,4 @@ impl PluginManifest {
     pub fn asks_for(&self, capability: &str) -> bool {
         self.capabilities.iter().any(|asked| asked.name == capability)
     }
-}
-
-/// A DNS label (RFC 1123), which also is what a pod or container may be named.
-pub(crate) fn is_label(name: &str) -> bool {
-    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    (1..=63).contains(&name.len())
-        && name.bytes().all(|byte| letter(byte) || byte == b'-')
-        && name.bytes().next().is_some_and(letter)
-        && name.bytes().last().is_some_and(letter)
 }

@@ -19,7 +19,6 @@ use crate::{
     wasm::{Blame, Code, Inspected, Limits, Loaded, WasmError, check_encoding, check_size, inspect},
 };
 
-pub(crate) use manifest::is_label;
 pub use manifest::{
     ABI, CapabilityRequest, KindScope, PluginFlag, PluginManifest, PluginRule, PluginType,
     SECTION as MANIFEST_SECTION,

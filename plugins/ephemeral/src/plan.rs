@@ -1,7 +1,7 @@
 //! From a pod and options to a plan with one ephemeral container. Pure.
 
 use trocar_sdk::{
-    DebugOptions, Diagnostic, Failure, Plan, Pod, Request, custom, names,
+    DebugOptions, Diagnostic, Failure, Object, Plan, Pod, Request, custom, names,
     plan::{debug_container, non_root_warning},
     profile::apply_to_ephemeral,
 };
@@ -9,8 +9,8 @@ use trocar_sdk::{
 /// Plans an ephemeral container for a pod, as `kubectl debug POD --image=…` does.
 ///
 /// # Errors
-/// Fails when the target is not a pod, when the name of the container is taken, and when `--target` names no
-/// container of the pod.
+/// Fails when the target is not a pod, when the name of the container is taken, when `--target` names no container of the
+/// pod, and when `--custom` sets what an ephemeral container cannot have.
 pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     let options = &request.options;
     let pod = request.target.into_pod()?;
@@ -33,6 +33,7 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     apply_to_ephemeral(options.profile, &mut container);
     if let Some(custom) = &options.custom {
         custom::merge(&mut container, custom);
+        check_fields(&container)?;
     }
     notes.extend(non_root_warning(&pod, &container));
     let mut plan = Plan::ephemeral_container(container);
@@ -55,6 +56,37 @@ fn unused(pod: &Pod, name: &str) -> Result<String, Failure> {
             "pod {:?} already has a container named {name:?}; the names taken are {}",
             pod.name(),
             names::list(pod.container_names())
+        ),
+    ))
+}
+
+/// What a container may have and an ephemeral container may not.
+///
+/// Source: `allowedEphemeralContainerFields` in Kubernetes' validation.
+const NOT_EPHEMERAL: [&str; 8] = [
+    "ports",
+    "resources",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "restartPolicy",
+    "restartPolicyRules",
+    "resizePolicy",
+];
+
+fn check_fields(container: &Object) -> Result<(), Failure> {
+    let refused: Vec<&str> = NOT_EPHEMERAL
+        .into_iter()
+        .filter(|field| container.contains_key(*field))
+        .collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::invalid_request(
+        "custom-not-ephemeral",
+        format!(
+            "--custom sets {}, which an ephemeral container cannot have; a copy of the pod can (--copy-to=NAME)",
+            names::list(refused)
         ),
     ))
 }

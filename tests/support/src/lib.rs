@@ -1,1 +1,20 @@
-//! What tests share: a program under test in an environment of its own, and API servers that misbehave on demand.
+//! What tests share: a program under test in an environment of its own, on pipes or on a terminal, and an API server that
+//! misbehaves on demand.
+//!
+//! Waiting here is always for something that happens, with a bound that only a hang reaches. Nothing sleeps.
+
+pub mod api;
+mod environment;
+mod gathered;
+mod process;
+pub mod pty;
+
+pub use api::{Answer, FakeApiServer, Fault, Gate, Program, RecordedRequest};
+pub use environment::{CommandOutput, TestEnv, kubeconfig};
+pub use process::Running;
+pub use pty::Terminal;
+
+use std::time::Duration;
+
+/// How long anything may take that a test waits for. Only what hangs takes so long.
+pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -119,12 +119,14 @@ impl<'a> Debug<'a> {
         config: &'a Config,
     ) -> Result<ExitCode, CliError> {
         let references = references(&args.targets)?;
-        let files = resolve::file_targets(&args.debug.filename, args.namespace.as_deref())?;
+        let files = resolve::file_targets(&args.debug.filename, resolve::namespace(&args.namespace))?;
         let options = &request.options;
         let flags = SessionFlags::new(args, options.stdin, options.tty)?;
         let reason = resolve::reason(args.policy.reason.as_deref())?;
         let connection = connect::connect(&args.connection, args.plugin.verbose.0).await?;
-        let namespace = args.namespace.clone().unwrap_or(connection.namespace.clone());
+        let namespace = resolve::namespace(&args.namespace)
+            .unwrap_or(&connection.namespace)
+            .to_owned();
         let planner = Planner::new(&args.plugin, &args.policy, config, None)?;
         let asks_who = planner.has_policies() || !config.audit.is_empty();
         let context = resolve::context(Some(&namespace), args.suffix.as_deref())?;

@@ -26,10 +26,11 @@ pub(crate) fn run(args: PlanArgs) -> Result<(), CliError> {
     let own_strategy = args.plugin.strategy.is_some() || config.defaults.strategy.is_some();
     let files = args.debug.filename.len();
     let request = resolve::request(&args.debug, &config.defaults, files, own_strategy)?;
-    let targets = resolve::file_targets(&args.debug.filename, args.namespace.as_deref())?;
+    let namespace = resolve::namespace(&args.namespace);
+    let targets = resolve::file_targets(&args.debug.filename, namespace)?;
     let quiet = args.debug.quiet.map(|switch| switch.0).or(config.defaults.quiet);
     let mut planner = Planner::new(&args.plugin, &args.policy, &config, None)?;
-    let context = resolve::context(args.namespace.as_deref(), args.suffix.as_deref())?;
+    let context = resolve::context(namespace, args.suffix.as_deref())?;
     let actor = actor(&args)?;
 
     let mut plans: Vec<(DebugPlan, Target)> = Vec::with_capacity(targets.len());

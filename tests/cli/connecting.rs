@@ -1,0 +1,250 @@
+//! Reaching a cluster: kubeconfig, context, credentials, and servers that are not what they should be.
+
+use trocar_test_support::{Answer, Fault, TestEnv, kubeconfig};
+
+use crate::{TROCAR, check, check_at, offline, online, pod};
+
+const DEBUG: &str = "debug web-0 --image=busybox:1.36 -c dbg";
+
+#[test]
+fn no_kubeconfig() {
+    check(
+        &offline().run(DEBUG),
+        r"--- stderr ---
+error: there is no kubeconfig, so it is not known which cluster to talk to
+hint: set KUBECONFIG, or pass --kubeconfig=FILE; trocar plan works without a cluster
+--- exit code 125 ---
+",
+    );
+}
+
+#[test]
+fn a_kubeconfig_that_cannot_be_used() {
+    let mut env = offline();
+    check(
+        &env.run(&format!("{DEBUG} --kubeconfig=nofile")),
+        r"--- stderr ---
+error: the kubeconfig cannot be used: cannot read nofile: No such file or directory (os error 2)
+--- exit code 125 ---
+",
+    );
+    let file = env.write("kubeconfig", "users:\n- name: x\n  token: [secret\n");
+    env.set("KUBECONFIG", &file.display().to_string());
+    check(
+        &env.run(DEBUG),
+        r"--- stderr ---
+error: the kubeconfig cannot be used: it is not valid YAML at line 3, column 10
+--- exit code 125 ---
+",
+    );
+    env.write("kubeconfig", "apiVersion: v1\nkind: Config\n");
+    check(
+        &env.run(DEBUG),
+        r"--- stderr ---
+error: the kubeconfig cannot be used: it names no current context
+--- exit code 125 ---
+",
+    );
+}
+
+#[test]
+fn an_unknown_context() {
+    let (env, server) = online([pod("web-0")]);
+    check(
+        &env.run(&format!("{DEBUG} --context=prod")),
+        r#"--- stderr ---
+error: the kubeconfig cannot be used: there is no context "prod"
+hint: --context chooses one of test
+--- exit code 125 ---
+"#,
+    );
+    assert_eq!(server.request_lines(), [""; 0]);
+    assert_eq!(env.run(&format!("{DEBUG} --context=test")).code, 0);
+}
+
+#[test]
+fn expired_credentials() {
+    let (env, server) = online([pod("web-0")]);
+    server.inject(Fault::new("GET", "/pods/web-0", Answer::unauthorized()));
+    check(
+        &env.run(DEBUG),
+        r"--- stderr ---
+error: You must be logged in to the server (Unauthorized)
+hint: the credentials in the kubeconfig are missing or expired: log in again
+--- exit code 125 ---
+",
+    );
+}
+
+#[test]
+fn nobody_there() {
+    let (env, server) = online([pod("web-0")]);
+    let port = server.port().to_string();
+    drop(server);
+    let mut output = env.run(DEBUG);
+    output.stderr = output.stderr.replace(&port, "PORT");
+    check(
+        &output,
+        r"--- stderr ---
+The connection to the server http://127.0.0.1:PORT was refused - did you specify the right host or port?
+hint: is the cluster up, and is this the right context? kubectl config get-contexts lists them
+--- exit code 125 ---
+",
+    );
+}
+
+#[test]
+fn a_plain_server_behind_a_secure_address() {
+    let (_, server) = online([pod("web-0")]);
+    let env = TestEnv::with_server(TROCAR, &server.url().replace("http:", "https:"));
+    check_at(
+        &env.run(DEBUG),
+        &server,
+        r"--- stderr ---
+Unable to connect to the server: received corrupt message of type InvalidContentType
+hint: whoever answers there does not speak TLS: is the address in the kubeconfig right?
+--- exit code 125 ---
+",
+    );
+}
+
+#[test]
+fn credentials_of_a_program_that_is_not_there() {
+    let (env, server) = online([pod("web-0")]);
+    let mut config = kubeconfig(&server.url());
+    config["users"][0]["user"] = serde_json::json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1",
+        "command": "no-such-login-tool", "interactiveMode": "Never"}});
+    env.write("kubeconfig", &config.to_string());
+    check(
+        &env.run(DEBUG),
+        r"--- stderr ---
+error: no credentials for the server: auth error: unable to run auth exec: No such file or directory (os error 2)
+hint: log in again with the tool that your kubeconfig names
+--- exit code 125 ---
+",
+    );
+}
+
+#[test]
+fn answers_that_make_no_sense() {
+    for (answer, wanted) in [
+        (
+            Answer::text(200, "{\"kind\": \"Po"),
+            r#"--- stderr ---
+error: the server's answer makes no sense: get pods "web-0" in namespace "default": EOF while parsing a string at line 1 column 12
+--- exit code 125 ---
+"#,
+        ),
+        (
+            Answer::text(502, "<html>bad gateway</html>"),
+            r"--- stderr ---
+Error from server: <html>bad gateway</html>
+hint: the server is busy or restarting: try again in a moment
+--- exit code 125 ---
+",
+        ),
+        (
+            Answer::Half,
+            r#"--- stderr ---
+error: the connection broke: get pods "web-0" in namespace "default": error reading a body from connection: end of file before message length reached
+--- exit code 125 ---
+"#,
+        ),
+        (
+            Answer::Cut,
+            r#"--- stderr ---
+error: the connection broke: get pods "web-0" in namespace "default": connection closed before message completed
+--- exit code 125 ---
+"#,
+        ),
+    ] {
+        let (env, server) = online([pod("web-0")]);
+        server.inject(Fault::new("GET", "/pods/web-0", answer));
+        check_at(&env.run(DEBUG), &server, wanted);
+        assert!(server.writes().is_empty());
+    }
+}
+
+#[test]
+fn a_busy_server_is_said_before_anything_is_written() {
+    for (answer, wanted) in [
+        (
+            Answer::too_many_requests(1),
+            r"--- stderr ---
+Error from server (TooManyRequests): too many requests, please try again later
+hint: the server is busy or restarting: try again in a moment
+--- exit code 125 ---
+",
+        ),
+        (
+            Answer::unavailable(),
+            r"--- stderr ---
+Error from server (ServiceUnavailable): apiserver is shutting down
+hint: the server is busy or restarting: try again in a moment
+--- exit code 125 ---
+",
+        ),
+    ] {
+        let (env, server) = online([pod("web-0")]);
+        server.inject(Fault::new("GET", "/pods/web-0", answer));
+        check(&env.run(DEBUG), wanted);
+        assert!(server.writes().is_empty());
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_come() {
+    let (env, server) = online([pod("web-0")]);
+    let gate = trocar_test_support::Gate::new();
+    server.inject(Fault::new("GET", "/pods/web-0", Answer::After(gate.clone())));
+    check(
+        &env.run(&format!("{DEBUG} --request-timeout=200ms")),
+        r#"--- stderr ---
+error: the server did not answer within 0.2 s: get pods "web-0" in namespace "default"
+hint: --request-timeout sets how long to wait
+--- exit code 125 ---
+"#,
+    );
+    gate.open();
+    check(
+        &env.run(&format!("{DEBUG} --request-timeout=soon")),
+        r#"--- stderr ---
+error: invalid argument "soon" for "--request-timeout" flag: it is no duration
+hint: durations are written like 30s, 5m or 1h30m
+--- exit code 125 ---
+"#,
+    );
+}
+
+#[test]
+fn impersonation_is_passed_on() {
+    let (env, server) = online([pod("web-0")]);
+    let output = env.run(&format!("{DEBUG} --as=jane --as-group=ops --as-group=dev"));
+    check(&output, "");
+    for request in server.requests() {
+        assert_eq!(request.headers["impersonate-user"], "jane");
+    }
+    check(
+        &env.run(&format!("{DEBUG} --as-group=ops")),
+        r"--- stderr ---
+error: --as-group needs --as
+--- exit code 125 ---
+",
+    );
+}
+
+#[test]
+fn every_request_is_shown_on_demand() {
+    let (env, _server) = online([pod("web-0")]);
+    let output = env.run(&format!("{DEBUG} -v 6"));
+    let lines: Vec<&str> = output.stderr.lines().collect();
+    assert!(
+        lines[0].starts_with("GET /api/v1/namespaces/default/pods/web-0 200 in "),
+        "{output}"
+    );
+    assert!(
+        lines[1].starts_with("PATCH /api/v1/namespaces/default/pods/web-0/ephemeralcontainers"),
+        "{output}"
+    );
+    assert_eq!(lines.len(), 2);
+}

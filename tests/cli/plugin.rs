@@ -1,0 +1,155 @@
+//! `trocar plugin`: list, inspect, build and pack.
+
+use crate::{check, offline};
+
+#[test]
+fn the_default_plugins_as_a_table_and_as_names() {
+    check(
+        &offline().run("plugin list"),
+        r"NAME                TYPE       VERSION   CAPABILITIES   SUMMARY
+approved-images     policy     0.1.0     none           Lets only approved images into a debug, and takes them from a mirror
+copy                strategy   0.1.0     none           Creates a copy of a pod to debug
+ephemeral           strategy   0.1.0     none           Adds an ephemeral container to a running pod
+node                strategy   0.1.0     none           Creates a pod on a node, with its namespaces and file system as the profile says
+privilege-ceiling   policy     0.1.0     none           Bounds what a debug may do, by Pod Security level, profile and single rights
+protected-targets   policy     0.1.0     none           Keeps namespaces, labelled objects and nodes from being debugged, with exceptions
+require-reason      policy     0.1.0     none           Asks everybody who debugs for a reason, such as a ticket
+session-limits      policy     0.1.0     none           Bounds how long, how often and with how many resources somebody debugs
+",
+    );
+    check(
+        &offline().run("plugin list -o name"),
+        r"approved-images
+copy
+ephemeral
+node
+privilege-ceiling
+protected-targets
+require-reason
+session-limits
+",
+    );
+}
+
+#[test]
+fn the_list_as_json_has_what_inspect_has() {
+    let env = offline();
+    let list: serde_json::Value = serde_json::from_str(&env.run("plugin list -o json").stdout).unwrap();
+    for item in list["items"].as_array().unwrap() {
+        let name = item["manifest"]["name"].as_str().unwrap();
+        let inspected = env.run(&format!("plugin inspect {name} -o json")).stdout;
+        let inspected: serde_json::Value = serde_json::from_str(&inspected).unwrap();
+        assert_eq!(*item, inspected);
+        assert!(item["digest"].as_str().unwrap().starts_with("sha256:"));
+        for import in item["imports"].as_array().unwrap() {
+            let own = import.as_str().unwrap().starts_with("trocar:plugin/");
+            assert!(own, "a default plugin imports nothing of the system: {import}");
+        }
+    }
+}
+
+#[test]
+fn a_default_plugin_is_inspected() {
+    let output = offline().run("plugin inspect ephemeral");
+    for line in ["source: default", "name: ephemeral", "time: 1s"] {
+        assert!(output.stdout.contains(line), "{line:?} is not in\n{output}");
+    }
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn what_is_no_plugin_is_refused() {
+    let env = offline();
+    env.write("text.wasm", "not WebAssembly");
+    env.write_bytes("module.wasm", b"\0asm\x01\0\0\0");
+    check(
+        &env.run("plugin inspect ephemral"),
+        r#"--- stderr ---
+error: there is no plugin named "ephemral"; the default plugins are approved-images, copy, ephemeral, node, privilege-ceiling, protected-targets, require-reason, session-limits
+hint: a plugin from a file is named by its path: ./NAME.wasm
+--- exit code 1 ---
+"#,
+    );
+    check(
+        &env.run("plugin inspect ./none.wasm"),
+        r"--- stderr ---
+error: cannot read the plugin ./none.wasm: No such file or directory (os error 2)
+hint: trocar plugin list shows the plugins that need no file
+--- exit code 1 ---
+",
+    );
+    check(
+        &env.run("plugin inspect ./text.wasm"),
+        r#"--- stderr ---
+error: plugin "./text.wasm": this is not a WebAssembly component: it does not start as one
+hint: a plugin is the .wasm file that trocar plugin build or trocar plugin pack writes
+--- exit code 1 ---
+"#,
+    );
+    check(
+        &env.run("plugin inspect ./module.wasm"),
+        r#"--- stderr ---
+error: plugin "./module.wasm": this is a core WebAssembly module, not a component
+hint: make it a component: trocar plugin pack MODULE.wasm --manifest plugin.yaml
+--- exit code 1 ---
+"#,
+    );
+}
+
+#[test]
+fn packing_needs_a_manifest_and_a_module() {
+    let env = offline();
+    env.write_bytes("module.wasm", b"\0asm\x01\0\0\0");
+    check(
+        &env.run("plugin pack none.wasm"),
+        r"--- stderr ---
+error: cannot read none.wasm: No such file or directory (os error 2)
+--- exit code 1 ---
+",
+    );
+    check(
+        &env.run("plugin pack module.wasm"),
+        r"--- stderr ---
+error: cannot read plugin.yaml: No such file or directory (os error 2)
+--- exit code 1 ---
+",
+    );
+    env.write("plugin.yaml", "name: [\n");
+    check(
+        &env.run("plugin pack module.wasm"),
+        r"--- stderr ---
+error: module.wasm: the manifest: line 1, column 7: unclosed bracket '['
+--- exit code 1 ---
+",
+    );
+    env.write("plugin.yaml", "nmae: mine\n");
+    check(
+        &env.run("plugin pack module.wasm"),
+        r#"--- stderr ---
+error: module.wasm: the manifest: nmae: unknown field; did you mean "name"?
+--- exit code 1 ---
+"#,
+    );
+}
+
+#[test]
+fn building_needs_a_crate() {
+    check(
+        &offline().run("plugin build nowhere"),
+        r"--- stderr ---
+error: cannot read nowhere/plugin.yaml: No such file or directory (os error 2)
+hint: every plugin has a plugin.yaml beside its Cargo.toml; docs/guide.md shows one
+--- exit code 1 ---
+",
+    );
+}
+
+#[test]
+fn no_verb_is_an_invitation() {
+    let output = offline().run("plugin");
+    assert_eq!(output.code, 2);
+    assert!(
+        output.stderr.contains("Usage: trocar plugin <COMMAND>"),
+        "{output}"
+    );
+}

@@ -1,0 +1,528 @@
+//! Being with a program until it ends: its output once and in order, its exit code, and why there is none.
+//!
+//! The kubelet is played by the test, so that faults come when they are wanted.
+
+use serde_json::{Value, json};
+use trocar_test_support::{Answer, FakeApiServer, Fault, Gate, Program, Running, TestEnv};
+
+use crate::{check, online, pod};
+
+const DEBUG: &str = "debug web-0 --image=busybox:1.36 -c dbg --attach";
+
+/// What is said at the end of a session with an ephemeral container.
+const STAYS: &str = "--- stderr ---\nContainer dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove \
+                     ephemeral containers.\n";
+
+fn begin(flags: &str) -> (TestEnv, FakeApiServer, Program, Running) {
+    let (env, server) = online([pod("web-0")]);
+    let program = server.program("web-0", "dbg");
+    let running = env.start(&format!("{DEBUG} {flags}"));
+    (env, server, program, running)
+}
+
+#[test]
+fn output_before_the_attach_comes_from_the_log_and_the_exit_code_is_ours() {
+    let (_env, _server, program, running) = begin("-- count");
+    program.writes_unheard("1\n2\n");
+    program.starts();
+    program.is_attached(1);
+    program.writes("3\n");
+    program.exits(3);
+    check(
+        &running.finish(),
+        &format!("1\n2\n3\n{STAYS}--- exit code 3 ---\n"),
+    );
+}
+
+#[test]
+fn a_program_that_has_ended_before_anybody_came_is_shown_whole() {
+    let (_env, _server, program, running) = begin("");
+    program.starts_unnoticed();
+    program.writes("all\n");
+    program.exits(0);
+    check(&running.finish(), &format!("all\n{STAYS}"));
+}
+
+#[test]
+fn output_without_a_last_line_end_is_whole() {
+    let (_env, _server, program, running) = begin("");
+    program.starts();
+    program.is_attached(1);
+    program.writes("no end");
+    program.exits(0);
+    let output = running.finish();
+    assert_eq!((output.stdout.as_str(), output.code), ("no end", 0), "{output}");
+}
+
+#[test]
+fn the_two_streams_are_kept_apart() {
+    let (env, server) = online([pod("web-0")]);
+    // The log, which mixes them, comes later than the attach, as it does from a kubelet.
+    let log = Gate::new();
+    server.inject(Fault::new("GET", "/log", Answer::After(log.clone())));
+    let program = server.program("web-0", "dbg");
+    let running = env.start(DEBUG);
+    program.starts();
+    program.is_attached(1);
+    program.writes("out\n");
+    program.complains("err\n");
+    log.is_reached();
+    log.open();
+    running.stdout_until("out\n");
+    running.stderr_until("err\n");
+    program.exits(0);
+    let output = running.finish();
+    assert_eq!((output.stdout.as_str(), output.code), ("out\n", 0), "{output}");
+}
+
+#[test]
+fn a_connection_that_is_cut_loses_nothing() {
+    let (_env, _server, program, running) = begin("");
+    program.starts();
+    program.is_attached(1);
+    program.writes("one\n");
+    running.stdout_until("one\n");
+    program.attach_is_cut();
+    program.writes("two\n");
+    program.is_attached(2);
+    program.writes("three\n");
+    program.exits(0);
+    check(&running.finish(), &format!("one\ntwo\nthree\n{STAYS}"));
+}
+
+#[test]
+fn a_frame_that_is_cut_in_the_middle_is_shown_once() {
+    let (_env, _server, program, running) = begin("");
+    program.starts();
+    program.is_attached(1);
+    program.writes("one\n");
+    running.stdout_until("one\n");
+    program.attach_is_cut_within("two, of which only a part arrives\n");
+    program.is_attached(2);
+    program.writes("three\n");
+    program.exits(0);
+    check(
+        &running.finish(),
+        &format!("one\ntwo, of which only a part arrives\nthree\n{STAYS}"),
+    );
+}
+
+#[test]
+fn a_log_that_is_cut_is_read_again() {
+    let (_env, _server, program, running) = begin("");
+    program.writes_unheard("early\n");
+    program.starts();
+    program.log_is_read(1);
+    program.log_is_cut();
+    program.is_attached(1);
+    program.writes("late\n");
+    program.exits(0);
+    check(&running.finish(), &format!("early\nlate\n{STAYS}"));
+}
+
+#[test]
+fn a_server_that_restarts_is_waited_for() {
+    let (_env, server, program, running) = begin("");
+    program.starts();
+    program.is_attached(1);
+    program.writes("before\n");
+    running.stdout_until("before\n");
+    server.goes_down();
+    program.attach_is_cut();
+    program.writes("meanwhile\n");
+    server.comes_up();
+    program.is_attached(2);
+    program.writes("after\n");
+    program.exits(0);
+    check(&running.finish(), &format!("before\nmeanwhile\nafter\n{STAYS}"));
+}
+
+#[test]
+fn input_reaches_the_program() {
+    let (_env, _server, program, mut running) = begin("-i -q");
+    program.starts();
+    running.write("hello\n");
+    program.reads_until("hello\n");
+    program.writes("hello to you\n");
+    program.exits(0);
+    let output = running.finish_with_open_stdin();
+    assert_eq!(
+        (output.stdout.as_str(), output.stderr.as_str(), output.code),
+        ("hello to you\n", "", 0)
+    );
+}
+
+#[test]
+fn whoever_may_not_attach_is_shown_the_log() {
+    let (env, server) = online([pod("web-0")]);
+    server.inject(Fault::new(
+        "GET",
+        "/attach",
+        Answer::forbidden("pods \"web-0\" is forbidden: no attach"),
+    ));
+    let program = server.program("web-0", "dbg");
+    let running = env.start(DEBUG);
+    program.starts();
+    program.writes("out\n");
+    program.log_is_read(1);
+    program.exits(4);
+    check(
+        &running.finish(),
+        r#"out
+--- stderr ---
+Warning: couldn't attach, showing the log instead: Error from server (Forbidden): pods "web-0" is forbidden: no attach
+Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
+--- exit code 4 ---
+"#,
+    );
+}
+
+#[test]
+fn whoever_may_not_read_the_log_is_told_what_is_missing() {
+    let (env, server) = online([pod("web-0")]);
+    server.inject(Fault::new(
+        "GET",
+        "/log",
+        Answer::forbidden("pods \"web-0\" is forbidden: no log"),
+    ));
+    let program = server.program("web-0", "dbg");
+    let running = env.start(DEBUG);
+    program.starts();
+    program.is_attached(1);
+    program.writes("out\n");
+    running.stdout_until("out\n");
+    program.exits(0);
+    check(
+        &running.finish(),
+        r#"out
+--- stderr ---
+Warning: the log may not be read, so what the program wrote before we attached is not shown: Error from server (Forbidden): pods "web-0" is forbidden: no log
+Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
+"#,
+    );
+}
+
+#[test]
+fn what_cannot_heal_is_said_at_once() {
+    for (reason, message, wanted) in [
+        (
+            "InvalidImageName",
+            "couldn't parse image name",
+            r#"--- stderr ---
+error: container "dbg" of pod "web-0" does not start: InvalidImageName: couldn't parse image name
+  Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
+  If it still runs, come back with: kubectl attach web-0 -c dbg -n default
+hint: --image must name an image
+--- exit code 125 ---
+"#,
+        ),
+        (
+            "CreateContainerConfigError",
+            "secret \"s\" not found",
+            r#"--- stderr ---
+error: container "dbg" of pod "web-0" does not start: CreateContainerConfigError: secret "s" not found
+  Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
+  If it still runs, come back with: kubectl attach web-0 -c dbg -n default
+hint: the container asks for what the pod does not have or may not do; trocar plan shows it, --profile and --custom change it
+--- exit code 125 ---
+"#,
+        ),
+        (
+            "ErrImageNeverPull",
+            "image is not present",
+            r#"--- stderr ---
+error: container "dbg" of pod "web-0" does not start: ErrImageNeverPull: image is not present
+  Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
+  If it still runs, come back with: kubectl attach web-0 -c dbg -n default
+hint: the image is not on the node, and --image-pull-policy=Never forbids to pull it
+--- exit code 125 ---
+"#,
+        ),
+    ] {
+        let (_env, _server, program, running) = begin("");
+        program.waits(reason, message);
+        check(&running.finish(), wanted);
+    }
+}
+
+#[test]
+fn a_command_that_does_not_exist_never_ran() {
+    let (_env, _server, program, running) = begin("-- nosuch");
+    program.starts_unnoticed();
+    program.exits_unnoticed();
+    program.status_says(&json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": "exec: \"nosuch\": not found"}}));
+    check(
+        &running.finish(),
+        r#"--- stderr ---
+error: container "dbg" of pod "web-0" does not start: StartError: exec: "nosuch": not found
+  Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
+  If it still runs, come back with: kubectl attach web-0 -c dbg -n default
+hint: is the command right? What stands after -- must be a program of the image
+--- exit code 125 ---
+"#,
+    );
+}
+
+#[test]
+fn an_image_that_cannot_be_pulled_is_given_up_with_the_events() {
+    let (_env, server, program, running) = begin("");
+    let uid = server.object("Pod", "default", "web-0").unwrap()["metadata"]["uid"].clone();
+    server.put(json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "default"}, "type": "Warning",
+        "reason": "Failed", "message": "no such host", "involvedObject": {"uid": uid, "fieldPath": "spec.ephemeralContainers{dbg}"}}));
+    program.waits("ImagePullBackOff", "Back-off pulling image \"busybox:1.36\"");
+    check(
+        &running.finish(),
+        r#"--- stderr ---
+error: container "dbg" of pod "web-0" does not start: ImagePullBackOff: Back-off pulling image "busybox:1.36"
+  event: Failed: no such host
+  Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
+  If it still runs, come back with: kubectl attach web-0 -c dbg -n default
+hint: is the name right, and may the node pull from there?
+--- exit code 125 ---
+"#,
+    );
+}
+
+#[test]
+fn a_container_that_does_not_start_in_time() {
+    let (_env, _server, program, running) = begin("--pod-running-timeout=300ms");
+    program.waits("ContainerCreating", "");
+    check(
+        &running.finish(),
+        r#"--- stderr ---
+error: container "dbg" of pod "web-0" did not start within 0.3 s: ContainerCreating
+  Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
+  If it still runs, come back with: kubectl attach web-0 -c dbg -n default
+hint: --pod-running-timeout sets how long to wait
+--- exit code 125 ---
+"#,
+    );
+}
+
+#[test]
+fn a_pod_that_is_deleted_while_waiting() {
+    let (_env, server, program, running) = begin("");
+    program.waits("ContainerCreating", "");
+    server.delete_pod("web-0");
+    check(
+        &running.finish(),
+        r#"--- stderr ---
+error: pod "web-0" was deleted
+  Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
+  If it still runs, come back with: kubectl attach web-0 -c dbg -n default
+hint: if a workload owns it, debug the pod that takes its place
+--- exit code 125 ---
+"#,
+    );
+}
+
+fn refused_before(change: impl Fn(&mut Value), wanted: &str) {
+    let mut unfit = pod("web-0");
+    change(&mut unfit);
+    let (env, server) = online([unfit]);
+    check(&env.run(DEBUG), wanted);
+    assert!(server.writes().is_empty());
+}
+
+#[test]
+fn nothing_is_written_into_a_pod_where_nothing_starts() {
+    refused_before(
+        |pod| pod["status"]["phase"] = json!("Succeeded"),
+        r"--- stderr ---
+error: pod/web-0: the pod has finished: its phase is Succeeded
+  nothing was changed
+hint: nothing starts in a finished pod; --copy-to=NAME debugs a copy of it
+--- exit code 125 ---
+",
+    );
+    refused_before(
+        |pod| pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"),
+        r"--- stderr ---
+error: pod/web-0: the pod is being deleted
+  nothing was changed
+hint: debug the pod that takes its place, or a copy with --copy-to=NAME
+--- exit code 125 ---
+",
+    );
+    refused_before(
+        |pod| pod["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"}),
+        r"--- stderr ---
+error: pod/web-0: the pod is a static pod: its kubelet never starts an ephemeral container in it
+  nothing was changed
+hint: --copy-to=NAME debugs a copy of it, or debug its node with node/NAME
+--- exit code 125 ---
+",
+    );
+}
+
+#[test]
+fn watches_that_fail_are_opened_again() {
+    for answer in [
+        Answer::expired_event(),
+        Answer::refusal(410, "Expired", "too old resource version"),
+        Answer::too_many_requests(1),
+        Answer::unavailable(),
+        Answer::text(200, "{\"type\": \"MODIFIED\", \"obj"),
+        Answer::Cut,
+    ] {
+        let (env, server) = online([pod("web-0")]);
+        server.inject(
+            Fault::new("GET", "/pods", answer)
+                .with_query("watch", "true")
+                .times(2),
+        );
+        let program = server.program("web-0", "dbg");
+        let running = env.start(DEBUG);
+        program.starts();
+        program.is_attached(1);
+        program.writes("here\n");
+        program.exits(0);
+        check(&running.finish(), &format!("here\n{STAYS}"));
+    }
+}
+
+#[test]
+fn whoever_may_not_watch_reads_again_and_again() {
+    let (env, server) = online([pod("web-0")]);
+    server.inject(Fault::new("GET", "/pods", Answer::forbidden("no watch")).with_query("watch", "true"));
+    let program = server.program("web-0", "dbg");
+    let running = env.start(DEBUG);
+    program.starts();
+    program.is_attached(1);
+    program.writes("here\n");
+    program.exits(5);
+    check(&running.finish(), &format!("here\n{STAYS}--- exit code 5 ---\n"));
+}
+
+#[test]
+fn a_reader_that_went_away_ends_the_session_quietly() {
+    let (env, server) = online([pod("web-0")]);
+    let program = server.program("web-0", "dbg");
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = env.command(DEBUG.split(' '));
+    command
+        .stdin(std::process::Stdio::null())
+        .stdout(writer)
+        .stderr(std::process::Stdio::piped());
+    let child = command.spawn().unwrap();
+    // The command holds the writing end as well.
+    drop(command);
+    drop(reader);
+    program.starts();
+    program.is_attached(1);
+    program.writes("nobody reads this\n");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(141));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.starts_with("Container dbg stays listed") && !said.contains("error"),
+        "{said}"
+    );
+}
+
+#[test]
+fn many_targets_end_in_a_table() {
+    let (env, server) = online([pod("a"), pod("b")]);
+    let running = env.start("debug a b --image=busybox:1.36 -c dbg --attach -q");
+    for (name, code) in [("a", 0), ("b", 7)] {
+        let program = server.program(name, "dbg");
+        program.starts();
+        program.is_attached(1);
+        program.writes(&format!("from {name}\n"));
+        program.exits(code);
+    }
+    let output = running.finish();
+    let mut lines: Vec<&str> = output.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["[pod/a] from a", "[pod/b] from b"]);
+    assert_eq!(
+        output.stderr,
+        "TARGET   POD   CONTAINER   RESULT\npod/a    a     dbg         exit code 0\npod/b    b     dbg         exit code 7\n"
+    );
+    assert_eq!(output.code, 7);
+}
+
+#[test]
+fn a_terminal_without_one_is_said() {
+    let (_env, _server, program, running) = begin("-it -q");
+    program.starts();
+    program.is_attached(1);
+    program.writes("plain\n");
+    program.exits(0);
+    check(
+        &running.finish_with_open_stdin(),
+        r"plain
+--- stderr ---
+Unable to use a TTY - input is not a terminal or the right kind of file
+",
+    );
+}
+
+#[test]
+fn a_terminal_is_raw_while_attached_and_sane_afterwards() {
+    let (env, server) = online([pod("web-0")]);
+    let program = server.program("web-0", "dbg");
+    let mut terminal = env.start_on_terminal("debug -it web-0 --image=busybox:1.36 -c dbg -q");
+    program.starts();
+    program.is_attached(1);
+    program.is_resized_to(80, 24);
+    program.writes("/ # ");
+    terminal.read_until("/ # ");
+    assert!(!terminal.is_sane());
+    terminal.resize(100, 30);
+    program.is_resized_to(100, 30);
+    terminal.write("exit\r");
+    program.reads_until("exit\r");
+    program.writes("exit\r\n");
+    program.exits(9);
+    assert_eq!(terminal.wait(), 9);
+    terminal.read_to_end();
+    assert!(terminal.is_sane());
+}
+
+#[test]
+fn detach_keys_leave_and_the_way_back_is_said() {
+    let (env, server) = online([pod("web-0")]);
+    let program = server.program("web-0", "dbg");
+    let mut terminal = env.start_on_terminal("debug -it web-0 --image=busybox:1.36 -c dbg");
+    program.starts();
+    program.writes("/ # ");
+    terminal.read_until("/ # ");
+    terminal.write("\x10\x11");
+    terminal.read_until("come back with: kubectl attach web-0 -c dbg -n default -i -t");
+    assert_eq!(terminal.wait(), 0);
+    terminal.read_to_end();
+    assert!(terminal.is_sane());
+}
+
+#[test]
+fn a_terminal_is_sane_even_after_a_kill() {
+    let (env, server) = online([pod("web-0")]);
+    let program = server.program("web-0", "dbg");
+    // As for a person, the terminal belongs to a shell.
+    let mut terminal = env.start_under_shell("debug -it web-0 --image=busybox:1.36 -c dbg -q");
+    program.starts();
+    program.writes("/ # ");
+    terminal.read_until("/ # ");
+    assert!(!terminal.is_sane());
+    terminal.kill_child();
+    terminal.read_until("ended 137");
+    terminal.becomes_sane();
+}
+
+#[test]
+fn ctrl_c_while_waiting_says_what_stays() {
+    let (_env, server, program, mut running) = begin("");
+    program.waits("ContainerCreating", "");
+    // From then on there is a session.
+    server.wait_for_request("GET", "/attach");
+    running.interrupt();
+    check(
+        &running.finish_with_open_stdin(),
+        r"--- stderr ---
+Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
+If it still runs, come back with: kubectl attach web-0 -c dbg -n default
+--- exit code 130 ---
+",
+    );
+}

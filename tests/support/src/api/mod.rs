@@ -1,0 +1,302 @@
+//! An API server within the test: enough of one for a debug command, a record of what was asked, and misbehaviour on demand.
+//!
+//! It applies no defaults and no admission, so what a client sent is what it shows. Containers do nothing by themselves:
+//! what their programs do is said by the test, through [`Program`].
+
+mod fault;
+mod http;
+mod patch;
+mod program;
+mod routes;
+mod selector;
+mod store;
+
+use std::{
+    collections::BTreeMap,
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread,
+    time::Instant,
+};
+
+use serde_json::Value;
+
+pub use fault::{Answer, Fault, Gate};
+pub use program::Program;
+
+use self::{http::Request, program::ProgramState, store::Store};
+use crate::PATIENCE;
+
+/// The server. It ends with the value.
+pub struct FakeApiServer {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    store: Store,
+    requests: Vec<RecordedRequest>,
+    faults: Vec<Fault>,
+    programs: BTreeMap<program::Key, ProgramState>,
+    connections: Vec<TcpStream>,
+    lacks_ephemeral_containers: bool,
+    is_down: bool,
+    is_over: bool,
+}
+
+/// One request, as it came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordedRequest {
+    /// The method.
+    pub method: String,
+    /// The path, without the query.
+    pub path: String,
+    /// The query; of several values of a name the last.
+    pub query: BTreeMap<String, String>,
+    /// The headers, names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The body: JSON, or as text what is none.
+    pub body: Option<Value>,
+}
+
+impl RecordedRequest {
+    /// Method and path.
+    pub fn line(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// The type of the body; empty where there is none.
+    pub fn content_type(&self) -> &str {
+        self.headers.get("content-type").map_or("", String::as_str)
+    }
+}
+
+impl FakeApiServer {
+    /// Starts a server that holds these objects. A pod that names no namespace is in `default`.
+    pub fn start(objects: impl IntoIterator<Item = Value>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("the loopback interface has a free port");
+        let address = listener.local_addr().expect("a listener has an address");
+        let mut state = State::default();
+        for object in objects {
+            state.store.put(object);
+        }
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
+        let accepting = shared.clone();
+        thread::spawn(move || accept(&accepting, &listener));
+        Self { shared, address }
+    }
+
+    /// The address, as a kubeconfig names it.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// From now on the server is one without the subresource `ephemeralcontainers`.
+    pub fn lacks_ephemeral_containers(&self) {
+        self.shared.lock().lacks_ephemeral_containers = true;
+    }
+
+    /// Lets requests go wrong.
+    pub fn inject(&self, fault: Fault) {
+        self.shared.lock().faults.push(fault);
+    }
+
+    /// Cuts every connection, and every new one, until [`FakeApiServer::comes_up`].
+    pub fn goes_down(&self) {
+        self.shared.change(|state| {
+            state.is_down = true;
+            state.cut_connections();
+        });
+    }
+
+    /// Answers again.
+    pub fn comes_up(&self) {
+        self.shared.change(|state| state.is_down = false);
+    }
+
+    /// All requests so far.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.shared.lock().requests.clone()
+    }
+
+    /// Method and path of all requests so far.
+    pub fn request_lines(&self) -> Vec<String> {
+        let state = self.shared.lock();
+        state.requests.iter().map(RecordedRequest::line).collect()
+    }
+
+    /// The requests that ask for a change.
+    pub fn writes(&self) -> Vec<RecordedRequest> {
+        let state = self.shared.lock();
+        let writes = state.requests.iter().filter(|request| request.method != "GET");
+        writes.cloned().collect()
+    }
+
+    /// All objects as they stand.
+    pub fn objects(&self) -> Vec<Value> {
+        self.shared.lock().store.objects().cloned().collect()
+    }
+
+    /// One object as it stands. The namespace of a node is of no matter.
+    pub fn object(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
+        self.shared.lock().store.get(kind, namespace, name).cloned()
+    }
+
+    /// Adds an object, or puts it in the place of the one of its name.
+    pub fn put(&self, object: Value) {
+        self.shared.change(|state| state.store.put(object));
+    }
+
+    /// Changes a pod of the namespace `default`, as the kubelet would.
+    pub fn change_pod(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        self.shared.change(|state| {
+            let mut pod = state.store.get("Pod", "default", name).cloned();
+            let pod = pod.as_mut().unwrap_or_else(|| panic!("there is no pod {name:?}"));
+            change(pod);
+            state.store.put(pod.clone());
+        });
+    }
+
+    /// Deletes a pod of the namespace `default`.
+    pub fn delete_pod(&self, name: &str) {
+        self.shared.change(|state| {
+            let deleted = state.store.delete("Pod", "default", name);
+            assert!(deleted.is_some(), "there is no pod {name:?}");
+        });
+    }
+
+    /// Waits for a request of a method whose path ends so.
+    pub fn wait_for_request(&self, method: &str, path_end: &str) -> RecordedRequest {
+        self.shared
+            .wait(&format!("{method} …{path_end}"), |state: &mut State| {
+                let mut requests = state.requests.iter();
+                let found =
+                    requests.find(|request| request.method == method && request.path.ends_with(path_end));
+                found.cloned()
+            })
+    }
+
+    /// The program of a container of a pod of the namespace `default`, whether it is there yet or not.
+    pub fn program(&self, pod: &str, container: &str) -> Program {
+        Program::new(self.shared.clone(), pod, container)
+    }
+}
+
+impl Drop for FakeApiServer {
+    fn drop(&mut self) {
+        self.shared.change(|state| {
+            state.is_over = true;
+            state.cut_connections();
+        });
+        // The thread that accepts sees it with the next connection.
+        TcpStream::connect(self.address).ok();
+    }
+}
+
+impl State {
+    fn cut_connections(&mut self) {
+        for connection in self.connections.drain(..) {
+            connection.shutdown(Shutdown::Both).ok();
+        }
+    }
+
+    /// Nothing is served any more, for now or for ever.
+    fn is_away(&self) -> bool {
+        self.is_down || self.is_over
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A test that failed elsewhere is no reason to hide its message behind another one.
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Changes the state and wakes whoever waits for a change.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changed.notify_all();
+        result
+    }
+
+    /// Waits until something is there. Panics after a time that only a hang takes.
+    fn wait<T>(&self, what: &str, mut wanted: impl FnMut(&mut State) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        let mut state = self.lock();
+        loop {
+            if let Some(found) = wanted(&mut state) {
+                return found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let lines: Vec<String> = state.requests.iter().map(RecordedRequest::line).collect();
+                drop(state);
+                panic!("waited in vain for {what}; the requests were {lines:#?}");
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+        }
+    }
+
+    /// Waits until something is there, or the server goes away: then none.
+    fn wait_while_up<T>(&self, mut wanted: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            if state.is_away() {
+                return None;
+            }
+            if let Some(found) = wanted(&mut state) {
+                return Some(found);
+            }
+            let waited = self.changed.wait(state);
+            state = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+    }
+}
+
+fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
+    for connection in listener.incoming() {
+        let Ok(connection) = connection else { continue };
+        let mut state = shared.lock();
+        if state.is_over {
+            return;
+        }
+        if state.is_down {
+            continue;
+        }
+        if let Ok(clone) = connection.try_clone() {
+            state.connections.push(clone);
+        }
+        drop(state);
+        let shared = shared.clone();
+        thread::spawn(move || routes::serve(&shared, &connection));
+    }
+}
+
+fn record(state: &mut State, request: &Request) {
+    let body = (!request.body.is_empty()).then(|| {
+        serde_json::from_slice(&request.body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&request.body).into_owned()))
+    });
+    state.requests.push(RecordedRequest {
+        method: request.method.clone(),
+        path: request.path.clone(),
+        query: request.query.clone(),
+        headers: request.headers.clone(),
+        body,
+    });
+}

@@ -1,0 +1,94 @@
+//! The objects that the server holds, and the history of their changes for whoever watches.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+/// Kind, namespace ("" where there is none) and name.
+type Key = (String, String, String);
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Store {
+    objects: BTreeMap<Key, Value>,
+    history: Vec<Event>,
+    version: u64,
+}
+
+/// One change of an object.
+#[derive(Clone)]
+pub(super) struct Event {
+    pub(super) version: u64,
+    pub(super) change: &'static str,
+    pub(super) object: Value,
+}
+
+impl Store {
+    pub(super) fn objects(&self) -> impl Iterator<Item = &Value> {
+        self.objects.values()
+    }
+
+    pub(super) fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<&Value> {
+        self.objects.get(&key(kind, namespace, name))
+    }
+
+    /// Adds or replaces an object; it gets what every object of a server has, but for what it has already.
+    pub(super) fn put(&mut self, mut object: Value) {
+        let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+        self.version += 1;
+        let version = self.version;
+        let metadata = object["metadata"]
+            .as_object_mut()
+            .expect("an object has metadata");
+        if is_namespaced(&kind) {
+            metadata.entry("namespace").or_insert_with(|| "default".into());
+        }
+        metadata
+            .entry("uid")
+            .or_insert_with(|| format!("00000000-0000-0000-0000-{version:012}").into());
+        metadata
+            .entry("creationTimestamp")
+            .or_insert_with(|| "2026-01-01T00:00:00Z".into());
+        metadata.insert("resourceVersion".into(), version.to_string().into());
+        let part = |field: &str| metadata.get(field).and_then(Value::as_str).unwrap_or_default();
+        let key = key(&kind, part("namespace"), part("name"));
+        let known = self.objects.insert(key, object.clone());
+        let change = if known.is_some() { "MODIFIED" } else { "ADDED" };
+        self.history.push(Event {
+            version,
+            change,
+            object,
+        });
+    }
+
+    pub(super) fn delete(&mut self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
+        let mut object = self.objects.remove(&key(kind, namespace, name))?;
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.history.push(Event {
+            version: self.version,
+            change: "DELETED",
+            object: object.clone(),
+        });
+        Some(object)
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The changes since a version.
+    pub(super) fn since(&self, version: u64) -> impl Iterator<Item = &Event> {
+        self.history.iter().filter(move |event| event.version > version)
+    }
+}
+
+/// Says whether objects of a kind belong to a namespace.
+pub(super) fn is_namespaced(kind: &str) -> bool {
+    !matches!(kind, "Node" | "Namespace")
+}
+
+fn key(kind: &str, namespace: &str, name: &str) -> Key {
+    let namespace = if is_namespaced(kind) { namespace } else { "" };
+    (kind.to_owned(), namespace.to_owned(), name.to_owned())
+}
