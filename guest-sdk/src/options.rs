@@ -37,6 +37,10 @@ pub struct DebugOptions {
     /// `--stdin`.
     #[serde(skip_serializing_if = "is_false")]
     pub stdin: bool,
+    /// The program's input ends when that of the session does: with `--stdin` but without `--tty`, where a script feeds the
+    /// program and waits for its end.
+    #[serde(skip_serializing_if = "is_false")]
+    pub stdin_once: bool,
     /// `--tty`.
     #[serde(skip_serializing_if = "is_false")]
     pub tty: bool,

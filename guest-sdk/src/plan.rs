@@ -160,6 +160,9 @@ fn set_terminal(container: &mut Object, options: &DebugOptions) {
             container.remove(field);
         }
     }
+    if options.stdin && options.stdin_once {
+        container.insert("stdinOnce".into(), Value::Bool(true));
+    }
 }
 
 /// Warns when capabilities were given to a container that will not run as root, where they have no effect.

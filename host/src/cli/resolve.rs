@@ -43,6 +43,8 @@ pub(crate) fn request(
         }
     })?;
     let custom = flags.custom.as_deref().map(custom).transpose()?.flatten();
+    let (stdin, tty) = (on(flags.stdin, false), on(flags.tty, false));
+    let attach = flags.attach.map(|switch| switch.0);
     let options = DebugOptions {
         image: non_empty(&flags.image).or_else(|| default_image(flags, defaults, own_strategy)),
         args: flags.command.clone(),
@@ -53,8 +55,9 @@ pub(crate) fn request(
             .collect(),
         container: non_empty(&flags.container),
         target_container: non_empty(&flags.target),
-        stdin: on(flags.stdin, false),
-        tty: on(flags.tty, false),
+        stdin,
+        stdin_once: stdin && !tty && attach != Some(false),
+        tty,
         image_pull_policy: non_empty(&flags.image_pull_policy).or_else(|| defaults.image_pull_policy.clone()),
         profile,
         custom,
@@ -74,7 +77,7 @@ pub(crate) fn request(
     };
     let request = Request {
         options,
-        attach: flags.attach.map(|switch| switch.0),
+        attach,
         targets,
         own_strategy,
     };

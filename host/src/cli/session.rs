@@ -19,7 +19,8 @@ use super::{
     args::DebugArgs,
     connect::duration,
     error::CliError,
-    terminal::{self, DetachKeys, Guard, RawMode},
+    exit_code,
+    terminal::{self, DetachKeys, Guard, Modes, RawMode},
     ui,
 };
 
@@ -96,63 +97,65 @@ pub(crate) async fn run(company: &Company<'_>, plan: &DebugPlan, pod: &Value) ->
     let Some(container) = plan.attach.as_deref() else {
         return Ok(0);
     };
+    let session = session(company, plan, pod, container);
+    let (sender, mut input) = mpsc::channel(INPUT_QUEUE);
+    if company.is_one_of_many {
+        // There is one standard input, and many who would read it.
+        drop(sender.try_send(Input::End));
+        let mut output = Marked::new(&plan.target.to_string());
+        let ended = session.run(pod, &mut input, &mut output).await;
+        return outcome(company, plan, ended);
+    }
+    terminal::end_on_signal();
+    let mut output = Front::new(company.flags, &session, sender);
+    let ended = tokio::select! {
+        ended = session.run(pod, &mut input, &mut output) => ended,
+        code = terminal::ending_signal() => {
+            output.leave(true);
+            say_what_stays(company.flags, plan, true);
+            return Ok(code);
+        }
+    };
+    output.leave(!matches!(ended, Ok(Ended::Exited { .. })));
+    outcome(company, plan, ended)
+}
+
+fn session(company: &Company<'_>, plan: &DebugPlan, pod: &Value, container: &str) -> Session {
     let flags = company.flags;
-    let stdin = flags.stdin && !company.is_one_of_many;
-    let is_terminal = io::stdin().is_terminal() && !company.is_one_of_many;
-    let tty = flags.tty && is_terminal;
-    if flags.tty && !tty && !company.is_one_of_many {
+    let has_terminal = container_flag(pod, container, "tty");
+    let is_alone = !company.is_one_of_many;
+    let tty = flags.tty && io::stdin().is_terminal() && is_alone;
+    if flags.tty && !tty && is_alone {
         ui::error_line("Unable to use a TTY - input is not a terminal or the right kind of file");
     }
-    let session = Session {
+    // What is shown early must be on the screen, and not in a file, to be taken back.
+    let is_on_screen = is_alone && (has_terminal || io::stderr().is_terminal());
+    Session {
         cluster: company.cluster.clone(),
         namespace: plan.debug_namespace().unwrap_or_default().to_owned(),
         pod: plan.debug_pod().to_owned(),
         container: container.to_owned(),
-        stdin,
+        stdin: flags.stdin,
         stdin_once: container_flag(pod, container, "stdinOnce"),
+        has_terminal,
         tty,
-        screen: terminal::screen().filter(|_| !company.is_one_of_many),
+        screen: terminal::screen().filter(|_| is_on_screen),
         start_timeout: flags.start_timeout,
-    };
-    let (sender, mut input) = mpsc::channel(INPUT_QUEUE);
-    let ended = if company.is_one_of_many {
-        let mut output = Marked::new(&plan.target.to_string());
-        session.run(pod, &mut input, &mut output).await
-    } else {
-        let mut output = Front {
-            flags,
-            stdin,
-            tty,
-            guard: tty.then(Guard::start).flatten(),
-            raw: None,
-            sender: Some(sender),
-        };
-        tokio::select! {
-            ended = session.run(pod, &mut input, &mut output) => ended,
-            code = terminal::ending_signal() => {
-                drop(output);
-                ui::live_line("");
-                say_what_stays(flags, plan, true);
-                return Ok(code);
-            }
-        }
-    };
-    ui::live_line("");
-    outcome(flags, plan, ended, company.is_one_of_many)
+    }
 }
 
 fn outcome(
-    flags: &SessionFlags,
+    company: &Company<'_>,
     plan: &DebugPlan,
     ended: Result<Ended, SessionError>,
-    is_one_of_many: bool,
 ) -> Result<u8, CliError> {
+    let flags = company.flags;
     match ended {
         Ok(Ended::Exited { code, reason }) => {
             if !reason.is_empty() {
                 ui::error_line(&format!("The program was ended: {reason}"));
             }
-            if !is_one_of_many {
+            if !company.is_one_of_many {
                 say_what_stays(flags, plan, false);
             }
             Ok(u8::try_from(code & 0xff).unwrap_or(u8::MAX))
@@ -160,6 +163,11 @@ fn outcome(
         Ok(Ended::Detached) => {
             say_what_stays(flags, plan, true);
             Ok(0)
+        }
+        // Whoever reads the output has enough of it. That is no failure to speak of.
+        Err(SessionError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            say_what_stays(flags, plan, true);
+            Ok(exit_code::BROKEN_PIPE)
         }
         Err(error) => {
             let failed = CliError::from(error);
@@ -206,11 +214,8 @@ fn what_stays(plan: &DebugPlan, may_run: bool, flags: &SessionFlags) -> Vec<Stri
         }
     }
     if let (Some(container), true) = (&plan.attach, may_run) {
-        let streams = match (flags.stdin, flags.tty) {
-            (true, true) => " -i -t",
-            (true, false) => " -i",
-            _ => "",
-        };
+        // Without a terminal the program's input has ended with ours.
+        let streams = if flags.tty { " -i -t" } else { "" };
         lines.push(format!(
             "If it still runs, come back with: kubectl attach {pod} -c {container} -n {namespace}{streams}"
         ));
@@ -251,6 +256,7 @@ impl From<SessionError> for CliError {
             SessionError::Gone(_) => {
                 Self::new(message).hint("if a workload owns it, debug the pod that takes its place")
             }
+            SessionError::InputCut => Self::new(message).hint("run it again, with all of the input"),
             _ => Self::new(message),
         }
     }
@@ -264,9 +270,25 @@ struct Front<'a> {
     guard: Option<Guard>,
     raw: Option<RawMode>,
     sender: Option<mpsc::Sender<Input>>,
+    modes: Modes,
+    /// The cursor is not at the start of a line.
+    is_within_line: bool,
 }
 
-impl Front<'_> {
+impl<'a> Front<'a> {
+    fn new(flags: &'a SessionFlags, session: &Session, sender: mpsc::Sender<Input>) -> Self {
+        Self {
+            flags,
+            stdin: session.stdin,
+            tty: session.tty,
+            guard: session.tty.then(Guard::start).flatten(),
+            raw: None,
+            sender: Some(sender),
+            modes: Modes::default(),
+            is_within_line: false,
+        }
+    }
+
     fn attached(&mut self) {
         let Some(sender) = self.sender.take() else {
             return;
@@ -294,10 +316,43 @@ impl Front<'_> {
             self.sender = Some(sender);
         }
     }
+
+    /// Says something in the middle of the program's output.
+    fn tell(&mut self, message: &str) {
+        if self.raw.is_some() {
+            ui::line_between(message);
+            self.is_within_line = false;
+        } else {
+            ui::error_line(message);
+        }
+    }
+
+    /// Gives the terminal back as it was.
+    fn leave(mut self, may_run: bool) {
+        ui::live_line("");
+        if self.is_within_line && io::stdout().is_terminal() && io::stderr().is_terminal() {
+            // What is said from now on must not stand in the program's last line.
+            self.undo("\r\n");
+        }
+        if self.raw.is_some() && may_run {
+            let undo = self.modes.undo();
+            self.undo(&undo);
+        }
+    }
+
+    fn undo(&mut self, text: &str) {
+        // Without a terminal there is nothing to undo.
+        drop(ui::program_output(Stream::Stdout, text.as_bytes()));
+    }
 }
 
 impl Output for Front<'_> {
     fn show(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        ui::live_line("");
+        self.is_within_line = bytes.last().is_some_and(|last| *last != b'\n');
+        if self.tty {
+            self.modes.see(bytes);
+        }
         ui::program_output(stream, bytes)
     }
 
@@ -309,15 +364,32 @@ impl Output for Front<'_> {
         match event {
             SessionEvent::Waiting(state) => ui::live_line(&format!("waiting: {state}")),
             SessionEvent::Attached => self.attached(),
-            SessionEvent::LogOnly(reason) => {
-                ui::live_line("");
-                ui::warning(&format!("couldn't attach, showing the log instead: {reason}"));
+            SessionEvent::Reconnecting => {
+                let leave = if self.raw.is_some() { " Ctrl-C leaves." } else { "" };
+                self.tell(&format!("The connection broke and is made again.{leave}"));
             }
-            SessionEvent::NoLog(reason) => ui::warning(&format!(
-                "the log may not be read, so what the program wrote before we attached is not shown: {reason}"
-            )),
-            SessionEvent::Reconnecting => {}
+            SessionEvent::Reconnected => self.tell("The connection is there again."),
+            event => self.tell(&format!("Warning: {}", warning(&event))),
         }
+    }
+}
+
+/// What is to be said about things that do not go as they should.
+fn warning(event: &SessionEvent) -> String {
+    match event {
+        SessionEvent::LogOnly(reason) => format!("couldn't attach, showing the log instead: {reason}"),
+        SessionEvent::NoLog(reason) => {
+            format!("the log cannot be read, so what the program wrote before we attached is not shown: {reason}")
+        }
+        SessionEvent::OutputMissing => {
+            "some of the program's output is missing: the connection broke, and the container's log does not reach back so \
+             far"
+            .to_owned()
+        }
+        SessionEvent::InputStaysOpen => {
+            "standard input is at its end, which this container cannot be told: its program may wait for more".to_owned()
+        }
+        other => format!("{other:?}"),
     }
 }
 
@@ -365,8 +437,16 @@ impl Output for Marked {
     }
 
     fn event(&mut self, event: SessionEvent) {
-        if let SessionEvent::LogOnly(reason) | SessionEvent::NoLog(reason) = event {
-            ui::warning(&format!("{}{reason}", self.mark));
+        let is_usual = matches!(
+            event,
+            SessionEvent::Waiting(_)
+                | SessionEvent::Attached
+                | SessionEvent::Reconnecting
+                | SessionEvent::Reconnected
+                | SessionEvent::InputStaysOpen
+        );
+        if !is_usual {
+            ui::warning(&format!("{}{}", self.mark, warning(&event)));
         }
     }
 }

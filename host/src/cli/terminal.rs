@@ -1,9 +1,13 @@
 //! The terminal in front of a person: raw mode that is always undone, its size, what is typed, and the keys that leave.
 
 use std::{
+    collections::BTreeSet,
     io::{self, IsTerminal as _, Read as _, Write as _},
+    os::fd::AsFd as _,
     process::{Child, ChildStdin, Command, Stdio},
+    sync::{Mutex, Once},
     thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -82,9 +86,11 @@ pub(crate) fn screen() -> Option<Screen> {
     })
 }
 
+/// How the terminal was before it was changed, for whoever has to leave in a hurry.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
 /// Raw mode. Undone when it is dropped, and by the guard process should this one be killed.
 pub(crate) struct RawMode {
-    before: Termios,
     guard: Option<Guard>,
 }
 
@@ -96,16 +102,30 @@ impl RawMode {
             guard.wait_until_it_knows();
         }
         let before = termios::tcgetattr(io::stdin())?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        termios::tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
-        Ok(Self { before, guard })
+        termios::tcsetattr(io::stdin(), OptionalActions::Now, &raw(&before))?;
+        if let Ok(mut kept) = BEFORE.lock() {
+            *kept = Some(before);
+        }
+        Ok(Self { guard })
+    }
+}
+
+fn raw(before: &Termios) -> Termios {
+    let mut raw = before.clone();
+    raw.make_raw();
+    raw
+}
+
+fn restore() {
+    let before = BEFORE.lock().ok().and_then(|mut kept| kept.take());
+    if let Some(before) = before {
+        termios::tcsetattr(io::stdin(), OptionalActions::Now, &before).ok();
     }
 }
 
 impl Drop for RawMode {
     fn drop(&mut self) {
-        termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.before).ok();
+        restore();
         if let Some(guard) = self.guard.take() {
             guard.dismiss();
         }
@@ -121,11 +141,12 @@ pub(crate) struct Guard {
 impl Guard {
     /// Starts the guard while the terminal is still as it should be.
     pub(crate) fn start() -> Option<Self> {
+        let terminal = io::stdin().as_fd().try_clone_to_owned().ok()?;
         let mut child = Command::new(std::env::current_exe().ok()?)
             .arg(GUARD)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(terminal)
             .spawn()
             .ok()?;
         let line = child.stdin.take()?;
@@ -147,16 +168,23 @@ impl Guard {
     }
 }
 
-/// The guard's life: remember the terminal, wait for the other end to be closed, set it right unless that was done.
+/// The guard's life: remember the terminal, which is its standard error, say so, wait for the other end to be closed, and set
+/// it right unless somebody has done that.
 pub(crate) fn guard() {
     let terminal = io::stderr();
+    // In a session of its own it gets no signal from the terminal, and may change it although it is in no foreground there.
+    rustix::process::setsid().ok();
     let Ok(before) = termios::tcgetattr(&terminal) else {
         return;
     };
     drop(io::stdout().write_all(b"!").and_then(|()| io::stdout().flush()));
     let mut said = Vec::new();
     drop(io::stdin().lock().read_to_end(&mut said));
-    if said.is_empty() {
+    let is_raw = termios::tcgetattr(&terminal).is_ok_and(|now| {
+        let raw = raw(&before);
+        now.local_modes == raw.local_modes && now.input_modes == raw.input_modes
+    });
+    if said.is_empty() && is_raw {
         termios::tcsetattr(&terminal, OptionalActions::Now, &before).ok();
     }
 }
@@ -206,6 +234,9 @@ pub(crate) fn watch_size(sender: mpsc::Sender<Input>) {
     });
 }
 
+/// How long the program may take to end in good order after a signal.
+const GOOD_ORDER: Duration = Duration::from_secs(2);
+
 /// Waits for a signal that ends the program, and gives the exit code that stands for it.
 pub(crate) async fn ending_signal() -> u8 {
     let signals = [
@@ -227,6 +258,83 @@ pub(crate) async fn ending_signal() -> u8 {
         return std::future::pending().await;
     }
     futures_util::future::select_all(waits).await.0
+}
+
+/// Ends the program after a signal, even when its output is stuck because nobody reads it.
+pub(crate) fn end_on_signal() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+            if let Ok(runtime) = runtime {
+                let code = runtime.block_on(ending_signal());
+                thread::sleep(GOOD_ORDER);
+                restore();
+                std::process::exit(code.into());
+            }
+        });
+    });
+}
+
+/// What a program has changed about the terminal, to be undone when it is left running.
+#[derive(Debug, Default)]
+pub(crate) struct Modes {
+    /// What came of a sequence that has not ended.
+    sequence: Vec<u8>,
+    /// The modes that are not as a shell wants them, with how to say so again.
+    changed: BTreeSet<u16>,
+}
+
+/// The modes that spoil a terminal for a shell: keys that send other codes, a cursor that is not seen, the mouse, another
+/// screen, and marks around what is pasted. With each, whether it is usually on.
+const MODES: [(u16, bool); 12] = [
+    (1, false),
+    (7, true),
+    (25, true),
+    (47, false),
+    (1000, false),
+    (1002, false),
+    (1003, false),
+    (1004, false),
+    (1006, false),
+    (1047, false),
+    (1049, false),
+    (2004, false),
+];
+
+impl Modes {
+    /// The program writes these bytes.
+    pub(crate) fn see(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            match (self.sequence.len(), byte) {
+                (_, 0x1b) => self.sequence = vec![0x1b],
+                (1, b'[') | (2, b'?') => self.sequence.push(*byte),
+                (3..32, b'0'..=b'9' | b';') => self.sequence.push(*byte),
+                (4.., b'h' | b'l') => self.set(*byte == b'h'),
+                _ => self.sequence.clear(),
+            }
+        }
+    }
+
+    fn set(&mut self, on: bool) {
+        let sequence = std::mem::take(&mut self.sequence);
+        for mode in sequence[3..].split(|byte| *byte == b';') {
+            let mode = std::str::from_utf8(mode).ok().and_then(|mode| mode.parse().ok());
+            let known = MODES.iter().find(|(known, _)| Some(*known) == mode);
+            match known {
+                Some((mode, usual)) if *usual == on => self.changed.remove(mode),
+                Some((mode, _)) => self.changed.insert(*mode),
+                None => false,
+            };
+        }
+    }
+
+    /// What sets the terminal right again.
+    pub(crate) fn undo(&self) -> String {
+        let usual = |mode: &u16| MODES.iter().any(|(known, usual)| known == mode && *usual);
+        let undo = |mode: &u16| format!("\x1b[?{mode}{}", if usual(mode) { 'h' } else { 'l' });
+        self.changed.iter().map(undo).collect()
+    }
 }
 
 #[cfg(test)]
@@ -254,5 +362,15 @@ mod tests {
         assert_eq!(DetachKeys::parse("ctrl-a,d"), Ok(DetachKeys(vec![1, b'd'])));
         assert_eq!(DetachKeys::parse(""), Ok(DetachKeys(vec![])));
         assert!(DetachKeys::parse("alt-x").unwrap_err().contains("no key"));
+    }
+
+    #[test]
+    fn what_a_program_did_to_the_terminal_is_undone() {
+        let mut modes = Modes::default();
+        modes.see(b"\x1b[?1049h\x1b[?25l\x1b[?20");
+        modes.see(b"04htext\x1b[31m\x1b[?1;1000h");
+        assert_eq!(modes.undo(), "\x1b[?1l\x1b[?25h\x1b[?1000l\x1b[?1049l\x1b[?2004l");
+        modes.see(b"\x1b[?1;1000;1049;2004l\x1b[?25h");
+        assert_eq!(modes.undo(), "");
     }
 }

@@ -1,7 +1,10 @@
 //! The only place that writes to stdout and stderr.
 #![expect(clippy::print_stderr, reason = "this is the one place that prints")]
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use anstyle::{AnsiColor, Style};
 use trocar::{Diagnostic, Engine, EngineConfig, LogLevel, LogLine, cluster::Stream};
@@ -39,17 +42,39 @@ pub(crate) fn take_back(rows: usize) -> io::Result<()> {
     program_output(Stream::Stdout, format!("\r{up}\x1b[J").as_bytes())
 }
 
+/// A line that the next one replaces stands on the screen.
+static HAS_LIVE_LINE: AtomicBool = AtomicBool::new(false);
+
 /// Shows a line on stderr that the next one replaces; nothing where nobody looks. Empty to remove it.
 pub(crate) fn live_line(text: &str) {
-    if io::stderr().is_terminal() {
-        // A longer line would wrap, and only its last row be replaced.
-        let text: String = text
-            .chars()
-            .filter(|letter| !letter.is_control())
-            .take(100)
-            .collect();
-        drop(write!(io::stderr().lock(), "\r\x1b[K{text}"));
+    if !io::stderr().is_terminal() {
+        return;
     }
+    let was_there = HAS_LIVE_LINE.swap(!text.is_empty(), Ordering::Relaxed);
+    if !was_there && text.is_empty() {
+        return;
+    }
+    // A longer line would wrap, and only its last row be replaced.
+    let text: String = text
+        .chars()
+        .filter(|letter| !letter.is_control())
+        .take(columns().saturating_sub(1))
+        .collect();
+    let start = if was_there { "\r\x1b[K" } else { "" };
+    drop(io::stderr().lock().write_all(format!("{start}{text}").as_bytes()));
+}
+
+fn columns() -> usize {
+    rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col.max(20)))
+}
+
+/// Writes one line to a terminal in raw mode, on which a program writes.
+pub(crate) fn line_between(line: &str) {
+    drop(
+        io::stderr()
+            .lock()
+            .write_all(format!("\r\n{line}\r\n").as_bytes()),
+    );
 }
 
 /// Asks a person. Where there is none, nobody agrees.
@@ -65,6 +90,7 @@ pub(crate) fn confirm(question: &str) -> bool {
 
 /// Writes one line to stderr. There is nobody to tell when that fails.
 pub(crate) fn error_line(line: &str) {
+    live_line("");
     drop(writeln!(io::stderr().lock(), "{line}"));
 }
 

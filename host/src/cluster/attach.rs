@@ -14,18 +14,22 @@ use tokio_tungstenite::tungstenite::Message;
 use super::{
     client::Cluster,
     error::{Action, ClusterError},
-    transcript::Stream,
+    output::Stream,
 };
 
 /// The first byte of a frame says which stream it is of.
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
+const ERROR: u8 = 3;
 const RESIZE: u8 = 4;
 const CLOSE: u8 = 255;
 
-/// How often an idle connection is tested, so that proxies keep it and a dead one is noticed.
+/// How often a connection is tested, so that proxies keep it and a dead one is noticed.
 const PING: Duration = Duration::from_secs(20);
+
+/// How long a connection whose other end answers such tests may be silent.
+const DEAD: Duration = Duration::from_secs(50);
 
 /// How many frames may wait in each direction.
 const QUEUE: usize = 64;
@@ -41,9 +45,29 @@ pub(super) enum Outgoing {
     Size(u16, u16),
 }
 
+/// What comes over a connection.
+#[derive(Debug)]
+pub(super) enum Received {
+    /// Output of the program.
+    Bytes(Stream, Bytes),
+    /// Nothing more.
+    End(AttachEnd),
+}
+
+/// How an attach ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum AttachEnd {
+    /// The other end says that everything was delivered: the program has ended.
+    Finished,
+    /// The other end cannot attach: most often because the container has just ended.
+    Refused,
+    /// The connection broke.
+    Broken,
+}
+
 /// A connection to a container that runs. Dropping it closes it.
 pub(super) struct Attached {
-    incoming: mpsc::Receiver<(Stream, Bytes)>,
+    incoming: mpsc::Receiver<Received>,
     outgoing: mpsc::Sender<Outgoing>,
     tasks: [tokio::task::JoinHandle<()>; 2],
 }
@@ -84,45 +108,15 @@ impl Attached {
 
     fn start(connection: Connection) -> Self {
         let can_close = connection.supports_stream_close();
-        let (mut sink, mut source) = connection.into_stream().split();
+        let (sink, source) = connection.into_stream().split();
         let (to_us, incoming) = mpsc::channel(QUEUE);
-        let (outgoing, mut from_us) = mpsc::channel(QUEUE);
+        let (outgoing, from_us) = mpsc::channel(QUEUE);
         let reader = tokio::spawn(async move {
-            while let Some(Ok(message)) = source.next().await {
-                if !message.is_binary() && !message.is_text() {
-                    continue;
-                }
-                let mut data: Bytes = message.into_data();
-                if data.is_empty() {
-                    continue;
-                }
-                let stream = match data.split_to(1)[0] {
-                    STDOUT => Stream::Stdout,
-                    STDERR => Stream::Stderr,
-                    _ => continue,
-                };
-                if !data.is_empty() && to_us.send((stream, data)).await.is_err() {
-                    break;
-                }
-            }
+            let end = read(source, &to_us).await;
+            // Whoever attached may have lost interest.
+            to_us.send(Received::End(end)).await.ok();
         });
-        let writer = tokio::spawn(async move {
-            loop {
-                let message = tokio::select! {
-                    outgoing = from_us.recv() => match outgoing {
-                        Some(outgoing) => frame(outgoing, can_close),
-                        None => break,
-                    },
-                    () = tokio::time::sleep(PING) => Some(Message::Ping(Bytes::new())),
-                };
-                if let Some(message) = message {
-                    if sink.send(message).await.is_err() {
-                        break;
-                    }
-                }
-            }
-            drop(sink.close().await);
-        });
+        let writer = tokio::spawn(write(sink, from_us, can_close));
         Self {
             incoming,
             outgoing,
@@ -130,9 +124,10 @@ impl Attached {
         }
     }
 
-    /// The next bytes; none when the connection has ended, from whatever cause. Safe to cancel.
-    pub(super) async fn receive(&mut self) -> Option<(Stream, Bytes)> {
-        self.incoming.recv().await
+    /// What comes next. Safe to cancel.
+    pub(super) async fn receive(&mut self) -> Received {
+        let received = self.incoming.recv().await;
+        received.unwrap_or(Received::End(AttachEnd::Broken))
     }
 
     /// Where to send what goes into the container.
@@ -142,7 +137,7 @@ impl Attached {
 
     /// Sends; what cannot be sent any more is dropped, and `receive` tells of the end.
     pub(super) async fn send(&self, outgoing: Outgoing) {
-        drop(self.outgoing.send(outgoing).await);
+        self.outgoing.send(outgoing).await.ok();
     }
 }
 
@@ -154,17 +149,88 @@ impl Drop for Attached {
     }
 }
 
-fn frame(outgoing: Outgoing, can_close: bool) -> Option<Message> {
+/// Passes on what comes, and says how it ended.
+async fn read<S, E>(mut source: S, to_us: &mpsc::Sender<Received>) -> AttachEnd
+where
+    S: futures_util::Stream<Item = Result<Message, E>> + Unpin,
+{
+    let mut end = AttachEnd::Broken;
+    let mut answers_pings = false;
+    loop {
+        let next = if answers_pings {
+            tokio::time::timeout(DEAD, source.next()).await.ok().flatten()
+        } else {
+            source.next().await
+        };
+        let Some(Ok(message)) = next else {
+            return end;
+        };
+        answers_pings |= message.is_pong();
+        if !message.is_binary() && !message.is_text() {
+            continue;
+        }
+        let mut data: Bytes = message.into_data();
+        if data.is_empty() {
+            continue;
+        }
+        let stream = match data.split_to(1)[0] {
+            STDOUT => Stream::Stdout,
+            STDERR => Stream::Stderr,
+            ERROR => {
+                end = ended(&data);
+                continue;
+            }
+            _ => continue,
+        };
+        if !data.is_empty() && to_us.send(Received::Bytes(stream, data)).await.is_err() {
+            return end;
+        }
+    }
+}
+
+/// The error channel carries a `Status`, also when there was no error.
+fn ended(status: &[u8]) -> AttachEnd {
+    let status: serde_json::Value = serde_json::from_slice(status).unwrap_or_default();
+    if status["status"] == "Success" {
+        AttachEnd::Finished
+    } else {
+        AttachEnd::Refused
+    }
+}
+
+async fn write<S>(mut sink: S, mut from_us: mpsc::Receiver<Outgoing>, can_close: bool)
+where
+    S: futures_util::Sink<Message> + Unpin,
+{
+    let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
+    loop {
+        let message = tokio::select! {
+            outgoing = from_us.recv() => match outgoing {
+                // An older protocol cannot say that the input has ended but by ending.
+                Some(Outgoing::End) if !can_close => break,
+                Some(outgoing) => frame(outgoing),
+                None => break,
+            },
+            _ = pings.tick() => Message::Ping(Bytes::new()),
+        };
+        if sink.send(message).await.is_err() {
+            break;
+        }
+    }
+    sink.close().await.ok();
+}
+
+fn frame(outgoing: Outgoing) -> Message {
     let (channel, data) = match outgoing {
         Outgoing::Input(data) => (STDIN, data),
         Outgoing::Size(columns, rows) => {
             let size = json!({"Width": columns, "Height": rows});
             (RESIZE, Bytes::from(size.to_string()))
         }
-        Outgoing::End => return can_close.then(|| Message::Binary(Bytes::from_static(&[CLOSE, STDIN]))),
+        Outgoing::End => (CLOSE, Bytes::from_static(&[STDIN])),
     };
     let mut framed = Vec::with_capacity(data.len() + 1);
     framed.push(channel);
     framed.extend_from_slice(&data);
-    Some(Message::Binary(framed.into()))
+    Message::Binary(framed.into())
 }

@@ -6,12 +6,23 @@ use super::{
     lines::Lines,
 };
 
-/// Opens a container's log from its first byte; followed until the container ends, or as it is now.
+/// Which log of a container, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// As it is now, and on as it grows, until the container ends.
+    Follow,
+    /// As it is now.
+    Whole,
+    /// That of the container that ran in its place before.
+    Previous,
+}
+
+/// Opens a container's log from its first byte.
 pub(super) async fn open(
     cluster: &Cluster,
     pod: &Action,
     container: &str,
-    follow: bool,
+    which: Which,
 ) -> Result<Lines, ClusterError> {
     let action = Action {
         verb: "get",
@@ -19,8 +30,10 @@ pub(super) async fn open(
         ..pod.clone()
     };
     let mut query = vec![("container", container)];
-    if follow {
-        query.push(("follow", "true"));
+    match which {
+        Which::Follow => query.push(("follow", "true")),
+        Which::Whole => {}
+        Which::Previous => query.push(("previous", "true")),
     }
     cluster.stream(&action, &query).await.map(Lines::new)
 }

@@ -11,6 +11,9 @@ use super::error::plain;
 /// How long a pull may fail before we give up: a registry's hiccup passes, a wrong name does not.
 const PULL_GRACE: Duration = Duration::from_secs(4);
 
+/// How long a failure may last of which only an event tells: the status may know better soon.
+const EVENT_GRACE: Duration = Duration::from_secs(1);
+
 /// How far a container is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -72,6 +75,22 @@ pub fn progress(pod: &Value, container: &str) -> Progress {
     }
 }
 
+/// Which instance of a container has ended, and whether another one has taken its place.
+pub(super) fn ended_instance(pod: &Value, container: &str) -> Option<(String, bool)> {
+    let status = status_of(pod, container)?;
+    let id = |state: &Value| state["terminated"]["containerID"].as_str().map(str::to_owned);
+    let present = id(&status["state"]).map(|id| (id, false));
+    present.or_else(|| id(&status["lastState"]).map(|id| (id, true)))
+}
+
+/// Says whether a container is started again when its program has ended.
+pub(super) fn can_restart(pod: &Value, container: &str) -> bool {
+    let is_ephemeral = pod["spec"]["ephemeralContainers"]
+        .as_array()
+        .is_some_and(|containers| containers.iter().any(|found| found["name"] == container));
+    !is_ephemeral && pod["spec"]["restartPolicy"] != "Never"
+}
+
 fn status_of<'a>(pod: &'a Value, container: &str) -> Option<&'a Value> {
     [
         "containerStatuses",
@@ -100,10 +119,7 @@ fn ended(status: &Value) -> Option<Progress> {
         reason,
         "ContainerCannotRun" | "StartError" | "ContainerStatusUnknown"
     ) {
-        return Some(Hopeless::now(
-            said(reason, message),
-            "is the command right? What stands after -- must be a program of the image",
-        ));
+        return Some(Hopeless::now(said(reason, message), COMMAND_ADVICE));
     }
     let own = matches!(reason, "Completed" | "Error" | "");
     Some(Progress::Ended {
@@ -153,31 +169,65 @@ pub fn nothing_starts(pod: &Value, is_ephemeral: bool) -> Option<Hopeless> {
 fn waiting_progress(waiting: &Value) -> Progress {
     let reason = text(waiting, "reason");
     let said = said(reason, text(waiting, "message"));
-    match reason {
-        "InvalidImageName" => Hopeless::now(said, "--image must name an image"),
-        "ErrImageNeverPull" => Hopeless::now(
+    match hopeless_state(reason, &said) {
+        Some(hopeless) => Progress::Hopeless(hopeless),
+        None => Progress::Waiting(said),
+    }
+}
+
+/// Why a container waits that will not start.
+fn hopeless_state(reason: &str, said: &str) -> Option<Hopeless> {
+    Some(match reason {
+        "InvalidImageName" => Hopeless::at_once(said, "--image must name an image"),
+        "ErrImageNeverPull" => Hopeless::at_once(
             said,
             "the image is not on the node, and --image-pull-policy=Never forbids to pull it",
         ),
-        "CreateContainerConfigError" => Hopeless::now(
-            said,
-            "the container asks for what the pod does not have or may not do; trocar plan shows it, --profile and \
-             --custom change it",
-        ),
-        "CreateContainerError" | "RunContainerError" => Hopeless::now(
-            said,
-            "is the command right? What stands after -- must be a program of the image",
-        ),
+        "CreateContainerConfigError" => Hopeless::at_once(said, CONFIG_ADVICE),
+        "CreateContainerError" | "RunContainerError" => Hopeless::at_once(said, COMMAND_ADVICE),
         "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "SignatureValidationFailed" => {
-            Progress::Hopeless(Hopeless {
-                reason: said,
-                advice: Some("is the name right, and may the node pull from there?".into()),
+            Hopeless {
                 grace: PULL_GRACE,
-            })
+                ..Hopeless::at_once(said, PULL_ADVICE)
+            }
         }
-        "CrashLoopBackOff" => Hopeless::now(said, "the program ends as soon as it starts"),
-        _ => Progress::Waiting(said),
+        "CrashLoopBackOff" => Hopeless::at_once(said, "the program ends as soon as it starts"),
+        _ => return None,
+    })
+}
+
+const CONFIG_ADVICE: &str = "the container asks for what the pod does not have or may not do; trocar plan shows it, --profile \
+                             and --custom change it";
+const COMMAND_ADVICE: &str = "is the command right? What stands after -- must be a program of the image";
+const PULL_ADVICE: &str = "is the name right, and may the node pull from there?";
+
+/// Why a container will not start, as far as an event about it tells.
+///
+/// Source: the events of the kubelet, `Failed` for all that keeps a container from starting.
+pub(super) fn event_hopeless(reason: &str, message: &str) -> Option<Hopeless> {
+    if reason != "Failed" {
+        return None;
     }
+    if message.starts_with("Failed to pull image") {
+        return Some(Hopeless {
+            grace: PULL_GRACE,
+            ..Hopeless::at_once(message, PULL_ADVICE)
+        });
+    }
+    let error = message.strip_prefix("Error: ")?;
+    let hopeless = hopeless_state(error, error).unwrap_or_else(|| {
+        let is_command = ["exec", "no such file", "permission denied", "start"];
+        let advice = if is_command.into_iter().any(|sign| error.contains(sign)) {
+            COMMAND_ADVICE
+        } else {
+            CONFIG_ADVICE
+        };
+        Hopeless::at_once(error, advice)
+    });
+    Some(Hopeless {
+        grace: hopeless.grace.max(EVENT_GRACE),
+        ..hopeless
+    })
 }
 
 /// What the conditions say of a pod whose container has no status yet.
@@ -261,6 +311,29 @@ mod tests {
         let pod = json!({"status": {"containerStatuses": [{"name": "app", "state": {"running": {}},
             "lastState": {"terminated": {"exitCode": 7}}}]}});
         assert!(matches!(progress(&pod, "app"), Progress::Ended { code: 7, .. }));
+    }
+
+    #[test]
+    fn events_tell_sooner() {
+        let of = |message: &str| {
+            event_hopeless("Failed", message).map(|hopeless| (hopeless.advice.unwrap(), hopeless.grace))
+        };
+        let (advice, grace) = of("Failed to pull image \"x\": not found").unwrap();
+        assert!(advice.contains("name right") && grace == PULL_GRACE);
+        assert_eq!(of("Error: InvalidImageName").unwrap().1, EVENT_GRACE);
+        assert!(
+            of("Error: container has runAsNonRoot and image will run as root")
+                .unwrap()
+                .0
+                .contains("--custom")
+        );
+        assert!(
+            of("Error: failed to create containerd task: exec: \"x\"")
+                .unwrap()
+                .0
+                .contains("command")
+        );
+        assert!(event_hopeless("BackOff", "Back-off pulling image").is_none());
     }
 
     #[test]

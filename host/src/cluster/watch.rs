@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::{sync::mpsc, task::JoinHandle, time::sleep};
 
 use super::{
     client::Cluster,
@@ -18,115 +18,153 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 const POLL: Duration = Duration::from_millis(500);
 
 /// What happened to the object.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Change {
     /// It is like this now.
     Is(Value),
     /// It is gone.
     Gone,
+    /// The cluster does not say. It is asked again.
+    Unknown(ClusterError),
 }
 
-/// A watch of one object.
+/// A watch of one object, by a task that lives as long as this.
 pub(super) struct Watch {
-    cluster: Cluster,
-    object: Action,
-    version: String,
-    lines: Option<Lines>,
-    pause: Duration,
-    /// Watching is forbidden, so the object is read again and again.
-    polls: bool,
-    /// When the object is read next. Waiting for it may be called off and begun again.
-    next_poll: Instant,
-    /// Since when nothing but failures came: what the last one was.
-    pub(super) trouble: Option<ClusterError>,
+    changes: mpsc::Receiver<Change>,
+    task: JoinHandle<()>,
 }
 
 impl Watch {
-    /// Watches an object from the version that is known. Nothing is sent before the first change is asked for.
-    pub(super) fn new(cluster: Cluster, object: Action, known: &Value) -> Self {
+    /// Watches an object from the version that is known.
+    pub(super) fn start(cluster: Cluster, object: Action, known: &Value) -> Self {
         let version = known["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        Self {
+        let watching = Watching {
             cluster,
             object,
             version: version.to_owned(),
             lines: None,
-            pause: PAUSES.0,
             polls: false,
-            next_poll: Instant::now(),
-            trouble: None,
+        };
+        let (sender, changes) = mpsc::channel(4);
+        Self {
+            changes,
+            task: tokio::spawn(watching.run(sender)),
         }
     }
 
-    /// The next change. Fails only for what another try cannot mend; trouble that may pass is noted and tried again.
-    /// Safe to cancel.
-    pub(super) async fn change(&mut self) -> Result<Change, ClusterError> {
+    /// The next change. Safe to cancel.
+    pub(super) async fn change(&mut self) -> Change {
+        match self.changes.recv().await {
+            Some(change) => change,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Watching {
+    cluster: Cluster,
+    object: Action,
+    /// The version from which to go on; empty where that is not known.
+    version: String,
+    lines: Option<Lines>,
+    /// Watching is forbidden, so the object is read again and again.
+    polls: bool,
+}
+
+impl Watching {
+    async fn run(mut self, sender: mpsc::Sender<Change>) {
+        let mut pause = PAUSES.0;
         loop {
-            if self.polls {
-                tokio::time::sleep_until(self.next_poll).await;
-                let change = self.read_again().await;
-                self.next_poll = Instant::now() + POLL;
-                return change;
+            let next = if self.polls {
+                sleep(POLL).await;
+                self.read_again().await.map(Some)
+            } else {
+                self.next().await
+            };
+            let change = match next {
+                Ok(Some(change)) => change,
+                Ok(None) => {
+                    self.lines = None;
+                    sleep(PAUSES.0).await;
+                    continue;
+                }
+                Err(error) => {
+                    self.lines = None;
+                    match error.code() {
+                        // The version that we know is too old to go on from.
+                        Some(410) => {
+                            self.version.clear();
+                            continue;
+                        }
+                        Some(403) if !self.polls => {
+                            self.polls = true;
+                            continue;
+                        }
+                        _ => Change::Unknown(error),
+                    }
+                }
+            };
+            let is_unknown = matches!(change, Change::Unknown(_));
+            if sender.send(change).await.is_err() {
+                return;
             }
-            match self.next().await {
-                Ok(Some(change)) => {
-                    self.pause = PAUSES.0;
-                    self.trouble = None;
-                    return Ok(change);
-                }
-                Ok(None) => self.lines = None,
-                Err(error) if error.code() == Some(410) => {
-                    self.lines = None;
-                    return self.read_again().await;
-                }
-                Err(error) if error.code() == Some(403) => self.polls = true,
-                Err(error) if error.may_pass() => {
-                    self.lines = None;
-                    self.trouble = Some(error);
-                    tokio::time::sleep(self.pause).await;
-                    self.pause = PAUSES.1.min(self.pause * 2);
-                }
-                Err(error) => return Err(error),
+            if is_unknown {
+                sleep(pause).await;
+                pause = PAUSES.1.min(pause * 2);
+            } else {
+                pause = PAUSES.0;
             }
         }
     }
 
     async fn next(&mut self) -> Result<Option<Change>, ClusterError> {
+        if self.version.is_empty() {
+            return self.read_again().await.map(Some);
+        }
         if self.lines.is_none() {
             self.lines = Some(Lines::new(self.open().await?));
         }
-        let Some(lines) = &mut self.lines else {
-            return Ok(None);
-        };
-        let line = lines.line().await.map_err(|reason| ClusterError::Broken {
-            action: self.watch_action(),
-            reason,
-        })?;
-        let Some(line) = line else {
-            return Ok(None);
-        };
-        let mut event: Value = serde_json::from_slice(&line).map_err(|error| ClusterError::Answer {
-            action: self.watch_action(),
-            problem: error.to_string(),
-        })?;
-        let object = event["object"].take();
-        if event["type"] == "ERROR" {
-            let status = serde_json::from_value(object).unwrap_or_default();
-            return Err(ClusterError::Refused {
+        while let Some(lines) = &mut self.lines {
+            let line = lines.line().await.map_err(|reason| ClusterError::Broken {
                 action: self.watch_action(),
-                status: Box::new(status),
-            });
+                reason,
+            })?;
+            let Some(line) = line else { break };
+            let mut event: Value = serde_json::from_slice(&line).map_err(|error| ClusterError::Answer {
+                action: self.watch_action(),
+                problem: error.to_string(),
+            })?;
+            let object = event["object"].take();
+            if event["type"] == "ERROR" {
+                let status = serde_json::from_value(object).unwrap_or_default();
+                return Err(ClusterError::Refused {
+                    action: self.watch_action(),
+                    status: Box::new(status),
+                });
+            }
+            self.is_at(&object);
+            match event["type"].as_str() {
+                Some("DELETED") => return Ok(Some(Change::Gone)),
+                Some("BOOKMARK") => {}
+                _ => return Ok(Some(Change::Is(object))),
+            }
         }
+        Ok(None)
+    }
+
+    fn is_at(&mut self, object: &Value) {
         if let Some(version) = object["metadata"]["resourceVersion"].as_str() {
             version.clone_into(&mut self.version);
         }
-        match event["type"].as_str() {
-            Some("DELETED") => Ok(Some(Change::Gone)),
-            Some("BOOKMARK") => Ok(None),
-            _ => Ok(Some(Change::Is(object))),
-        }
     }
 
-    async fn open(&self) -> Result<kube::client::Body, ClusterError> {
+    async fn open(&mut self) -> Result<kube::client::Body, ClusterError> {
         let selector = format!("metadata.name={}", self.object.name);
         let query = [
             ("watch", "true"),
@@ -136,12 +174,11 @@ impl Watch {
         self.cluster.stream(&self.watch_action(), &query).await
     }
 
-    /// The version that we know is too old to go on from.
+    /// The object as it is now.
     async fn read_again(&mut self) -> Result<Change, ClusterError> {
         match self.cluster.get(&self.object).await {
             Ok(object) => {
-                let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-                version.clone_into(&mut self.version);
+                self.is_at(&object);
                 Ok(Change::Is(object))
             }
             Err(error) if error.code() == Some(404) => Ok(Change::Gone),

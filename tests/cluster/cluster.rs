@@ -1,0 +1,344 @@
+//! The cluster under test: making and reading objects, waiting for them, and running the program against it.
+
+use std::{
+    env,
+    ffi::OsStr,
+    path::PathBuf,
+    sync::{
+        RwLock, RwLockReadGuard,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::{AsyncBufReadExt as _, StreamExt as _};
+use http::Request;
+use kube::{Client, Config, config::Kubeconfig};
+use serde_json::{Value, json};
+use trocar_test_support::{CommandOutput, PATIENCE, Running, Terminal, TestEnv};
+
+/// How long to wait before reading again what could not be read.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A cluster that tests may use.
+pub(crate) struct Cluster {
+    kubeconfig: PathBuf,
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+    /// How often what must never fail is tried.
+    pub(crate) repeat: usize,
+    pub(crate) image: String,
+    /// Held for reading by every test, for writing by the one that stops the API server.
+    in_use: RwLock<()>,
+    namespaces: AtomicU32,
+}
+
+impl Cluster {
+    /// The cluster that `TROCAR_TEST_KUBECONFIG` names.
+    pub(crate) fn from_environment() -> Option<Self> {
+        let kubeconfig = PathBuf::from(env::var_os("TROCAR_TEST_KUBECONFIG")?);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("the system gives an event queue");
+        let config = Kubeconfig::read_from(&kubeconfig).expect("TROCAR_TEST_KUBECONFIG names a kubeconfig");
+        let client = runtime.block_on(async {
+            let config = Config::from_custom_kubeconfig(config, &Default::default()).await;
+            Client::try_from(config.expect("the kubeconfig names a cluster"))
+                .expect("its credentials can be used")
+        });
+        let repeat = env::var("TROCAR_TEST_REPEAT")
+            .ok()
+            .and_then(|repeat| repeat.parse().ok());
+        Some(Self {
+            kubeconfig,
+            runtime,
+            client,
+            repeat: repeat.unwrap_or(3),
+            image: env::var("TROCAR_TEST_IMAGE").unwrap_or_else(|_| "busybox:1.36".into()),
+            in_use: RwLock::default(),
+            namespaces: AtomicU32::new(0),
+        })
+    }
+
+    /// A new namespace, which is deleted when it is dropped.
+    pub(crate) fn namespace(&self) -> Namespace<'_> {
+        self.namespace_with(&json!({}))
+    }
+
+    /// The same with labels.
+    pub(crate) fn namespace_with(&self, labels: &Value) -> Namespace<'_> {
+        let in_use = self
+            .in_use
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        Namespace::new(self, labels, Some(in_use))
+    }
+
+    /// A namespace for a test that nobody else may run beside: it disturbs the whole cluster.
+    pub(crate) fn alone<T>(&self, test: impl FnOnce(&Namespace<'_>) -> T) -> T {
+        let _in_use = self
+            .in_use
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        test(&Namespace::new(self, &json!({}), None))
+    }
+
+    /// Reads what is at a path; none where there is nothing.
+    pub(crate) fn read(&self, path: &str) -> Option<Value> {
+        let request = Request::get(path)
+            .body(Vec::new())
+            .expect("a path of ours is well formed");
+        match self.runtime.block_on(self.client.request::<Value>(request)) {
+            Ok(object) => Some(object),
+            Err(kube::Error::Api(status)) if status.code == 404 => None,
+            Err(error) => panic!("cannot read {path}: {error}"),
+        }
+    }
+
+    /// Creates an object.
+    pub(crate) fn create(&self, path: &str, object: &Value) -> Value {
+        self.send(Request::post(path), object)
+            .unwrap_or_else(|error| panic!("cannot create {object} at {path}: {error}"))
+    }
+
+    pub(crate) fn send(&self, request: http::request::Builder, body: &Value) -> Result<Value, kube::Error> {
+        let request = request.header("content-type", "application/json");
+        let request = request
+            .body(body.to_string().into_bytes())
+            .expect("a request of ours is well formed");
+        self.runtime.block_on(self.client.request(request))
+    }
+
+    /// Deletes what is at a path, at once. That it is gone already is fine.
+    pub(crate) fn delete(&self, path: &str) {
+        let options = json!({"gracePeriodSeconds": 0});
+        drop(self.send(Request::delete(path), &options));
+    }
+
+    /// Waits until an object of a collection is as wanted, and gives what was found in it.
+    pub(crate) fn wait_for<T>(
+        &self,
+        collection: &str,
+        name: &str,
+        what: &str,
+        mut found: impl FnMut(&Value) -> Option<T>,
+    ) -> T {
+        let mut last = Value::Null;
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let watching = self.watch(collection, name, &mut last, &mut found);
+            let within = deadline.saturating_duration_since(Instant::now());
+            let result = self
+                .runtime
+                .block_on(async { tokio::time::timeout(within, watching).await });
+            if let Ok(Ok(found)) = result {
+                return found;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        panic!("{collection}/{name} never is {what}: {last}");
+    }
+
+    async fn watch<T>(
+        &self,
+        collection: &str,
+        name: &str,
+        last: &mut Value,
+        found: &mut impl FnMut(&Value) -> Option<T>,
+    ) -> Result<T, kube::Error> {
+        let list = |more: &str| {
+            let path = format!("{collection}?fieldSelector=metadata.name%3D{name}{more}");
+            Request::get(path)
+                .body(Vec::new())
+                .expect("a path of ours is well formed")
+        };
+        let listed: Value = self.client.request(list("")).await?;
+        for object in listed["items"].as_array().into_iter().flatten() {
+            *last = object.clone();
+            if let Some(found) = found(object) {
+                return Ok(found);
+            }
+        }
+        let version = listed["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        let stream = self
+            .client
+            .request_stream(list(&format!("&watch=true&resourceVersion={version}")))
+            .await?;
+        let mut lines = stream.lines();
+        while let Some(Ok(line)) = lines.next().await {
+            let event: Value = serde_json::from_str(&line).unwrap_or_default();
+            *last = event["object"].clone();
+            if let Some(found) = found(last) {
+                return Ok(found);
+            }
+        }
+        Err(kube::Error::LinesCodecMaxLineLengthExceeded)
+    }
+
+    /// The name of a node on which pods run.
+    pub(crate) fn node(&self) -> String {
+        let nodes = self.read("/api/v1/nodes").expect("nodes can be listed");
+        let is_ready = |node: &&Value| {
+            let conditions = node["status"]["conditions"].as_array();
+            let is_tainted = node["spec"]["taints"].is_array();
+            let mut conditions = conditions.into_iter().flatten();
+            !is_tainted
+                && conditions.any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+        };
+        let nodes = nodes["items"].as_array().expect("a list has items");
+        let node = nodes
+            .iter()
+            .find(is_ready)
+            .expect("the cluster has a node that is ready");
+        text(&node["metadata"]["name"])
+    }
+}
+
+/// A namespace, and the program's environment in which it is the context's.
+pub(crate) struct Namespace<'a> {
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) name: String,
+    pub(crate) env: TestEnv,
+    _in_use: Option<RwLockReadGuard<'a, ()>>,
+}
+
+impl<'a> Namespace<'a> {
+    fn new(cluster: &'a Cluster, labels: &Value, in_use: Option<RwLockReadGuard<'a, ()>>) -> Self {
+        let number = cluster.namespaces.fetch_add(1, Ordering::Relaxed);
+        let name = format!("trocar-test-{}-{number}", std::process::id());
+        let object =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+        cluster.create("/api/v1/namespaces", &object);
+        let mut env = TestEnv::new(env!("CARGO_BIN_EXE_trocar"));
+        env.set("KUBECONFIG", &cluster.kubeconfig.display().to_string());
+        let namespace = Self {
+            cluster,
+            name,
+            env,
+            _in_use: in_use,
+        };
+        // Pods are only admitted once this is there.
+        cluster.wait_for(&namespace.path("serviceaccounts"), "default", "there", |_| {
+            Some(())
+        });
+        namespace
+    }
+
+    /// The path of a collection of the core group in this namespace.
+    pub(crate) fn path(&self, resource: &str) -> String {
+        format!("/api/v1/namespaces/{}/{resource}", self.name)
+    }
+
+    /// The path of a collection of another group, for example `apps`.
+    pub(crate) fn path_of(&self, group: &str, resource: &str) -> String {
+        format!("/apis/{group}/v1/namespaces/{}/{resource}", self.name)
+    }
+
+    /// Creates a pod that does nothing, and waits until it runs.
+    pub(crate) fn pod(&self, name: &str) -> Value {
+        self.create_pod(name, &["sleep", "36000"], &json!({}));
+        self.wait_for_pod(name, "running", |pod| {
+            (pod["status"]["phase"] == "Running").then(|| pod.clone())
+        })
+    }
+
+    /// Creates a pod with a container `app`, and with more in its spec.
+    pub(crate) fn create_pod(&self, name: &str, command: &[&str], more: &Value) -> Value {
+        let mut pod = json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "labels": {"test": name}},
+            "spec": {
+                "containers": [{"name": "app", "image": self.cluster.image, "command": command}],
+                "terminationGracePeriodSeconds": 0,
+            },
+        });
+        for (field, value) in more.as_object().into_iter().flatten() {
+            pod["spec"][field] = value.clone();
+        }
+        self.cluster.create(&self.path("pods"), &pod)
+    }
+
+    pub(crate) fn wait_for_pod<T>(
+        &self,
+        name: &str,
+        what: &str,
+        found: impl FnMut(&Value) -> Option<T>,
+    ) -> T {
+        self.cluster.wait_for(&self.path("pods"), name, what, found)
+    }
+
+    /// The pod as it is now.
+    pub(crate) fn read_pod(&self, name: &str) -> Value {
+        let path = format!("{}/{name}", self.path("pods"));
+        self.cluster.read(&path).expect("the pod is there")
+    }
+
+    /// The names of all pods.
+    pub(crate) fn pods(&self) -> Vec<String> {
+        let pods = self.cluster.read(&self.path("pods")).expect("pods can be listed");
+        let pods = pods["items"].as_array().into_iter().flatten();
+        pods.map(|pod| text(&pod["metadata"]["name"])).collect()
+    }
+
+    /// The names of a pod's ephemeral containers.
+    pub(crate) fn ephemeral_containers(&self, pod: &str) -> Vec<String> {
+        let pod = self.read_pod(pod);
+        let containers = pod["spec"]["ephemeralContainers"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        containers.map(|container| text(&container["name"])).collect()
+    }
+
+    fn arguments(&self, flags: &str, command: &[&str]) -> Vec<String> {
+        let mut arguments = vec!["debug".to_owned(), format!("--namespace={}", self.name)];
+        arguments.extend(
+            flags
+                .split_whitespace()
+                .map(|flag| flag.replace("$IMAGE", &self.cluster.image)),
+        );
+        if !command.is_empty() {
+            arguments.push("--".into());
+        }
+        arguments.extend(command.iter().map(ToString::to_string));
+        arguments
+    }
+
+    /// Runs `trocar debug` without standard input. `$IMAGE` in the flags is the image for tests.
+    pub(crate) fn debug(&self, flags: &str, command: &[&str]) -> CommandOutput {
+        self.env.run_with(self.arguments(flags, command))
+    }
+
+    /// The same, to be watched while it runs.
+    pub(crate) fn start(&self, flags: &str, command: &[&str]) -> Running {
+        self.env.start_with(self.arguments(flags, command))
+    }
+
+    /// The same in front of a person.
+    pub(crate) fn on_terminal(&self, flags: &str, command: &[&str]) -> Terminal {
+        Terminal::start(self.env.command(self.arguments(flags, command)), 80, 24)
+    }
+
+    /// The command itself.
+    pub(crate) fn command<A: AsRef<OsStr>>(&self, flags: &str, command: &[A]) -> std::process::Command {
+        let command: Vec<&str> = command
+            .iter()
+            .filter_map(|argument| argument.as_ref().to_str())
+            .collect();
+        self.env.command(self.arguments(flags, &command))
+    }
+}
+
+impl Drop for Namespace<'_> {
+    fn drop(&mut self) {
+        self.cluster.delete(&format!("/api/v1/namespaces/{}", self.name));
+    }
+}
+
+/// A text of an object.
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

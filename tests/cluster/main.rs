@@ -1,0 +1,72 @@
+//! `trocar debug` on a real cluster with a real kubelet.
+//!
+//! Runs where `TROCAR_TEST_KUBECONFIG` names the kubeconfig of a cluster that tests may use; elsewhere it says that nothing
+//! was tested. The user's own KUBECONFIG is never looked at. Every test works in a namespace of its own, which it deletes.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `TROCAR_TEST_KUBECONFIG` | an administrator of the cluster |
+//! | `TROCAR_TEST_REPEAT` | how often what must never fail is tried; 3, and 100 for the whole proof |
+//! | `TROCAR_TEST_IMAGE` | an image with busybox that the nodes can pull; `busybox:1.36` |
+//! | `TROCAR_TEST_STATIC_PODS` | the folder of a node's static pods, where the cluster has none that could be used |
+//! | `TROCAR_TEST_RESTART_APISERVER` | a command that stops the API server and starts it again |
+
+mod apiserver;
+mod cluster;
+mod input;
+mod output;
+mod reader;
+mod refusals;
+mod targets;
+mod terminal;
+
+use std::{process::ExitCode, sync::Arc};
+
+use cluster::Cluster;
+use libtest_mimic::{Arguments, Trial};
+
+/// How many tests run at once: they mostly wait for the kubelet.
+const THREADS: usize = 5;
+
+/// One test: its name, and what it does.
+type Test = (&'static str, fn(&Cluster));
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    let Some(cluster) = Cluster::from_environment() else {
+        if !arguments.list {
+            skipped();
+        }
+        return libtest_mimic::run(&arguments, Vec::new()).exit_code();
+    };
+    arguments.test_threads = arguments.test_threads.or(Some(THREADS));
+    let cluster = Arc::new(cluster);
+    let groups = [
+        output::TESTS,
+        input::TESTS,
+        refusals::TESTS,
+        terminal::TESTS,
+        targets::TESTS,
+        reader::TESTS,
+        apiserver::TESTS,
+    ];
+    let trials = groups.into_iter().flatten().map(|(name, test)| {
+        let cluster = cluster.clone();
+        Trial::test(*name, move || {
+            test(&cluster);
+            Ok(())
+        })
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a test that did not run must not look like one that passed"
+)]
+fn skipped() {
+    eprintln!(
+        "SKIPPED: no test of trocar debug on a real cluster ran. To run them: TROCAR_TEST_KUBECONFIG=FILE cargo test -p trocar \
+         --test cluster, with the kubeconfig of a cluster that may be used for tests"
+    );
+}
