@@ -80,7 +80,7 @@ impl<T> Review<T> {
                         kind: found.kind,
                         before: self.container_before(found.name()),
                         at: format!("{root}{}", pointer(found.path())),
-                    }))
+                    }));
                 }
                 _ => {}
             }

@@ -184,8 +184,8 @@ pub fn locate(text: &str, at: &str) -> Option<(u64, u64)> {
 
 /// A document of which only the places are of interest.
 enum Spans {
-    Map(Vec<(Spanned<String>, Spanned<Spans>)>),
-    List(Vec<Spanned<Spans>>),
+    Map(Vec<(Spanned<String>, Spanned<Self>)>),
+    List(Vec<Spanned<Self>>),
     Scalar,
 }
 

@@ -106,10 +106,10 @@ pub fn check(request: &Request) -> Result<(), RequestError> {
     if request.targets == 0 {
         return Err(RequestError::NoTarget);
     }
-    if let Some(policy) = &options.image_pull_policy {
-        if !["Always", "IfNotPresent", "Never"].contains(&policy.as_str()) {
-            return Err(RequestError::PullPolicy(policy.clone()));
-        }
+    if let Some(policy) = &options.image_pull_policy
+        && !["Always", "IfNotPresent", "Never"].contains(&policy.as_str())
+    {
+        return Err(RequestError::PullPolicy(policy.clone()));
     }
     for (container, image) in &options.set_image {
         if ImageReference::parse(image).is_none() {

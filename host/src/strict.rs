@@ -67,13 +67,16 @@ fn read<T: for<'de> Deserialize<'de>>(value: &Value, path: &Path) -> Result<T, S
     })
 }
 
+/// Places and texts.
+type Scalars = Rc<RefCell<Vec<(String, String)>>>;
+
 /// Where the reader is.
 #[derive(Clone, Default)]
 struct Path {
     /// The parts from the document to the reader's place; left as they are when an error comes up.
     parts: Rc<RefCell<Vec<String>>>,
     /// The scalars that were taken for text, where that may be: their places and texts.
-    scalars: Option<Rc<RefCell<Vec<(String, String)>>>>,
+    scalars: Option<Scalars>,
 }
 
 struct Reader<'a> {
@@ -164,10 +167,10 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        if let Value::Object(fields) = self.value {
-            if let Some(unknown) = fields.keys().find(|field| !known.contains(&field.as_str())) {
-                return Err(unknown_field(unknown, known, &self.path));
-            }
+        if let Value::Object(fields) = self.value
+            && let Some(unknown) = fields.keys().find(|field| !known.contains(&field.as_str()))
+        {
+            return Err(unknown_field(unknown, known, &self.path));
         }
         self.deserialize_any(visitor)
     }

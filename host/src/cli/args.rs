@@ -37,7 +37,7 @@ pub(crate) enum Command {
     /// Debug a pod, a node, or the pods of a workload
     Debug(Box<DebugArgs>),
     /// Show what a debug would create, without a cluster
-    Plan(PlanArgs),
+    Plan(Box<PlanArgs>),
     /// Test policies, evaluate one case, list those that are configured
     #[command(arg_required_else_help = true)]
     Policy {

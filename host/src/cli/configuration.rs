@@ -45,10 +45,10 @@ fn is_there(path: &Path) -> bool {
 
 /// Tests have a system of their own; a program that people run has not, or anybody could leave out the system's policies.
 fn system() -> Option<PathBuf> {
-    if cfg!(debug_assertions) {
-        if let Some(path) = std::env::var_os("__TROCAR_SYSTEM_CONFIG") {
-            return Some(path.into());
-        }
+    if cfg!(debug_assertions)
+        && let Some(path) = std::env::var_os("__TROCAR_SYSTEM_CONFIG")
+    {
+        return Some(path.into());
     }
     Some(SYSTEM.into())
 }

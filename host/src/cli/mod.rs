@@ -40,7 +40,7 @@ pub(crate) fn run() -> ExitCode {
     });
     let result = parsed.and_then(|command| match command {
         Command::Debug(args) => commands::debug::run(*args),
-        Command::Plan(args) => commands::plan::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Plan(args) => commands::plan::run(*args).map(|()| ExitCode::SUCCESS),
         Command::Policy { command } => policy(command),
         Command::Config { command } => config(command).map(|()| ExitCode::SUCCESS),
         Command::Plugin { command } => plugin(command).map(|()| ExitCode::SUCCESS),

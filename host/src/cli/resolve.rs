@@ -89,7 +89,7 @@ pub(crate) fn request(
 fn default_image(flags: &DebugFlags, defaults: &Defaults, own_strategy: bool) -> Option<String> {
     let is_copy = flags.copy_to.as_deref().is_some_and(|name| !name.is_empty());
     let changes_something = !flags.set_image.is_empty() || flags.container.is_some();
-    let needs_image = !own_strategy && !(is_copy && changes_something);
+    let needs_image = !(own_strategy || is_copy && changes_something);
     defaults.image.clone().filter(|_| needs_image)
 }
 

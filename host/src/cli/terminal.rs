@@ -261,6 +261,10 @@ pub(crate) async fn ending_signal() -> u8 {
 }
 
 /// Ends the program after a signal, even when its output is stuck because nobody reads it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no other thread may be able to return, and the terminal was put right"
+)]
 pub(crate) fn end_on_signal() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {

@@ -1,5 +1,4 @@
 //! The only place that writes to stdout and stderr.
-#![expect(clippy::print_stderr, reason = "this is the one place that prints")]
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -179,14 +178,14 @@ pub(crate) fn plugin_log(plugin: &str, log: &[LogLine], verbosity: u8) {
 
 /// Makes an engine; without its cache when that cannot be used, which is only slower.
 pub(crate) fn engine(mut config: EngineConfig) -> Result<Engine, CliError> {
-    if let Some(folder) = &config.cache {
-        if let Err(error) = trocar::check_cache(folder) {
-            warning(&format!(
-                "compiled plugins are not kept: {}: {error}",
-                folder.display()
-            ));
-            config.cache = None;
-        }
+    if let Some(folder) = &config.cache
+        && let Err(error) = trocar::check_cache(folder)
+    {
+        warning(&format!(
+            "compiled plugins are not kept: {}: {error}",
+            folder.display()
+        ));
+        config.cache = None;
     }
     Engine::new(config).map_err(|error| CliError::new(error.to_string()))
 }

@@ -342,10 +342,10 @@ fn causes(error: &dyn std::error::Error) -> String {
     while let Some(error) = next {
         let text = error.to_string();
         // An outer text often repeats the inner one.
-        if let Some(last) = texts.last_mut() {
-            if let Some(start) = last.strip_suffix(&text) {
-                *last = start.trim_end_matches([':', ' ']).to_owned();
-            }
+        if let Some(last) = texts.last_mut()
+            && let Some(start) = last.strip_suffix(&text)
+        {
+            *last = start.trim_end_matches([':', ' ']).to_owned();
         }
         texts.push(text);
         next = error.source();

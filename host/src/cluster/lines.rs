@@ -28,10 +28,10 @@ impl Lines {
                 None => return Ok(None),
                 Some(Err(error)) => return Err(error.to_string()),
                 Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        if !data.is_empty() {
-                            return Ok(Some(data));
-                        }
+                    if let Ok(data) = frame.into_data()
+                        && !data.is_empty()
+                    {
+                        return Ok(Some(data));
                     }
                 }
             }

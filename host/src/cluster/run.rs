@@ -748,11 +748,12 @@ impl<'a> Run<'a> {
         let now = pod
             .ok()
             .and_then(|pod| ended_instance(&pod, &self.session.container));
-        if let (Some((instance, was_restarted)), Some(ending)) = (now, &mut self.ending) {
-            if instance == ending.instance && was_restarted != ending.was_restarted {
-                ending.was_restarted = was_restarted;
-                return Ok(None);
-            }
+        if let (Some((instance, was_restarted)), Some(ending)) = (now, &mut self.ending)
+            && instance == ending.instance
+            && was_restarted != ending.was_restarted
+        {
+            ending.was_restarted = was_restarted;
+            return Ok(None);
         }
         self.transcript.log_begins(self.began.elapsed());
         self.shown(|transcript, at, out| transcript.log(at, &kept, out))?;
@@ -833,10 +834,10 @@ impl<'a> Run<'a> {
         if has_passed(self.transcript.deadline().map(|deadline| self.began + deadline)) {
             self.shown(|transcript, at, out| transcript.tick(at, out))?;
         }
-        if let Some((at, pause)) = self.input.end_at {
-            if now >= at {
-                self.press_end(pause);
-            }
+        if let Some((at, pause)) = self.input.end_at
+            && now >= at
+        {
+            self.press_end(pause);
         }
         if has_passed(self.end_of_ending()) {
             if matches!(self.attach, AttachState::On(_)) {
@@ -855,12 +856,13 @@ impl<'a> Run<'a> {
         if has_passed(self.end_of_patience()) {
             return Err(self.lost());
         }
-        if let Some((since, _)) = &self.broken {
-            if !self.broken_told && *since + BROKEN <= now {
-                self.broken_told = true;
-                if self.ending.is_none() {
-                    self.output.event(SessionEvent::Reconnecting);
-                }
+        if let Some((since, _)) = &self.broken
+            && !self.broken_told
+            && *since + BROKEN <= now
+        {
+            self.broken_told = true;
+            if self.ending.is_none() {
+                self.output.event(SessionEvent::Reconnecting);
             }
         }
         self.not_started().await
@@ -944,10 +946,10 @@ async fn receive(attached: Option<&mut Attached>) -> Received {
 }
 
 async fn reserve(sender: Option<mpsc::Sender<Outgoing>>) -> mpsc::OwnedPermit<Outgoing> {
-    if let Some(sender) = sender {
-        if let Ok(permit) = sender.reserve_owned().await {
-            return permit;
-        }
+    if let Some(sender) = sender
+        && let Ok(permit) = sender.reserve_owned().await
+    {
+        return permit;
     }
     std::future::pending().await
 }

@@ -264,10 +264,10 @@ fn check_defaults(source: &Source, given: &Defaults) -> Result<(), ConfigError> 
     if let Some(timeout) = &given.pod_running_timeout {
         parse_duration(timeout).map_err(|problem| source.error(&at("podRunningTimeout"), problem))?;
     }
-    if let Some(image) = &given.image {
-        if trocar_sdk::image::ImageReference::parse(image).is_none() {
-            return Err(source.error(&at("image"), format!("{image:?} is no image reference")));
-        }
+    if let Some(image) = &given.image
+        && trocar_sdk::image::ImageReference::parse(image).is_none()
+    {
+        return Err(source.error(&at("image"), format!("{image:?} is no image reference")));
     }
     Ok(())
 }

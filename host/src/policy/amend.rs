@@ -145,7 +145,7 @@ mod tests {
                 "no JSON pointer",
             ),
         ] {
-            let message = apply(&[changes.clone()]).unwrap_err();
+            let message = apply(std::slice::from_ref(&changes)).unwrap_err();
             assert!(message.contains(wanted), "{changes}: {message}");
         }
         let flood = vec![change(Operation::Add, "/steps/0/object/x", json!(1)); MOST + 1];

@@ -430,10 +430,10 @@ fn lower_pod(review: &Review<Settings>, ceiling: &Ceiling, spec: &mut Object) {
         path.is_none_or(|path| ceiling.gives_path(path) || had.iter().any(|had| had == path))
     });
     remove_volumes(spec, &gone, kept);
-    if !ceiling.privileged {
-        if let Some(context) = spec.get_mut("securityContext").and_then(Value::as_object_mut) {
-            context.remove("windowsOptions");
-        }
+    if !ceiling.privileged
+        && let Some(context) = spec.get_mut("securityContext").and_then(Value::as_object_mut)
+    {
+        context.remove("windowsOptions");
     }
     let own = original.map_or("default", account).to_owned();
     let used = account(spec).to_owned();

@@ -170,10 +170,10 @@ fn limit_container(container: &mut Object, resources: &Resources) -> bool {
         let requests = object_mut(container, "resources")
             .get_mut("requests")
             .and_then(Value::as_object_mut);
-        if let Some(requests) = requests {
-            if requests.get(name).is_some_and(is_above) {
-                requests.insert(name.into(), json!(most));
-            }
+        if let Some(requests) = requests
+            && requests.get(name).is_some_and(is_above)
+        {
+            requests.insert(name.into(), json!(most));
         }
     }
     container.get("resources") != before.as_ref()

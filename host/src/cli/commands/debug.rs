@@ -489,8 +489,11 @@ fn session_outcome(ended: &Result<u8, CliError>) -> AuditOutcome {
     }
 }
 
+/// A target, and how its session ended: exit code, pod and container.
+type EndedTarget = (String, Result<(u8, String, String), CliError>);
+
 /// How the sessions with many targets ended, as a table on stderr. Gives the exit code that stands for all.
-fn report(ended: Vec<(String, Result<(u8, String, String), CliError>)>) -> u8 {
+fn report(ended: Vec<EndedTarget>) -> u8 {
     let mut code = 0;
     let mut rows = Vec::with_capacity(ended.len());
     for (target, ended) in ended {

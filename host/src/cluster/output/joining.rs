@@ -377,9 +377,9 @@ impl Joining {
         }
         self.snapshot = Snapshot::TooEarly;
         self.show_log_to(transcript, self.log.plain.len(), out);
-        for (stream, bytes) in self.held[self.view.chunks..].to_vec() {
-            self.view.written.extend_from_slice(&bytes);
-            transcript.emit(stream, bytes, out);
+        for (stream, bytes) in &self.held[self.view.chunks..] {
+            self.view.written.extend_from_slice(bytes);
+            transcript.emit(*stream, bytes.clone(), out);
         }
         self.view.chunks = self.held.len();
         Joint::NotYet
