@@ -196,7 +196,7 @@ fn whoever_may_not_read_the_log_is_told_what_is_missing() {
         &running.finish(),
         r#"out
 --- stderr ---
-Warning: the log may not be read, so what the program wrote before we attached is not shown: Error from server (Forbidden): pods "web-0" is forbidden: no log
+Warning: the log cannot be read, so what the program wrote before we attached is not shown: Error from server (Forbidden): pods "web-0" is forbidden: no log
 Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
 "#,
     );
@@ -447,11 +447,11 @@ fn a_terminal_without_one_is_said() {
     let (_env, _server, program, running) = begin("-it -q");
     program.starts();
     program.is_attached(1);
-    program.writes("plain\n");
+    program.writes("plain\r\n");
     program.exits(0);
     check(
         &running.finish_with_open_stdin(),
-        r"plain
+        "plain\r
 --- stderr ---
 Unable to use a TTY - input is not a terminal or the right kind of file
 ",

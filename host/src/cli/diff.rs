@@ -14,6 +14,12 @@ pub(crate) fn unified(before: &str, after: &str, name_before: &str, name_after: 
     if hunks.is_empty() {
         return hunks;
     }
+    // Of an empty text no line is the first one.
+    let hunks = match (before.is_empty(), after.is_empty()) {
+        (true, _) => hunks.replacen("@@ -1,0 ", "@@ -0,0 ", 1),
+        (_, true) => hunks.replacen(" +1,0 @@", " +0,0 @@", 1),
+        _ => hunks,
+    };
     format!("--- {name_before}\n+++ {name_after}\n{hunks}")
 }
 
@@ -30,6 +36,10 @@ mod tests {
         assert_eq!(
             unified("", "a\n", "/dev/null", "new"),
             "--- /dev/null\n+++ new\n@@ -0,0 +1,1 @@\n+a\n"
+        );
+        assert_eq!(
+            unified("a\n", "", "old", "/dev/null"),
+            "--- old\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-a\n"
         );
         assert_eq!(unified("a\n", "a\n", "old", "new"), "");
     }

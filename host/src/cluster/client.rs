@@ -444,7 +444,7 @@ mod tests {
         };
         assert_eq!(
             path(&action),
-            "/api/v1/namespaces/a%2Fb/pods/..%2F..%2Fnodes%3Fx%3D1%23/log"
+            "/api/v1/namespaces/a%2Fb/pods/..%2F..%2Fnodes%3Fx=1%23/log"
         );
         let deployment = Action {
             kind: Kind::Deployment,

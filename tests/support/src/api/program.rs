@@ -33,6 +33,7 @@ pub(super) type Key = (String, String, String);
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
+const ERROR: u8 = 3;
 const RESIZE: u8 = 4;
 const CLOSE: u8 = 255;
 
@@ -184,8 +185,8 @@ impl Program {
         self.change(|program| {
             program.has_ended = true;
             for mut stream in program.attached.drain(..) {
+                let mut bytes = frame(ERROR, br#"{"metadata":{},"status":"Success"}"#);
                 let close = Frame::close(None);
-                let mut bytes = Vec::new();
                 close
                     .format(&mut bytes)
                     .expect("a frame can be written to memory");
