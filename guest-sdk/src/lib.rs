@@ -84,7 +84,7 @@
 //!
 //! - [`request`], [`options`]: what a plugin is asked. [`plan`], [`policy`]: what it answers. [`diagnostic`]: what it tells.
 //! - [`pod`], [`profile`], [`custom`], [`names`], [`image`], [`pod_security`]: what plugins need to know of Kubernetes.
-//! - `guest`: the WebAssembly side, behind the feature of that name; only the macros and [`guest::log`] are for authors.
+//! - `guest`: the WebAssembly side, behind the feature of that name; only the macros, [`guest::log`] and [`guest::cluster`] are for authors.
 #![deny(missing_docs)]
 
 #[cfg(all(feature = "arena", target_arch = "wasm32", not(target_feature = "atomics")))]

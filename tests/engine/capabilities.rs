@@ -1,6 +1,9 @@
 //! What a guest may read of a cluster: nothing, unless its manifest declares it, its user grants it, and it is in scope.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use trocar::{
@@ -34,7 +37,7 @@ impl Cluster {
 }
 
 impl ClusterReader for Cluster {
-    fn get(&self, object: &ObjectRef) -> Result<Value, ReadError> {
+    fn get(&self, object: &ObjectRef, _within: Duration) -> Result<Value, ReadError> {
         self.asked.lock().unwrap().push(format!(
             "get {} {} {}/{}",
             object.api_version,
@@ -45,7 +48,7 @@ impl ClusterReader for Cluster {
         self.answer.clone()
     }
 
-    fn list(&self, query: &Query) -> Result<Vec<Value>, ReadError> {
+    fn list(&self, query: &Query, _within: Duration) -> Result<Vec<Value>, ReadError> {
         self.asked.lock().unwrap().push(format!("list {query:?}"));
         self.answer.clone().map(|object| vec![object; 3])
     }

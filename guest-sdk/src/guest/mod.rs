@@ -2,6 +2,7 @@
 //!
 //! Plugin logic never touches anything in here; it is a pure function that runs natively in tests.
 
+pub mod cluster;
 #[doc(hidden)]
 pub mod policy;
 #[doc(hidden)]

@@ -1,5 +1,7 @@
 //! The capability `cluster-read`, as the engine sees it. Who really reads is the cluster's side.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 /// Names one object.
@@ -46,18 +48,17 @@ pub enum ReadError {
 
 /// Reads objects for a plugin, with the user's own rights.
 ///
-/// Called from within a guest's call, outside of any asynchronous context; may block for as long as the
-/// guest's time limit.
+/// Called from within a guest's call. May block, and gives up after `within`: what is left of the guest's time.
 pub trait ClusterReader: Send + Sync {
     /// Reads one object.
     ///
     /// # Errors
     /// Fails when there is no such object or no way to read it.
-    fn get(&self, object: &ObjectRef) -> Result<Value, ReadError>;
+    fn get(&self, object: &ObjectRef, within: Duration) -> Result<Value, ReadError>;
 
     /// Reads the objects that match.
     ///
     /// # Errors
     /// Fails when there is no way to read them.
-    fn list(&self, query: &Query) -> Result<Vec<Value>, ReadError>;
+    fn list(&self, query: &Query, within: Duration) -> Result<Vec<Value>, ReadError>;
 }

@@ -13,6 +13,8 @@ const SHOWS_REQUESTS: u8 = 6;
 /// A connection, and what the kubeconfig says besides.
 pub(crate) struct Connection {
     pub(crate) cluster: Cluster,
+    /// How it is reached, for plugins that may read.
+    pub(crate) config: ClusterConfig,
     /// The namespace of the context.
     pub(crate) namespace: String,
     /// The kubeconfig's names for context and cluster, where there is a kubeconfig.
@@ -33,14 +35,15 @@ pub(crate) async fn connect(flags: &ConnectionFlags, verbosity: u8) -> Result<Co
         config.auth_info.impersonate_groups = Some(flags.as_group.clone());
     }
     let namespace = config.default_namespace.clone();
-    let cluster = Cluster::new(ClusterConfig {
+    let config = ClusterConfig {
         kube: config,
         request_timeout: (!request_timeout.is_zero()).then_some(request_timeout),
         trace: (verbosity >= SHOWS_REQUESTS)
             .then(|| -> Arc<dyn Fn(&RequestTrace<'_>) + Send + Sync> { Arc::new(show) }),
-    })?;
+    };
     Ok(Connection {
-        cluster,
+        cluster: Cluster::new(config.clone())?,
+        config,
         namespace,
         names,
     })

@@ -50,6 +50,7 @@ pub struct RequestTrace<'a> {
 type Trace = Arc<dyn Fn(&RequestTrace<'_>) + Send + Sync>;
 
 /// How a cluster is reached.
+#[derive(Clone)]
 pub struct ClusterConfig {
     /// Address, credentials and certificates, from a kubeconfig or the pod that we run in.
     pub kube: kube::Config,
@@ -86,6 +87,22 @@ impl Cluster {
             request_timeout: config.request_timeout,
             trace: config.trace,
         })
+    }
+
+    /// Reads from a path, for kinds that are not known here: the answer's code and text, or what went wrong.
+    pub(super) async fn read(&self, path: &str) -> Result<(u16, Bytes), String> {
+        let request = Request::get(path)
+            .header(header::USER_AGENT, USER_AGENT)
+            .header(header::ACCEPT, "application/json")
+            .body(Body::empty())
+            .map_err(|error| causes(&error))?;
+        let response = self.send_traced(request).await.map_err(|error| causes(&error))?;
+        let code = response.status().as_u16();
+        let limited = http_body_util::Limited::new(response.into_body(), LARGEST_ANSWER);
+        match limited.collect().await {
+            Ok(text) => Ok((code, text.to_bytes())),
+            Err(error) => Err(causes(error.as_ref())),
+        }
     }
 
     /// Reads one object.
@@ -252,11 +269,17 @@ impl Cluster {
         }
         let body = body.map_or_else(Body::empty, |(_, body)| Body::from(body.to_string().into_bytes()));
         let request = request.body(body).map_err(|error| broken(action, &error))?;
+        let answer = self.send_traced(request).await;
+        answer.map_err(|error| self.failed(action, error))
+    }
+
+    async fn send_traced(&self, request: Request<Body>) -> Result<Response<Body>, kube::Error> {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let started = Instant::now();
         let answer = self.client.send(request).await;
         let code = answer.as_ref().ok().map(|response| response.status().as_u16());
-        self.traced(method.as_str(), path, code, started);
-        answer.map_err(|error| self.failed(action, error))
+        self.traced(method.as_str(), &uri.to_string(), code, started);
+        answer
     }
 
     fn traced(&self, method: &str, path: &str, code: Option<u16>, started: Instant) {
@@ -395,7 +418,7 @@ fn collection(action: &Action) -> String {
     }
 }
 
-fn with_query(mut path: String, query: &[(&str, &str)]) -> String {
+pub(super) fn with_query(mut path: String, query: &[(&str, &str)]) -> String {
     for (index, (name, value)) in query.iter().enumerate() {
         path.push(if index == 0 { '?' } else { '&' });
         path.push_str(name);
@@ -411,7 +434,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// Percent-encodes what would end a segment of a path: what was typed must not become another path.
-fn escaped_segment(text: &str) -> String {
+pub(super) fn escaped_segment(text: &str) -> String {
     percent_encoded(text, b"$&+,:;=@")
 }
 

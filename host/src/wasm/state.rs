@@ -1,6 +1,10 @@
 //! What an instance can reach in the host: its log, its limits, and what was granted. Nothing ambient.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 use wasmtime::{ResourceLimiter, component::ResourceTable};
@@ -104,6 +108,11 @@ impl State {
             wasi.stderr.drain_into(&mut log, LogLevel::Error);
         }
         log
+    }
+
+    /// What is left of the call's time.
+    fn time_left(&self) -> Duration {
+        self.limits.time.saturating_sub(self.started.elapsed())
     }
 
     fn count_host_call(&mut self) -> wasmtime::Result<()> {
@@ -249,7 +258,7 @@ impl cluster::Host for State {
             namespace: object.namespace,
             name: object.name,
         };
-        let read = reads.reader.get(&object).map_err(read_error);
+        let read = reads.reader.get(&object, self.time_left()).map_err(read_error);
         Ok(read.and_then(|value| self.answer(value, &fields)))
     }
 
@@ -273,7 +282,7 @@ impl cluster::Host for State {
             label_selector: query.label_selector,
             limit: query.limit.unwrap_or(500).min(500),
         };
-        let read = reads.reader.list(&query).map_err(read_error);
+        let read = reads.reader.list(&query, self.time_left()).map_err(read_error);
         Ok(read.and_then(|objects| {
             let texts: Result<Vec<String>, _> = objects
                 .into_iter()

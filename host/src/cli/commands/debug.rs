@@ -1,12 +1,15 @@
 //! `trocar debug`: find the targets, plan, write, and stay until the program ends.
 
-use std::{process::ExitCode, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use trocar::{
     Actor, Context, DebugPlan, PlanError, Severity, Target,
     audit::{AuditEvent, AuditOutcome},
-    cluster::{Applied, Cluster, DryRun, Found, LookupError, Stamp, apply, lookup, select, who_am_i},
+    capability::ClusterReader,
+    cluster::{
+        Applied, Cluster, DryRun, Found, LiveReader, LookupError, Stamp, apply, lookup, select, who_am_i,
+    },
     config::{Config, Defaults},
     plan::{PluginId, Step},
     reference::{Kind, Reference, ReferenceError},
@@ -127,7 +130,8 @@ impl<'a> Debug<'a> {
         let namespace = resolve::namespace(&args.namespace)
             .unwrap_or(&connection.namespace)
             .to_owned();
-        let planner = Planner::new(&args.plugin, &args.policy, config, None)?;
+        let reader: Arc<dyn ClusterReader> = Arc::new(LiveReader::new(connection.config.clone()));
+        let planner = Planner::new(&args.plugin, &args.policy, config, Some(reader))?;
         let asks_who = planner.has_policies() || !config.audit.is_empty();
         let context = resolve::context(Some(&namespace), args.suffix.as_deref())?;
         let mut debug = Self {

@@ -161,14 +161,10 @@ impl Transcript {
         }
     }
 
-    /// Says whether a last look into the log would tell anything.
+    /// Says whether a last look into the log would tell anything. An attach that ended as it should is no proof: what a
+    /// kubelet could not send in time when the program ended it drops.
     pub(in super::super) fn wants_last_reading(&self) -> bool {
-        /// What is larger than this is not read again only to find that nothing is missing.
-        const LARGE: u64 = 8 << 20;
-        let Some(settled) = &self.settled else {
-            return false;
-        };
-        !(self.is_trusted && settled.length() > LARGE)
+        self.settled.is_some()
     }
 
     /// How many bytes of the log came in its present reading.
@@ -620,13 +616,24 @@ impl Transcript {
         self.placed_text(at, base, &searched.written, out);
     }
 
+    /// Says whether the log, in which the end of what was shown was not found, has less than that: it began anew just now.
+    /// Of two streams the order may be another one, so nothing can be told.
+    fn is_end_of_shown(&self) -> bool {
+        let settled = self.settled.as_ref();
+        settled.is_some_and(|settled| {
+            settled.head().is_none() || settled.tail().ends_with(&self.reading.searched.plain)
+        })
+    }
+
     /// No more comes of this reading for now, and if it was not found where it goes on, it is all new.
     fn decide_base(&mut self, at: Duration, out: &mut Vec<Show>) {
         match self.reading.base {
             Base::At(_) => {}
             // It is shorter than what was shown, and the same so far.
             Base::Compare => self.go_on_from(at, 0, out),
-            Base::Search if self.is_trusted => self.reading.base = Base::At(i64::MIN / 2),
+            Base::Search if self.is_trusted && self.is_end_of_shown() => {
+                self.reading.base = Base::At(i64::MIN / 2);
+            }
             Base::Search => {
                 self.has_gap = true;
                 let length = self.settled.as_ref().map_or(0, Settled::length);

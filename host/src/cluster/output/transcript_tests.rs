@@ -295,15 +295,22 @@ fn a_short_program_is_placed_when_it_has_ended() {
 }
 
 #[test]
-fn what_ended_as_it_should_needs_no_log() {
-    let mut play = Play::for_script();
-    play.attach_begins();
-    play.attached(Stream::Stdout, "1\n");
-    play.snapshot("1\n");
-    play.attached(Stream::Stdout, "2\n");
-    play.attach_ends(true);
-    assert_eq!(play.last_reading("rotated away\n"), Wholeness::Whole);
-    assert_eq!(play.text(), "1\n2\n");
+fn a_log_that_began_anew_confirms_what_ended_as_it_should() {
+    for (log, wholeness, text) in [
+        ("", Wholeness::Whole, "1\n2\n"),
+        ("2\n", Wholeness::Whole, "1\n2\n"),
+        // The kubelet dropped what it could not send in time, and the log does not reach back to it.
+        ("9\n", Wholeness::Missing, "1\n2\n9\n"),
+    ] {
+        let mut play = Play::for_script();
+        play.attach_begins();
+        play.attached(Stream::Stdout, "1\n");
+        play.snapshot("1\n");
+        play.attached(Stream::Stdout, "2\n");
+        play.attach_ends(true);
+        assert_eq!(play.last_reading(log), wholeness, "{log:?}");
+        assert_eq!(play.text(), text);
+    }
 }
 
 #[test]
