@@ -293,6 +293,22 @@ impl<'a> Namespace<'a> {
         containers.map(|container| text(&container["name"])).collect()
     }
 
+    /// Lets a user do something in the namespace.
+    pub(crate) fn grant(&self, user: &str, rules: &[(&[&str], &[&str])]) {
+        let group = "rbac.authorization.k8s.io";
+        let rules: Vec<Value> = rules
+            .iter()
+            .map(|(resources, verbs)| json!({"apiGroups": [""], "resources": resources, "verbs": verbs}))
+            .collect();
+        let role = json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": user}, "rules": rules});
+        self.cluster.create(&self.path_of(group, "roles"), &role);
+        let binding = json!({"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": user},
+            "subjects": [{"kind": "User", "name": user, "apiGroup": group}],
+            "roleRef": {"kind": "Role", "name": user, "apiGroup": group}});
+        self.cluster
+            .create(&self.path_of(group, "rolebindings"), &binding);
+    }
+
     fn arguments(&self, flags: &str, command: &[&str]) -> Vec<String> {
         let mut arguments = vec!["debug".to_owned(), format!("--namespace={}", self.name)];
         arguments.extend(

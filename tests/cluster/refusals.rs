@@ -261,7 +261,7 @@ fn a_user_without_rights(cluster: &Cluster) {
         ],
     );
 
-    grant(&namespace, "reader", &[(&["pods"], &["get"])]);
+    namespace.grant("reader", &[(&["pods"], &["get"])]);
     let output = fails_within(3, &namespace, "-i web --image=$IMAGE --as=reader", &[]);
     let role = format!(
         "a Role in namespace {:?} with the rule {{apiGroups: [\"\"], resources: [\"pods/ephemeralcontainers\"], verbs: [\"patch\"]}}",
@@ -274,33 +274,13 @@ fn a_user_without_rights(cluster: &Cluster) {
     assert!(namespace.ephemeral_containers("web").is_empty());
 }
 
-/// Lets a user do something in the namespace.
-fn grant(namespace: &Namespace<'_>, user: &str, rules: &[(&[&str], &[&str])]) {
-    let group = "rbac.authorization.k8s.io";
-    let rules: Vec<Value> = rules
-        .iter()
-        .map(|(resources, verbs)| json!({"apiGroups": [""], "resources": resources, "verbs": verbs}))
-        .collect();
-    let role = json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": user}, "rules": rules});
-    namespace
-        .cluster
-        .create(&namespace.path_of(group, "roles"), &role);
-    let binding = json!({"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": user},
-        "subjects": [{"kind": "User", "name": user, "apiGroup": group}],
-        "roleRef": {"kind": "Role", "name": user, "apiGroup": group}});
-    namespace
-        .cluster
-        .create(&namespace.path_of(group, "rolebindings"), &binding);
-}
-
 const DEBUGS: (&[&str], &[&str]) = (&["pods/ephemeralcontainers"], &["patch"]);
 
 /// Nothing can be sent to the program, but what it writes is in its log.
 fn a_user_who_may_not_attach(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
-    grant(
-        &namespace,
+    namespace.grant(
         "logger",
         &[DEBUGS, (&["pods", "pods/log"], &["get", "list", "watch"])],
     );
@@ -324,8 +304,7 @@ fn a_user_who_may_not_attach(cluster: &Cluster) {
 fn a_user_who_may_not_read_logs(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
-    grant(
-        &namespace,
+    namespace.grant(
         "attacher",
         &[DEBUGS, (&["pods", "pods/attach"], &["get", "create"])],
     );
