@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .precompile_component(&bytes)
             .map_err(|error| format!("cannot compile {}: {error:#}", component.display()))?;
         let compiled_path = out.join(format!("{name}.cwasm"));
-        fs::write(&compiled_path, compiled)?;
+        fs::write(&compiled_path, &compiled)?;
         let digest = Sha256::digest(&bytes);
         let Outline {
             manifest,
@@ -41,8 +41,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(
             table,
             "    Embedded {{ name: {name:?}, digest: \"sha256:{digest:x}\", size: {size}, manifest: {manifest:?}, \
-             imports: &{imports:?}, exports: &{exports:?}, compiled: include_bytes!({compiled_path:?}) }},",
+             imports: &{imports:?}, exports: &{exports:?}, compiled: {{ \
+             static CODE: PageAligned<[u8; {length}]> = PageAligned(*include_bytes!({compiled_path:?})); &CODE.0 }} }},",
             size = bytes.len(),
+            length = compiled.len(),
         )?;
     }
     table.push_str("]\n");

@@ -55,7 +55,7 @@ fn make(crate_: &Path, output: &Path) -> Result<()> {
     let made = Command::new(cargo())
         .current_dir(super::root())
         .args(["run", "--quiet", "--package", "trocar", "--bin", "trocar", "--"])
-        .args(["plugin", "build", "--locked", "--output"])
+        .args(["plugin", "build", "--locked", "--strip", "--output"])
         .arg(output)
         .arg(crate_)
         .status()

@@ -535,6 +535,9 @@ pub(crate) struct PluginBuildArgs {
     /// Build with the versions in Cargo.lock only
     #[arg(long)]
     pub(crate) locked: bool,
+    /// Leave out the names of functions: smaller, but a trap tells less
+    #[arg(long)]
+    pub(crate) strip: bool,
 }
 
 /// `trocar plugin pack`.

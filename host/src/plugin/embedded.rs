@@ -1,7 +1,7 @@
 //! The default plugins, as `build.rs` compiled them. They have no right that a user's plugin lacks.
 
 use super::{PluginDescription, PluginManifest, PluginSource};
-use crate::wasm::Inspected;
+use crate::wasm::{Inspected, PageAligned};
 
 /// One default plugin.
 pub(super) struct Embedded {
@@ -22,7 +22,7 @@ pub(super) struct Embedded {
 }
 
 /// The default plugins, in alphabetical order.
-pub(super) const ALL: &[Embedded] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+pub(super) static ALL: &[Embedded] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 pub(super) fn describe(plugin: &Embedded) -> PluginDescription {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();

@@ -25,3 +25,4 @@ pub(crate) use log::plain;
 pub use log::{LogLevel, LogLine};
 pub(crate) use runtime::{Allocation, CallContext, Code, Loaded, PlanInput, ReviewInput, Runtime};
 pub(crate) use state::Reads;
+pub(crate) use trusted::PageAligned;

@@ -119,6 +119,7 @@ impl Runtime {
         cache: Option<&Path>,
     ) -> Result<Self, WasmError> {
         let mut config = compiler_config();
+        trusted::allow_embedded(&mut config);
         if allocation == Allocation::Pooling {
             config.allocation_strategy(pool(&limits));
         }

@@ -107,7 +107,7 @@ pub(crate) fn build(args: &PluginBuildArgs) -> Result<(), CliError> {
     let manifest = read_text(&args.folder.join("plugin.yaml")).map_err(|error| {
         error.hint("every plugin has a plugin.yaml beside its Cargo.toml; docs/guide.md shows one")
     })?;
-    let module = compile(&args.folder, args.locked)?;
+    let module = compile(&args.folder, args.locked, args.strip)?;
     let (packed, manifest) =
         plugin::pack(&read(&module)?, &manifest).map_err(|error| refused(&module, &error))?;
     let output = args
@@ -124,18 +124,16 @@ fn refused(file: &Path, error: &plugin::PackError) -> CliError {
 /// The target of the first tier: nothing ambient, a third of the size.
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Settings of the build, whatever the crate's own profile says: a small stack, one allocation unit, and names for
-/// backtraces. With link-time optimisation a guest imports only what it calls.
-const PROFILE: [&str; 5] = [
+/// Settings of the build, whatever the crate's own profile says: small code, one allocation unit. With link-time optimisation a guest imports only what it calls.
+const PROFILE: [&str; 4] = [
     "profile.release.opt-level=\"s\"",
     "profile.release.lto=true",
     "profile.release.codegen-units=1",
     "profile.release.panic=\"abort\"",
-    "profile.release.strip=\"debuginfo\"",
 ];
 
 /// Compiles a crate to a core module, the same bytes wherever it stands: no path of this machine goes in.
-fn compile(folder: &Path, locked: bool) -> Result<PathBuf, CliError> {
+fn compile(folder: &Path, locked: bool, strip: bool) -> Result<PathBuf, CliError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
     command
@@ -154,6 +152,8 @@ fn compile(folder: &Path, locked: bool) -> Result<PathBuf, CliError> {
     for setting in PROFILE {
         command.args(["--config", setting]);
     }
+    let what = if strip { "symbols" } else { "debuginfo" };
+    command.args(["--config", &format!("profile.release.strip={what:?}")]);
     if locked {
         command.arg("--locked");
     }
