@@ -127,6 +127,24 @@ fn lists() {
 }
 
 #[test]
+fn a_strategy_on_the_sdk_reads_too() {
+    let host = Host::new();
+    let file = host.file("namespace-image", &guest::committed("namespace-image"));
+    let plugin = host.engine.load(&file, PluginType::Strategy, &granted()).unwrap();
+    let cluster = Cluster::with(Ok(
+        json!({"metadata": {"annotations": {"debug-image": "tools:1", "other": 1}}}),
+    ));
+    let asked = Asked {
+        reader: Some(cluster.clone()),
+        ..Asked::default()
+    };
+    let planned = host.plan(&plugin, &asked).unwrap();
+    let plan = planned.plan.document();
+    assert_eq!(plan["steps"][0]["object"]["image"], "tools:1", "{plan}");
+    assert_eq!(cluster.asked(), ["get v1 Namespace /shop"]);
+}
+
+#[test]
 fn a_capability_that_is_not_declared_is_no_capability() {
     for guest in ["reads", "lists"] {
         let plugin = guest::with_section(guest::component(guest), &guest::manifest(guest));

@@ -52,10 +52,14 @@ pub(crate) fn check() -> Result<()> {
 }
 
 fn make(crate_: &Path, output: &Path) -> Result<()> {
+    // The default plugins are part of the program, which is to be small.
+    let is_default = crate_.starts_with(super::root().join("plugins"));
     let made = Command::new(cargo())
         .current_dir(super::root())
         .args(["run", "--quiet", "--package", "trocar", "--bin", "trocar", "--"])
-        .args(["plugin", "build", "--locked", "--strip", "--output"])
+        .args(["plugin", "build", "--locked"])
+        .args(is_default.then_some("--strip"))
+        .arg("--output")
         .arg(output)
         .arg(crate_)
         .status()

@@ -7,7 +7,12 @@
     reason = "wasmtime cannot check machine code; that it is our own is checked by where it comes from"
 )]
 
-use std::{path::Path, ptr::NonNull, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    ptr::NonNull,
+    sync::{Arc, Mutex},
+};
 
 use rustix::mm::{MprotectFlags, mprotect};
 use wasmtime::{Config, CustomCodeMemory, Engine, component::Component};
@@ -35,7 +40,7 @@ pub(crate) fn embedded(engine: &Engine, code: &'static [u8]) -> wasmtime::Result
     // lives longer than the component and is never written to.
     unsafe {
         // To copy it would take a third of a short run.
-        if IN_PLACE && code.as_ptr().align_offset(PAGE) == 0 {
+        if IN_PLACE && code.as_ptr().align_offset(PAGE) == 0 && is_first_use(code) {
             Component::deserialize_raw(engine, NonNull::from(code))
         } else {
             Component::deserialize(engine, code)
@@ -43,7 +48,15 @@ pub(crate) fn embedded(engine: &Engine, code: &'static [u8]) -> wasmtime::Result
     }
 }
 
-/// Code is made executable where it is, and stays so: others of this process may run the same code.
+/// Says whether this process did not load the code before: wasmtime tells components apart by where their code is, so only
+/// one may have it where it lies.
+fn is_first_use(code: &[u8]) -> bool {
+    static USED: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
+    USED.lock()
+        .is_ok_and(|mut used| used.insert(code.as_ptr().addr()))
+}
+
+/// Code is made executable where it is, and stays so until its memory is given back.
 struct InPlace;
 
 impl CustomCodeMemory for InPlace {
@@ -54,14 +67,14 @@ impl CustomCodeMemory for InPlace {
     fn publish_executable(&self, code: *const u8, length: usize) -> wasmtime::Result<()> {
         // SAFETY: wasmtime passes the pages of a component's code and of nothing else: of a mapping that it owns, or of
         // what was given to `embedded`, which is all that lies on its pages. Nobody writes to them.
-        unsafe {
+        let made = unsafe {
             mprotect(
                 code.cast_mut().cast(),
                 length,
                 MprotectFlags::READ | MprotectFlags::EXEC,
-            )?
+            )
         };
-        Ok(())
+        Ok(made?)
     }
 
     fn unpublish_executable(&self, _code: *const u8, _length: usize) -> wasmtime::Result<()> {

@@ -409,9 +409,46 @@ impl Joining {
         match fit(attach, &self.log.plain, overlap) {
             Fit::At(place) => self.join(transcript, place, true, out),
             Fit::Several(place) if is_last_look => self.undecided(transcript, at, Doubt::Several(place), out),
-            Fit::Nowhere if is_last_look => self.undecided(transcript, at, Doubt::Nowhere, out),
+            Fit::Nowhere if is_last_look => match self.shown_before(transcript, *side, least[*side]) {
+                Some(shown) => self.join_behind(transcript, shown, out),
+                None => self.undecided(transcript, at, Doubt::Nowhere, out),
+            },
             _ => Joint::NotYet,
         }
+    }
+
+    /// How much of what the attach brought was shown from the log before the attach was known to stand: the log was
+    /// sooner. None where its beginning is not the end of what was shown. Of the attach, `least` bytes must be in the log.
+    fn shown_before(&self, transcript: &Transcript, side: usize, least: usize) -> Option<usize> {
+        let tail = transcript.settled.as_ref()?.tail();
+        let (attach, log) = (&self.sides[side].plain, &self.log.plain);
+        (1..=tail.len().min(attach.len())).rev().find(|shown| {
+            let rest = &attach[*shown..];
+            let common = rest.len().min(log.len());
+            tail.ends_with(&attach[..*shown]) && rest[..common] == log[..common] && shown + log.len() >= least
+        })
+    }
+
+    /// The attach begins so far before the end of what was settled.
+    fn join_behind(&mut self, transcript: &mut Transcript, shown: usize, out: &mut Vec<Show>) -> Joint {
+        if self.view.chunks > 0 && !self.view.is_stuck {
+            take_back(transcript, &self.view.written, &self.view.line, out);
+            self.view.chunks = 0;
+        }
+        if self.view.chunks == 0 {
+            transcript.surplus = shown + self.view.log;
+        }
+        let mut left = shown;
+        for (stream, side) in [Stream::Stdout, Stream::Stderr].into_iter().zip(&self.sides) {
+            let known = left.min(side.plain.len());
+            left -= known;
+            transcript.settle(stream, &side.plain[known..]);
+        }
+        transcript.take_over([self.sides[0].plainer, self.sides[1].plainer]);
+        for (stream, bytes) in self.held.drain(self.view.chunks..) {
+            transcript.emit_attached(stream, bytes, out);
+        }
+        Joint::Found
     }
 
     /// Two streams, whose lines the log mixes.
@@ -565,7 +602,10 @@ impl Joining {
                 [Fit::At(place), _] | [_, Fit::At(place) | Fit::Several(place)] => {
                     self.join(transcript, place, true, out)
                 }
-                _ => self.join_with_gap(transcript, out),
+                _ => match self.shown_before(transcript, usize::from(stdout.is_empty()), length) {
+                    Some(shown) => self.join_behind(transcript, shown, out),
+                    None => self.join_with_gap(transcript, out),
+                },
             }
         } else {
             let by_length = self.log.plain.len().saturating_sub(length);

@@ -295,6 +295,31 @@ fn a_short_program_is_placed_when_it_has_ended() {
 }
 
 #[test]
+fn a_log_that_is_sooner_than_the_attach_is_not_repeated() {
+    for (before, attached, log) in [
+        ("1\n2\n3\n", "3\n", "1\n2\n3\n"),
+        ("1\n2\n3\n", "3\n4\n", "1\n2\n3\n4\n"),
+        ("1\n2\n3\n", "2\n3\n", "1\n2\n3\n4\n"),
+        ("2\n2\n2\n", "2\n2\n", "2\n2\n2\n"),
+    ] {
+        for ends_at_once in [true, false] {
+            let mut play = Play::for_script();
+            play.log_begins();
+            play.log(before);
+            play.attach_begins();
+            play.attached(Stream::Stdout, attached);
+            if !ends_at_once {
+                play.snapshot(log);
+                play.waits(2000);
+            }
+            play.attach_ends(true);
+            assert_eq!(play.last_reading(log), Wholeness::Whole, "{attached:?} {log:?}");
+            assert_eq!(play.text(), log, "{attached:?}");
+        }
+    }
+}
+
+#[test]
 fn a_log_that_began_anew_confirms_what_ended_as_it_should() {
     for (log, wholeness, text) in [
         ("", Wholeness::Whole, "1\n2\n"),
