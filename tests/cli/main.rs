@@ -6,6 +6,7 @@
 mod bad_documents;
 mod connecting;
 mod documents;
+mod pages;
 mod plan;
 mod plugin;
 mod refusals;

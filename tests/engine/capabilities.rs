@@ -141,7 +141,7 @@ fn a_strategy_on_the_sdk_reads_too() {
     let planned = host.plan(&plugin, &asked).unwrap();
     let plan = planned.plan.document();
     assert_eq!(plan["steps"][0]["object"]["image"], "tools:1", "{plan}");
-    assert_eq!(cluster.asked(), ["get v1 Namespace /shop"]);
+    assert_eq!(cluster.asked(), ["get v1 Namespace /ops"]);
 }
 
 #[test]

@@ -16,6 +16,3 @@ pub(crate) const NOBODY_READS: u8 = 141;
 ///
 /// Source: the same code of `docker run` and `podman run`.
 pub(crate) const DEBUG_FAILED: u8 = 125;
-
-/// Nobody reads the output of a debugged program any more: as a shell says it of a program that ends so.
-pub(crate) const BROKEN_PIPE: u8 = 141;

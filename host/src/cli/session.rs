@@ -167,7 +167,7 @@ fn outcome(
         // Whoever reads the output has enough of it. That is no failure to speak of.
         Err(SessionError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             say_what_stays(flags, plan, true);
-            Ok(exit_code::BROKEN_PIPE)
+            Ok(exit_code::NOBODY_READS)
         }
         Err(error) => {
             let failed = CliError::from(error);

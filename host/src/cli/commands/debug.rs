@@ -512,11 +512,9 @@ fn report(ended: Vec<EndedTarget>) -> u8 {
                 (exit_code::DEBUG_FAILED, row)
             }
         };
-        code = if code == exit_code::DEBUG_FAILED || of_target == 0 {
-            code
-        } else {
-            of_target
-        };
+        if code == 0 || of_target == exit_code::DEBUG_FAILED {
+            code = of_target;
+        }
         rows.push(row);
     }
     let table = ui::table(["TARGET", "POD", "CONTAINER", "RESULT"], rows.into_iter());
