@@ -6,6 +6,7 @@
 pub mod api;
 mod environment;
 mod gathered;
+pub mod measure;
 mod process;
 pub mod pty;
 

@@ -3,6 +3,7 @@
 //! It applies no defaults and no admission, so what a client sent is what it shows. Containers do nothing by themselves:
 //! what their programs do is said by the test, through [`Program`].
 
+mod discovery;
 mod fault;
 mod http;
 mod patch;

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    Shared, State,
+    Shared, State, discovery,
     fault::{Answer, status},
     http::{self, Request, Response, Stream},
     patch::{json_merge, strategic_merge},
@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Group, resource and kind of what is served.
-const RESOURCES: [(&str, &str, &str); 12] = [
+pub(super) const RESOURCES: [(&str, &str, &str); 12] = [
     ("", "pods", "Pod"),
     ("", "nodes", "Node"),
     ("", "namespaces", "Namespace"),
@@ -125,6 +125,11 @@ fn exchange(
             let other = Response { code, headers, body };
             return other.write(stream, usize::MAX).map(|()| true);
         }
+    }
+    if let Some(document) = discovery::document(&request.path) {
+        return Response::json(200, &document)
+            .write(stream, body_bytes)
+            .map(|()| true);
     }
     let Some(route) = Route::parse(&request.path) else {
         return missing().write(stream, body_bytes).map(|()| true);

@@ -1,0 +1,116 @@
+//! What a process costs, alone or in pairs: on a machine that others use as well only what runs side by side compares.
+
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use wait4::Wait4 as _;
+
+/// What one run of a process cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured {
+    /// From before it was started to after it had ended.
+    pub wall: Duration,
+    /// Time on processors, in user and kernel mode.
+    pub cpu: Duration,
+    /// The largest resident set, in bytes.
+    pub peak: u64,
+}
+
+/// Runs a command, whose output nobody reads, and measures it.
+///
+/// # Panics
+/// When it cannot be run, or fails: then there is nothing to measure.
+pub fn measure(command: &mut Command) -> Measured {
+    let started = Instant::now();
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    let used = child.wait4().expect("a child can be waited for once");
+    let wall = started.elapsed();
+    if !used.status.success() {
+        let again = command.stderr(Stdio::piped()).output();
+        panic!("{command:?} fails: {}, and again: {again:?}", used.status);
+    }
+    Measured {
+        wall,
+        cpu: used.rusage.utime + used.rusage.stime,
+        peak: used.rusage.maxrss,
+    }
+}
+
+/// Runs that were measured, of which medians are told.
+#[derive(Debug, Default)]
+pub struct Runs(Vec<Measured>);
+
+impl Runs {
+    /// Notes one.
+    pub fn push(&mut self, measured: Measured) {
+        self.0.push(measured);
+    }
+
+    /// The median of each figure.
+    pub fn median(&self) -> Measured {
+        Measured {
+            wall: median(self.0.iter().map(|run| run.wall)),
+            cpu: median(self.0.iter().map(|run| run.cpu)),
+            peak: median(self.0.iter().map(|run| run.peak)),
+        }
+    }
+}
+
+impl std::fmt::Display for Runs {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Measured { wall, cpu, peak } = self.median();
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+        write!(
+            out,
+            "{:8.2} ms wall {:8.2} ms cpu {:6.1} MiB peak",
+            milliseconds(wall),
+            milliseconds(cpu),
+            peak as f64 / f64::from(1 << 20)
+        )
+    }
+}
+
+/// The middle one.
+///
+/// # Panics
+/// When there is none.
+pub fn median<T: Ord>(values: impl Iterator<Item = T>) -> T {
+    let mut values: Vec<T> = values.collect();
+    values.sort_unstable();
+    let middle = values.len() / 2;
+    values.into_iter().nth(middle).expect("something was measured")
+}
+
+/// Runs two commands in turn, so often, after one run of each that does not count.
+pub fn paired(
+    rounds: usize,
+    mut ours: impl FnMut() -> Measured,
+    mut theirs: impl FnMut() -> Measured,
+) -> [Runs; 2] {
+    ours();
+    theirs();
+    let mut runs = [Runs::default(), Runs::default()];
+    for _ in 0..rounds {
+        runs[0].push(ours());
+        runs[1].push(theirs());
+    }
+    runs
+}
+
+/// How the first runs compare with the second: wall, cpu and peak, each as a ratio.
+pub fn ratios(runs: &[Runs; 2]) -> String {
+    let (ours, theirs) = (runs[0].median(), runs[1].median());
+    format!(
+        "{:.2} × wall, {:.2} × cpu, {:.2} × peak",
+        ours.wall.as_secs_f64() / theirs.wall.as_secs_f64(),
+        ours.cpu.as_secs_f64() / theirs.cpu.as_secs_f64(),
+        ours.peak as f64 / theirs.peak as f64
+    )
+}
