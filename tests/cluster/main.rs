@@ -15,6 +15,8 @@ mod apiserver;
 mod cluster;
 mod input;
 mod output;
+mod pod_security;
+mod random_debugs;
 mod reader;
 mod refusals;
 mod targets;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         terminal::TESTS,
         targets::TESTS,
         reader::TESTS,
+        pod_security::TESTS,
         apiserver::TESTS,
     ];
     let trials = groups.into_iter().flatten().map(|(name, test)| {
