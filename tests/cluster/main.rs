@@ -16,6 +16,7 @@ mod cluster;
 mod input;
 mod output;
 mod pod_security;
+mod policies;
 mod random_debugs;
 mod reader;
 mod refusals;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         targets::TESTS,
         reader::TESTS,
         pod_security::TESTS,
+        policies::TESTS,
         apiserver::TESTS,
     ];
     let trials = groups.into_iter().flatten().map(|(name, test)| {

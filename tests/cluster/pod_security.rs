@@ -151,7 +151,7 @@ impl Proposal {
         let target = json!(self.target.object());
         let is_it = |container: &Value| container["name"] == name;
         let containers = target["spec"]["containers"].as_array().into_iter().flatten();
-        let original = containers.cloned().find(is_it);
+        let original = containers.filter(|container| is_it(container)).cloned();
         let containers = copy["spec"]["containers"]
             .as_array_mut()
             .expect("a copy has containers");
