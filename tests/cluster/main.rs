@@ -15,6 +15,9 @@ mod apiserver;
 mod cluster;
 mod input;
 mod output;
+mod pod_security;
+mod policies;
+mod random_debugs;
 mod reader;
 mod refusals;
 mod targets;
@@ -48,6 +51,8 @@ fn main() -> ExitCode {
         terminal::TESTS,
         targets::TESTS,
         reader::TESTS,
+        pod_security::TESTS,
+        policies::TESTS,
         apiserver::TESTS,
     ];
     let trials = groups.into_iter().flatten().map(|(name, test)| {

@@ -134,7 +134,7 @@ pub(crate) fn is_new(
 }
 
 /// The target's container that a created pod's container was copied from.
-fn before<'a>(
+pub(crate) fn before<'a>(
     review: &'a Review<Settings>,
     planned: &ResultingPod,
     kind: ContainerKind,

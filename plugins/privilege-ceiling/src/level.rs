@@ -8,7 +8,15 @@ use trocar_sdk::{
     policy::{ResultingPod, Review},
 };
 
-use crate::{ceiling::is_new, settings::Settings};
+use crate::{
+    ceiling::{before, is_new},
+    settings::Settings,
+};
+
+const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
+
+/// The fields of a container that a level judges besides its security context.
+const OTHER_FIELDS: [&str; 5] = ["ports", "lifecycle", PROBES[0], PROBES[1], PROBES[2]];
 
 /// What of a pod breaks the level.
 pub(crate) fn above(review: &Review<Settings>, planned: &ResultingPod) -> Vec<Diagnostic> {
@@ -35,7 +43,7 @@ pub(crate) fn above(review: &Review<Settings>, planned: &ResultingPod) -> Vec<Di
     found.collect()
 }
 
-/// Makes what the debug adds fit the level. What it takes over from the target stays as it is.
+/// Makes what the debug adds or changes fit the level. What it takes over from the target stays as it is.
 pub(crate) fn lower(review: &Review<Settings>, planned: &mut ResultingPod) {
     let level = review.settings.level.unwrap_or(Level::Privileged);
     if level == Level::Privileged {
@@ -51,19 +59,34 @@ pub(crate) fn lower(review: &Review<Settings>, planned: &mut ResultingPod) {
         lower_pod(planned.pod.spec_mut());
     }
     for kind in ContainerKind::ALL {
-        let names: Vec<String> = planned
-            .pod
-            .containers_of(kind)
-            .filter(|found| is_new(review, planned, kind, found.index))
-            .map(|found| found.name().to_owned())
+        let snapshot = planned.pod.containers_of(kind);
+        let is_own: Vec<bool> = snapshot
+            .map(|found| {
+                is_new(review, planned, kind, found.index)
+                    || planned.added_container().is_none()
+                        && before(review, planned, kind, found.index)
+                            .is_some_and(|before| is_changed(before, found.container))
+            })
             .collect();
-        let containers = planned.pod.containers_mut(kind);
-        for container in
-            containers.filter(|container| names.iter().any(|name| text(container, "name") == Some(name)))
+        for (container, _) in planned
+            .pod
+            .containers_mut(kind)
+            .zip(is_own)
+            .filter(|(_, is_own)| *is_own)
         {
             lower_container(container, level, is_windows);
         }
     }
+}
+
+/// Says whether the debug changes what a level judges of a container of the target. A copy leaves out probes, which changes
+/// nothing about the container's rights; a profile may leave out a security context, which does.
+fn is_changed(before: &Object, container: &Object) -> bool {
+    let differs = |field: &str| container.get(field) != before.get(field);
+    differs("securityContext")
+        || OTHER_FIELDS
+            .iter()
+            .any(|field| container.contains_key(*field) && differs(field))
 }
 
 /// A pod on a node is all the debug's own.
@@ -86,8 +109,32 @@ fn lower_pod(spec: &mut Object) {
     crate::ceiling::remove_volumes(spec, &gone, kept);
 }
 
+/// Takes away the ports of the node, and the hosts that probes and hooks call in the place of the pod.
+fn stay_in_the_pod(container: &mut Object) {
+    let ports = container.get_mut("ports").and_then(Value::as_array_mut);
+    for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
+        port.remove("hostPort");
+    }
+    for probe in PROBES {
+        container.get_mut(probe).into_iter().for_each(forget_host);
+    }
+    let hooks = container.get_mut("lifecycle").and_then(Value::as_object_mut);
+    hooks
+        .into_iter()
+        .flat_map(Object::values_mut)
+        .for_each(forget_host);
+}
+
+fn forget_host(handler: &mut Value) {
+    for action in ["httpGet", "tcpSocket"] {
+        if let Some(action) = handler.get_mut(action).and_then(Value::as_object_mut) {
+            action.remove("host");
+        }
+    }
+}
+
 fn lower_container(container: &mut Object, level: Level, is_windows: bool) {
-    container.remove("ports");
+    stay_in_the_pod(container);
     let restricted = level == Level::Restricted;
     if !restricted && !container.contains_key("securityContext") {
         return;
@@ -107,6 +154,12 @@ fn lower_container(container: &mut Object, level: Level, is_windows: bool) {
         .is_some_and(|profile| profile["type"] == "Unconfined")
     {
         context.remove("seccompProfile");
+    }
+    if is_windows {
+        // A Windows pod that sets them is none that the API server takes.
+        for field in ["capabilities", "allowPrivilegeEscalation", "seccompProfile"] {
+            context.remove(field);
+        }
     }
     let allowed: &[&str] = if restricted {
         &["NET_BIND_SERVICE"]

@@ -1,0 +1,438 @@
+//! Random debugs for the judgement of Pod Security: pods with and without what the levels forbid, and what people ask for.
+//!
+//! The same seed always gives the same debug. A generated pod may be one that no API server takes; whoever asks for one leaves
+//! those out. Nothing here judges.
+
+use serde_json::{Map, Value, json};
+use trocar::{DebugOptions, Keep, Profile};
+use trocar_sdk::pod_security::Level;
+
+/// The container that every generated pod has.
+const APP: &str = "app-0";
+
+/// How many of a hundred targets hold nothing that the level forbids.
+const HARMLESS_TARGETS: u64 = 75;
+
+/// A debug: the strategy, the target, and the options.
+#[derive(Clone, Debug)]
+pub(crate) struct RandomDebug {
+    pub(crate) seed: u64,
+    pub(crate) strategy: &'static str,
+    /// The pod as somebody creates it; none where a node is debugged.
+    pub(crate) pod: Option<Value>,
+    /// Whether the node is said to run Windows.
+    pub(crate) is_windows_node: bool,
+    /// An ephemeral container that an earlier debug has left in the pod.
+    pub(crate) earlier: Option<Value>,
+    pub(crate) options: DebugOptions,
+}
+
+impl RandomDebug {
+    /// The debug of a seed. Its pod's name is made of the seed.
+    pub(crate) fn new(seed: u64, level: Level, image: &str) -> Self {
+        let mut choices = Choices(seed);
+        let strategy = *choices.one_of(&["ephemeral", "ephemeral", "copy", "copy", "node"]);
+        let options = options(&mut choices, strategy, image);
+        let mut debug = Self {
+            seed,
+            strategy,
+            pod: None,
+            is_windows_node: strategy == "node" && choices.chance(20),
+            earlier: None,
+            options,
+        };
+        if strategy != "node" {
+            debug.pod = Some(pod(&mut choices, level, &format!("target-{seed}"), image));
+        }
+        if strategy == "ephemeral" && choices.chance(15) {
+            debug.earlier = Some(earlier(&mut choices, level, image));
+        }
+        debug
+    }
+}
+
+/// A sequence of choices that follows from its start.
+///
+/// Source: the generator splitmix64, <https://prng.di.unimi.it/splitmix64.c>.
+struct Choices(u64);
+
+impl Choices {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        let index = self.below(items.len() as u64);
+        &items[usize::try_from(index).expect("an index of a short list")]
+    }
+}
+
+/// A value and where it goes: the names of the fields, divided by slashes.
+type Piece = (&'static str, Value);
+
+/// Puts a value at a place. Objects are made on the way; lists and what is in them must be there.
+fn put(object: &mut Value, at: &str, value: Value) {
+    let mut spot = object;
+    for part in at.split('/') {
+        spot = match part.parse::<usize>() {
+            Ok(index) => &mut spot[index],
+            Err(_) => &mut spot[part],
+        };
+    }
+    *spot = value;
+}
+
+fn put_some(choices: &mut Choices, object: &mut Value, pieces: &[Piece], most: u64) {
+    for _ in 0..choices.below(most + 1) {
+        let (at, value) = choices.one_of(pieces);
+        put(object, at, value.clone());
+    }
+}
+
+/// What some level forbids in a container's security context.
+fn forbidden_context() -> Vec<Piece> {
+    vec![
+        ("privileged", json!(true)),
+        ("capabilities/add", json!(["SYS_ADMIN"])),
+        (
+            "capabilities/add",
+            json!(["NET_ADMIN", "CHOWN", "NET_BIND_SERVICE"]),
+        ),
+        ("capabilities/add", json!(["CAP_NET_RAW"])),
+        ("capabilities/add", json!(["ALL"])),
+        ("capabilities/add", json!(["net_bind_service"])),
+        ("capabilities/drop", json!(["NET_RAW"])),
+        ("procMount", json!("Unmasked")),
+        ("seccompProfile", json!({"type": "Unconfined"})),
+        ("appArmorProfile", json!({"type": "Unconfined"})),
+        ("seLinuxOptions", json!({"type": "spc_t"})),
+        ("seLinuxOptions", json!({"user": "root", "role": "sysadm_r"})),
+        ("runAsUser", json!(0)),
+        ("runAsNonRoot", json!(false)),
+        ("allowPrivilegeEscalation", json!(true)),
+        ("windowsOptions", json!({"hostProcess": true})),
+    ]
+}
+
+/// What every level allows in it.
+fn allowed_context() -> Vec<Piece> {
+    vec![
+        ("capabilities/add", json!(["NET_BIND_SERVICE"])),
+        ("procMount", json!("Default")),
+        ("seccompProfile", json!({"type": "RuntimeDefault"})),
+        (
+            "seccompProfile",
+            json!({"type": "Localhost", "localhostProfile": "debug.json"}),
+        ),
+        ("appArmorProfile", json!({"type": "RuntimeDefault"})),
+        (
+            "seLinuxOptions",
+            json!({"type": "container_t", "level": "s0:c1,c2"}),
+        ),
+        ("runAsUser", json!(1000)),
+        ("runAsGroup", json!(0)),
+        ("runAsNonRoot", json!(true)),
+        ("readOnlyRootFilesystem", json!(true)),
+        ("windowsOptions", json!({"runAsUserName": "ContainerUser"})),
+    ]
+}
+
+/// What some level forbids in a container besides its security context. No ephemeral container may have it.
+fn forbidden_container() -> Vec<Piece> {
+    vec![
+        ("ports", json!([{"containerPort": 80, "hostPort": 8080}])),
+        (
+            "livenessProbe",
+            json!({"httpGet": {"port": 80, "host": "192.0.2.1"}}),
+        ),
+        (
+            "readinessProbe",
+            json!({"tcpSocket": {"port": 80, "host": "example.com"}}),
+        ),
+        (
+            "lifecycle/preStop",
+            json!({"httpGet": {"port": 80, "host": "192.0.2.1"}}),
+        ),
+    ]
+}
+
+fn allowed_container() -> Vec<Piece> {
+    vec![
+        ("ports", json!([{"containerPort": 80}])),
+        ("ports", json!([{"containerPort": 81, "hostPort": 0}])),
+        ("livenessProbe", json!({"httpGet": {"port": 80}})),
+        ("startupProbe", json!({"exec": {"command": ["true"]}})),
+        ("lifecycle/postStart", json!({"exec": {"command": ["true"]}})),
+        ("env", json!([{"name": "A", "value": "b"}])),
+    ]
+}
+
+/// What some level forbids in a pod.
+fn forbidden_pod() -> Vec<Piece> {
+    vec![
+        ("spec/hostNetwork", json!(true)),
+        ("spec/hostPID", json!(true)),
+        ("spec/hostIPC", json!(true)),
+        (
+            "spec/volumes",
+            json!([{"name": "data", "hostPath": {"path": "/var/log"}}]),
+        ),
+        (
+            "spec/volumes",
+            json!([{"name": "data", "nfs": {"server": "192.0.2.1", "path": "/"}}]),
+        ),
+        (
+            "spec/securityContext/sysctls",
+            json!([{"name": "kernel.msgmax", "value": "65536"}]),
+        ),
+        (
+            "spec/securityContext/seccompProfile",
+            json!({"type": "Unconfined"}),
+        ),
+        (
+            "spec/securityContext/appArmorProfile",
+            json!({"type": "Unconfined"}),
+        ),
+        (
+            "spec/securityContext/seLinuxOptions",
+            json!({"user": "root", "type": "spc_t"}),
+        ),
+        ("spec/securityContext/runAsUser", json!(0)),
+        ("spec/securityContext/runAsNonRoot", json!(false)),
+        (
+            "metadata/annotations",
+            json!({format!("container.apparmor.security.beta.kubernetes.io/{APP}"): "unconfined"}),
+        ),
+    ]
+}
+
+fn allowed_pod() -> Vec<Piece> {
+    vec![
+        ("spec/hostUsers", json!(false)),
+        ("spec/os", json!({"name": "linux"})),
+        ("spec/volumes", json!([{"name": "data", "emptyDir": {}}])),
+        (
+            "spec/volumes",
+            json!([{"name": "data", "configMap": {"name": "settings"}}]),
+        ),
+        (
+            "spec/securityContext/sysctls",
+            json!([{"name": "net.ipv4.tcp_syncookies", "value": "1"}]),
+        ),
+        ("spec/securityContext/fsGroup", json!(2000)),
+        (
+            "spec/securityContext/appArmorProfile",
+            json!({"type": "RuntimeDefault"}),
+        ),
+        (
+            "spec/securityContext/seLinuxOptions",
+            json!({"type": "container_init_t"}),
+        ),
+        ("spec/securityContext/runAsUser", json!(1000)),
+        (
+            "metadata/annotations",
+            json!({format!("container.apparmor.security.beta.kubernetes.io/{APP}"): "runtime/default"}),
+        ),
+    ]
+}
+
+/// A container that passes a level.
+fn container(name: &str, level: Level, image: &str) -> Value {
+    let mut container = json!({"name": name, "image": image, "command": ["sleep", "36000"]});
+    if level == Level::Restricted {
+        container["securityContext"] = json!({
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": true,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        });
+    }
+    container
+}
+
+/// A pod that waits at a gate: it is there, and never runs.
+fn pod(choices: &mut Choices, level: Level, name: &str, image: &str) -> Value {
+    let is_harmless = choices.chance(HARMLESS_TARGETS);
+    if choices.chance(8) {
+        return windows_pod(name, image, is_harmless);
+    }
+    let containers = |prefix: &str, count: u64| -> Vec<Value> {
+        let names = (0..count).map(|number| format!("{prefix}-{number}"));
+        names.map(|name| container(&name, level, image)).collect()
+    };
+    let mut pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"test": name}},
+        "spec": {
+            "schedulingGates": [{"name": "example.com/never"}],
+            "containers": containers("app", 1 + choices.below(3)),
+            "initContainers": containers("init", choices.below(3)),
+        },
+    });
+    let init = pod["spec"]["initContainers"].as_array_mut().into_iter().flatten();
+    for sidecar in init.filter(|_| choices.chance(40)) {
+        sidecar["restartPolicy"] = json!("Always");
+    }
+    if choices.chance(40) {
+        hardened_as_a_whole(&mut pod);
+    }
+    put_some(choices, &mut pod, &allowed_pod(), 2);
+    if !is_harmless {
+        put_some(choices, &mut pod, &forbidden_pod(), 2);
+    }
+    for list in ["containers", "initContainers"] {
+        for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+            change(choices, container, list == "containers", is_harmless);
+        }
+    }
+    pod
+}
+
+fn change(choices: &mut Choices, container: &mut Value, is_regular: bool, is_harmless: bool) {
+    put_some(choices, &mut container["securityContext"], &allowed_context(), 2);
+    if is_regular {
+        put_some(choices, container, &allowed_container(), 1);
+    }
+    if is_harmless || choices.chance(50) {
+        return;
+    }
+    put_some(
+        choices,
+        &mut container["securityContext"],
+        &forbidden_context(),
+        2,
+    );
+    if is_regular {
+        put_some(choices, container, &forbidden_container(), 1);
+    }
+}
+
+/// Says once for the pod what its containers have said each.
+fn hardened_as_a_whole(pod: &mut Value) {
+    for list in ["containers", "initContainers"] {
+        for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+            if let Some(context) = container
+                .get_mut("securityContext")
+                .and_then(Value::as_object_mut)
+            {
+                context.remove("runAsNonRoot");
+                context.remove("seccompProfile");
+            }
+        }
+    }
+    pod["spec"]["securityContext"] =
+        json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+}
+
+fn windows_pod(name: &str, image: &str, is_harmless: bool) -> Value {
+    let mut pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "schedulingGates": [{"name": "example.com/never"}],
+            "os": {"name": "windows"},
+            "securityContext": {"runAsNonRoot": true, "windowsOptions": {"runAsUserName": "ContainerUser"}},
+            "containers": [{"name": APP, "image": image}],
+        },
+    });
+    if !is_harmless {
+        pod["spec"]["hostNetwork"] = json!(true);
+        pod["spec"]["securityContext"]["windowsOptions"] =
+            json!({"hostProcess": true, "runAsUserName": "NT AUTHORITY\\SYSTEM"});
+    }
+    pod
+}
+
+fn earlier(choices: &mut Choices, level: Level, image: &str) -> Value {
+    let mut container = container("earlier", level, image);
+    container["command"] = json!(["true"]);
+    if choices.chance(30) {
+        put_some(
+            choices,
+            &mut container["securityContext"],
+            &forbidden_context(),
+            2,
+        );
+    }
+    container
+}
+
+fn options(choices: &mut Choices, strategy: &str, image: &str) -> DebugOptions {
+    let mut options = DebugOptions {
+        image: Some(image.to_owned()),
+        args: vec!["true".into()],
+        stdin: choices.chance(30),
+        tty: choices.chance(20),
+        container: choices.chance(30).then(|| "mine".to_owned()),
+        profile: *choices.one_of(&Profile::ALL),
+        custom: choices.chance(70).then(|| custom(choices, strategy)),
+        ..DebugOptions::default()
+    };
+    match strategy {
+        "ephemeral" => options.target_container = choices.chance(30).then(|| APP.to_owned()),
+        "copy" => copied(choices, &mut options),
+        _ => {}
+    }
+    options
+}
+
+/// What is asked of a copy: a new container, a changed one, or other images only.
+fn copied(choices: &mut Choices, options: &mut DebugOptions) {
+    options.copy_to = Some("copy".into());
+    options.same_node = choices.chance(20);
+    options.replace = choices.chance(10);
+    options.share_processes = choices.chance(30).then(|| choices.chance(50));
+    options.keep = Keep {
+        labels: choices.chance(50),
+        annotations: choices.chance(50),
+        liveness: choices.chance(50),
+        readiness: choices.chance(50),
+        startup: choices.chance(50),
+        init_containers: choices.chance(70),
+    };
+    if choices.chance(20) {
+        options.container = Some(APP.to_owned());
+    }
+    if choices.chance(15) {
+        let image = options.image.clone().expect("an image was chosen");
+        options.set_image = [("*".to_owned(), image)].into();
+        if choices.chance(50) {
+            options.image = None;
+            options.container = None;
+            options.args.clear();
+        }
+    }
+}
+
+/// A partial container.
+fn custom(choices: &mut Choices, strategy: &str) -> Map<String, Value> {
+    let mut custom = json!({"env": [{"name": "DEBUG", "value": "1"}]});
+    for (pieces, most) in [(allowed_context(), 2), (forbidden_context(), 3)] {
+        put_some(choices, &mut custom["securityContext"], &pieces, most);
+    }
+    if strategy != "ephemeral" {
+        put_some(choices, &mut custom, &allowed_container(), 1);
+        if choices.chance(25) {
+            put_some(choices, &mut custom, &forbidden_container(), 1);
+        }
+    }
+    let Value::Object(mut custom) = custom else {
+        unreachable!("it was made an object");
+    };
+    custom.retain(|_, value| !value.is_null());
+    custom
+}
