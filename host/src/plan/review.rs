@@ -5,6 +5,7 @@ use serde_json::Value;
 use trocar_sdk::{Diagnostic, policy::Operation};
 
 use super::PluginId;
+use crate::documents::harmless_json;
 
 /// What a policy's word weighs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -62,21 +63,6 @@ impl PolicyReview {
     }
 }
 
-/// The same JSON, with every letter escaped that would drive a terminal or turn the text around.
-fn harmless(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for letter in json.chars() {
-        let hidden = letter.is_control()
-            || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if hidden {
-            text += &format!("\\u{:04x}", u32::from(letter));
-        } else {
-            text.push(letter);
-        }
-    }
-    text
-}
-
 /// One change to a plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PlanChange {
@@ -92,7 +78,7 @@ pub struct PlanChange {
 impl std::fmt::Display for PlanChange {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.value {
-            Some(value) => write!(out, "{} = {}", self.at, harmless(&value.to_string())),
+            Some(value) => write!(out, "{} = {}", self.at, harmless_json(&value.to_string())),
             None => write!(out, "{} removed", self.at),
         }
     }
