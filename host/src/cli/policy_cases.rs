@@ -175,7 +175,7 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Case>, CliError> {
                 return Err(wrong(format!("this is not {API_VERSION} PolicyCases")));
             }
             let case = case(file, read)
-                .map_err(|failed| failed.of(&format!("{}: case {name:?}", file.display())))?;
+                .map_err(|failed| failed.ours().of(&format!("{}: case {name:?}", file.display())))?;
             if name.is_empty() || cases.iter().any(|known: &Case| known.name == case.name) {
                 return Err(wrong(format!("every case needs a name of its own: {name:?}")));
             }
