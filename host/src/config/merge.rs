@@ -501,7 +501,7 @@ mod tests {
             ),
             (
                 "policies: [{name: x, plugin: ./x.wasm}]\n",
-                "c.yaml:3:23: \"./x.wasm\" is no name of a plugin a plugin from a file gets a name under plugins",
+                "c.yaml:3:22: \"./x.wasm\" is no name of a plugin a plugin from a file gets a name under plugins",
             ),
             ("audit: [{sink: stderr, file: x}]\n", "a sink of kind file"),
             ("kind: Config\n", "uplicate"),
