@@ -283,3 +283,25 @@ fn files_that_hold_no_cases() {
         );
     }
 }
+
+/// The cases of the default policies, in folders of which nothing is written.
+#[test]
+fn every_default_policy_passes_its_cases() {
+    let env = offline();
+    for policy in env.run("policy list -o name").stdout.lines() {
+        let folder = format!("{}/../plugins/{policy}/cases", env!("CARGO_MANIFEST_DIR"));
+        let output = env.run_with(["policy", "test", &folder, "--output=json"]);
+        assert_eq!(output.code, 0, "{output}");
+        let report: Value = serde_json::from_str(&output.stdout).unwrap();
+        let cases = report["cases"].as_array().unwrap();
+        let refused = cases
+            .iter()
+            .filter(|case| case["outcome"]["verdict"] == "deny")
+            .count();
+        assert!(
+            cases.len() >= 20 && refused >= 2,
+            "{policy} has {} cases",
+            cases.len()
+        );
+    }
+}
