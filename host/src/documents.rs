@@ -70,6 +70,22 @@ pub fn read(text: &[u8]) -> Result<Vec<Value>, DocumentError> {
         .collect())
 }
 
+/// The same JSON, with every letter escaped that would drive a terminal or turn the text around.
+pub fn harmless_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        // A line end is never inside of a string.
+        let hidden = letter.is_control() && letter != '\n'
+            || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if hidden {
+            text += &format!("\\u{:04x}", u32::from(letter));
+        } else {
+            text.push(letter);
+        }
+    }
+    text
+}
+
 /// Puts the items of `List`, `PodList` and the like in the place of the list.
 pub fn flatten(documents: Vec<Value>) -> Vec<Value> {
     let mut flat = Vec::with_capacity(documents.len());

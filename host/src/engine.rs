@@ -89,10 +89,7 @@ pub enum PlanError {
         plan: Box<DebugPlan>,
     },
     /// Policies do not come to a plan that all of them allow.
-    #[error(
-        "the policies {} keep changing what the others have changed",
-        quoted(policies)
-    )]
+    #[error("{}", indecision(policies))]
     Undecided {
         /// Who changes what.
         policies: Vec<String>,
@@ -126,7 +123,10 @@ impl PlanError {
             Self::GuardRail { .. } => Some(
                 "no plan may do that, whatever the plugin; use another plugin, and tell the author of this one".into(),
             ),
-            Self::Undecided { .. } => Some("whoever wrote these policies has to decide which one gives way".into()),
+            Self::Undecided { policies, .. } => Some(match policies.as_slice() {
+                [_] => "whoever wrote this policy has to tell it when the plan is as it wants it".into(),
+                _ => "whoever wrote these policies has to decide which one gives way".into(),
+            }),
             Self::Refused { .. } | Self::Denied { .. } => None,
         }
     }
@@ -137,6 +137,13 @@ fn denial(plan: &DebugPlan) -> String {
     match names.as_slice() {
         [one] => format!("policy {one:?} denies this"),
         names => format!("the policies {} deny this", quoted(names)),
+    }
+}
+
+fn indecision(policies: &[String]) -> String {
+    match policies {
+        [one] => format!("policy {one:?} changes the plan each time that it sees it"),
+        several => format!("the policies {} undo each other's changes", quoted(several)),
     }
 }
 
@@ -327,15 +334,12 @@ impl Engine {
             plugin: rule.name.clone(),
             lines,
         });
-        let failed =
-            |problem: String| format!("it could not judge the plan, which counts as a denial: {problem}");
         let answer = answer.map_err(|error| {
             let error = blamed(description, error);
             let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-            failed(format!("{error}{hint}"))
+            format!("{error}{hint}")
         })?;
-        let decision = answer.map_err(|failure| failed(failure.message))?;
-        judgement(decision).map_err(failed)
+        judgement(answer.map_err(|failure| failure.message)?)
     }
 
     /// Lets a plugin check its settings beyond what its schema can say.

@@ -172,6 +172,10 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         {
             return Err(unknown_field(unknown, known, &self.path));
         }
+        if self.value.is_array() {
+            // serde would take its items for the fields, in their order.
+            return Err(Error("invalid type: sequence, expected a map".into()));
+        }
         self.deserialize_any(visitor)
     }
 
@@ -320,6 +324,12 @@ mod tests {
     use trocar_sdk::{DebugOptions, Profile};
 
     use super::*;
+
+    #[test]
+    fn a_list_is_no_object() {
+        let error = from_value::<DebugOptions>(&json!({"keep": [true, true]})).unwrap_err();
+        assert_eq!(error.to_string(), "keep: invalid type: sequence, expected a map");
+    }
 
     #[test]
     fn an_unknown_field_names_the_nearest_known_one_and_its_place() {

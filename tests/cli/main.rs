@@ -3,19 +3,28 @@
 //! Each test shows all that the program writes, so that "nothing on stdout" and "no backtrace" are part of every one. A real
 //! kubelet is for `tests/cluster`.
 
+mod audit;
 mod bad_documents;
+mod config;
 mod connecting;
 mod documents;
+#[path = "../engine/guest.rs"]
+#[allow(dead_code, reason = "the tests of the engine need more of it")]
+mod guest;
 mod pages;
 mod plan;
 mod plugin;
+mod policies;
+mod policy_cases;
+mod policy_debugs;
 mod refusals;
+mod schemas;
 mod sessions;
 mod targets;
 mod writing;
 
 use serde_json::{Value, json};
-use trocar_test_support::{CommandOutput, FakeApiServer, TestEnv};
+use trocar_test_support::{Answer, CommandOutput, FakeApiServer, Fault, TestEnv};
 
 /// The program under test.
 const TROCAR: &str = env!("CARGO_BIN_EXE_trocar");
@@ -45,6 +54,51 @@ fn pod(name: &str) -> Value {
 /// A node.
 fn node(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+}
+
+/// What was written to the cluster: who asks is only asked.
+fn touched(server: &FakeApiServer) -> Vec<String> {
+    let lines = server.writes().into_iter().map(|write| write.line());
+    lines
+        .filter(|line| !line.ends_with("/selfsubjectreviews"))
+        .collect()
+}
+
+/// Lets the server know who asks.
+fn knows(server: &FakeApiServer, user: &str, groups: &[&str]) {
+    let review = json!({
+        "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview",
+        "status": {"userInfo": {"username": user, "groups": groups, "uid": "u-7", "extra": {"scopes": ["all"]}}},
+    });
+    server.inject(Fault::new(
+        "POST",
+        "/selfsubjectreviews",
+        Answer::status(201, &review),
+    ));
+}
+
+/// Writes a configuration file into the test's folder, under `.config` where the program looks for the user's.
+fn configure(env: &TestEnv, text: &str) {
+    std::fs::create_dir_all(env.folder().join(".config/trocar")).unwrap();
+    env.write(".config/trocar/config.yaml", &config_file(text));
+}
+
+fn config_file(text: &str) -> String {
+    format!("apiVersion: trocar.dev/v1alpha1\nkind: Config\n{text}")
+}
+
+/// Writes a guest of `tests/guests` as a plugin, and gives the entry of a configuration for it.
+fn plugin_entry(env: &TestEnv, guest: &str) -> String {
+    let name = guest::plugin_name(guest);
+    std::fs::create_dir_all(env.folder().join(".config/trocar")).unwrap();
+    let bytes = guest::plugin(guest);
+    env.write_bytes(&format!(".config/trocar/{name}.wasm"), &bytes);
+    let digest = env
+        .run(&format!("plugin inspect .config/trocar/{name}.wasm -o json"))
+        .stdout;
+    let digest: Value = serde_json::from_str(&digest).unwrap();
+    let digest = digest["digest"].as_str().unwrap();
+    format!("{{name: {name}, file: {name}.wasm, digest: \"{digest}\"}}")
 }
 
 /// A pod as a person writes it.

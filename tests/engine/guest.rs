@@ -1,5 +1,5 @@
 //! Makes plugins of the guests in `tests/guests`: WebAssembly text becomes a component here, what is written in Rust is
-//! committed as a component. No compiler for guests is needed.
+//! committed as a component. No compiler for guests is needed. Policies are in a folder of their own.
 
 use std::{
     fs,
@@ -37,11 +37,30 @@ pub(crate) fn all() -> Vec<String> {
     };
     let mut guests: Vec<String> = names(folder())
         .chain(names(folder().join("rust")))
-        .filter(|(name, is_guest)| *is_guest && !["preamble", "rust"].contains(&name.as_str()))
+        .chain(names(folder().join("policies")))
+        .filter(|(name, is_guest)| *is_guest && !["preamble", "policies", "rust"].contains(&name.as_str()))
         .map(|(name, _)| name)
         .collect();
     guests.sort();
     guests
+}
+
+/// Where the text of a policy is, or would be.
+fn policy_file(guest: &str) -> PathBuf {
+    folder().join("policies").join(format!("{guest}.wat"))
+}
+
+fn is_policy(guest: &str) -> bool {
+    policy_file(guest).exists()
+}
+
+/// The text of a guest.
+fn source(guest: &str) -> String {
+    if is_policy(guest) {
+        read(&policy_file(guest))
+    } else {
+        read(&folder().join(format!("{guest}.wat")))
+    }
 }
 
 /// The name that a guest's manifest has.
@@ -51,10 +70,11 @@ pub(crate) fn plugin_name(guest: &str) -> String {
 
 /// A manifest that says the truth about most guests.
 pub(crate) fn manifest(guest: &str) -> String {
+    let plugin_type = if is_policy(guest) { "policy" } else { "strategy" };
     format!(
         r#"{{
   "apiVersion": "trocar.dev/v1alpha1", "kind": "PluginManifest", "name": "{}", "version": "0.1.0",
-  "type": "strategy", "abi": "0.1", "summary": "A guest that misbehaves"
+  "type": "{plugin_type}", "abi": "0.1", "summary": "A guest that misbehaves"
 }}"#,
         plugin_name(guest)
     )
@@ -106,26 +126,41 @@ pub(crate) fn component_of_version(guest: &str, version: &str) -> Vec<u8> {
 
 /// A guest as a component of a contract that somebody changed, in the contract and in the guest alike.
 pub(crate) fn component_of(guest: &str, change: impl Fn(String) -> String) -> Vec<u8> {
-    let text = read(&folder().join(format!("{guest}.wat")));
+    let text = source(guest);
     let is_component = text.lines().any(|line| line.starts_with("(component"));
-    let complete = if is_component { text } else { with_preamble(&text) };
+    let is_policy = is_policy(guest);
+    let complete = if is_component {
+        text
+    } else {
+        with_preamble(&text, is_policy)
+    };
     let binary = wat::parse_str(change(complete)).unwrap_or_else(|error| panic!("{guest}: {error}"));
     if is_component {
         return binary;
     }
-    encode(binary, &change).unwrap_or_else(|error| panic!("{guest}: {error:#}"))
+    encode(binary, is_policy, &change).unwrap_or_else(|error| panic!("{guest}: {error:#}"))
 }
 
 /// A guest as a core module, which is no component.
 pub(crate) fn core_module(guest: &str) -> Vec<u8> {
-    let text = read(&folder().join(format!("{guest}.wat")));
-    wat::parse_str(with_preamble(&text)).unwrap()
+    wat::parse_str(with_preamble(&source(guest), is_policy(guest))).unwrap()
 }
 
 /// The guest's own parts and those of the preamble that it does not define itself. Imports have to come first, and only
 /// guests have them.
-fn with_preamble(guest: &str) -> String {
-    let preamble = read(&folder().join("preamble.wat"));
+fn with_preamble(guest: &str, is_policy: bool) -> String {
+    let mut preamble = read(&folder().join("preamble.wat"));
+    if is_policy {
+        let of_strategies = preamble.split("\n\n");
+        let shared: Vec<&str> = of_strategies
+            .filter(|part| !part.contains("\"trocar:plugin/strategy"))
+            .collect();
+        preamble = format!(
+            "{}\n\n{}",
+            read(&policy_file("preamble")).trim_end(),
+            shared.join("\n\n")
+        );
+    }
     let missing: Vec<&str> = preamble
         .split("\n\n")
         .filter(|part| !definition(part).is_some_and(|definition| defines(guest, definition)))
@@ -148,7 +183,11 @@ fn defines(guest: &str, definition: &str) -> bool {
         .any(|rest| rest.is_empty() || rest.starts_with([' ', ')']))
 }
 
-fn encode(mut module: Vec<u8>, change: impl Fn(String) -> String) -> anyhow::Result<Vec<u8>> {
+fn encode(
+    mut module: Vec<u8>,
+    is_policy: bool,
+    change: impl Fn(String) -> String,
+) -> anyhow::Result<Vec<u8>> {
     let mut contract = SourceMap::default();
     for entry in fs::read_dir(folder().join("../../guest-sdk/wit"))? {
         let path = entry?.path();
@@ -159,7 +198,8 @@ fn encode(mut module: Vec<u8>, change: impl Fn(String) -> String) -> anyhow::Res
     resolve.push_group(contract)?;
     let wasi = change(read(&folder().join("wasi.wit")));
     let package = resolve.push_source("wasi.wit", &wasi)?;
-    let world = resolve.select_world(&[package], Some("wasi-guest"))?;
+    let world = if is_policy { "policy-guest" } else { "wasi-guest" };
+    let world = resolve.select_world(&[package], Some(world))?;
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     ComponentEncoder::default()
         .module(&module)?

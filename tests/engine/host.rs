@@ -13,7 +13,9 @@ use trocar::{
     Actor, Blame, Context, DebugOptions, Engine, EngineConfig, Limit, Limits, LogLevel, PlanError,
     PlanRequest, Planned, Target, WasmError,
     capability::{ClusterReader, Grants},
+    plan::Mode,
     plugin::{Plugin, PluginError, PluginSource, PluginType},
+    policy::{Match, PolicyRule},
 };
 
 use crate::guest;
@@ -141,6 +143,40 @@ impl Host {
     pub(crate) fn load(&self, guest: &str) -> Plugin {
         self.load_bytes(guest, &guest::plugin(guest))
             .unwrap_or_else(|error| panic!("{guest} is not loaded: {error}"))
+    }
+
+    /// Loads a guest that is a policy.
+    pub(crate) fn load_policy(&self, guest: &str) -> Plugin {
+        let source = self.file(guest, &guest::plugin(guest));
+        self.engine
+            .load(&source, PluginType::Policy, &Grants::default())
+            .unwrap_or_else(|error| panic!("{guest} is not loaded: {error}"))
+    }
+
+    /// Lets the default strategy plan and policies review it, each named as its guest, all in one mode.
+    pub(crate) fn reviewed(&self, guests: &[&str], mode: Mode, asked: &Asked) -> Result<Planned, PlanError> {
+        let guests: Vec<(&str, Mode)> = guests.iter().map(|guest| (*guest, mode)).collect();
+        self.reviewed_as(&guests, asked)
+    }
+
+    /// The same, each in a mode of its own.
+    pub(crate) fn reviewed_as(&self, guests: &[(&str, Mode)], asked: &Asked) -> Result<Planned, PlanError> {
+        let rules: Vec<PolicyRule> = guests
+            .iter()
+            .map(|(guest, mode)| PolicyRule {
+                name: guest::plugin_name(guest),
+                plugin: self.load_policy(guest),
+                mode: *mode,
+                matches: Match::default(),
+                settings: "{}".into(),
+            })
+            .collect();
+        let rules: Vec<&PolicyRule> = rules.iter().collect();
+        let request = PlanRequest {
+            policies: &rules,
+            ..request(&self.default_plugin, asked)
+        };
+        self.timed("a chain of policies", || self.engine.plan(&request))
     }
 
     /// The reason why a guest is not even loaded.

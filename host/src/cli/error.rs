@@ -88,6 +88,12 @@ impl CliError {
         self
     }
 
+    /// Where no script compares it: with hints, and with the place that it is about.
+    pub(crate) fn ours(mut self) -> Self {
+        self.kubectls = false;
+        self
+    }
+
     /// Says of which of several targets the failure is.
     pub(crate) fn of(mut self, target: &str) -> Self {
         if !self.kubectls {

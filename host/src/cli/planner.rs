@@ -28,7 +28,10 @@ pub(crate) struct Planner<'a> {
     policy_flags: &'a PolicyFlags,
     config: &'a Config,
     strategies: BTreeMap<String, Plugin>,
+    /// The configured policies, by their names.
     policies: BTreeMap<String, PolicyRule>,
+    /// Those of `--policy`. What is typed never stands in the place of what is configured, whatever its name.
+    typed_policies: BTreeMap<String, PolicyRule>,
     reader: Option<Arc<dyn ClusterReader>>,
 }
 
@@ -87,6 +90,7 @@ impl<'a> Planner<'a> {
             config,
             strategies: BTreeMap::new(),
             policies: BTreeMap::new(),
+            typed_policies: BTreeMap::new(),
             reader,
         })
     }
@@ -117,10 +121,7 @@ impl<'a> Planner<'a> {
         self.load_policies(&name, target, context, actor)?;
         let strategy = &self.strategies[&name];
         let settings = resolve::settings(self.flags, strategy.description().manifest())?;
-        let policies: Vec<&PolicyRule> = self
-            .policy_names()
-            .filter_map(|name| self.policies.get(name))
-            .collect();
+        let policies = self.rules();
         let planned = self.engine.plan(&PlanRequest {
             target,
             options,
@@ -152,13 +153,13 @@ impl<'a> Planner<'a> {
     }
 
     /// The policies in the order in which they are asked: the configured ones, then those that were typed.
-    fn policy_names(&self) -> impl Iterator<Item = &str> {
-        let configured = self
-            .config
-            .policies
-            .iter()
-            .map(|policy| policy.value.name.as_str());
-        configured.chain(self.policy_flags.policy.iter().map(String::as_str))
+    fn rules(&self) -> Vec<&PolicyRule> {
+        let configured = self.config.policies.iter();
+        let configured = configured.filter_map(|policy| self.policies.get(&policy.value.name));
+        let typed = self.policy_flags.policy.iter();
+        configured
+            .chain(typed.filter_map(|name| self.typed_policies.get(name)))
+            .collect()
     }
 
     fn load_strategy(&mut self, name: &str) -> Result<(), CliError> {
@@ -191,9 +192,9 @@ impl<'a> Planner<'a> {
             }
         }
         for typed in &self.policy_flags.policy {
-            if !self.policies.contains_key(typed) {
+            if !self.typed_policies.contains_key(typed) {
                 let rule = typed_rule(&self.engine, self.config, typed, &self.flags.grant)?;
-                self.policies.insert(typed.clone(), rule);
+                self.typed_policies.insert(typed.clone(), rule);
             }
         }
         Ok(())
@@ -226,7 +227,7 @@ fn plugin_named(config: &Config, typed: &str) -> Named {
     match configured.map(|plugin| &plugin.value) {
         Some(entry) => Named {
             source: PluginSource::Pinned(entry.file.clone(), entry.digest.clone()),
-            // Unknown names were refused when the configuration was checked; here they grant nothing.
+            // Unknown names were refused when the configuration was read; here they grant nothing.
             grants: resolve::grants(&entry.grants).unwrap_or_default(),
         },
         None => Named {

@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use trocar::{
-    API_VERSION, Actor, Context, DebugOptions, DebugPlan, Diagnostic, Engine, PlanRequest, Target,
+    API_VERSION, Actor, Context, DebugOptions, DebugPlan, Diagnostic, Engine, PlanError, PlanRequest, Target,
     capability::Grants,
     config::{Config, Defaults, PolicyEntry},
     documents,
@@ -175,7 +175,7 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Case>, CliError> {
                 return Err(wrong(format!("this is not {API_VERSION} PolicyCases")));
             }
             let case = case(file, read)
-                .map_err(|failed| failed.of(&format!("{}: case {name:?}", file.display())))?;
+                .map_err(|failed| failed.ours().of(&format!("{}: case {name:?}", file.display())))?;
             if name.is_empty() || cases.iter().any(|known: &Case| known.name == case.name) {
                 return Err(wrong(format!("every case needs a name of its own: {name:?}")));
             }
@@ -376,7 +376,11 @@ impl<'a> Runner<'a> {
         match &planned {
             Ok(planned) => Outcome::of(&planned.plan, None),
             Err(error) => match error.reviewed() {
-                Some(plan) => Outcome::of(plan, Some(CaseVerdict::Deny)),
+                Some(plan) => Outcome {
+                    // Of a denial the policies say themselves why.
+                    refusal: matches!(error, PlanError::Undecided { .. }).then(|| error.to_string()),
+                    ..Outcome::of(plan, Some(CaseVerdict::Deny))
+                },
                 None => Outcome::refused(error),
             },
         }

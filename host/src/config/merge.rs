@@ -14,7 +14,7 @@ use super::{
     file::{ConfigFile, PluginEntry},
     parse_duration,
 };
-use crate::{documents, plugin::defaults, request, strict, target::is_label};
+use crate::{capability::Grants, documents, plugin::defaults, request, strict, target::is_label};
 
 /// How deep files may include files.
 const DEEPEST: usize = 8;
@@ -153,6 +153,7 @@ impl Loader<'_> {
                 &policy.name,
                 known.map(Sourced::origin),
             )?;
+            check_policy_plugin(source, &at, policy.plugin())?;
             self.config.policies.push(source.sourced(at, policy));
         }
         for (index, mut audit) in file.audit.into_iter().enumerate() {
@@ -202,6 +203,10 @@ impl Loader<'_> {
                     ),
                 )
             });
+        }
+        for (index, grant) in plugin.grants.iter().enumerate() {
+            let granted = Grants::default().add(grant);
+            granted.map_err(|problem| source.error(&format!("{at}/grants/{index}"), problem))?;
         }
         Ok(())
     }
@@ -294,6 +299,20 @@ fn check_name(
             ..source.error(at, format!("the {what} {name:?} is set in {known} already"))
         }),
     }
+}
+
+/// A policy names its plugin. A path would be looked for where the program happens to be started, by whatever lies there.
+fn check_policy_plugin(source: &Source, at: &str, plugin: &str) -> Result<(), ConfigError> {
+    if is_label(plugin) {
+        return Ok(());
+    }
+    Err(ConfigError {
+        hint: Some("a plugin from a file gets a name under plugins, with its digest".into()),
+        ..source.error(
+            &format!("{at}/plugin"),
+            format!("{plugin:?} is no name of a plugin"),
+        )
+    })
 }
 
 fn parse(layer: Layer, path: &Path, bytes: &[u8]) -> Result<(Source, ConfigFile), ConfigError> {
@@ -479,6 +498,10 @@ mod tests {
             (
                 "plugins: [{name: x, file: x.wasm, digest: d}]\n",
                 "\"d\" is no digest",
+            ),
+            (
+                "policies: [{name: x, plugin: ./x.wasm}]\n",
+                "c.yaml:3:22: \"./x.wasm\" is no name of a plugin a plugin from a file gets a name under plugins",
             ),
             ("audit: [{sink: stderr, file: x}]\n", "a sink of kind file"),
             ("kind: Config\n", "uplicate"),

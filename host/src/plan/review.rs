@@ -5,6 +5,7 @@ use serde_json::Value;
 use trocar_sdk::{Diagnostic, policy::Operation};
 
 use super::PluginId;
+use crate::documents::harmless_json;
 
 /// What a policy's word weighs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -77,7 +78,7 @@ pub struct PlanChange {
 impl std::fmt::Display for PlanChange {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.value {
-            Some(value) => write!(out, "{} = {value}", self.at),
+            Some(value) => write!(out, "{} = {}", self.at, harmless_json(&value.to_string())),
             None => write!(out, "{} removed", self.at),
         }
     }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use boon::{Compiler, ErrorKind, Schemas, UrlLoader, ValidationError};
 use serde_json::Value;
-use trocar_sdk::names;
+use trocar_sdk::{diagnostic::pointer, names};
 
 /// What is wrong with settings, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ fn collect(error: &ValidationError<'_, '_>, schema: &Value, problems: &mut Vec<S
         ErrorKind::AdditionalProperties { got } => {
             let known = known_fields(schema, error.schema_url);
             problems.extend(got.iter().map(|field| SettingsProblem {
-                at: at.clone(),
+                at: format!("{at}{}", pointer([field.as_ref()])),
                 message: unknown_field(field, &known),
             }));
         }
@@ -105,8 +105,8 @@ fn known_fields<'a>(schema: &'a Value, url: &str) -> Vec<&'a str> {
 
 fn unknown_field(field: &str, known: &[&str]) -> String {
     match names::nearest(field, known.iter().copied()) {
-        Some(meant) => format!("unknown setting {field:?}; did you mean {meant:?}?"),
-        None => format!("unknown setting {field:?}; known are {}", known.join(", ")),
+        Some(meant) => format!("unknown setting; did you mean {meant:?}?"),
+        None => format!("unknown setting; known are {}", known.join(", ")),
     }
 }
 
@@ -132,11 +132,11 @@ mod tests {
         assert_eq!(problems(json!({})), ["\"level\" is missing"]);
         assert_eq!(
             problems(json!({"level": "restricted", "imgaes": []})),
-            ["unknown setting \"imgaes\"; did you mean \"images\"?"]
+            ["imgaes: unknown setting; did you mean \"images\"?"]
         );
         assert_eq!(
             problems(json!({"level": "restricted", "images": [{"patern": "x"}]})),
-            ["images.0: unknown setting \"patern\"; did you mean \"pattern\"?"]
+            ["images.0.patern: unknown setting; did you mean \"pattern\"?"]
         );
         let wrong = problems(json!({"level": "none", "images": [{"pattern": 3}]}));
         assert!(

@@ -102,7 +102,7 @@ fn take(review: &mut PolicyReview, plan: &mut DebugPlan, judgement: Judgement) -
     let (verdict, changes, diagnostics) = match judgement {
         Ok(judged) => judged,
         Err(problem) => {
-            fail(review, problem);
+            fail(review, &problem);
             return false;
         }
     };
@@ -119,7 +119,7 @@ fn take(review: &mut PolicyReview, plan: &mut DebugPlan, judgement: Judgement) -
         }
         Verdict::Amend => match amended(&plan.steps, &changes) {
             Err(problem) => {
-                fail(review, problem);
+                fail(review, &format!("its change cannot be made: {problem}"));
                 false
             }
             Ok(steps) => {
@@ -138,11 +138,19 @@ fn take(review: &mut PolicyReview, plan: &mut DebugPlan, judgement: Judgement) -
     }
 }
 
-fn fail(review: &mut PolicyReview, problem: String) {
+fn fail(review: &mut PolicyReview, problem: &str) {
+    let weight = match review.mode {
+        Mode::Enforce => ", which counts as a denial",
+        Mode::Warn | Mode::Audit => "",
+    };
+    let found = Diagnostic::error(
+        "policy-failed",
+        format!("it could not judge the plan{weight}: {problem}"),
+    );
     review.verdict = ReviewVerdict::Failed;
-    review
-        .diagnostics
-        .push(Diagnostic::error("policy-failed", problem));
+    if !review.diagnostics.contains(&found) {
+        review.diagnostics.push(found);
+    }
 }
 
 /// What people are told of a review that does not deny: the rest is in the plan's document.
@@ -163,10 +171,14 @@ fn tell(review: &PolicyReview, told: &mut Vec<Diagnostic>) {
         (Mode::Warn, ReviewVerdict::Deny) => {
             (format!("policy {name} would deny this"), Some(Severity::Warning))
         }
-        (Mode::Warn, ReviewVerdict::Failed) => {
-            (format!("policy {name} could not judge"), Some(Severity::Warning))
-        }
+        (Mode::Warn, ReviewVerdict::Failed) => (format!("policy {name}"), Some(Severity::Warning)),
     };
+    if review.diagnostics.is_empty() && review.verdict != ReviewVerdict::Allow {
+        told.push(Diagnostic::warning(
+            "policy-silent",
+            format!("{lead}, and does not say why"),
+        ));
+    }
     for found in &review.diagnostics {
         told.push(Diagnostic {
             // Nothing that the plan survives is an error.
@@ -299,7 +311,10 @@ mod tests {
             verdicts,
             [ReviewVerdict::Deny, ReviewVerdict::Failed, ReviewVerdict::Allow]
         );
-        assert_eq!(plan.policies[1].diagnostics[0].message, "it broke");
+        assert_eq!(
+            plan.policies[1].diagnostics[0].message,
+            "it could not judge the plan, which counts as a denial: it broke"
+        );
     }
 
     #[test]

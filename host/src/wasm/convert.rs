@@ -69,16 +69,23 @@ pub(crate) fn decision(decision: policy::Decision, limits: &Limits) -> Result<Gu
     });
     check_result_size(size.sum(), limits)?;
     let changes = amendments.into_iter().map(|amendment| {
+        // A pointer is obeyed, so it is never made into another one that is harmless to show.
+        let at = message(&amendment.at);
+        if at != amendment.at {
+            return Err(WasmError::Answer(format!(
+                "the pointer of a change is too long or holds control characters: {at}"
+            )));
+        }
         let operation = match amendment.operation {
             policy::Operation::Add => Operation::Add,
             policy::Operation::Remove => Operation::Remove,
             policy::Operation::Replace => Operation::Replace,
         };
-        (operation, message(&amendment.at), amendment.value)
+        Ok((operation, at, amendment.value))
     });
     Ok(GuestDecision {
         verdict,
-        changes: changes.collect(),
+        changes: changes.collect::<Result<_, _>>()?,
         diagnostics: diagnostics(decision.diagnostics),
     })
 }

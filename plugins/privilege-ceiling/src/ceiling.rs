@@ -195,8 +195,10 @@ fn is_privileged(container: &Object) -> bool {
 /// What a plan gives above the ceiling.
 pub(crate) fn above(review: &Review<Settings>, ceiling: &Ceiling, planned: &ResultingPod) -> Vec<Diagnostic> {
     let mut found = Vec::new();
+    let folders = folders(review, planned);
     for judged in judged(review, planned) {
         container_above(ceiling, planned, &judged, &mut found);
+        mounts_above(ceiling, &folders, &judged, &mut found);
     }
     if planned.added_container().is_none() {
         pod_above(review, ceiling, planned, &mut found);
@@ -260,6 +262,62 @@ fn container_above(
             ),
         }
     }
+}
+
+/// The folders of the node that the target mounts already, by the names of their volumes in the resulting pod.
+fn folders(review: &Review<Settings>, planned: &ResultingPod) -> Vec<(String, String)> {
+    let had: Vec<&str> = target_spec(review).map(host_paths).unwrap_or_default();
+    let volumes = planned.pod.spec().map_or(&[][..], |spec| list(spec, "volumes"));
+    let folder = |volume: &Value| {
+        let path = volume["hostPath"]["path"]
+            .as_str()
+            .filter(|path| had.contains(path))?;
+        Some((volume["name"].as_str()?.to_owned(), path.to_owned()))
+    };
+    volumes.iter().filter_map(folder).collect()
+}
+
+/// A folder that the pod mounts is there for the containers that mount it, not for one that the debug adds.
+fn mounts_above(
+    ceiling: &Ceiling,
+    folders: &[(String, String)],
+    judged: &Judged<'_>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let name = text(judged.container, "name").unwrap_or_default();
+    let at = judged.at.as_deref().unwrap_or_default();
+    for (index, mount) in list(judged.container, "volumeMounts").iter().enumerate() {
+        if let Some(path) = mounted_above(ceiling, folders, mount, judged.before) {
+            let message = format!("container {name:?} would mount {path} of the node");
+            let found_one = Diagnostic::error("host-path", message);
+            found.push(found_one.at_pointer(format!("{at}/volumeMounts/{index}")));
+        }
+    }
+}
+
+/// The folder that a mount opens to a container which did not have it before, and which the ceiling does not give.
+fn mounted_above(
+    ceiling: &Ceiling,
+    folders: &[(String, String)],
+    mount: &Value,
+    before: Option<&Object>,
+) -> Option<String> {
+    let (_, folder) = folders.iter().find(|(name, _)| mount["name"] == name.as_str())?;
+    let path = match mount["subPath"].as_str() {
+        Some(part) => format!("{}/{part}", folder.trim_end_matches('/')),
+        None => folder.clone(),
+    };
+    // Elsewhere in the container it is the same folder with the same rights.
+    let elsewhere = |mount: &Value| {
+        let mut mount = mount.clone();
+        if let Some(mount) = mount.as_object_mut() {
+            mount.remove("mountPath");
+        }
+        mount
+    };
+    let had = before.map_or(&[][..], |before| list(before, "volumeMounts"));
+    let is_kept = had.iter().any(|had| elsewhere(had) == elsewhere(mount));
+    (!is_kept && !ceiling.gives_path(&path)).then_some(path)
 }
 
 /// Says whether a container runs as another user than the one that it was copied from; a new one always does.
@@ -345,6 +403,7 @@ fn host_paths(spec: &Object) -> Vec<&str> {
 pub(crate) fn lower(review: &Review<Settings>, ceiling: &Ceiling, planned: &mut ResultingPod) {
     let adds_one = planned.added_container().is_some();
     let snapshot = planned.clone();
+    let folders = folders(review, &snapshot);
     for kind in ContainerKind::ALL {
         let places: Vec<(bool, Option<Object>)> = snapshot
             .pod
@@ -358,6 +417,7 @@ pub(crate) fn lower(review: &Review<Settings>, ceiling: &Ceiling, planned: &mut 
         for (container, (is_concerned, before)) in planned.pod.containers_mut(kind).zip(places) {
             if is_concerned {
                 lower_container(ceiling, container, before.as_ref());
+                lower_mounts(ceiling, &folders, container, before.as_ref());
             }
         }
     }
@@ -400,6 +460,22 @@ fn lower_container(ceiling: &Ceiling, container: &mut Object, before: Option<&Ob
             context.insert("runAsUser".into(), json!(lowest));
             context.insert("runAsNonRoot".into(), json!(true));
         }
+    }
+}
+
+fn lower_mounts(
+    ceiling: &Ceiling,
+    folders: &[(String, String)],
+    container: &mut Object,
+    before: Option<&Object>,
+) {
+    let Some(mounts) = container.get_mut("volumeMounts").and_then(Value::as_array_mut) else {
+        return;
+    };
+    let count = mounts.len();
+    mounts.retain(|mount| mounted_above(ceiling, folders, mount, before).is_none());
+    if mounts.is_empty() && count > 0 {
+        container.remove("volumeMounts");
     }
 }
 

@@ -419,6 +419,18 @@ impl<'a> Debug<'a> {
         Ok(ExitCode::from(report(ended)))
     }
 
+    /// The plan for a target that changed meanwhile: judged, agreed to and written down as the first one was.
+    fn planned_again(&mut self, before: &DebugPlan, target: &Target) -> Result<DebugPlan, CliError> {
+        let made = self.plan(target)?;
+        let planned = [(made, target.clone())];
+        if planned[0].0.plan.beyond_options != before.beyond_options {
+            self.consent(&planned)?;
+        }
+        let [(made, _)] = planned;
+        self.audit.write(AuditEvent::Allowed, &self.actor, &made.plan)?;
+        Ok(made.plan)
+    }
+
     /// Writes a plan. When something changed meanwhile, the target is read again and planned again.
     async fn write(
         &mut self,
@@ -454,7 +466,7 @@ impl<'a> Debug<'a> {
             }
             tokio::time::sleep(Duration::from_millis(20 << tried)).await;
             target = self.read_again(target.id(), "").await?.target;
-            plan = self.plan(&target)?.plan;
+            plan = self.planned_again(&plan, &target)?;
         }
     }
 }

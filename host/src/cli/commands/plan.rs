@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use trocar::{
     Actor, Severity, Target,
-    documents::to_yaml,
+    documents::{harmless_json, to_yaml},
     plan::{
         DebugPlan,
         after::{Change, changes},
@@ -133,7 +133,7 @@ fn reviews(plan: &DebugPlan) -> String {
 }
 
 fn json_text(document: Value) -> String {
-    format!("{document:#}\n")
+    harmless_json(&format!("{document:#}")) + "\n"
 }
 
 fn diff(changes: &[Change]) -> String {

@@ -1,0 +1,1 @@
+;; Allows everything, as the preamble does.

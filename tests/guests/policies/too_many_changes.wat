@@ -1,0 +1,18 @@
+;; Wants the same change ten thousand times in one review.
+(memory $memory (export "memory") 8)
+(data (i32.const 1024) "/steps/0/object/tty\00")
+(data (i32.const 1280) "true\00")
+(func $judge (type $evaluate)
+  (local $place i32) (local $left i32)
+  (local.set $place (i32.const 131072))
+  (local.set $left (i32.const 10000))
+  (loop $next
+    (call $put (i32.add (local.get $place) (i32.const 4)) (i32.const 1024))
+    (i32.store8 (i32.add (local.get $place) (i32.const 12)) (i32.const 1))
+    (call $put (i32.add (local.get $place) (i32.const 16)) (i32.const 1280))
+    (local.set $place (i32.add (local.get $place) (i32.const 24)))
+    (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+    (br_if $next (local.get $left)))
+  (i32.store (i32.const 8) (i32.const 131072))
+  (i32.store (i32.const 12) (i32.const 10000))
+  (call $decide (i32.const 1)))
