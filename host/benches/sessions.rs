@@ -42,7 +42,7 @@ fn main() {
         );
         return;
     };
-    let mut setting = Setting {
+    let setting = Setting {
         kubeconfig: kubeconfig.into(),
         kubectl: Path::new(&assets).join("kubectl"),
         image: env::var("TROCAR_TEST_IMAGE").unwrap_or_else(|_| "busybox:1.36".into()),

@@ -23,7 +23,7 @@ use super::{
 
 /// How long to wait between two tries to attach, by how long it has been tried.
 const ATTACH_PAUSES: [(Duration, Duration); 3] = [
-    (Duration::from_secs(5), Duration::from_millis(15)),
+    (Duration::from_secs(3), Duration::from_millis(20)),
     (Duration::from_secs(20), Duration::from_millis(75)),
     (Duration::MAX, Duration::from_millis(500)),
 ];
