@@ -131,7 +131,10 @@ fn detaching(cluster: &Cluster) {
 fn control_keys_reach_the_program(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
-    let mut terminal = namespace.on_terminal("-it web --image=$IMAGE", &["sh"]);
+    // Nothing is written before the attach stands, so nothing is put on the screen again while keys are pressed.
+    let mut terminal = namespace.on_terminal("-it web --image=$IMAGE", &["sh", "-c", "read go; exec sh"]);
+    terminal.read_until("try pressing enter");
+    terminal.write("\r");
     terminal.read_until("# ");
     terminal.write("(trap 'echo interrupted' INT; echo re''ady; sleep 600)\r");
     terminal.read_until("ready\r\n");
