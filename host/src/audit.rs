@@ -28,6 +28,8 @@ pub enum AuditOutcome {
     Session(Option<u8>),
     /// It failed.
     Failed,
+    /// It failed for another target before, and this one was not touched.
+    NotBegun,
 }
 
 /// One line, without its end.
@@ -65,6 +67,7 @@ pub fn line(event: AuditEvent, time: &str, session: &str, actor: &Actor, plan: &
                 AuditOutcome::Created => ("created", None),
                 AuditOutcome::Session(code) => ("session", code),
                 AuditOutcome::Failed => ("failed", None),
+                AuditOutcome::NotBegun => ("notBegun", None),
             };
             line["outcome"] = json!(name);
             if let Some(code) = code {

@@ -164,9 +164,21 @@ fn each_of_several_targets_is_decided_before_the_first_is_touched() {
         "/web-0/ephemeralcontainers",
         Answer::forbidden("no"),
     ));
-    assert_eq!(env.run("debug web-0 web-1 --image=busybox").code, 125);
+    let output = env.run("debug web-0 web-1 --image=busybox");
+    assert_eq!(output.code, 125);
+    assert!(
+        output.stderr.contains("Not begun, and not changed: pod/web-1\n"),
+        "{output}"
+    );
     let records = records_of(&env);
-    assert_eq!(events(&records), ["allowed", "allowed", "ended"]);
+    assert_eq!(events(&records), ["allowed", "allowed", "ended", "ended"]);
+    let ends = [("web-0", "failed"), ("web-1", "notBegun")];
+    for (record, (name, outcome)) in records[2..].iter().zip(ends) {
+        assert_eq!(
+            (&record["target"]["name"], &record["outcome"]),
+            (&json!(name), &json!(outcome))
+        );
+    }
 }
 
 #[test]
