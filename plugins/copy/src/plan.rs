@@ -204,3 +204,59 @@ fn ignored_custom(options: &DebugOptions) -> Option<Diagnostic> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use trocar_sdk::Target;
+
+    use super::*;
+
+    fn steps(options: DebugOptions) -> Vec<Value> {
+        let pod = json!({
+            "kind": "Pod",
+            "metadata": {"name": "web", "uid": "1", "labels": {"app": "web"}, "ownerReferences": [{"name": "web"}]},
+            "spec": {"nodeName": "n1", "unheard": true, "containers": [{"name": "app", "image": "app:1"}]},
+            "status": {"phase": "Running"}
+        });
+        let request = Request {
+            target: Target(pod.as_object().cloned().unwrap_or_default()),
+            options: DebugOptions {
+                copy_to: Some("web-debug".into()),
+                ..options
+            },
+            ..Request::default()
+        };
+        let plan = make_plan(request).unwrap();
+        plan.steps.into_iter().map(Step::into_object).collect()
+    }
+
+    #[test]
+    fn a_copy_has_the_spec_and_nothing_that_makes_it_the_original() {
+        let steps = steps(DebugOptions {
+            container: Some("app".into()),
+            args: vec!["sh".into()],
+            ..DebugOptions::default()
+        });
+        let [copy] = steps.as_slice() else {
+            panic!("one step, not {steps:?}");
+        };
+        assert_eq!(copy["metadata"], json!({"name": "web-debug"}));
+        assert_eq!(copy["spec"]["unheard"], true, "unknown fields are kept");
+        assert_eq!(copy["spec"]["containers"][0]["command"], json!(["sh"]));
+        assert_eq!(copy["spec"].get("nodeName"), None);
+        assert_eq!(copy.get("status"), None);
+    }
+
+    #[test]
+    fn a_replaced_original_is_deleted_after_the_copy_was_made() {
+        let steps = steps(DebugOptions {
+            container: Some("app".into()),
+            image: Some("app:debug".into()),
+            replace: true,
+            ..DebugOptions::default()
+        });
+        assert_eq!(steps[0]["kind"], "Pod");
+        assert_eq!(steps[1]["name"], "web");
+    }
+}

@@ -107,3 +107,53 @@ fn target_container<'a>(pod: &Pod, options: &'a DebugOptions) -> Result<Option<&
         ),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use trocar_sdk::{Context, Target};
+
+    use super::*;
+
+    fn request(options: DebugOptions) -> Request {
+        let pod = json!({
+            "kind": "Pod", "metadata": {"name": "web"},
+            "spec": {"containers": [{"name": "app"}], "ephemeralContainers": [{"name": "debugger-aaaaa"}]}
+        });
+        Request {
+            target: Target(pod.as_object().cloned().unwrap_or_default()),
+            options,
+            context: Context {
+                suffix: "aaaaabbbbb".into(),
+                ..Context::default()
+            },
+            ..Request::default()
+        }
+    }
+
+    fn refusal(options: DebugOptions) -> String {
+        make_plan(request(options)).unwrap_err().message
+    }
+
+    #[test]
+    fn a_generated_name_is_never_one_that_is_taken() {
+        let plan = make_plan(request(DebugOptions::default())).unwrap();
+        let container = plan.steps[0].clone().into_object();
+        assert_ne!(container["name"], "debugger-aaaaa");
+        assert_eq!(plan.attach.as_deref(), container["name"].as_str());
+    }
+
+    #[test]
+    fn names_that_cannot_be_used_are_refused_with_those_that_are_there() {
+        let taken = DebugOptions {
+            container: Some("app".into()),
+            ..DebugOptions::default()
+        };
+        assert!(refusal(taken).contains("already has a container named \"app\""));
+        let missing = DebugOptions {
+            target_container: Some("db".into()),
+            ..DebugOptions::default()
+        };
+        assert!(refusal(missing).contains("app"));
+    }
+}

@@ -72,3 +72,47 @@ fn as_object(value: serde_json::Value) -> Object {
         _ => Object::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use trocar_sdk::{Context, DebugOptions, Target};
+
+    use super::*;
+
+    fn pod(node: &str, profile: Profile) -> serde_json::Value {
+        let node = json!({"kind": "Node", "metadata": {"name": node}});
+        let request = Request {
+            target: Target(as_object(node)),
+            options: DebugOptions {
+                profile,
+                ..DebugOptions::default()
+            },
+            context: Context {
+                suffix: "abcdefghij".into(),
+                ..Context::default()
+            },
+            ..Request::default()
+        };
+        make_plan(request).unwrap().steps[0].clone().into_object()
+    }
+
+    #[test]
+    fn the_profile_says_how_much_of_the_node_is_in_the_pod() {
+        let general = pod("n1", Profile::General);
+        assert_eq!(general["spec"]["hostPID"], true);
+        assert_eq!(
+            general["spec"]["containers"][0]["volumeMounts"][0]["mountPath"],
+            "/host"
+        );
+        let restricted = pod("n1", Profile::Restricted);
+        assert_eq!(restricted["spec"].get("hostPID"), None);
+        assert_eq!(restricted["spec"].get("volumes"), None);
+    }
+
+    #[test]
+    fn a_long_name_of_a_node_gives_way_to_what_makes_the_pods_unique() {
+        let pod = pod(&"n".repeat(253), Profile::General);
+        let name = pod["metadata"]["name"].as_str().unwrap();
+        assert!(name.len() <= LONGEST_NAME && name.ends_with("-abcdefghij"), "{name}");
+    }
+}
