@@ -1,5 +1,7 @@
 //! Guests that are written in Rust with the SDK and fail as such programs do: the user is told why.
 
+use std::time::Duration;
+
 use trocar::{Blame, Limit, WasmError};
 
 use crate::{
@@ -76,7 +78,8 @@ fn recurses() {
 
 #[test]
 fn hoards() {
-    let host = Host::new();
+    // To fill so much memory takes a busy machine longer than most tests wait.
+    let host = Host::limited(|limits| limits.time = Duration::from_secs(30));
     let plugin = host.load_bytes("hoards", &guest::committed("hoards")).unwrap();
     let error = broken("hoards", host.plan(&plugin, &Asked::default()));
     assert!(
