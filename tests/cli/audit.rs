@@ -64,26 +64,14 @@ fn a_decision_and_its_end_are_a_line_each() {
     assert_eq!(record["target"]["name"], "web-0");
     assert_eq!(record["session"], "abcde");
     assert_eq!(record["strategy"]["name"], "ephemeral");
-    let policies = record["policies"].as_array().unwrap();
+    let [images, reason] = [&record["policies"][0], &record["policies"][1]];
     assert_eq!(
-        (
-            &policies[0]["policy"],
-            &policies[0]["verdict"],
-            &policies[0]["changed"]
-        ),
-        (
-            &json!("images"),
-            &json!("amend"),
-            &json!(["/steps/0/object/image"])
-        )
+        json!([images["policy"], images["verdict"], images["changed"]]),
+        json!(["images", "amend", ["/steps/0/object/image"]])
     );
     assert_eq!(
-        (
-            &policies[1]["policy"],
-            &policies[1]["mode"],
-            &policies[1]["verdict"]
-        ),
-        (&json!("reason"), &json!("audit"), &json!("deny"))
+        json!([reason["policy"], reason["mode"], reason["verdict"]]),
+        json!(["reason", "audit", "deny"])
     );
     assert_eq!(records[1]["outcome"], "created");
     assert_eq!(

@@ -369,6 +369,17 @@ error: custom.yaml does not contain a valid container spec: line 1, column 1: it
 ",
     );
     check_custom(
+        "a: &a [x]\nb: *c\n",
+        r"--- stderr ---
+error: custom.yaml does not contain a valid container spec: line 2, column 4: alias references unknown anchor
+--- exit code 1 ---
+",
+    );
+}
+
+#[test]
+fn a_custom_container_that_says_what_it_may_not() {
+    check_custom(
         "name: x\n",
         r"--- stderr ---
 error: name, command, image, lifecycle and volume devices are not modifiable via custom profile
@@ -386,13 +397,6 @@ error: --custom sets "ports", which an ephemeral container cannot have; a copy o
         "targetContainerName: app\n",
         r"--- stderr ---
 error: custom.yaml does not contain a valid container spec: line 1, column 1: targetContainerName: unknown field; use --target=CONTAINER for the container of spec.containers to join
---- exit code 1 ---
-",
-    );
-    check_custom(
-        "a: &a [x]\nb: *c\n",
-        r"--- stderr ---
-error: custom.yaml does not contain a valid container spec: line 2, column 4: alias references unknown anchor
 --- exit code 1 ---
 ",
     );

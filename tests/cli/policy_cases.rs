@@ -220,7 +220,7 @@ fn the_policies_of_a_configuration_are_asked_before_those_of_the_case() {
 }
 
 #[test]
-fn files_that_hold_no_cases() {
+fn places_that_hold_no_cases() {
     let env = offline();
     check(
         &env.run("policy test"),
@@ -231,6 +231,11 @@ fn files_that_hold_no_cases() {
         &env.run("policy test gone"),
         "--- stderr ---\nerror: cannot read gone: No such file or directory (os error 2)\n--- exit code 1 ---\n",
     );
+}
+
+#[test]
+fn files_with_cases_that_are_wrong() {
+    let env = offline();
     for (text, wanted) in [
         ("kind: Pod\n", "this is not trocar.dev/v1alpha1 PolicyCases"),
         (

@@ -294,6 +294,11 @@ fn a_field_of_a_configuration_that_nobody_knows_is_refused_twice() {
         );
         schema.assert_refuses(&read(&config_file(text))[0], field);
     }
+}
+
+#[test]
+fn a_value_of_a_configuration_that_cannot_be_is_refused_twice() {
+    let schema = Schema::read("config");
     for (text, said) in [
         ("policies: [{name: A}]\n", "\"A\" is not lower-case"),
         (

@@ -404,21 +404,22 @@ fn every_ending_is_written_down(cluster: &Cluster) {
         // The last one is refused by the strategy: the name is taken, so there was nothing to decide.
     ]);
     assert_eq!(json!(told), wanted);
-    let session = &records[1];
-    assert_eq!(session["session"], records[0]["session"]);
-    assert_eq!(session["plan"], records[0]["plan"]);
-    assert_eq!(session["actor"]["user"], "jane");
-    assert_eq!(session["actor"]["reason"], "OPS-7");
-    assert_eq!(session["target"]["name"], "web");
-    assert_eq!(
-        session["target"]["uid"],
-        namespace.read_pod("web")["metadata"]["uid"]
-    );
-    assert_eq!(session["policies"][0]["verdict"], "allow");
+    assert_eq!(records[1]["session"], records[0]["session"]);
+    assert_eq!(records[1]["plan"], records[0]["plan"]);
+    assert_session_told(&records[1], &namespace.read_pod("web"));
     assert_eq!(records[2]["policies"][0]["verdict"], "deny");
     fits_the_schema(&records);
     let all = json!(records).to_string();
     assert!(!all.contains("secret-word"), "{all}");
+}
+
+/// The record says who debugged which pod, and why.
+fn assert_session_told(session: &Value, pod: &Value) {
+    assert_eq!(session["actor"]["user"], "jane");
+    assert_eq!(session["actor"]["reason"], "OPS-7");
+    assert_eq!(session["target"]["name"], "web");
+    assert_eq!(session["target"]["uid"], pod["metadata"]["uid"]);
+    assert_eq!(session["policies"][0]["verdict"], "allow");
 }
 
 fn fits_the_schema(records: &[Value]) {

@@ -223,9 +223,23 @@ fn with_manifest(old: &str, new: &str) -> Vec<u8> {
     guest::with_section(guest::component("trap"), &manifest.replace(old, new))
 }
 
+/// Each manifest is refused, with what is said about it.
+fn assert_manifests_refused(replaced: &[(&str, &str, &str)]) {
+    for (old, new, wanted) in replaced {
+        let error = assert_refused(
+            "malformed",
+            &with_manifest(old, new),
+            Blame::Plugin,
+            wanted,
+            "correct plugin.yaml",
+        );
+        assert!(matches!(reason(&error), WasmError::Manifest(_)), "{error:?}");
+    }
+}
+
 #[test]
 fn a_malformed_manifest_names_the_field() {
-    for (old, new, wanted) in [
+    assert_manifests_refused(&[
         (
             "\"summary\"",
             "\"sumary\"",
@@ -256,22 +270,7 @@ fn a_malformed_manifest_names_the_field() {
             "\"../trap\"",
             "name: \"../trap\" is not lower-case letters",
         ),
-        (
-            "misbehaves",
-            "\\u001b[2Jmisbehaves",
-            "summary: it must be one line of plain text",
-        ),
-        (
-            "\"0.1.0\"",
-            "\"0.1.0\\u202e\"",
-            "version: it must be one line of plain text",
-        ),
         ("{", "[{", "EOF while parsing a list"),
-        (
-            "\"summary\"",
-            "\"examples\": [\"a\\nb\"], \"summary\"",
-            "examples: it must be one line of plain text",
-        ),
         (
             "\"summary\"",
             "\"capabilities\": [{\"name\": \"cluster-write\", \"reason\": \"r\"}], \"summary\"",
@@ -283,16 +282,28 @@ fn a_malformed_manifest_names_the_field() {
              \"kind\": \"Secret\"}]}], \"summary\"",
             "capabilities: a plugin never reads Secrets",
         ),
-    ] {
-        let error = assert_refused(
-            "malformed",
-            &with_manifest(old, new),
-            Blame::Plugin,
-            wanted,
-            "correct plugin.yaml",
-        );
-        assert!(matches!(reason(&error), WasmError::Manifest(_)), "{error:?}");
-    }
+    ]);
+}
+
+#[test]
+fn text_of_a_manifest_cannot_control_the_terminal() {
+    assert_manifests_refused(&[
+        (
+            "misbehaves",
+            "\\u001b[2Jmisbehaves",
+            "summary: it must be one line of plain text",
+        ),
+        (
+            "\"0.1.0\"",
+            "\"0.1.0\\u202e\"",
+            "version: it must be one line of plain text",
+        ),
+        (
+            "\"summary\"",
+            "\"examples\": [\"a\\nb\"], \"summary\"",
+            "examples: it must be one line of plain text",
+        ),
+    ]);
 }
 
 #[test]

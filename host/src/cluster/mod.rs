@@ -10,6 +10,7 @@ mod lines;
 mod logs;
 mod lookup;
 mod output;
+mod paths;
 mod progress;
 mod reader;
 mod run;

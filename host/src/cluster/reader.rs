@@ -16,8 +16,9 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::{
-    client::{Cluster, ClusterConfig, escaped_segment, with_query},
+    client::{Cluster, ClusterConfig},
     error::plain,
+    paths::{escaped_segment, with_query},
 };
 use crate::capability::{ClusterReader, ObjectRef, Query, ReadError};
 

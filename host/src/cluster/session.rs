@@ -1,6 +1,6 @@
 //! A session with a container: wait until it starts, attach as early as can be, lose nothing, say how it ended.
 //!
-//! What a session is and what it tells. How it runs is in `run.rs`, what is shown is decided in `output`, and whether there is
+//! What a session is and what it tells. How it runs is in `run`, what is shown is decided in `output`, and whether there is
 //! hope in `progress.rs`.
 
 use std::{io, time::Duration};
@@ -177,8 +177,7 @@ impl Session {
         input: &mut mpsc::Receiver<Input>,
         output: &mut dyn Output,
     ) -> Result<Ended, SessionError> {
-        let mut run = Run::new(self, known, output);
-        run.observe(known)?;
+        let mut run = Run::new(self, known, output)?;
         loop {
             if let Some(ended) = run.step(input).await? {
                 return Ok(ended);

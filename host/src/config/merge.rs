@@ -1,20 +1,17 @@
-//! From files to one configuration: includes are followed, mistakes found, layers merged.
+//! From files to one configuration: includes are followed, layers merged. How a file is read is in `source.rs`, what its
+//! values may be in `check.rs`.
 
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
-
-use serde_json::Value;
-use trocar_sdk::options::API_VERSION;
 
 use super::{
-    AuditSink, Config, ConfigError, Defaults, Layer, Origin, Sourced,
-    file::{ConfigFile, PluginEntry},
-    parse_duration,
+    AuditSink, Config, ConfigError, Defaults, Layer, Sourced,
+    check::{check_defaults, check_name, check_plugin, check_policy_plugin},
+    file::ConfigFile,
+    source::{Source, parse},
 };
-use crate::{capability::Grants, documents, plugin::defaults, request, strict, target::is_label};
 
 /// How deep files may include files.
 const DEEPEST: usize = 8;
@@ -43,47 +40,6 @@ struct Loader<'a> {
     config: Config,
     /// The files that are being read: each includes the next.
     including: Vec<PathBuf>,
-}
-
-/// One file while it is read.
-struct Source {
-    path: PathBuf,
-    layer: Layer,
-    text: Arc<str>,
-}
-
-impl Source {
-    fn origin(&self, at: &str) -> Origin {
-        let (line, column) = documents::locate(&self.text, at).unwrap_or((1, 1));
-        Origin {
-            file: self.path.clone(),
-            line,
-            column,
-        }
-    }
-
-    fn error(&self, at: &str, message: impl Into<String>) -> ConfigError {
-        ConfigError {
-            place: Some(self.origin(at).to_string()),
-            message: message.into(),
-            hint: None,
-        }
-    }
-
-    fn sourced<T>(&self, at: String, value: T) -> Sourced<T> {
-        Sourced {
-            value,
-            file: self.path.clone(),
-            layer: self.layer,
-            text: self.text.clone(),
-            at,
-        }
-    }
-
-    /// A path as it is written in the file, seen from the file's folder.
-    fn resolve(&self, written: &Path) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(written)
-    }
 }
 
 impl Loader<'_> {
@@ -135,7 +91,12 @@ impl Loader<'_> {
         self.merge_defaults(source, file.defaults)?;
         for (index, mut plugin) in file.plugins.into_iter().enumerate() {
             let at = format!("/plugins/{index}");
-            self.check_plugin(source, &at, &plugin)?;
+            let known = self
+                .config
+                .plugins
+                .iter()
+                .find(|known| known.value.name == plugin.name);
+            check_plugin(source, &at, &plugin, known.map(Sourced::origin))?;
             plugin.file = source.resolve(&plugin.file);
             self.config.plugins.push(source.sourced(at, plugin));
         }
@@ -163,50 +124,6 @@ impl Loader<'_> {
             }
             audit.file = audit.file.map(|file| source.resolve(&file));
             self.config.audit.push(source.sourced(at, audit));
-        }
-        Ok(())
-    }
-
-    fn check_plugin(&self, source: &Source, at: &str, plugin: &PluginEntry) -> Result<(), ConfigError> {
-        let name_at = format!("{at}/name");
-        let known = self
-            .config
-            .plugins
-            .iter()
-            .find(|known| known.value.name == plugin.name);
-        check_name(
-            source,
-            &name_at,
-            "plugin",
-            &plugin.name,
-            known.map(Sourced::origin),
-        )?;
-        let is_default = |known: &crate::plugin::PluginDescription| known.manifest().name == plugin.name;
-        if defaults().iter().any(is_default) {
-            return Err(source.error(
-                &name_at,
-                format!(
-                    "{:?} is the name of a default plugin; choose another",
-                    plugin.name
-                ),
-            ));
-        }
-        let hex = plugin.digest.strip_prefix("sha256:").unwrap_or_default();
-        if hex.len() != 64 || !hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(ConfigError {
-                hint: Some("trocar plugin inspect FILE.wasm shows a plugin's digest".into()),
-                ..source.error(
-                    &format!("{at}/digest"),
-                    format!(
-                        "{:?} is no digest: it is sha256: and 64 hexadecimal digits",
-                        plugin.digest
-                    ),
-                )
-            });
-        }
-        for (index, grant) in plugin.grants.iter().enumerate() {
-            let granted = Grants::default().add(grant);
-            granted.map_err(|problem| source.error(&format!("{at}/grants/{index}"), problem))?;
         }
         Ok(())
     }
@@ -253,101 +170,6 @@ fn take<T>(old: &mut Option<T>, new: Option<T>, field: &'static str, note: &mut 
         *old = new;
         note(field);
     }
-}
-
-fn check_defaults(source: &Source, given: &Defaults) -> Result<(), ConfigError> {
-    let at = |field: &str| format!("/defaults/{field}");
-    if let Some(profile) = &given.profile {
-        request::profile(profile).map_err(|unknown| ConfigError {
-            hint: unknown
-                .nearest
-                .as_ref()
-                .map(|nearest| format!("did you mean {nearest}?")),
-            ..source.error(&at("profile"), unknown.to_string())
-        })?;
-    }
-    if let Some(timeout) = &given.pod_running_timeout {
-        parse_duration(timeout).map_err(|problem| source.error(&at("podRunningTimeout"), problem))?;
-    }
-    if let Some(image) = &given.image
-        && trocar_sdk::image::ImageReference::parse(image).is_none()
-    {
-        return Err(source.error(&at("image"), format!("{image:?} is no image reference")));
-    }
-    Ok(())
-}
-
-fn check_name(
-    source: &Source,
-    at: &str,
-    what: &str,
-    name: &str,
-    known: Option<Origin>,
-) -> Result<(), ConfigError> {
-    if !is_label(name) {
-        return Err(source.error(
-            at,
-            format!("{name:?} is not lower-case letters, digits and dashes, 63 at the most"),
-        ));
-    }
-    match known {
-        None => Ok(()),
-        Some(known) => Err(ConfigError {
-            hint: Some(
-                "what one file sets, another can neither replace nor weaken; choose another name".into(),
-            ),
-            ..source.error(at, format!("the {what} {name:?} is set in {known} already"))
-        }),
-    }
-}
-
-/// A policy names its plugin. A path would be looked for where the program happens to be started, by whatever lies there.
-fn check_policy_plugin(source: &Source, at: &str, plugin: &str) -> Result<(), ConfigError> {
-    if is_label(plugin) {
-        return Ok(());
-    }
-    Err(ConfigError {
-        hint: Some("a plugin from a file gets a name under plugins, with its digest".into()),
-        ..source.error(
-            &format!("{at}/plugin"),
-            format!("{plugin:?} is no name of a plugin"),
-        )
-    })
-}
-
-fn parse(layer: Layer, path: &Path, bytes: &[u8]) -> Result<(Source, ConfigFile), ConfigError> {
-    let malformed = |line: Option<u64>, column: Option<u64>, message: String| ConfigError {
-        place: Some(match (line, column) {
-            (Some(line), Some(column)) => format!("{}:{line}:{column}", path.display()),
-            _ => path.display().to_string(),
-        }),
-        message,
-        hint: None,
-    };
-    let documents =
-        documents::read(bytes).map_err(|error| malformed(error.line, error.column, error.message))?;
-    let [document] = <[Value; 1]>::try_from(documents).map_err(|found| {
-        malformed(
-            None,
-            None,
-            format!("it must hold one document, not {}", found.len()),
-        )
-    })?;
-    let source = Source {
-        path: path.to_owned(),
-        layer,
-        text: String::from_utf8_lossy(bytes).into(),
-    };
-    let file: ConfigFile =
-        strict::from_value(&document).map_err(|error| source.error(&error.at, error.to_string()))?;
-    if file.api_version != API_VERSION || file.kind != "Config" {
-        let message = format!(
-            "this is {} {}, not {API_VERSION} Config",
-            file.api_version, file.kind
-        );
-        return Err(source.error("", message));
-    }
-    Ok((source, file))
 }
 
 #[cfg(test)]

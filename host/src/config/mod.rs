@@ -4,8 +4,10 @@
 //! choose other defaults for flags; what an earlier one says about plugins, policies and audit it can neither replace nor
 //! remove. No I/O: the caller reads files.
 
+mod check;
 mod file;
 mod merge;
+mod source;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 

@@ -1,7 +1,10 @@
 //! Looking at a component's bytes before anything of it is compiled or run: is it one, what does it say about itself,
 //! and is that true.
 
-use wasmparser::{ComponentExternalKind, ComponentTypeRef, Encoding, Parser, Payload, WasmFeatures};
+use wasmparser::{
+    ComponentExternalKind, ComponentTypeRef, Encoding, MemorySectionReader, Parser, Payload,
+    TableSectionReader, WasmFeatures,
+};
 
 use super::{
     convert::message,
@@ -203,18 +206,10 @@ fn outline(bytes: &[u8]) -> Result<Outline<'_>, WasmError> {
                 }
             }
             Payload::MemorySection(memories) => {
-                for memory in memories {
-                    let memory = memory.map_err(invalid)?;
-                    let page = 1_u64 << memory.page_size_log2.unwrap_or(16).min(16);
-                    let size = memory.initial.saturating_mul(page);
-                    outline.largest_memory = outline.largest_memory.max(size);
-                }
+                outline.largest_memory = outline.largest_memory.max(largest_memory(memories)?);
             }
             Payload::TableSection(tables) => {
-                for table in tables {
-                    let elements = table.map_err(invalid)?.ty.initial;
-                    outline.largest_table = outline.largest_table.max(elements);
-                }
+                outline.largest_table = outline.largest_table.max(largest_table(tables)?);
             }
             Payload::CodeSectionEntry(body) => {
                 outline.functions += 1;
@@ -224,6 +219,26 @@ fn outline(bytes: &[u8]) -> Result<Outline<'_>, WasmError> {
         }
     }
     Ok(outline)
+}
+
+/// The most bytes that one of these memories has from the start.
+fn largest_memory(memories: MemorySectionReader<'_>) -> Result<u64, WasmError> {
+    let mut largest = 0;
+    for memory in memories {
+        let memory = memory.map_err(invalid)?;
+        let page = 1_u64 << memory.page_size_log2.unwrap_or(16).min(16);
+        largest = largest.max(memory.initial.saturating_mul(page));
+    }
+    Ok(largest)
+}
+
+/// The most elements that one of these tables has from the start.
+fn largest_table(tables: TableSectionReader<'_>) -> Result<u64, WasmError> {
+    let mut largest = 0;
+    for table in tables {
+        largest = largest.max(table.map_err(invalid)?.ty.initial);
+    }
+    Ok(largest)
 }
 
 fn check_function(size: u64, count: u64) -> Result<(), WasmError> {

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod cache;
+mod classify;
 mod component;
 mod config;
 mod convert;

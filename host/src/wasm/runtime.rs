@@ -5,15 +5,14 @@ use std::{
     path::Path,
     sync::{Arc, OnceLock, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use trocar_sdk::Failure;
 use wasmtime::{
-    Engine, PoolingAllocationConfig, Store, Trap, WasmBacktrace,
-    component::{Component, HasSelf, Linker, ResourceTableError},
+    Engine, PoolingAllocationConfig, Store,
+    component::{Component, HasSelf, Linker},
 };
-use wasmtime_wasi::I32Exit;
 
 use super::{
     bindings::{
@@ -21,13 +20,14 @@ use super::{
         strategy::{StrategyPluginPre, exports::trocar::plugin::strategy as abi, trocar::plugin as imports},
     },
     cache::Cache,
+    classify::{Phase, classify},
     component::{Inspected, Interface},
-    config::{GUEST_STACK, compiler_config},
+    config::compiler_config,
     convert::{self, GuestDecision, GuestPlan, message},
     error::WasmError,
     limits::{Limit, Limits},
     log::LogLine,
-    state::{LimitReached, PARTS, Reads, State},
+    state::{PARTS, Reads, State},
     trusted,
     turns::{Room, Turns},
     wasi,
@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// How often the clock of running guests ticks.
-const TICK: Duration = Duration::from_millis(10);
+pub(super) const TICK: Duration = Duration::from_millis(10);
 
 /// What is reserved for many plans at once. A component with more memories or tables would never get its turn.
 const POOL: Room = Room {
@@ -345,11 +345,6 @@ pub(crate) struct CallContext {
     pub(crate) reads: Option<Reads>,
 }
 
-enum Phase {
-    Instantiate(wasmtime::Error),
-    Call(wasmtime::Error),
-}
-
 /// What a call of a component takes of a pool; refuses a component of which no pool has room for one.
 fn needed(component: &Component) -> Result<Room, WasmError> {
     // Only components that import modules do not know, and no host offers a module.
@@ -419,98 +414,4 @@ fn wrong_world(wanted: Interface) -> WasmError {
 
 fn host_error(error: wasmtime::Error) -> WasmError {
     WasmError::Host(format!("{error:#}"))
-}
-
-/// From what the engine reports to what a person can use. The engine's own text starts with a backtrace and is shown last.
-fn classify(phase: Phase, limits: &Limits, started: Instant, last_error: Option<String>) -> WasmError {
-    let (Phase::Instantiate(error) | Phase::Call(error)) = &phase;
-    if let Some(reached) = error.downcast_ref::<LimitReached>() {
-        return WasmError::Limit {
-            limit: reached.limit,
-            allowed: reached.allowed,
-            asked: reached.asked,
-        };
-    }
-    if error.downcast_ref::<I32Exit>().is_some() {
-        return WasmError::Exited;
-    }
-    let limit = |limit| WasmError::Limit {
-        limit,
-        allowed: limits.get(limit),
-        asked: None,
-    };
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => limit(Limit::Time),
-        Some(Trap::StackOverflow) => WasmError::Limit {
-            limit: Limit::Stack,
-            allowed: GUEST_STACK as u64,
-            asked: None,
-        },
-        Some(Trap::UnreachableCodeReached) if last_error.is_some() => {
-            WasmError::Panicked(last_error.unwrap_or_default())
-        }
-        Some(trap) => WasmError::Trapped {
-            reason: trap_reason(*trap),
-            function: innermost_function(error),
-        },
-        None if started.elapsed() > limits.time + TICK => limit(Limit::Time),
-        None => untyped(&phase, limits),
-    }
-}
-
-fn trap_reason(trap: Trap) -> String {
-    match trap {
-        // A Rust guest keeps its own stack at the start of its memory: recursion without end falls off that end.
-        Trap::MemoryOutOfBounds => "it left its memory, most often by recursing too deeply".into(),
-        other => other.to_string().trim_start_matches("wasm trap: ").to_owned(),
-    }
-}
-
-fn innermost_function(error: &wasmtime::Error) -> Option<String> {
-    let backtrace = error.downcast_ref::<WasmBacktrace>()?;
-    let frame = backtrace.frames().iter().find_map(|frame| frame.func_name())?;
-    Some(message(&format!("{:#}", rustc_demangle::demangle(frame))))
-}
-
-/// What the engine has no type for. Two of them are known by their text: the tests `data_bomb` and
-/// `too_many_instances` fail should the text ever change.
-fn untyped(phase: &Phase, limits: &Limits) -> WasmError {
-    let (Phase::Instantiate(error) | Phase::Call(error)) = phase;
-    let cause = innermost_cause(error);
-    let limit = |limit| WasmError::Limit {
-        limit,
-        allowed: limits.get(limit),
-        asked: None,
-    };
-    if cause.contains("too much data is being copied") {
-        return limit(Limit::Data);
-    }
-    if cause.starts_with("resource limit exceeded") {
-        return limit(Limit::Parts);
-    }
-    let ran = error
-        .downcast_ref::<WasmBacktrace>()
-        .is_some_and(|backtrace| !backtrace.frames().is_empty());
-    match phase {
-        _ if error.is::<ResourceTableError>() => WasmError::Trapped {
-            reason: "it keeps too many of the host's resources".into(),
-            function: innermost_function(error),
-        },
-        // The guest was running, so it is a call into the host that went wrong.
-        _ if ran => WasmError::Trapped {
-            reason: message(&cause),
-            function: innermost_function(error),
-        },
-        Phase::Instantiate(_) => {
-            WasmError::Invalid(format!("it cannot be instantiated: {}", message(&cause)))
-        }
-        Phase::Call(_) => WasmError::Answer(message(&cause)),
-    }
-}
-
-fn innermost_cause(error: &wasmtime::Error) -> String {
-    error
-        .chain()
-        .last()
-        .map_or_else(|| error.to_string(), ToString::to_string)
 }

@@ -3,20 +3,29 @@
 //! Two sources tell of the same output, and neither alone is whole: an attach gives only what is written after it stands,
 //! but at once, stream by stream, byte for byte; the log has everything from the first byte, but some time later, by
 //! completed lines, and without saying of which stream. So the place in the log is looked for where the attach begins
-//! (`joining.rs`): what the log has before it is shown, and then all that the attach brings. Until that place is certain a
+//! (`joining`): what the log has before it is shown, and then all that the attach brings. Until that place is certain a
 //! script is shown only what is certain, and a person everything at once, to be taken back should the log tell otherwise.
-//! When an attach breaks, the log goes on from where we are (`following.rs`).
+//! When an attach breaks, the log goes on from where we are (`following.rs`); `place.rs` finds where that is in it.
+
+mod place;
+mod show;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use self::{
+    place::{Base, Reading, SEARCH},
+    show::StreamState,
+};
 use super::{
     following::{Following, take_back},
     joining::{Joining, Joint},
     screen::Screen,
-    settled::{Settled, hashed, unhashed},
-    text::{Plainer, Text, with_returns, without_questions, written_length},
+    settled::Settled,
+    text::{Plainer, Text},
 };
 
 /// Which of a program's output streams.
@@ -60,12 +69,6 @@ pub(in super::super) enum Wholeness {
     Missing,
 }
 
-/// How long a log may take to be found that goes on where we are.
-const SEARCH: Duration = Duration::from_secs(1);
-
-/// How much of a log is kept to find the place where it goes on, in bytes.
-const SEARCHED_MOST: usize = 64 << 20;
-
 /// See the module.
 #[derive(Debug)]
 pub(in super::super) struct Transcript {
@@ -92,37 +95,6 @@ enum Mode {
     Following(Following),
     Joining(Box<Joining>),
     Attached,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct StreamState {
-    pub(super) is_used: bool,
-    pub(super) plainer: Plainer,
-}
-
-/// The present reading of the log, from its first byte.
-#[derive(Debug)]
-struct Reading {
-    is_open: bool,
-    /// Carriage returns at the end of what came, which wait for what follows.
-    returns: usize,
-    /// How many plain bytes came, and their hash.
-    at: u64,
-    hash: u64,
-    base: Base,
-    searched: Text,
-    last_byte: Duration,
-}
-
-/// Where in the output the log begins: not at its first byte once it was rotated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Base {
-    /// So many bytes after the output's first one; it may be before, when more is there than was ever shown.
-    At(i64),
-    /// Not known before its beginning is compared with what was shown.
-    Compare,
-    /// It is another beginning: looking for the end of what was shown.
-    Search,
 }
 
 impl Transcript {
@@ -446,202 +418,6 @@ impl Transcript {
         }
     }
 
-    /// Counts what the attach brought as the log will have it.
-    pub(super) fn count(&mut self, stream: Stream, bytes: &[u8]) {
-        let mut plain = Vec::new();
-        let state = &mut self.streams[stream as usize];
-        state.plainer.push(bytes, &mut plain);
-        self.settle(stream, &plain);
-    }
-
-    /// What was shown on a stream is shown for good.
-    pub(super) fn settle(&mut self, stream: Stream, plain: &[u8]) {
-        if plain.is_empty() {
-            return;
-        }
-        self.streams[stream as usize].is_used = true;
-        let is_mixed = self.streams.iter().all(|state| state.is_used);
-        if let Some(settled) = &mut self.settled {
-            if is_mixed {
-                settled.mix();
-            }
-            settled.push(plain);
-        }
-    }
-
-    /// The streams go on from where a join left them.
-    pub(super) fn take_over(&mut self, plainers: [Plainer; 2]) {
-        for (state, plainer) in self.streams.iter_mut().zip(plainers) {
-            state.plainer = plainer;
-        }
-    }
-
-    /// Shows bytes of the program.
-    pub(super) fn emit(&mut self, stream: Stream, bytes: Bytes, out: &mut Vec<Show>) {
-        if bytes.is_empty() {
-            return;
-        }
-        let returns = bytes.iter().rev().take_while(|byte| **byte == b'\r').count();
-        self.returns = if returns == bytes.len() {
-            self.returns + returns
-        } else {
-            returns
-        };
-        out.push(Show::Bytes(stream, bytes));
-    }
-
-    /// Shows what the attach brought, but for what the log had already.
-    pub(super) fn emit_attached(&mut self, stream: Stream, bytes: Bytes, out: &mut Vec<Show>) {
-        if self.surplus == 0 {
-            return self.emit(stream, bytes, out);
-        }
-        let mut plain = Vec::new();
-        Plainer::default().push(&bytes, &mut plain);
-        let known = self.surplus.min(plain.len());
-        self.surplus -= known;
-        self.emit(stream, bytes.slice(written_length(&bytes, known)..), out);
-    }
-
-    /// Shows text of the log as the program wrote it.
-    pub(super) fn emit_log(&mut self, stream: Stream, mut text: &[u8], out: &mut Vec<Show>) {
-        // An attach may have ended within a line's end.
-        for _ in 0..self.returns {
-            text = text.strip_prefix(b"\r").unwrap_or(text);
-        }
-        if self.tty {
-            let written = with_returns(text, self.returns > 0);
-            let written = match self.screen {
-                Some(_) => without_questions(&written).into_owned(),
-                None => written,
-            };
-            self.emit(stream, written.into(), out);
-        } else {
-            self.emit(stream, Bytes::copy_from_slice(text), out);
-        }
-    }
-
-    fn is_searching(&self) -> bool {
-        self.reading.base == Base::Search
-    }
-
-    /// Text of the log came, of which the last byte is no carriage return.
-    fn log_text(&mut self, at: Duration, written: &[u8], out: &mut Vec<Show>) {
-        if written.is_empty() || self.settled.is_none() {
-            return;
-        }
-        match self.reading.base {
-            Base::At(base) => self.placed_text(at, base, written, out),
-            Base::Compare => self.compare(at, written, out),
-            Base::Search => self.search(at, written, out),
-        }
-    }
-
-    /// Text came whose place in the output is known.
-    fn placed_text(&mut self, at: Duration, base: i64, written: &[u8], out: &mut Vec<Show>) {
-        let mut text = Text::default();
-        text.push(written);
-        let Some(settled) = &self.settled else {
-            return;
-        };
-        let start = i128::from(base) + i128::from(self.reading.at);
-        let known = (i128::from(settled.length()) - start).clamp(0, text.plain.len() as i128);
-        let known = usize::try_from(known).unwrap_or(0);
-        let was_all_known = start < i128::from(settled.length());
-        self.reading.at += text.plain.len() as u64;
-        let hash = hashed(self.reading.hash, &text.plain[..known]);
-        self.reading.hash = hashed(hash, &text.plain[known..]);
-        let is_past = known < text.plain.len() || start + (known as i128) == i128::from(settled.length());
-        if base == 0 && was_all_known && is_past && !settled.is(hash) {
-            // This is not the log of what was shown. What ended as it should needs no log.
-            if self.is_trusted {
-                self.reading.base = Base::At(i64::MIN / 2);
-                return;
-            }
-            self.has_gap = true;
-        }
-        if known == text.plain.len() {
-            return;
-        }
-        let rest = if known == 0 {
-            text
-        } else {
-            let mut rest = Text::default();
-            rest.push(text.part(known, text.plain.len()));
-            rest
-        };
-        self.text_came(at, &rest, out);
-    }
-
-    /// Compares the log's beginning with that of what was shown.
-    fn compare(&mut self, at: Duration, written: &[u8], out: &mut Vec<Show>) {
-        self.reading.searched.push(written);
-        let head = self.settled.as_ref().and_then(Settled::head).unwrap_or_default();
-        let common = head.len().min(self.reading.searched.plain.len());
-        let is_same = head[..common] == self.reading.searched.plain[..common];
-        if is_same && common < head.len() {
-            return;
-        }
-        if is_same {
-            self.go_on_from(at, 0, out);
-        } else {
-            self.reading.base = Base::Search;
-            self.search(at, &[], out);
-        }
-    }
-
-    /// Looks for the end of what was shown in a log that begins later.
-    fn search(&mut self, at: Duration, written: &[u8], out: &mut Vec<Show>) {
-        let Some(settled) = &self.settled else {
-            return;
-        };
-        let tail = settled.tail();
-        let already = self.reading.searched.plain.len();
-        self.reading.searched.push(written);
-        let from = already.saturating_sub(tail.len());
-        let from = if written.is_empty() { 0 } else { from };
-        let found = super::align::occurrences(tail, &self.reading.searched.plain[from..]);
-        let length = i64::try_from(settled.length()).unwrap_or(i64::MAX);
-        if let Some(place) = found.first() {
-            let end = i64::try_from(from + place + tail.len()).unwrap_or(i64::MAX);
-            self.go_on_from(at, length - end, out);
-        } else if self.reading.searched.plain.len() > SEARCHED_MOST {
-            self.decide_base(at, out);
-        }
-    }
-
-    /// The log's place is known: what was kept of it is dealt with.
-    fn go_on_from(&mut self, at: Duration, base: i64, out: &mut Vec<Show>) {
-        self.reading.base = Base::At(base);
-        let searched = std::mem::take(&mut self.reading.searched);
-        self.placed_text(at, base, &searched.written, out);
-    }
-
-    /// Says whether the log, in which the end of what was shown was not found, has less than that: it began anew just now.
-    /// Of two streams the order may be another one, so nothing can be told.
-    fn is_end_of_shown(&self) -> bool {
-        let settled = self.settled.as_ref();
-        settled.is_some_and(|settled| {
-            settled.head().is_none() || settled.tail().ends_with(&self.reading.searched.plain)
-        })
-    }
-
-    /// No more comes of this reading for now, and if it was not found where it goes on, it is all new.
-    fn decide_base(&mut self, at: Duration, out: &mut Vec<Show>) {
-        match self.reading.base {
-            Base::At(_) => {}
-            // It is shorter than what was shown, and the same so far.
-            Base::Compare => self.go_on_from(at, 0, out),
-            Base::Search if self.is_trusted && self.is_end_of_shown() => {
-                self.reading.base = Base::At(i64::MIN / 2);
-            }
-            Base::Search => {
-                self.has_gap = true;
-                let length = self.settled.as_ref().map_or(0, Settled::length);
-                self.go_on_from(at, i64::try_from(length).unwrap_or(i64::MAX), out);
-            }
-        }
-    }
-
     /// Text of the log came that was not settled before.
     fn text_came(&mut self, at: Duration, text: &Text, out: &mut Vec<Show>) {
         if text.plain.is_empty() {
@@ -664,21 +440,3 @@ impl Transcript {
         }
     }
 }
-
-impl Reading {
-    fn new(base: Base) -> Self {
-        Self {
-            is_open: false,
-            returns: 0,
-            at: 0,
-            hash: unhashed(),
-            base,
-            searched: Text::default(),
-            last_byte: Duration::ZERO,
-        }
-    }
-}
-
-#[cfg(test)]
-#[path = "transcript_tests.rs"]
-mod tests;

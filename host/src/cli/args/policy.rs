@@ -1,0 +1,85 @@
+//! What can be typed after `trocar policy`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{
+    config::ConfigFileFlag,
+    output::{DocumentOutput, ListOutput},
+};
+
+/// The verbs of `trocar policy`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// List the default policies and those that are configured
+    List(PolicyListArgs),
+    /// Evaluate one case and show what every policy says
+    Eval(PolicyEvalArgs),
+    /// Run the cases of a folder
+    Test(PolicyTestArgs),
+}
+
+/// `trocar policy list`.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyListArgs {
+    #[command(flatten)]
+    pub(crate) file: ConfigFileFlag,
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
+    pub(crate) output: ListOutput,
+}
+
+/// `trocar policy eval`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 allowed, 1 failed, 2 the command line makes no sense, 3 denied")]
+pub(crate) struct PolicyEvalArgs {
+    /// File with cases
+    #[arg(value_name = "FILE.cases.yaml")]
+    pub(crate) case: PathBuf,
+    /// The case, where the file holds several
+    #[arg(value_name = "CASE")]
+    pub(crate) name: Option<String>,
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "yaml", value_name = "FORMAT")]
+    pub(crate) output: DocumentOutput,
+}
+
+/// `trocar policy test`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  # Run all cases below a folder
+  trocar policy test tests/
+
+  # Write down what the policies say now as what is expected
+  trocar policy test tests/ --update
+
+  # For a CI system
+  trocar policy test tests/ --output=junit > report.xml
+
+Exit codes: 0 all as expected, 1 at least one is not, 2 the command line makes no sense")]
+pub(crate) struct PolicyTestArgs {
+    /// Folder with cases, in files that end in .cases.yaml; or one such file
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Write down what comes out as what is expected
+    #[arg(long)]
+    pub(crate) update: bool,
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub(crate) output: TestOutput,
+    /// Raise or lower a limit of the policies, for example time=5s (can be repeated)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) limit: Vec<String>,
+}
+
+/// What the results of tests are printed as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestOutput {
+    /// For people
+    Text,
+    /// JSON
+    Json,
+    /// JUnit XML
+    Junit,
+}

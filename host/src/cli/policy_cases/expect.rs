@@ -1,0 +1,86 @@
+//! What is expected of a case, and how what came out differs from it.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use trocar::Diagnostic;
+
+use super::outcome::{CaseVerdict, Outcome};
+
+/// What is expected of a case.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Expect {
+    verdict: Option<CaseVerdict>,
+    /// Each must be part of something that a policy says.
+    messages: Vec<String>,
+    /// Each must be the code of something that a policy says.
+    codes: Vec<String>,
+    /// What must be in the plan that comes out; what is not named may be anything.
+    plan: Option<Value>,
+}
+
+impl Expect {
+    pub(super) fn differences(&self, outcome: &Outcome) -> Vec<String> {
+        let mut differences = Vec::new();
+        if let Some(wanted) = self.verdict.filter(|wanted| *wanted != outcome.verdict) {
+            differences.push(format!(
+                "the verdict is {}, not {}",
+                json!(outcome.verdict).as_str().unwrap_or_default(),
+                json!(wanted).as_str().unwrap_or_default()
+            ));
+        }
+        for wanted in &self.messages {
+            let is_said = |found: &Diagnostic| {
+                found.message.contains(wanted)
+                    || found.help.as_ref().is_some_and(|help| help.contains(wanted))
+            };
+            let is_refusal = outcome
+                .refusal
+                .as_ref()
+                .is_some_and(|refusal| refusal.contains(wanted));
+            if !is_refusal && !outcome.diagnostics().any(is_said) {
+                differences.push(format!("nobody says {wanted:?}"));
+            }
+        }
+        for wanted in &self.codes {
+            if !outcome.diagnostics().any(|found| found.code == *wanted) {
+                differences.push(format!("nothing has the code {wanted:?}"));
+            }
+        }
+        if let Some(wanted) = &self.plan {
+            let plan = outcome.plan.clone().unwrap_or_default();
+            missing("plan", wanted, &plan, &mut differences);
+        }
+        if !differences.is_empty() {
+            let said = outcome
+                .diagnostics()
+                .map(|found| format!("said: {}", found.message));
+            differences.extend(said);
+            differences.extend(
+                outcome
+                    .refusal
+                    .iter()
+                    .map(|refusal| format!("refused: {refusal}")),
+            );
+        }
+        differences
+    }
+}
+
+/// What of an expectation is not so.
+fn missing(at: &str, wanted: &Value, found: &Value, differences: &mut Vec<String>) {
+    match (wanted, found) {
+        (Value::Object(wanted), Value::Object(_)) => {
+            for (name, wanted) in wanted {
+                missing(&format!("{at}.{name}"), wanted, &found[name], differences);
+            }
+        }
+        (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => {
+            for (index, (wanted, found)) in wanted.iter().zip(found).enumerate() {
+                missing(&format!("{at}[{index}]"), wanted, found, differences);
+            }
+        }
+        (wanted, found) if wanted == found => {}
+        (wanted, found) => differences.push(format!("{at} is {found}, not {wanted}")),
+    }
+}

@@ -1,0 +1,88 @@
+//! One file while it is read: its text, and where in it something stands. What the values mean is not checked here.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde_json::Value;
+use trocar_sdk::options::API_VERSION;
+
+use super::{ConfigError, Layer, Origin, Sourced, file::ConfigFile};
+use crate::{documents, strict};
+
+/// One file while it is read.
+pub(super) struct Source {
+    pub(super) path: PathBuf,
+    pub(super) layer: Layer,
+    text: Arc<str>,
+}
+
+impl Source {
+    pub(super) fn origin(&self, at: &str) -> Origin {
+        let (line, column) = documents::locate(&self.text, at).unwrap_or((1, 1));
+        Origin {
+            file: self.path.clone(),
+            line,
+            column,
+        }
+    }
+
+    pub(super) fn error(&self, at: &str, message: impl Into<String>) -> ConfigError {
+        ConfigError {
+            place: Some(self.origin(at).to_string()),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(super) fn sourced<T>(&self, at: String, value: T) -> Sourced<T> {
+        Sourced {
+            value,
+            file: self.path.clone(),
+            layer: self.layer,
+            text: self.text.clone(),
+            at,
+        }
+    }
+
+    /// A path as it is written in the file, seen from the file's folder.
+    pub(super) fn resolve(&self, written: &Path) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(written)
+    }
+}
+
+pub(super) fn parse(layer: Layer, path: &Path, bytes: &[u8]) -> Result<(Source, ConfigFile), ConfigError> {
+    let malformed = |line: Option<u64>, column: Option<u64>, message: String| ConfigError {
+        place: Some(match (line, column) {
+            (Some(line), Some(column)) => format!("{}:{line}:{column}", path.display()),
+            _ => path.display().to_string(),
+        }),
+        message,
+        hint: None,
+    };
+    let documents =
+        documents::read(bytes).map_err(|error| malformed(error.line, error.column, error.message))?;
+    let [document] = <[Value; 1]>::try_from(documents).map_err(|found| {
+        malformed(
+            None,
+            None,
+            format!("it must hold one document, not {}", found.len()),
+        )
+    })?;
+    let source = Source {
+        path: path.to_owned(),
+        layer,
+        text: String::from_utf8_lossy(bytes).into(),
+    };
+    let file: ConfigFile =
+        strict::from_value(&document).map_err(|error| source.error(&error.at, error.to_string()))?;
+    if file.api_version != API_VERSION || file.kind != "Config" {
+        let message = format!(
+            "this is {} {}, not {API_VERSION} Config",
+            file.api_version, file.kind
+        );
+        return Err(source.error("", message));
+    }
+    Ok((source, file))
+}
