@@ -230,13 +230,26 @@ impl Engine {
     /// Fails when the strategy refuses, breaks or reaches a limit, when a policy denies the plan, and when it breaks a guard
     /// rail.
     pub fn plan(&self, request: &PlanRequest<'_>) -> Result<Planned, PlanError> {
-        let texts = Texts::new(request);
         let mut logs = Vec::new();
-        let proposed = self.propose(request, &texts, &mut logs)?;
-        let mut plan = assembled(proposed, request)?;
-        self.review(&mut plan, request, &texts, &mut logs)?;
-        plan.beyond_options = excess(&plan.steps, request.target, request.options);
+        let plan = self.plan_and_log(request, &mut logs)?;
         Ok(Planned { plan, logs })
+    }
+
+    /// The same, where the logs of the plugins are wanted also when there is no plan.
+    ///
+    /// # Errors
+    /// Fails as `plan` does.
+    pub fn plan_and_log(
+        &self,
+        request: &PlanRequest<'_>,
+        logs: &mut Vec<PluginLog>,
+    ) -> Result<DebugPlan, PlanError> {
+        let texts = Texts::new(request);
+        let proposed = self.propose(request, &texts, logs)?;
+        let mut plan = assembled(proposed, request)?;
+        self.review(&mut plan, request, &texts, logs)?;
+        plan.beyond_options = excess(&plan.steps, request.target, request.options);
+        Ok(plan)
     }
 
     fn propose(

@@ -409,7 +409,7 @@ fn a_plugin_of_a_file_must_be_the_one_that_is_meant() {
         assert!(
             output
                 .stderr
-                .contains("hint: somebody changed the file: find out who"),
+                .contains("hint: if you built it anew, put the new digest into the configuration"),
             "{output}"
         );
         assert_eq!(output.code, code);

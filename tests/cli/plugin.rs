@@ -118,7 +118,7 @@ error: cannot read plugin.yaml: No such file or directory (os error 2)
     check(
         &env.run("plugin pack module.wasm"),
         r"--- stderr ---
-error: module.wasm: the manifest: line 1, column 7: unclosed bracket '['
+error: plugin.yaml: the manifest: line 1, column 7: unclosed bracket '['
 --- exit code 1 ---
 ",
     );

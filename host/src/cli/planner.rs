@@ -4,8 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 use trocar::{
-    Actor, Context, DebugOptions, DebugPlan, Engine, EngineConfig, PlanError, PlanRequest, Planned, Severity,
-    Target,
+    Actor, Context, DebugOptions, DebugPlan, Engine, EngineConfig, PlanError, PlanRequest, Severity, Target,
     capability::{ClusterReader, Grants},
     config::{Config, PolicyEntry, Sourced},
     plan::{Mode, Step},
@@ -120,9 +119,9 @@ impl<'a> Planner<'a> {
         self.load_strategy(&name)?;
         self.load_policies(&name, target, context, actor)?;
         let strategy = &self.strategies[&name];
-        let settings = resolve::settings(self.flags, strategy.description().manifest())?;
+        let settings = resolve::settings(self.flags, &name, strategy.description().manifest())?;
         let policies = self.rules();
-        let planned = self.engine.plan(&PlanRequest {
+        let request = PlanRequest {
             target,
             options,
             strategy,
@@ -131,14 +130,16 @@ impl<'a> Planner<'a> {
             actor,
             policies: &policies,
             reader: self.reader.as_ref(),
-        });
-        let Planned { mut plan, logs } = planned.map_err(|error| match error.reviewed() {
-            Some(_) => NoPlan::Denied(error),
-            None => NoPlan::Failed(error.into()),
-        })?;
+        };
+        let mut logs = Vec::new();
+        let planned = self.engine.plan_and_log(&request, &mut logs);
         for log in &logs {
             ui::plugin_log(&log.plugin, &log.lines, self.flags.verbose.0);
         }
+        let mut plan = planned.map_err(|error| match error.reviewed() {
+            Some(_) => NoPlan::Denied(error),
+            None => NoPlan::Failed(error.into()),
+        })?;
         let is_node = target.id().kind == TargetKind::Node;
         plan.diagnostics.extend(ignored_flags(options, is_node));
         let is_own = |rule: &&&PolicyRule| !rule.plugin.description().is_default();

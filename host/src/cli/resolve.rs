@@ -323,8 +323,12 @@ pub(crate) fn grants(typed: &[String]) -> Result<Grants, CliError> {
     Ok(grants)
 }
 
-/// The strategy's settings, from `--set`.
-pub(crate) fn settings(flags: &PluginFlags, manifest: &PluginManifest) -> Result<String, CliError> {
+/// The strategy's settings, from `--set`. It is known by the name that was typed, which may be a file.
+pub(crate) fn settings(
+    flags: &PluginFlags,
+    typed: &str,
+    manifest: &PluginManifest,
+) -> Result<String, CliError> {
     let mut settings = Map::new();
     for item in &flags.set {
         let (name, value) = item
@@ -337,10 +341,8 @@ pub(crate) fn settings(flags: &PluginFlags, manifest: &PluginManifest) -> Result
     let problems = settings_problems(manifest, &settings)?;
     match problems.first() {
         None => Ok(settings.to_string()),
-        Some(problem) => Err(CliError::usage(format!("--set: {problem}")).hint(format!(
-            "trocar plugin inspect {} shows its settings",
-            manifest.name
-        ))),
+        Some(problem) => Err(CliError::usage(format!("--set: {problem}"))
+            .hint(format!("trocar plugin inspect {typed} shows its settings"))),
     }
 }
 

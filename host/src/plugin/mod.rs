@@ -23,7 +23,7 @@ pub use manifest::{
     ABI, CapabilityRequest, KindScope, PluginFlag, PluginManifest, PluginRule, PluginType,
     SECTION as MANIFEST_SECTION,
 };
-pub use pack::{PackError, pack};
+pub use pack::{PackError, pack, read_manifest};
 pub use settings::{SettingsProblem, check_settings};
 
 /// Where a plugin comes from.
@@ -204,7 +204,7 @@ impl PluginError {
             }
             Self::Wasm { error, .. } => error.hint(),
             Self::Digest { .. } => Some(
-                "somebody changed the file: find out who, then put its digest into the configuration".into(),
+                "if you built it anew, put the new digest into the configuration; if you did not, find out who changed the file".into(),
             ),
             Self::Read { .. } => Some("trocar plugin list shows the plugins that need no file".into()),
         }

@@ -1,9 +1,9 @@
 //! Making a plugin from what a compiler made: a component with its manifest inside.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use wit_component::ComponentEncoder;
 
-use super::PluginManifest;
+use super::{PluginManifest, check_settings};
 use crate::{
     documents,
     wasm::{Limits, WasmError, has_manifest, inspect, is_core_module, with_manifest},
@@ -59,11 +59,20 @@ pub fn pack(wasm: &[u8], manifest_text: &str) -> Result<(Vec<u8>, PluginManifest
     Ok((plugin, manifest))
 }
 
-fn read_manifest(text: &str) -> Result<PluginManifest, PackError> {
+/// Reads a manifest (YAML or JSON), and its schema of settings with it.
+///
+/// # Errors
+/// Fails when either is malformed.
+pub fn read_manifest(text: &str) -> Result<PluginManifest, PackError> {
     let failed = |error: String| PackError::Manifest(error);
     let documents = documents::read(text.as_bytes()).map_err(|error| failed(error.to_string()))?;
     let [document] =
         <[Value; 1]>::try_from(documents).map_err(|_| failed("it must be one document".into()))?;
     let json = serde_json::to_vec(&document).expect("a JSON value can always be written");
-    PluginManifest::parse(&json).map_err(failed)
+    let manifest = PluginManifest::parse(&json).map_err(failed)?;
+    if let Some(schema) = &manifest.settings_schema {
+        check_settings(schema, &Value::Object(Map::new()))
+            .map_err(|error| failed(format!("settingsSchema is malformed: {error}")))?;
+    }
+    Ok(manifest)
 }

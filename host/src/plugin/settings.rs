@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use boon::{Compiler, ErrorKind, Schemas, UrlLoader, ValidationError};
+use boon::{CompileError, Compiler, ErrorKind, Schemas, UrlLoader, ValidationError};
 use serde_json::Value;
 use trocar_sdk::{diagnostic::pointer, names};
 
@@ -43,14 +43,26 @@ pub fn check_settings(schema: &Value, settings: &Value) -> Result<Vec<SettingsPr
     compiler
         .add_resource(SCHEMA, schema.clone())
         .map_err(|error| error.to_string())?;
-    let compiled = compiler
-        .compile(SCHEMA, &mut schemas)
-        .map_err(|error| error.to_string())?;
+    let compiled = compiler.compile(SCHEMA, &mut schemas).map_err(malformed)?;
     let mut problems = Vec::new();
     if let Err(error) = schemas.validate(settings, compiled) {
         collect(&error, schema, &mut problems);
     }
     Ok(problems)
+}
+
+/// What is wrong with a schema: the innermost error names the place.
+fn malformed(error: CompileError) -> String {
+    match &error {
+        CompileError::ValidationError { src, .. } => {
+            let mut problems = Vec::new();
+            collect(src, &Value::Null, &mut problems);
+            problems
+                .first()
+                .map_or_else(|| error.to_string(), ToString::to_string)
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// A schema is complete in itself: nothing is read from files or networks for it.

@@ -124,11 +124,14 @@ fn take(review: &mut PolicyReview, plan: &mut DebugPlan, judgement: Judgement) -
             }
             Ok(steps) => {
                 let differs = steps != plan.steps;
+                let obeyed = differs && review.mode == Mode::Enforce;
                 if differs {
                     review.verdict = ReviewVerdict::Amend;
-                    review.changes.extend(changes);
+                    // A change that is not obeyed is proposed again in every round.
+                    let is_new = |change: &PlanChange| obeyed || !review.changes.contains(change);
+                    let new: Vec<PlanChange> = changes.into_iter().filter(is_new).collect();
+                    review.changes.extend(new);
                 }
-                let obeyed = differs && review.mode == Mode::Enforce;
                 if obeyed {
                     plan.steps = steps;
                 }

@@ -113,6 +113,9 @@ mod tests {
     fn a_long_name_of_a_node_gives_way_to_what_makes_the_pods_unique() {
         let pod = pod(&"n".repeat(253), Profile::General);
         let name = pod["metadata"]["name"].as_str().unwrap();
-        assert!(name.len() <= LONGEST_NAME && name.ends_with("-abcdefghij"), "{name}");
+        assert!(
+            name.len() <= LONGEST_NAME && name.ends_with("-abcdefghij"),
+            "{name}"
+        );
     }
 }

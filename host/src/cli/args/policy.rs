@@ -51,7 +51,7 @@ pub(crate) struct PolicyEvalArgs {
   # Run all cases below a folder
   trocar policy test tests/
 
-  # Write down what the policies say now as what is expected
+  # Keep what the policies say now, to see later what has changed
   trocar policy test tests/ --update
 
   # For a CI system
@@ -62,7 +62,7 @@ pub(crate) struct PolicyTestArgs {
     /// Folder with cases, in files that end in .cases.yaml; or one such file
     #[arg(value_name = "FOLDER", default_value = ".")]
     pub(crate) folder: PathBuf,
-    /// Write down what comes out as what is expected
+    /// Write what comes out into FILE.snapshots.yaml beside each case file; `expect` is never changed
     #[arg(long)]
     pub(crate) update: bool,
     /// What to print

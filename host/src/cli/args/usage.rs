@@ -34,6 +34,10 @@ pub(super) fn usage_error(error: &clap::Error) -> CliError {
             }
             _ => first_line(error),
         },
+        ErrorKind::MissingRequiredArgument => match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::Strings(missing)) => format!("{} must be given as well", missing.join(", ")),
+            _ => first_line(error),
+        },
         _ => first_line(error),
     };
     let failed = CliError::usage(message);

@@ -160,7 +160,17 @@ fn check_policy(engine: &Engine, config: &Config, policy: &Sourced<PolicyEntry>)
     let place = |pointer: &str| policy.origin_of(&format!("/settings{pointer}")).to_string();
     let found = match engine.validate_settings(&rule.plugin, &rule.settings)? {
         Ok(found) => found,
-        Err(failure) => return Err(CliError::new(format!("{}: {failure}", place("")))),
+        // What fits the schema and not the code is the mistake of whoever wrote both.
+        Err(failure) => {
+            let name = &rule.plugin.description().manifest().name;
+            let failed = CliError::new(format!(
+                "{}: the code of plugin {name:?} does not take settings that its schema allows: {failure}",
+                place("")
+            ));
+            return Err(
+                failed.hint("this is a bug in the plugin: its settingsSchema and its code have to agree")
+            );
+        }
     };
     let Some(first) = found.first() else {
         return Ok(());

@@ -95,6 +95,7 @@ fn describe(found: &PluginDescription, limits: &Limits) -> Value {
 pub(crate) fn pack(args: &PluginPackArgs) -> Result<(), CliError> {
     let wasm = read(&args.file)?;
     let manifest = read_text(&args.manifest)?;
+    plugin::read_manifest(&manifest).map_err(|error| refused(&args.manifest, &error))?;
     let (packed, manifest) = plugin::pack(&wasm, &manifest).map_err(|error| refused(&args.file, &error))?;
     let output = args
         .output
@@ -107,6 +108,8 @@ pub(crate) fn build(args: &PluginBuildArgs) -> Result<(), CliError> {
     let manifest = read_text(&args.folder.join("plugin.yaml")).map_err(|error| {
         error.hint("every plugin has a plugin.yaml beside its Cargo.toml; docs/guide.md shows one")
     })?;
+    // Before the compiler runs for a minute.
+    plugin::read_manifest(&manifest).map_err(|error| refused(&args.folder.join("plugin.yaml"), &error))?;
     let module = compile(&args.folder, args.locked, args.strip)?;
     let (packed, manifest) =
         plugin::pack(&read(&module)?, &manifest).map_err(|error| refused(&module, &error))?;

@@ -115,7 +115,12 @@ fn run_file(runner: &mut Runner<'_>, file: &Path, update: bool) -> Result<Vec<Ra
     };
     let mut ran = Vec::new();
     for case in policy_cases::read(file)? {
-        let result = runner.run(&case, before.get(&case.name))?;
+        let before = before.get(&case.name);
+        let mut result = runner.run(&case, before)?;
+        if case.expects_nothing() && before.is_none() && !update {
+            let told = "it expects nothing: add expect, or take a snapshot with --update";
+            result.differences.push(told.into());
+        }
         ran.push((case, result));
     }
     if update {

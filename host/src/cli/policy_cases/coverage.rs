@@ -7,6 +7,9 @@ use trocar::{plugin::PluginManifest, policy::PolicyRule};
 
 use super::outcome::Outcome;
 
+/// The host's own codes: a policy could not judge, or said nothing.
+const OF_HOST: [&str; 2] = ["policy-failed", "policy-silent"];
+
 /// What of a policy was touched by a case.
 #[derive(Default)]
 pub(super) struct Coverage {
@@ -43,6 +46,30 @@ impl Coverage {
         untouched.extend(settings.map(|setting| format!("setting {setting}")));
         untouched
     }
+}
+
+/// Codes that a policy used and its manifest does not declare as a rule, where it declares any.
+pub(super) fn undeclared(rule: &PolicyRule, outcome: &Outcome) -> Vec<String> {
+    let manifest = rule.plugin.description().manifest();
+    let is_known = |code: &str| {
+        manifest.rules.is_empty()
+            || OF_HOST.contains(&code)
+            || manifest.rules.iter().any(|declared| declared.code == code)
+    };
+    let said = outcome.policies.iter().filter(|said| said.policy == rule.name);
+    let codes: BTreeSet<&str> = said
+        .flat_map(|said| said.diagnostics.iter().map(|found| found.code.as_str()))
+        .filter(|code| !is_known(code))
+        .collect();
+    codes
+        .into_iter()
+        .map(|code| {
+            format!(
+                "the code {code:?} is not among the rules in the manifest of {}",
+                manifest.name
+            )
+        })
+        .collect()
 }
 
 /// The settings that a value sets: names joined by dots, items of lists as `[]`.

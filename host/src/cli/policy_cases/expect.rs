@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use trocar::Diagnostic;
 
 use super::outcome::{CaseVerdict, Outcome};
+use crate::cli::ui;
 
 /// What is expected of a case.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -20,6 +21,11 @@ pub(super) struct Expect {
 }
 
 impl Expect {
+    /// Says whether whatever comes out is as expected.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.verdict.is_none() && self.messages.is_empty() && self.codes.is_empty() && self.plan.is_none()
+    }
+
     pub(super) fn differences(&self, outcome: &Outcome) -> Vec<String> {
         let mut differences = Vec::new();
         if let Some(wanted) = self.verdict.filter(|wanted| *wanted != outcome.verdict) {
@@ -54,14 +60,14 @@ impl Expect {
         if !differences.is_empty() {
             let said = outcome
                 .diagnostics()
-                .map(|found| format!("said: {}", found.message));
+                .map(|found| format!("said: {}: {}", found.code, ui::with_help(found)));
             differences.extend(said);
-            differences.extend(
-                outcome
-                    .refusal
-                    .iter()
-                    .map(|refusal| format!("refused: {refusal}")),
-            );
+            // Where there was no plan, that is why the rest is not as expected.
+            let refused = outcome
+                .refusal
+                .iter()
+                .map(|refusal| format!("refused: {refusal}"));
+            differences.splice(0..0, refused);
         }
         differences
     }

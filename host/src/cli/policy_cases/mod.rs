@@ -38,3 +38,10 @@ pub(crate) struct Case {
     context: Context,
     expect: Expect,
 }
+
+impl Case {
+    /// Says whether whatever comes out is as expected.
+    pub(crate) fn expects_nothing(&self) -> bool {
+        self.expect.is_nothing()
+    }
+}

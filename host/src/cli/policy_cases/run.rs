@@ -16,7 +16,7 @@ use trocar::{
 
 use super::{
     Case,
-    coverage::Coverage,
+    coverage::{Coverage, undeclared},
     outcome::{CaseVerdict, Outcome},
 };
 use crate::cli::{diff::unified, error::CliError, resolve};
@@ -61,6 +61,9 @@ impl<'a> Runner<'a> {
         let took = started.elapsed();
         self.touch(&rules, &outcome);
         let mut differences = case.expect.differences(&outcome);
+        for rule in &rules {
+            differences.extend(undeclared(rule, &outcome));
+        }
         if let Some(before) = before.filter(|before| **before != json!(outcome)) {
             differences.push(changed(before, &json!(outcome)));
         }
