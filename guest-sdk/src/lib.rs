@@ -82,7 +82,7 @@
 //!
 //! # What is where
 //!
-//! - [`request`], [`options`]: what a plugin is asked. [`plan`], [`policy`]: what it answers. [`diagnostic`]: what it tells.
+//! - [`request`], [`options`]: what a plugin is asked. [`plan`], [`mod@policy`]: what it answers. [`diagnostic`]: what it tells.
 //! - [`pod`], [`profile`], [`custom`], [`names`], [`image`], [`pod_security`]: what plugins need to know of Kubernetes.
 //! - `guest`: the WebAssembly side, behind the feature of that name; only the macros, [`guest::log`] and [`guest::cluster`] are for authors.
 #![deny(missing_docs)]
