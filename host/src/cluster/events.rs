@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::{sync::mpsc, task::JoinHandle, time::sleep};
+use tokio::time::sleep;
 
 use super::{
     client::Cluster,
     error::{Action, plain},
     lines::Lines,
     progress::{Hopeless, event_hopeless},
+    telling::Telling,
 };
 use crate::reference::Kind;
 
@@ -32,18 +33,14 @@ pub(super) struct Said {
 }
 
 /// The warnings about a pod, read by a task that lives as long as this.
-pub(super) struct Events {
-    said: mpsc::Receiver<Said>,
-    task: JoinHandle<()>,
-}
+pub(super) struct Events(Telling<Said>);
 
 impl Events {
     /// Starts to read. Whoever may not read events does without.
     pub(super) fn start(cluster: Cluster, pod: &Action, uid: &str, container: &str) -> Self {
-        let (sender, said) = mpsc::channel(16);
         let action = of_events(pod, "watch");
         let (selector, container) = (selector(uid), container.to_owned());
-        let task = tokio::spawn(async move {
+        let telling = Telling::start(16, |sender| async move {
             loop {
                 // Without a version all that there is comes first.
                 let query = [("watch", "true"), ("fieldSelector", selector.as_str())];
@@ -66,21 +63,12 @@ impl Events {
                 sleep(PAUSE).await;
             }
         });
-        Self { said, task }
+        Self(telling)
     }
 
     /// What is said next. Safe to cancel.
     pub(super) async fn next(&mut self) -> Said {
-        match self.said.recv().await {
-            Some(said) => said,
-            None => std::future::pending().await,
-        }
-    }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        self.task.abort();
+        self.0.next().await
     }
 }
 

@@ -15,6 +15,7 @@ mod progress;
 mod reader;
 mod run;
 mod session;
+mod telling;
 mod watch;
 
 pub use apply::{Applied, DryRun, Stamp, Unfinished, apply, stamped};

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::{sync::mpsc, task::JoinHandle, time::sleep};
+use tokio::{sync::mpsc, time::sleep};
 
 use super::{
     client::Cluster,
     error::{Action, ClusterError},
     lines::Lines,
+    telling::Telling,
 };
 
 /// How long to wait before a broken watch is opened again; doubled each time, up to the longest.
@@ -29,10 +30,7 @@ pub(super) enum Change {
 }
 
 /// A watch of one object, by a task that lives as long as this.
-pub(super) struct Watch {
-    changes: mpsc::Receiver<Change>,
-    task: JoinHandle<()>,
-}
+pub(super) struct Watch(Telling<Change>);
 
 impl Watch {
     /// Watches an object from the version that is known.
@@ -45,25 +43,12 @@ impl Watch {
             lines: None,
             polls: false,
         };
-        let (sender, changes) = mpsc::channel(4);
-        Self {
-            changes,
-            task: tokio::spawn(watching.run(sender)),
-        }
+        Self(Telling::start(4, |sender| watching.run(sender)))
     }
 
     /// The next change. Safe to cancel.
     pub(super) async fn change(&mut self) -> Change {
-        match self.changes.recv().await {
-            Some(change) => change,
-            None => std::future::pending().await,
-        }
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.task.abort();
+        self.0.next().await
     }
 }
 

@@ -38,11 +38,7 @@ pub(super) fn classify(
     if error.downcast_ref::<I32Exit>().is_some() {
         return WasmError::Exited;
     }
-    let limit = |limit| WasmError::Limit {
-        limit,
-        allowed: limits.get(limit),
-        asked: None,
-    };
+    let limit = |limit| reached(limit, limits);
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => limit(Limit::Time),
         Some(Trap::StackOverflow) => WasmError::Limit {
@@ -59,6 +55,15 @@ pub(super) fn classify(
         },
         None if started.elapsed() > limits.time + TICK => limit(Limit::Time),
         None => untyped(&phase, limits),
+    }
+}
+
+/// The error for a limit that was reached.
+fn reached(limit: Limit, limits: &Limits) -> WasmError {
+    WasmError::Limit {
+        limit,
+        allowed: limits.get(limit),
+        asked: None,
     }
 }
 
@@ -81,11 +86,7 @@ fn innermost_function(error: &wasmtime::Error) -> Option<String> {
 fn untyped(phase: &Phase, limits: &Limits) -> WasmError {
     let (Phase::Instantiate(error) | Phase::Call(error)) = phase;
     let cause = innermost_cause(error);
-    let limit = |limit| WasmError::Limit {
-        limit,
-        allowed: limits.get(limit),
-        asked: None,
-    };
+    let limit = |limit| reached(limit, limits);
     if cause.contains("too much data is being copied") {
         return limit(Limit::Data);
     }

@@ -99,8 +99,8 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, WasmEr
     let manifest = outline.manifest.ok_or(WasmError::NoManifest)?;
     let manifest =
         PluginManifest::parse(manifest).map_err(|problem| WasmError::Manifest(message(&problem)))?;
-    check_start(Limit::Memory, outline.largest_memory, limits)?;
-    check_start(Limit::TableElements, outline.largest_table, limits)?;
+    limits.allow(Limit::Memory, outline.largest_memory)?;
+    limits.allow(Limit::TableElements, outline.largest_table)?;
     let inspected = Inspected {
         manifest,
         imports: outline.imports,
@@ -113,14 +113,7 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, WasmEr
 
 /// Refuses a file by its size alone, before it is read.
 pub(crate) fn check_size(size: u64, limits: &Limits) -> Result<(), WasmError> {
-    if size <= limits.component {
-        return Ok(());
-    }
-    Err(WasmError::Limit {
-        limit: Limit::Component,
-        allowed: limits.component,
-        asked: Some(size),
-    })
+    limits.allow(Limit::Component, size)
 }
 
 /// Refuses everything that is not a component.
@@ -140,19 +133,6 @@ pub(crate) fn check_encoding(bytes: &[u8]) -> Result<(), WasmError> {
         return Err(WasmError::NotWasm(looks_like.into()));
     }
     Ok(())
-}
-
-/// Refuses what cannot even start within its limits.
-fn check_start(limit: Limit, asked: u64, limits: &Limits) -> Result<(), WasmError> {
-    let allowed = limits.get(limit);
-    if asked <= allowed {
-        return Ok(());
-    }
-    Err(WasmError::Limit {
-        limit,
-        allowed,
-        asked: Some(asked),
-    })
 }
 
 #[derive(Default)]

@@ -91,14 +91,7 @@ pub(crate) fn decision(decision: policy::Decision, limits: &Limits) -> Result<Gu
 }
 
 pub(crate) fn check_result_size(size: u64, limits: &Limits) -> Result<(), WasmError> {
-    if size <= limits.result {
-        return Ok(());
-    }
-    Err(WasmError::Limit {
-        limit: Limit::Result,
-        allowed: limits.result,
-        asked: Some(size),
-    })
+    limits.allow(Limit::Result, size)
 }
 
 pub(crate) fn failure(failure: types::Failure) -> Failure {

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use super::error::WasmError;
+
 /// What a guest may use. Set by the host, never by a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -131,6 +133,19 @@ impl Limits {
             Limit::Component => self.component,
             Limit::CompileTime => milliseconds(self.compile_time),
         }
+    }
+
+    /// Refuses what needs more than a limit allows.
+    pub(super) fn allow(&self, limit: Limit, asked: u64) -> Result<(), WasmError> {
+        let allowed = self.get(limit);
+        if asked <= allowed {
+            return Ok(());
+        }
+        Err(WasmError::Limit {
+            limit,
+            allowed,
+            asked: Some(asked),
+        })
     }
 
     /// Sets one limit from `NAME=VALUE`, for example `time=5s`, `memory=128Mi` or `host-calls=500`.

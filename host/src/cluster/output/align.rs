@@ -29,17 +29,11 @@ pub(super) struct Overlap {
 pub(super) fn fit(attach: &[u8], log: &[u8], overlap: Overlap) -> Fit {
     let needle = &attach[..attach.len().min(NEEDLE)];
     let mut places = Places::default();
-    let (mut matched, mut tried) = (0, 0);
-    let failures = failures(needle);
+    let mut search = Search::new(needle);
+    let mut tried = 0;
     for (index, byte) in log.iter().enumerate() {
-        while matched > 0 && (matched == needle.len() || needle[matched] != *byte) {
-            matched = failures[matched - 1];
-        }
-        if needle.get(matched) == Some(byte) {
-            matched += 1;
-        }
-        if matched == needle.len() && matched > 0 {
-            let place = index + 1 - matched;
+        if search.reads(*byte) {
+            let place = index + 1 - needle.len();
             let reached = log.len() - place;
             let common = reached.min(attach.len());
             if !(overlap.least..=overlap.most).contains(&reached) {
@@ -55,40 +49,71 @@ pub(super) fn fit(attach: &[u8], log: &[u8], overlap: Overlap) -> Fit {
         }
     }
     // The log may also end within the needle.
-    if matched == needle.len() && matched > 0 {
-        matched = failures[matched - 1];
+    if search.is_whole() {
+        search.shorten();
     }
     loop {
-        if (overlap.least..=overlap.most).contains(&matched) {
-            places.add(log.len() - matched, matched);
+        if (overlap.least..=overlap.most).contains(&search.matched) {
+            places.add(log.len() - search.matched, search.matched);
         }
-        if matched == 0 {
+        if search.matched == 0 {
             return places.fit();
         }
-        matched = failures[matched - 1];
+        search.shorten();
     }
 }
 
 /// Every place in the log at which a text stands, two at the most.
 pub(super) fn occurrences(text: &[u8], log: &[u8]) -> Vec<usize> {
-    let failures = failures(text);
+    let mut search = Search::new(text);
     let mut found = Vec::new();
-    let mut matched = 0;
     for (index, byte) in log.iter().enumerate() {
-        while matched > 0 && (matched == text.len() || text[matched] != *byte) {
-            matched = failures[matched - 1];
-        }
-        if text.get(matched) == Some(byte) {
-            matched += 1;
-        }
-        if matched == text.len() && matched > 0 {
-            found.push(index + 1 - matched);
+        if search.reads(*byte) {
+            found.push(index + 1 - text.len());
             if found.len() == 2 {
                 break;
             }
         }
     }
     found
+}
+
+/// A search for a text, byte by byte, that never goes back in what it reads.
+struct Search<'a> {
+    text: &'a [u8],
+    failures: Vec<usize>,
+    /// How much of the text's beginning stands where the search is.
+    matched: usize,
+}
+
+impl<'a> Search<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Self {
+            text,
+            failures: failures(text),
+            matched: 0,
+        }
+    }
+
+    /// Reads the next byte; says whether the whole text ends with it.
+    fn reads(&mut self, byte: u8) -> bool {
+        while self.matched > 0 && (self.is_whole() || self.text[self.matched] != byte) {
+            self.shorten();
+        }
+        if self.text.get(self.matched) == Some(&byte) {
+            self.matched += 1;
+        }
+        self.is_whole()
+    }
+
+    fn is_whole(&self) -> bool {
+        self.matched == self.text.len() && self.matched > 0
+    }
+
+    /// Goes on with the next shorter beginning that stands here as well.
+    fn shorten(&mut self) {
+        self.matched = self.failures[self.matched - 1];
+    }
 }
 
 /// For each beginning of a text: how long is the longest shorter beginning that it also ends with.
