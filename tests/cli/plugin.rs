@@ -126,7 +126,7 @@ error: plugin.yaml: the manifest: line 1, column 7: unclosed bracket '['
     check(
         &env.run("plugin pack module.wasm"),
         r#"--- stderr ---
-error: module.wasm: the manifest: nmae: unknown field; did you mean "name"?
+error: plugin.yaml: the manifest: nmae: unknown field; did you mean "name"?
 --- exit code 1 ---
 "#,
     );

@@ -53,6 +53,26 @@ fn cases_that_hold() {
 }
 
 #[test]
+fn a_case_that_expects_nothing_has_to_have_a_snapshot() {
+    let without = CASES.replace(
+        "{verdict: deny, codes: [reason-missing], messages: [a reason is needed]}",
+        "{}",
+    );
+    let env = with_cases(&without);
+    let test = "policy test reason.cases.yaml";
+    let output = env.run(test);
+    assert!(
+        output.code == 1
+            && output
+                .stdout
+                .contains("it expects nothing: add expect, or take a snapshot with --update"),
+        "{output}"
+    );
+    assert_eq!(env.run(&format!("{test} --update")).code, 0);
+    assert_eq!(env.run(test).code, 0);
+}
+
+#[test]
 fn cases_that_do_not_hold_say_what_is_there_instead() {
     let wrong = CASES
         .replace(
@@ -70,7 +90,7 @@ fn cases_that_do_not_hold_say_what_is_there_instead() {
         r#"FAILED reason.cases.yaml: no reason
     nobody says "please"
     nothing has the code "nonsense"
-    said: a reason is needed to debug here
+    said: reason-missing: a reason is needed to debug here (--reason="why you debug")
 FAILED reason.cases.yaml: a ticket
     the verdict is allow, not amend
     plan.attach is "debugger-bbbbb", not "x"
