@@ -2,72 +2,53 @@
 
 use std::process::Command;
 
-use crate::{
-    Test,
-    cluster::{Cluster, Namespace},
-};
+use crate::{Test, cluster::Cluster};
 
-pub(crate) const TESTS: &[Test] = &[
-    ("apiserver::restarted_while_waiting", restarted_while_waiting),
-    ("apiserver::restarted_while_attached", restarted_while_attached),
-];
+pub(crate) const TESTS: &[Test] = &[("apiserver::restarted", restarted)];
 
-/// Restarts the API server, where it is known how. An ordinary cluster cannot be asked to.
+/// The command that restarts the API server. An ordinary cluster cannot be asked to.
 #[expect(clippy::print_stderr, reason = "what is not tested must be said")]
-fn restart(cluster: &Cluster, test: impl FnOnce(&Namespace<'_>, &dyn Fn())) {
+fn restarter() -> Option<impl Fn()> {
     let Some(command) = std::env::var_os("TROCAR_TEST_RESTART_APISERVER") else {
         eprintln!("SKIPPED: TROCAR_TEST_RESTART_APISERVER names no command that restarts the API server");
+        return None;
+    };
+    Some(move || {
+        let status = Command::new("sh").arg("-c").arg(&command).status();
+        assert!(status.is_ok_and(|status| status.success()), "{command:?} failed");
+    })
+}
+
+/// Sessions go on where they were: nothing is lost and nothing comes twice. All begin before the first restart, since it takes
+/// kubelet and controllers some time to ask again for what they have to do.
+fn restarted(cluster: &Cluster) {
+    let Some(restart) = restarter() else {
         return;
     };
     cluster.alone(|namespace| {
-        test(namespace, &|| {
-            let status = Command::new("sh").arg("-c").arg(&command).status();
-            assert!(status.is_ok_and(|status| status.success()), "{command:?} failed");
-        });
-    });
-}
-
-fn restarted_while_waiting(cluster: &Cluster) {
-    restart(cluster, |namespace, restart| {
-        namespace.pod("web");
-        let running = namespace.start(
-            "-i web --image=busybox:no-such-tag --pod-running-timeout=5m -c dbg",
-            &[],
-        );
-        namespace.wait_for_pod("web", "with a debug container", |pod| {
-            pod["spec"]["ephemeralContainers"].is_array().then_some(())
-        });
-        restart();
-        let output = running.finish_with_open_stdin();
-        assert_eq!(output.code, 125, "{output}");
-        assert!(
-            output
-                .stderr
-                .contains("container \"dbg\" of pod \"web\" does not start"),
-            "{output}"
-        );
-    });
-}
-
-/// The session goes on where it was: nothing is lost and nothing comes twice.
-fn restarted_while_attached(cluster: &Cluster) {
-    restart(cluster, |namespace, restart| {
         namespace.pod("web");
         let program = "for i in $(seq 60); do echo $i; sleep 1; done";
-        let running = namespace.start("--attach web --image=$IMAGE -c dbg", &["sh", "-c", program]);
-        running.stdout_until("\n3\n");
+        let counting = namespace.start("--attach web --image=$IMAGE -c counting", &["sh", "-c", program]);
+        let mut terminal = namespace.on_terminal("-it web --image=$IMAGE", &["sh"]);
+        let mut fed = namespace.start("-i web --image=$IMAGE", &["cat"]);
+        counting.stdout_until("\n3\n");
+        terminal.read_until("# ");
+        fed.write("some\n");
+        fed.stdout_until("some\n");
+        let hopeless = "-i web --image=busybox:no-such-tag --pod-running-timeout=5m -c hopeless";
+        let waiting = namespace.start(hopeless, &[]);
+        namespace.wait_for_pod("web", "with a container that cannot start", |pod| {
+            let containers = pod["spec"]["ephemeralContainers"].as_array();
+            containers.filter(|containers| containers.len() == 4).map(|_| ())
+        });
         restart();
-        running.stdout_until("\n20\n");
-        restart();
-        let output = running.finish_with_open_stdin();
-        let lines: Vec<&str> = output.stdout.lines().collect();
-        let wanted: Vec<String> = (1..=60).map(|number| number.to_string()).collect();
-        assert!(lines == wanted && output.code == 0, "{output}");
+
+        // Whoever waits goes on waiting, and learns why it is for nothing.
+        let output = waiting.finish_with_open_stdin();
+        let told = "container \"hopeless\" of pod \"web\" does not start";
+        assert!(output.code == 125 && output.stderr.contains(told), "{output}");
 
         // With a terminal: the shell is there again.
-        let mut terminal = namespace.on_terminal("-it web --image=$IMAGE", &["sh"]);
-        terminal.read_until("# ");
-        restart();
         terminal.read_until("connection is there again");
         terminal.write("echo still $((40+2))\r");
         terminal.read_until("still 42");
@@ -76,15 +57,14 @@ fn restarted_while_attached(cluster: &Cluster) {
         assert!(terminal.is_sane());
 
         // Input that was cut is not taken for its end.
-        let mut running = namespace.start("-i web --image=$IMAGE", &["cat"]);
-        running.write("some\n");
-        running.stdout_until("some\n");
+        let output = fed.finish_with_open_stdin();
+        let told = "before all of standard input was sent";
+        assert!(output.code == 125 && output.stderr.contains(told), "{output}");
+
         restart();
-        let output = running.finish_with_open_stdin();
-        assert_eq!(output.code, 125, "{output}");
-        assert!(
-            output.stderr.contains("before all of standard input was sent"),
-            "{output}"
-        );
+        let output = counting.finish_with_open_stdin();
+        let lines: Vec<&str> = output.stdout.lines().collect();
+        let wanted: Vec<String> = (1..=60).map(|number| number.to_string()).collect();
+        assert!(lines == wanted && output.code == 0, "{output}");
     });
 }
