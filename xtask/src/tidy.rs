@@ -84,3 +84,14 @@ fn broken_links(root: &Path, file: &Path, text: &str) -> Vec<String> {
         .map(|link| format!("{}: the link {link:?} leads nowhere", file.display()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_the_contract_is_of_this_contract() {
+        let problems = contract_hash(&crate::root()).expect("the contract can be read");
+        assert!(problems.is_empty(), "{problems:?}");
+    }
+}
