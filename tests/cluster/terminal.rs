@@ -96,10 +96,12 @@ fn a_node(cluster: &Cluster) {
     );
 }
 
-/// Whether the debug container still runs.
-fn runs(namespace: &Namespace<'_>, pod: &str) -> bool {
-    let pod = namespace.read_pod(pod);
-    pod["status"]["ephemeralContainerStatuses"][0]["state"]["running"].is_object()
+/// Waits until the status says that the debug container runs, which it does up to a second late.
+fn runs(namespace: &Namespace<'_>, pod: &str) {
+    namespace.wait_for_pod(pod, "with a debug container that runs", |pod| {
+        let state = &pod["status"]["ephemeralContainerStatuses"][0]["state"];
+        state["running"].is_object().then_some(())
+    });
 }
 
 fn detaching(cluster: &Cluster) {
@@ -124,7 +126,7 @@ fn detaching(cluster: &Cluster) {
             other.is_none_or(|at| screen[at..].contains("\x1b[?1049l")),
             "{screen:?}"
         );
-        assert!(runs(&namespace, "web"));
+        runs(&namespace, "web");
     }
 }
 
