@@ -97,18 +97,11 @@ impl Cluster {
 
     /// Reads from a path, for kinds that are not known here: the answer's code and text, or what went wrong.
     pub(super) async fn read(&self, path: &str) -> Result<(u16, Bytes), String> {
-        let request = Request::get(path)
-            .header(header::USER_AGENT, USER_AGENT)
-            .header(header::ACCEPT, "application/json")
-            .body(Body::empty())
-            .map_err(|error| causes(&error))?;
+        let request = request(&Method::GET, path).body(Body::empty());
+        let request = request.map_err(|error| causes(&error))?;
         let response = self.send_traced(request).await.map_err(|error| causes(&error))?;
         let code = response.status().as_u16();
-        let limited = http_body_util::Limited::new(response.into_body(), LARGEST_ANSWER);
-        match limited.collect().await {
-            Ok(text) => Ok((code, text.to_bytes())),
-            Err(error) => Err(causes(error.as_ref())),
-        }
+        Ok((code, whole(response.into_body()).await?))
     }
 
     /// Reads one object.
@@ -265,11 +258,7 @@ impl Cluster {
         path: &str,
         body: Option<(&'static str, &Value)>,
     ) -> Result<Response<Body>, ClusterError> {
-        let mut request = Request::builder()
-            .method(&method)
-            .uri(path)
-            .header(header::USER_AGENT, USER_AGENT)
-            .header(header::ACCEPT, "application/json");
+        let mut request = request(&method, path);
         if let Some((content_type, _)) = body {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
@@ -406,10 +395,24 @@ fn causes(error: &dyn std::error::Error) -> String {
 }
 
 async fn collect(action: &Action, body: Body) -> Result<Bytes, ClusterError> {
+    whole(body).await.map_err(|reason| ClusterError::Broken {
+        action: action.clone(),
+        reason,
+    })
+}
+
+/// A body to its end, or what went wrong with it.
+async fn whole(body: Body) -> Result<Bytes, String> {
     let limited = http_body_util::Limited::new(body, LARGEST_ANSWER);
-    let collected = limited
-        .collect()
-        .await
-        .map_err(|error| broken(action, error.as_ref()))?;
+    let collected = limited.collect().await;
+    let collected = collected.map_err(|error| causes(error.as_ref()))?;
     Ok(collected.to_bytes())
+}
+
+fn request(method: &Method, path: &str) -> http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::USER_AGENT, USER_AGENT)
+        .header(header::ACCEPT, "application/json")
 }

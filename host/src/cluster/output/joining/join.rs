@@ -30,10 +30,8 @@ impl Joining {
         if self.view.chunks == 0 {
             transcript.surplus = self.view.log.saturating_sub(place);
         }
-        self.settle(transcript, place);
-        for (stream, bytes) in self.held.drain(self.view.chunks..) {
-            transcript.emit_attached(stream, bytes, out);
-        }
+        transcript.settle(Stream::Stdout, &self.log.plain[..place]);
+        self.settle_attach(transcript, 0, out);
         if !does_fit {
             transcript.settled = None;
         }
@@ -54,16 +52,7 @@ impl Joining {
         if self.view.chunks == 0 {
             transcript.surplus = shown + self.view.log;
         }
-        let mut left = shown;
-        for (stream, side) in [Stream::Stdout, Stream::Stderr].into_iter().zip(&self.sides) {
-            let known = left.min(side.plain.len());
-            left -= known;
-            transcript.settle(stream, &side.plain[known..]);
-        }
-        transcript.take_over([self.sides[0].plainer, self.sides[1].plainer]);
-        for (stream, bytes) in self.held.drain(self.view.chunks..) {
-            transcript.emit_attached(stream, bytes, out);
-        }
+        self.settle_attach(transcript, shown, out);
         Joint::Found
     }
 
@@ -105,12 +94,16 @@ impl Joining {
         }
     }
 
-    /// The log up to a place, and the attach, are shown for good.
-    fn settle(&mut self, transcript: &mut Transcript, place: usize) {
-        transcript.settle(Stream::Stdout, &self.log.plain[..place]);
+    /// What the attach brought is shown for good; so much of its beginning is settled already.
+    fn settle_attach(&mut self, transcript: &mut Transcript, mut settled: usize, out: &mut Vec<Show>) {
         for (stream, side) in [Stream::Stdout, Stream::Stderr].into_iter().zip(&self.sides) {
-            transcript.settle(stream, &side.plain);
+            let known = settled.min(side.plain.len());
+            settled -= known;
+            transcript.settle(stream, &side.plain[known..]);
         }
         transcript.take_over([self.sides[0].plainer, self.sides[1].plainer]);
+        for (stream, bytes) in self.held.drain(self.view.chunks..) {
+            transcript.emit_attached(stream, bytes, out);
+        }
     }
 }
