@@ -1,0 +1,180 @@
+//! `trocar config`: the configuration as it is merged, and whether it holds.
+
+use serde_json::{Map, Value, json};
+use trocar::{
+    API_VERSION, Engine, EngineConfig,
+    config::{Config, Layer, PolicyEntry, Sourced},
+    documents::to_yaml,
+    plugin::PluginSource,
+    policy_rule,
+};
+
+use crate::cli::{
+    args::{ConfigFileFlag, ConfigViewArgs, DocumentOutput},
+    configuration,
+    error::CliError,
+    resolve, ui,
+};
+
+pub(crate) fn view(args: &ConfigViewArgs) -> Result<(), CliError> {
+    let config = configuration::load(args.file.config.as_deref())?;
+    ui::output(&match args.output {
+        DocumentOutput::Yaml => annotated(&config),
+        DocumentOutput::Json => format!("{:#}\n", with_origins(&config)),
+    })
+}
+
+/// A part of the configuration and where it comes from.
+struct Part {
+    value: Value,
+    place: String,
+    layer: Layer,
+}
+
+fn parts<T: serde::Serialize>(list: &[Sourced<T>]) -> Vec<Part> {
+    let part = |item: &Sourced<T>| Part {
+        value: json!(item.value),
+        place: item.origin().to_string(),
+        layer: item.layer,
+    };
+    list.iter().map(part).collect()
+}
+
+/// The three lists of a configuration, by name.
+fn lists(config: &Config) -> [(&'static str, Vec<Part>); 3] {
+    [
+        ("plugins", parts(&config.plugins)),
+        ("policies", parts(&config.policies)),
+        ("audit", parts(&config.audit)),
+    ]
+}
+
+fn annotated(config: &Config) -> String {
+    let mut text = String::new();
+    for file in &config.files {
+        text += &format!("# {}\n", file.display());
+    }
+    if config.files.is_empty() {
+        text += "# there is no configuration file\n";
+    }
+    text += &format!("apiVersion: {API_VERSION}\nkind: Config\n");
+    let defaults = json!(config.defaults);
+    if !config.default_origins.is_empty() {
+        text += "defaults:\n";
+    }
+    for default in &config.default_origins {
+        let line = to_yaml(&[json!({default.value: defaults[default.value]})]);
+        text += &format!("  # {} ({})\n  {line}", default.origin(), layer(default.layer));
+    }
+    for (name, parts) in lists(config) {
+        if !parts.is_empty() {
+            text += &format!("{name}:\n");
+        }
+        for part in parts {
+            text += &format!("# {} ({})\n", part.place, layer(part.layer));
+            text += &to_yaml(&[json!([part.value])]);
+        }
+    }
+    text
+}
+
+fn layer(layer: Layer) -> &'static str {
+    match layer {
+        Layer::System => "system",
+        Layer::User => "user",
+        Layer::Flag => "--config",
+    }
+}
+
+fn with_origins(config: &Config) -> Value {
+    let mut document = json!({"apiVersion": API_VERSION, "kind": "Config", "defaults": config.defaults});
+    let mut origins = Map::new();
+    for default in &config.default_origins {
+        origins.insert(
+            format!("/defaults/{}", default.value),
+            default.origin().to_string().into(),
+        );
+    }
+    for (name, parts) in lists(config) {
+        for (index, part) in parts.iter().enumerate() {
+            origins.insert(format!("/{name}/{index}"), part.place.as_str().into());
+        }
+        document[name] = parts.into_iter().map(|part| part.value).collect();
+    }
+    document["origins"] = origins.into();
+    document
+}
+
+pub(crate) fn check(args: &ConfigFileFlag) -> Result<(), CliError> {
+    let config = configuration::load(args.config.as_deref())?;
+    if config.files.is_empty() {
+        return ui::output("there is no configuration file\n");
+    }
+    let engine = ui::engine(EngineConfig {
+        cache: resolve::cache_folder(),
+        ..EngineConfig::default()
+    })?;
+    let mut problems = 0;
+    for plugin in &config.plugins {
+        let entry = &plugin.value;
+        let source = PluginSource::Pinned(entry.file.clone(), entry.digest.clone());
+        let found = engine.describe(&source).map_err(CliError::from);
+        let checked = found.and_then(|_| resolve::grants(&entry.grants));
+        problems += report(checked.map_err(|failed| failed.of(&plugin.origin().to_string())));
+    }
+    for policy in &config.policies {
+        problems += report(check_policy(&engine, &config, policy));
+    }
+    if problems > 0 {
+        return Err(CliError::new(format!(
+            "the configuration has {problems} mistake{}",
+            if problems == 1 { "" } else { "s" }
+        )));
+    }
+    let files: String = config
+        .files
+        .iter()
+        .map(|file| format!("{}\n", file.display()))
+        .collect();
+    ui::output(&format!(
+        "{files}{} plugins, {} policies, {} audit sinks: no mistakes\n",
+        config.plugins.len(),
+        config.policies.len(),
+        config.audit.len()
+    ))
+}
+
+fn report<T>(checked: Result<T, CliError>) -> usize {
+    match checked {
+        Ok(_) => 0,
+        Err(failed) => {
+            failed.report();
+            1
+        }
+    }
+}
+
+/// Loads a policy, holds its settings against its schema, and lets it check what no schema can say.
+fn check_policy(engine: &Engine, config: &Config, policy: &Sourced<PolicyEntry>) -> Result<(), CliError> {
+    let rule = policy_rule(engine, config, policy)?;
+    let place = |pointer: &str| policy.origin_of(&format!("/settings{pointer}")).to_string();
+    let found = match engine.validate_settings(&rule.plugin, &rule.settings)? {
+        Ok(found) => found,
+        // What fits the schema and not the code is the mistake of whoever wrote both.
+        Err(failure) => {
+            let name = &rule.plugin.description().manifest().name;
+            let failed = CliError::new(format!(
+                "{}: the code of plugin {name:?} does not take settings that its schema allows: {failure}",
+                place("")
+            ));
+            return Err(
+                failed.hint("this is a bug in the plugin: its settingsSchema and its code have to agree")
+            );
+        }
+    };
+    let Some(first) = found.first() else {
+        return Ok(());
+    };
+    let at = place(first.at.as_deref().unwrap_or_default());
+    Err(CliError::new(format!("{at}: {}", ui::with_help(first))))
+}

@@ -1,0 +1,232 @@
+//! `trocar debug`: find the targets, plan, write, and stay until the program ends.
+
+mod carry_out;
+mod targets;
+
+use std::{process::ExitCode, sync::Arc};
+
+use trocar::{
+    Actor, Approved, AuditLog, DebugPlan, Debugger, Draft, Target, approve_all, check_names,
+    cluster::LiveReader,
+    config::{Config, Defaults},
+    plan::Step,
+    request::{self, Request, deprecation},
+};
+
+use self::targets::references;
+use super::plan::render;
+use crate::cli::{
+    args::{DebugArgs, DryRunMode},
+    configuration,
+    connect::{self, Connection},
+    error::CliError,
+    exit_code,
+    pflag::Switch,
+    planner::{planner, show_warnings},
+    resolve,
+    session::SessionFlags,
+    ui,
+};
+
+pub(crate) fn run(args: DebugArgs) -> Result<ExitCode, CliError> {
+    debug(args).map_err(|failed| failed.code(exit_code::DEBUG_FAILED))
+}
+
+fn debug(args: DebugArgs) -> Result<ExitCode, CliError> {
+    let config = configuration::load(args.policy.config.as_deref())?;
+    let args = &with_defaults(args, &config.defaults);
+    let request = checked_request(args, &config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(format!("cannot start the async runtime: {error}")))?;
+    let code = runtime.block_on(Debug::run(args, &request, &config));
+    // Reading standard input cannot be called off; it ends with the program.
+    runtime.shutdown_background();
+    code
+}
+
+/// What was not typed is as the configuration says.
+fn with_defaults(mut args: DebugArgs, defaults: &Defaults) -> DebugArgs {
+    args.pod_running_timeout = args
+        .pod_running_timeout
+        .or_else(|| defaults.pod_running_timeout.clone());
+    args.detach_keys = args.detach_keys.or_else(|| defaults.detach_keys.clone());
+    args.debug.quiet = args.debug.quiet.or(defaults.quiet.map(Switch));
+    args
+}
+
+/// Checks all that can be checked without a cluster, and says what kubectl says about it.
+fn checked_request(args: &DebugArgs, config: &Config) -> Result<Request, CliError> {
+    if !args.debug.filename.is_empty() && !args.targets.is_empty() {
+        return Err(
+            CliError::usage("resource/name arguments cannot be provided when a path is specified").kubectls(),
+        );
+    }
+    if args.selector.is_some() && (!args.targets.is_empty() || !args.debug.filename.is_empty()) {
+        return Err(CliError::usage("name cannot be provided when a selector is specified").kubectls());
+    }
+    let targets = args.targets.len() + args.debug.filename.len() + usize::from(args.selector.is_some());
+    let own_strategy = args.plugin.strategy.is_some() || config.defaults.strategy.is_some();
+    let request = resolve::request(&args.debug, &config.defaults, targets, own_strategy)?;
+    if let (Some(target), false) = (&request.options.target_container, is_quiet(args)) {
+        note(args, &request::targeting(target))?;
+    }
+    if let Some(notice) = deprecation(request.options.profile) {
+        ui::error_line(notice);
+    }
+    Ok(request)
+}
+
+fn is_quiet(args: &DebugArgs) -> bool {
+    args.debug.quiet.is_some_and(|switch| switch.0)
+}
+
+/// Notes go where kubectl writes them, unless the output is a document.
+fn note(args: &DebugArgs, message: &str) -> Result<(), CliError> {
+    if args.output.is_some() {
+        ui::error_line(message);
+        return Ok(());
+    }
+    ui::output(&format!("{message}\n"))
+}
+
+/// One debug of one or many targets.
+struct Debug<'a> {
+    args: &'a DebugArgs,
+    request: &'a Request,
+    debugger: Debugger,
+}
+
+impl<'a> Debug<'a> {
+    async fn run(
+        args: &'a DebugArgs,
+        request: &'a Request,
+        config: &'a Config,
+    ) -> Result<ExitCode, CliError> {
+        let references = references(&args.targets)?;
+        let files = resolve::file_targets(&args.debug.filename, resolve::namespace(&args.namespace))?;
+        let flags = SessionFlags::new(args, request.options.stdin, request.options.tty)?;
+        let reason = resolve::reason(args.policy.reason.as_deref())?;
+        let connection = connect::connect(&args.connection, args.plugin.verbose.0).await?;
+        let namespace = resolve::namespace(&args.namespace)
+            .unwrap_or(&connection.namespace)
+            .to_owned();
+        let reader = Arc::new(LiveReader::new(connection.config.clone()));
+        let planner = planner(&args.plugin, &args.policy, config)?.with_reader(reader);
+        let context = resolve::context(Some(&namespace), args.suffix.as_deref())?;
+        let debugger = Debugger::with_planner(connection.cluster.clone(), planner, context)
+            .with_audit(AuditLog::open(config, ui::error_line, ui::warning)?)
+            .with_actor(actor(&connection, reason));
+        let mut debug = Self {
+            args,
+            request,
+            debugger,
+        };
+        let cluster = &connection.cluster;
+        let (targets, identified) = tokio::join!(
+            targets::find(cluster, args, &references, files, &namespace),
+            debug.debugger.identify(connection.unimpersonated.as_ref()),
+        );
+        let targets = targets?;
+        identified?;
+        let (drafts, refused) = debug.drafts(targets).await?;
+        if args.dry_run != DryRunMode::None {
+            return debug.dry_run(&drafts).await;
+        }
+        if let Some(output) = args.output {
+            ui::output(&render(shown(&drafts), output))?;
+        }
+        let is_session = request.attach.unwrap_or(request.options.stdin);
+        if is_session {
+            drafts.iter().try_for_each(crate::cli::session::check_target)?;
+        }
+        let approved = debug.approved(drafts)?;
+        let code = debug.carry_out(approved, is_session.then_some(&flags)).await?;
+        Ok(if refused {
+            exit_code::DEBUG_FAILED.into()
+        } else {
+            code
+        })
+    }
+
+    /// Drafts for all targets. The first that cannot be planned ends it, before anything is written; with `--keep-going` it
+    /// is told, and the others go on: then the second value is true.
+    async fn drafts(&mut self, targets: Vec<Target>) -> Result<(Vec<Draft>, bool), CliError> {
+        let is_one = targets.len() == 1;
+        let mut drafts: Vec<Draft> = Vec::with_capacity(targets.len());
+        let mut refused = false;
+        for target in targets {
+            let draft = self.debugger.plan(&self.request.options, &target).await;
+            match draft.map_err(CliError::from) {
+                Ok(draft) => drafts.push(draft),
+                Err(failed) if is_one => return Err(failed),
+                Err(failed) => {
+                    let failed = failed.of(&target.id().to_string());
+                    if !self.args.keep_going {
+                        return Err(failed.note("nothing was changed, for no target"));
+                    }
+                    failed.report();
+                    refused = true;
+                }
+            }
+        }
+        check_names(drafts.iter().map(Draft::plan))?;
+        Ok((drafts, refused))
+    }
+
+    /// Approves all drafts with one question, where one of them needs consent.
+    fn approved(&self, drafts: Vec<Draft>) -> Result<Vec<Approved>, CliError> {
+        Ok(approve_all(drafts, |drafts| {
+            self.args.yes || {
+                drafts.iter().map(Draft::plan).for_each(show_warnings);
+                ui::confirm("Go on?")
+            }
+        })?)
+    }
+
+    async fn dry_run(&self, drafts: &[Draft]) -> Result<ExitCode, CliError> {
+        let is_server = self.args.dry_run == DryRunMode::Server;
+        for draft in drafts {
+            show_warnings(draft.plan());
+            if is_server {
+                self.debugger.dry_run(draft).await?;
+            }
+        }
+        let text = match self.args.output {
+            Some(output) => render(shown(drafts), output),
+            None => drafts
+                .iter()
+                .map(|draft| summary(draft.plan(), is_server))
+                .collect(),
+        };
+        ui::output(&text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn shown(drafts: &[Draft]) -> impl Iterator<Item = (&DebugPlan, &Target)> {
+    drafts.iter().map(|draft| (draft.plan(), draft.target()))
+}
+
+/// What is known of who asks before the cluster says who it is.
+fn actor(connection: &Connection, reason: Option<String>) -> Actor {
+    let (context, cluster) = connection.names.clone().unzip();
+    Actor {
+        context,
+        cluster,
+        reason,
+        ..Actor::default()
+    }
+}
+
+/// What a plan would do, in one line, as kubectl words a dry run.
+fn summary(plan: &DebugPlan, is_server: bool) -> String {
+    let who = if is_server { "server dry run" } else { "dry run" };
+    let steps = plan.steps().iter().map(|step| match step {
+        Step::AddEphemeralContainer(_) => format!("pod/{} patched ({who})\n", plan.target().name),
+        Step::CreatePod(pod) => format!("pod/{} created ({who})\n", pod.name()),
+        Step::DeletePod(deletion) => format!("pod/{} deleted ({who})\n", deletion.name),
+    });
+    steps.collect()
+}

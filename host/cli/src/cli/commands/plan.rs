@@ -1,0 +1,160 @@
+//! `trocar plan`: what a debug would create, without a cluster.
+
+use serde_json::{Value, json};
+use trocar::{
+    Actor, Severity, Target, check_names,
+    documents::{harmless_json, to_yaml},
+    plan::{
+        DebugPlan,
+        after::{Change, changes},
+        manifests,
+    },
+    request::deprecation,
+};
+
+use crate::cli::{
+    args::{PlanArgs, PlanOutput},
+    configuration,
+    diff::unified,
+    error::CliError,
+    planner::{planner, show_warnings},
+    resolve, ui,
+};
+
+pub(crate) fn run(args: PlanArgs) -> Result<(), CliError> {
+    let config = configuration::load(args.policy.config.as_deref())?;
+    let own_strategy = args.plugin.strategy.is_some() || config.defaults.strategy.is_some();
+    let files = args.debug.filename.len();
+    let request = resolve::request(&args.debug, &config.defaults, files, own_strategy)?;
+    let namespace = resolve::namespace(&args.namespace);
+    let targets = resolve::file_targets(&args.debug.filename, namespace)?;
+    let quiet = args.debug.quiet.map(|switch| switch.0).or(config.defaults.quiet);
+    let mut planner = planner(&args.plugin, &args.policy, &config)?;
+    let context = resolve::context(namespace, args.suffix.as_deref())?;
+    let actor = actor(&args)?;
+
+    let mut plans: Vec<(DebugPlan, Target)> = Vec::with_capacity(targets.len());
+    let is_one = targets.len() == 1;
+    for target in targets {
+        let draft = planner.draft(&request.options, &target, &context, &actor);
+        let draft = draft.map_err(|failed| match is_one {
+            true => CliError::from(failed),
+            false => CliError::from(failed).of(&target.id().to_string()),
+        })?;
+        plans.push((draft.plan().clone(), target));
+    }
+    check_names(plans.iter().map(|(plan, _)| plan))?;
+    let text = render(plans.iter().map(|(plan, target)| (plan, target)), args.output);
+    if let Some(notice) = deprecation(request.options.profile) {
+        ui::error_line(notice);
+    }
+    if !matches!(args.output, PlanOutput::Yaml | PlanOutput::Json) {
+        show_diagnostics(&plans, quiet.unwrap_or(false));
+    }
+    ui::output(&text)
+}
+
+/// Who would ask, as far as the flags say.
+fn actor(args: &PlanArgs) -> Result<Actor, CliError> {
+    Ok(Actor {
+        user: args.as_user.clone().unwrap_or_default(),
+        groups: args.as_group.clone(),
+        context: args.context.clone(),
+        cluster: None,
+        reason: resolve::reason(args.policy.reason.as_deref())?,
+    })
+}
+
+fn show_diagnostics(plans: &[(DebugPlan, Target)], quiet: bool) {
+    for (plan, _) in plans {
+        show_warnings(plan);
+        for found in plan.diagnostics_of(Severity::Info).filter(|_| !quiet) {
+            ui::error_line(&found.message);
+        }
+    }
+}
+
+pub(crate) fn render<'a>(
+    plans: impl Iterator<Item = (&'a DebugPlan, &'a Target)>,
+    output: PlanOutput,
+) -> String {
+    match output {
+        PlanOutput::Yaml => to_yaml(&documents(plans)),
+        PlanOutput::Json => {
+            let mut items = documents(plans);
+            json_text(match items.len() {
+                1 => items.remove(0),
+                _ => json!({"apiVersion": trocar::API_VERSION, "kind": "DebugPlanList", "items": items}),
+            })
+        }
+        PlanOutput::Manifest => {
+            let objects: Vec<Value> = plans.flat_map(|(plan, _)| manifests(plan)).collect();
+            to_yaml(&objects)
+        }
+        PlanOutput::Diff => {
+            let diffs: String = plans
+                .map(|(plan, target)| reviews(plan) + &diff(&changes(plan, target)))
+                .collect();
+            if ui::colours_stdout() {
+                ui::colour_diff(&diffs)
+            } else {
+                diffs
+            }
+        }
+        PlanOutput::Name => plans
+            .map(|(plan, _)| format!("pod/{}\n", plan.debug_pod()))
+            .collect(),
+    }
+}
+
+fn documents<'a>(plans: impl Iterator<Item = (&'a DebugPlan, &'a Target)>) -> Vec<Value> {
+    plans.map(|(plan, _)| plan.document()).collect()
+}
+
+/// What the policies came to, as comments that tools for diffs pass over.
+fn reviews(plan: &DebugPlan) -> String {
+    let mut lines = String::new();
+    for review in plan.policies() {
+        let verdict = json!(review.verdict);
+        let mode = json!(review.mode);
+        let (verdict, mode) = (
+            verdict.as_str().unwrap_or_default(),
+            mode.as_str().unwrap_or_default(),
+        );
+        lines += &format!("# policy {} ({mode}): {verdict}\n", review.policy);
+        for change in &review.changes {
+            lines += &format!("#   {change}\n");
+        }
+        for found in &review.diagnostics {
+            lines += &format!("#   {}\n", ui::with_help(found));
+        }
+    }
+    lines
+}
+
+fn json_text(document: Value) -> String {
+    harmless_json(&format!("{document:#}")) + "\n"
+}
+
+fn diff(changes: &[Change]) -> String {
+    let yaml = |object: &Option<Value>| {
+        object
+            .as_ref()
+            .map_or_else(String::new, |object| to_yaml(std::slice::from_ref(object)))
+    };
+    changes
+        .iter()
+        .map(|change| {
+            let header = |exists: bool, side: &str| match exists {
+                true => format!("{side}/{}", change.name),
+                false => "/dev/null".to_owned(),
+            };
+            unified(
+                &yaml(&change.before),
+                &yaml(&change.after),
+                &header(change.before.is_some(), "a"),
+                &header(change.after.is_some(), "b"),
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,253 @@
+//! `trocar plugin`: what plugins there are, what they are, and how they are made.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::{Value, json};
+use trocar::{
+    EngineConfig, Limit, Limits,
+    documents::to_yaml,
+    manifest::PluginManifest,
+    plugin::{self, PluginDescription, PluginSource},
+};
+
+use crate::cli::{
+    args::{DocumentOutput, ListOutput, PluginBuildArgs, PluginInspectArgs, PluginListArgs, PluginPackArgs},
+    error::CliError,
+    resolve, ui,
+};
+
+pub(crate) fn list(args: &PluginListArgs) -> Result<(), CliError> {
+    let plugins = plugin::defaults();
+    ui::output(&match args.output {
+        ListOutput::Name => plugins
+            .iter()
+            .map(|found| format!("{}\n", found.manifest().name))
+            .collect(),
+        ListOutput::Json => {
+            let items: Vec<Value> = plugins
+                .iter()
+                .map(|found| describe(found, &Limits::default()))
+                .collect();
+            format!("{:#}\n", json!({"items": items}))
+        }
+        ListOutput::Table => ui::table(
+            ["NAME", "TYPE", "VERSION", "CAPABILITIES", "SUMMARY"],
+            plugins.iter().map(|found| {
+                let manifest = found.manifest();
+                [
+                    manifest.name.clone(),
+                    manifest.plugin_type.name().to_owned(),
+                    manifest.version.clone(),
+                    capabilities(manifest),
+                    manifest.summary.clone(),
+                ]
+            }),
+        ),
+    })
+}
+
+fn capabilities(manifest: &PluginManifest) -> String {
+    let names: Vec<&str> = manifest
+        .capabilities
+        .iter()
+        .map(|asked| asked.name.as_str())
+        .collect();
+    if names.is_empty() {
+        "none".into()
+    } else {
+        names.join(",")
+    }
+}
+
+pub(crate) fn inspect(args: &PluginInspectArgs) -> Result<(), CliError> {
+    let limits = resolve::limits(&args.limit)?;
+    let engine = ui::engine(EngineConfig {
+        limits: limits.clone(),
+        ..EngineConfig::default()
+    })?;
+    let found = engine.describe(&PluginSource::typed(&args.plugin))?;
+    let document = describe(&found, &limits);
+    ui::output(&match args.output {
+        DocumentOutput::Yaml => to_yaml(&[document]),
+        DocumentOutput::Json => format!("{document:#}\n"),
+    })
+}
+
+fn describe(found: &PluginDescription, limits: &Limits) -> Value {
+    let shown = Limit::SETTABLE.map(|limit| {
+        let amount = limit.amount(limits.get(limit)).to_string();
+        (limit.name().to_owned(), Value::String(amount))
+    });
+    json!({
+        "manifest": found.manifest(),
+        "digest": found.digest(),
+        "size": found.size(),
+        "source": if found.is_default() { "default".to_owned() } else { found.source().to_string() },
+        "imports": found.imports(),
+        "exports": found.exports(),
+        "limits": Value::Object(shown.into_iter().collect()),
+    })
+}
+
+pub(crate) fn pack(args: &PluginPackArgs) -> Result<(), CliError> {
+    let wasm = read(&args.file)?;
+    let manifest = read_text(&args.manifest)?;
+    plugin::read_manifest(&manifest).map_err(|error| refused(&args.manifest, &error))?;
+    let (packed, manifest) = plugin::pack(&wasm, &manifest).map_err(|error| refused(&args.file, &error))?;
+    let output = args
+        .output
+        .clone()
+        .unwrap_or_else(|| format!("{}.wasm", manifest.name).into());
+    write(&output, &packed)
+}
+
+pub(crate) fn build(args: &PluginBuildArgs) -> Result<(), CliError> {
+    let manifest = read_text(&args.folder.join("plugin.yaml")).map_err(|error| {
+        error.hint("every plugin has a plugin.yaml beside its Cargo.toml; docs/guide.md shows one")
+    })?;
+    // Before the compiler runs for a minute.
+    plugin::read_manifest(&manifest).map_err(|error| refused(&args.folder.join("plugin.yaml"), &error))?;
+    let module = compile(&args.folder, args.locked, args.strip)?;
+    let (packed, manifest) =
+        plugin::pack(&read(&module)?, &manifest).map_err(|error| refused(&module, &error))?;
+    let output = args
+        .output
+        .clone()
+        .unwrap_or_else(|| args.folder.join(format!("{}.wasm", manifest.name)));
+    write(&output, &packed)
+}
+
+fn refused(file: &Path, error: &plugin::PackError) -> CliError {
+    CliError::new(format!("{}: {error}", file.display()))
+}
+
+/// The target of the first tier: nothing ambient, a third of the size.
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Settings of the build, whatever the crate's own profile says: small code, one allocation unit. With link-time optimisation a guest imports only what it calls.
+const PROFILE: [&str; 4] = [
+    "profile.release.opt-level=\"s\"",
+    "profile.release.lto=true",
+    "profile.release.codegen-units=1",
+    "profile.release.panic=\"abort\"",
+];
+
+/// Compiles a crate to a core module, the same bytes wherever it stands: no path of this machine goes in.
+fn compile(folder: &Path, locked: bool, strip: bool) -> Result<PathBuf, CliError> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(&cargo);
+    command
+        .args([
+            "rustc",
+            "--release",
+            "--lib",
+            "--crate-type=cdylib",
+            "--message-format=json-render-diagnostics",
+        ])
+        .args(["--target", TARGET])
+        .arg("--manifest-path")
+        .arg(folder.join("Cargo.toml"))
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(folder)?.join("\u{1f}"))
+        .stderr(Stdio::inherit());
+    for setting in PROFILE {
+        command.args(["--config", setting]);
+    }
+    let what = if strip { "symbols" } else { "debuginfo" };
+    command.args(["--config", &format!("profile.release.strip={what:?}")]);
+    if locked {
+        command.arg("--locked");
+    }
+    let output = command.output().map_err(|error| {
+        CliError::new(format!("cannot run cargo: {error}")).hint("install Rust: https://rustup.rs")
+    })?;
+    if !output.status.success() {
+        return Err(
+            CliError::new(format!("cargo could not build {}", folder.display())).hint(format!(
+                "if it cannot find core or std: rustup target add {TARGET}"
+            )),
+        );
+    }
+    artifact(&output.stdout, folder).ok_or_else(|| {
+        CliError::new("the crate makes no WebAssembly").hint("a plugin is a library: it needs a src/lib.rs")
+    })
+}
+
+/// The module that cargo says it made last for the crate in the folder.
+fn artifact(messages: &[u8], folder: &Path) -> Option<PathBuf> {
+    let manifest = folder.join("Cargo.toml").canonicalize().ok()?;
+    let made = |message: Value| {
+        let of_crate = message["reason"] == "compiler-artifact"
+            && message["manifest_path"].as_str().map(Path::new) == Some(manifest.as_path());
+        let files = message["filenames"].as_array().filter(|_| of_crate)?;
+        let module = files
+            .iter()
+            .filter_map(Value::as_str)
+            .find(|file| file.ends_with(".wasm"))?;
+        Some(PathBuf::from(module))
+    };
+    serde_json::Deserializer::from_slice(messages)
+        .into_iter::<Value>()
+        .filter_map(Result::ok)
+        .filter_map(made)
+        .last()
+}
+
+fn rustflags(folder: &Path) -> Result<Vec<String>, CliError> {
+    let absolute = |path: PathBuf| path.canonicalize().unwrap_or(path).display().to_string();
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
+        .ok_or_else(|| CliError::new("there is no home folder, so cargo's own cannot be found"))?;
+    let workspace = workspace_root(folder)?;
+    Ok(vec![
+        "-Clink-arg=-zstack-size=131072".into(),
+        // What most calls need, so that they need not grow their memory.
+        "-Clink-arg=--initial-heap=196608".into(),
+        format!("--remap-path-prefix={}=/plugin", absolute(workspace)),
+        format!("--remap-path-prefix={}=/cargo", absolute(home)),
+    ])
+}
+
+fn workspace_root(folder: &Path) -> Result<PathBuf, CliError> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args([
+            "locate-project",
+            "--workspace",
+            "--message-format=plain",
+            "--manifest-path",
+        ])
+        .arg(folder.join("Cargo.toml"))
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| {
+            CliError::new(format!("cannot run cargo: {error}")).hint("install Rust: https://rustup.rs")
+        })?;
+    let found = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    match Path::new(&found).parent() {
+        Some(root) if output.status.success() => Ok(root.to_owned()),
+        _ => Err(CliError::new(format!(
+            "{} is not the folder of a crate",
+            folder.display()
+        ))),
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, CliError> {
+    fs::read(file).map_err(|error| CliError::new(format!("cannot read {}: {error}", file.display())))
+}
+
+fn read_text(file: &Path) -> Result<String, CliError> {
+    fs::read_to_string(file)
+        .map_err(|error| CliError::new(format!("cannot read {}: {error}", file.display())))
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    fs::write(file, bytes)
+        .map_err(|error| CliError::new(format!("cannot write {}: {error}", file.display())))?;
+    ui::output(&format!("{} ({} bytes)\n", file.display(), bytes.len()))
+}

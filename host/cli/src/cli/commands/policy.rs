@@ -1,0 +1,186 @@
+//! `trocar policy`: what policies there are, what they say about one case, and whether they say what is expected.
+
+use std::{collections::BTreeMap, path::Path, process::ExitCode, time::Duration};
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use serde_json::{Value, json};
+use trocar::{Engine, EngineConfig, documents::to_yaml, manifest::PluginType, plugin};
+
+use crate::cli::{
+    args::{DocumentOutput, ListOutput, PolicyEvalArgs, PolicyListArgs, PolicyTestArgs, TestOutput},
+    configuration,
+    error::CliError,
+    exit_code,
+    policy_cases::{self, Case, CaseResult, CaseVerdict, Runner},
+    resolve, ui,
+};
+
+pub(crate) fn list(args: &PolicyListArgs) -> Result<(), CliError> {
+    let config = configuration::load(args.file.config.as_deref())?;
+    let configured = config.policies.iter().map(|policy| {
+        let entry = &policy.value;
+        json!({"name": entry.name, "plugin": entry.plugin(), "mode": entry.mode, "origin": policy.origin().to_string(),
+            "match": entry.matches})
+    });
+    let mut rows: Vec<Value> = configured.collect();
+    for found in plugin::defaults() {
+        let manifest = found.manifest();
+        let is_policy = manifest.plugin_type == PluginType::Policy;
+        let is_used = rows.iter().any(|row| row["plugin"] == manifest.name.as_str());
+        if is_policy && !is_used {
+            rows.push(json!({"name": manifest.name, "plugin": manifest.name, "mode": "off", "origin": "not configured"}));
+        }
+    }
+    let cell = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_owned();
+    ui::output(&match args.output {
+        ListOutput::Name => rows.iter().map(|row| cell(row, "name") + "\n").collect(),
+        ListOutput::Json => format!("{:#}\n", json!({"items": rows})),
+        ListOutput::Table => ui::table(
+            ["NAME", "PLUGIN", "MODE", "FROM"],
+            rows.iter()
+                .map(|row| ["name", "plugin", "mode", "origin"].map(|field| cell(row, field))),
+        ),
+    })
+}
+
+pub(crate) fn eval(args: &PolicyEvalArgs) -> Result<ExitCode, CliError> {
+    let cases = policy_cases::read(&args.case)?;
+    let case = chosen(&cases, args.name.as_deref())?;
+    let engine = engine(&[], false)?;
+    let result = Runner::new(&engine).run(case, None)?;
+    let document = json!(result.outcome);
+    ui::output(&match args.output {
+        DocumentOutput::Yaml => to_yaml(&[document]),
+        DocumentOutput::Json => format!("{document:#}\n"),
+    })?;
+    Ok(match result.outcome.verdict {
+        CaseVerdict::Allow | CaseVerdict::Amend => ExitCode::SUCCESS,
+        CaseVerdict::Deny => exit_code::DENIED.into(),
+        CaseVerdict::Refuse => exit_code::FAILED.into(),
+    })
+}
+
+fn chosen<'a>(cases: &'a [Case], name: Option<&str>) -> Result<&'a Case, CliError> {
+    let names = || trocar::names::list(cases.iter().map(|case| case.name.as_str()));
+    match (cases, name) {
+        (_, Some(name)) => {
+            let found = cases.iter().find(|case| case.name == name);
+            found.ok_or_else(|| CliError::usage(format!("there is no case {name:?}; there are {}", names())))
+        }
+        ([only], None) => Ok(only),
+        (_, None) => Err(
+            CliError::usage(format!("which of the cases? There are {}", names()))
+                .hint("name it after the file"),
+        ),
+    }
+}
+
+fn engine(limits: &[String], pooling: bool) -> Result<Engine, CliError> {
+    ui::engine(EngineConfig {
+        limits: resolve::limits(limits)?,
+        cache: resolve::cache_folder(),
+        pooling,
+    })
+}
+
+/// A case and what came out of it.
+type Ran = (Case, CaseResult);
+
+pub(crate) fn test(args: &PolicyTestArgs) -> Result<ExitCode, CliError> {
+    let engine = engine(&args.limit, true)?;
+    let mut runner = Runner::new(&engine);
+    let mut ran: Vec<Ran> = Vec::new();
+    for file in policy_cases::find(&args.folder)? {
+        ran.extend(run_file(&mut runner, &file, args.update)?);
+    }
+    let untouched = runner.untouched();
+    let text = match args.output {
+        TestOutput::Text => report_text(&ran, &untouched),
+        TestOutput::Json => report_json(&ran, &untouched),
+        TestOutput::Junit => report_junit(&ran)?,
+    };
+    ui::output(&text)?;
+    let failed = ran.iter().any(|(_, result)| !result.differences.is_empty());
+    Ok(if failed {
+        exit_code::FAILED.into()
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn run_file(runner: &mut Runner<'_>, file: &Path, update: bool) -> Result<Vec<Ran>, CliError> {
+    let before = match update {
+        true => BTreeMap::new(),
+        false => policy_cases::snapshots(file)?,
+    };
+    let mut ran = Vec::new();
+    for case in policy_cases::read(file)? {
+        let before = before.get(&case.name);
+        let mut result = runner.run(&case, before)?;
+        if case.expects_nothing() && before.is_none() && !update {
+            let told = "it expects nothing: add expect, or take a snapshot with --update";
+            result.differences.push(told.into());
+        }
+        ran.push((case, result));
+    }
+    if update {
+        let outcomes = ran
+            .iter()
+            .map(|(case, result)| (case.name.clone(), json!(result.outcome)));
+        policy_cases::keep(file, &outcomes.collect())?;
+    }
+    Ok(ran)
+}
+
+fn report_text(ran: &[Ran], untouched: &[(String, Vec<String>)]) -> String {
+    let mut text = String::new();
+    let failures = ran.iter().filter(|(_, result)| !result.differences.is_empty());
+    let failed = failures.clone().count();
+    for (case, result) in failures {
+        text += &format!("FAILED {}: {}\n", case.file.display(), case.name);
+        for difference in &result.differences {
+            text += &format!("    {}\n", difference.replace('\n', "\n    "));
+        }
+    }
+    for (policy, parts) in untouched {
+        text += &format!("no case touches of {policy}: {}\n", parts.join(", "));
+    }
+    let took: Duration = ran.iter().map(|(_, result)| result.took).sum();
+    text + &format!(
+        "{} passed, {failed} failed, in {} ms\n",
+        ran.len() - failed,
+        took.as_millis()
+    )
+}
+
+fn report_json(ran: &[Ran], untouched: &[(String, Vec<String>)]) -> String {
+    let case = |(case, result): &Ran| {
+        json!({"file": case.file.display().to_string(), "case": case.name, "passed": result.differences.is_empty(),
+            "differences": result.differences, "outcome": result.outcome, "microseconds": result.took.as_micros() as u64})
+    };
+    let cases: Vec<Value> = ran.iter().map(case).collect();
+    let untouched: BTreeMap<&String, &Vec<String>> =
+        untouched.iter().map(|(name, parts)| (name, parts)).collect();
+    format!("{:#}\n", json!({"cases": cases, "untouched": untouched}))
+}
+
+fn report_junit(ran: &[Ran]) -> Result<String, CliError> {
+    let mut suites: BTreeMap<String, TestSuite> = BTreeMap::new();
+    for (case, result) in ran {
+        let name = case.file.display().to_string();
+        let mut status = TestCaseStatus::success();
+        if !result.differences.is_empty() {
+            status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(result.differences.join("\n"));
+        }
+        let mut test = TestCase::new(case.name.as_str(), status);
+        test.set_time(result.took);
+        let suite = suites.entry(name.clone()).or_insert_with(|| TestSuite::new(name));
+        suite.add_test_case(test);
+    }
+    let mut report = Report::new("trocar policy test");
+    report.add_test_suites(suites.into_values());
+    report
+        .to_string()
+        .map_err(|error| CliError::new(format!("the report cannot be written as XML: {error}")))
+}

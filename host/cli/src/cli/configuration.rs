@@ -1,0 +1,79 @@
+//! Finding and reading the configuration's files: the system's, the user's, and the one that was typed.
+
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use trocar::{
+    config::{self, Config, ConfigError, Layer},
+    documents, plugin,
+};
+
+use super::error::CliError;
+
+/// Where whoever owns the machine writes.
+const SYSTEM: &str = "/etc/trocar/config.yaml";
+
+/// Loads all files that are there. That a file cannot be read, or not understood, is an error: it may hold policies.
+pub(crate) fn load(typed: Option<&Path>) -> Result<Config, CliError> {
+    let mut files = Vec::new();
+    for (layer, path) in [(Layer::System, system()), (Layer::User, user())] {
+        if let Some(path) = path.filter(|path| is_there(path)) {
+            files.push((layer, path));
+        }
+    }
+    if let Some(path) = typed {
+        files.push((Layer::Flag, path.to_owned()));
+    }
+    if files.is_empty() {
+        return Ok(Config::default());
+    }
+    Ok(load_layers(&files)?)
+}
+
+/// Loads one file and what it includes, without the system's and the user's: for tests of policies.
+pub(crate) fn read_alone(path: &Path) -> Result<Config, CliError> {
+    Ok(load_layers(&[(Layer::Flag, path.to_owned())])?)
+}
+
+fn load_layers(files: &[(Layer, PathBuf)]) -> Result<Config, ConfigError> {
+    let defaults = plugin::defaults();
+    let names: Vec<&str> = defaults
+        .iter()
+        .map(|known| known.manifest().name.as_str())
+        .collect();
+    config::load(files, &names, &read)
+}
+
+/// Only a file that is certainly not there is left out.
+fn is_there(path: &Path) -> bool {
+    !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Tests have a system of their own; a program that people run has not, or anybody could leave out the system's policies.
+fn system() -> Option<PathBuf> {
+    if cfg!(debug_assertions)
+        && let Some(path) = std::env::var_os("__TROCAR_SYSTEM_CONFIG")
+    {
+        return Some(path.into());
+    }
+    Some(SYSTEM.into())
+}
+
+fn user() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let base = base.or_else(|| std::env::home_dir().map(|home| home.join(".config")))?;
+    Some(base.join("trocar").join("config.yaml"))
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    fs::File::open(path)?
+        .take(documents::LARGEST + 1)
+        .read_to_end(&mut text)?;
+    Ok(text)
+}

@@ -1,0 +1,322 @@
+//! What the program says when it fails: what failed, whose fault it is, what to do next.
+
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
+
+use trocar::{
+    ApplyError, AuditError, Blame, DebugError, Diagnostic, NotAgreed, PlanError, PlannerError, SamePod,
+    SettingsOf, config::ConfigError, plan::PolicyReview, plugin::PluginError, request::RequestError,
+    target::TargetError,
+};
+
+use super::{exit_code, ui};
+
+/// A failure, ready to be shown.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    /// What stands before the message.
+    label: &'static str,
+    message: String,
+    notes: Vec<String>,
+    hints: Vec<String>,
+    code: u8,
+    /// There is nothing to complain about.
+    quiet: bool,
+    /// The message is kubectl's to the letter, and a script may compare it: hints are for people at a terminal only.
+    kubectls: bool,
+}
+
+impl CliError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            label: "error: ",
+            message: message.into(),
+            notes: Vec::new(),
+            hints: Vec::new(),
+            code: exit_code::FAILED,
+            quiet: false,
+            kubectls: false,
+        }
+    }
+
+    /// Output that could not be written. That nobody reads it any more is no mistake of anybody's.
+    pub(crate) fn output(message: impl Into<String>, error: &io::Error) -> Self {
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            return Self::new(message);
+        }
+        Self {
+            quiet: true,
+            ..Self::new(message).code(exit_code::NOBODY_READS)
+        }
+    }
+
+    /// A message that says itself what it is, as those of a server do.
+    pub(crate) fn worded(message: impl Into<String>) -> Self {
+        let message = message.into();
+        match message.strip_prefix("error: ") {
+            Some(message) => Self::new(message),
+            None => Self {
+                label: "",
+                ..Self::new(message)
+            },
+        }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(message).code(exit_code::USAGE)
+    }
+
+    pub(crate) fn code(mut self, code: u8) -> Self {
+        if !self.quiet {
+            self.code = code;
+        }
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(crate) fn kubectls(mut self) -> Self {
+        self.kubectls = true;
+        self
+    }
+
+    /// Where no script compares it: with hints, and with the place that it is about.
+    pub(crate) fn ours(mut self) -> Self {
+        self.kubectls = false;
+        self
+    }
+
+    /// Says of which of several targets the failure is.
+    pub(crate) fn of(mut self, target: &str) -> Self {
+        if !self.kubectls {
+            self.message = format!("{target}: {}", self.message);
+        }
+        self
+    }
+
+    fn diagnostics(mut self, diagnostics: &[Diagnostic]) -> Self {
+        self.notes.extend(diagnostics.iter().map(ui::diagnostic_line));
+        self
+    }
+
+    /// Shows the failure on stderr.
+    pub(crate) fn report(self) -> ExitCode {
+        if self.quiet {
+            self.notes.iter().for_each(|note| ui::error_line(note));
+            return ExitCode::from(self.code);
+        }
+        ui::error_line(&format!("{}{}", self.label, self.message));
+        for note in &self.notes {
+            ui::error_line(&format!("  {note}"));
+        }
+        if !self.kubectls || io::stderr().is_terminal() {
+            for hint in &self.hints {
+                ui::error_line(&format!("hint: {hint}"));
+            }
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<RequestError> for CliError {
+    fn from(error: RequestError) -> Self {
+        let failed = Self::usage(error.to_string());
+        if error.is_kubectls() {
+            failed.kubectls()
+        } else {
+            failed
+        }
+    }
+}
+
+impl From<TargetError> for CliError {
+    fn from(error: TargetError) -> Self {
+        let is_kind = matches!(error, TargetError::Kind(_));
+        let failed = Self::new(error.to_string());
+        if is_kind { failed.kubectls() } else { failed }
+    }
+}
+
+impl From<PluginError> for CliError {
+    fn from(error: PluginError) -> Self {
+        let failed = Self::new(error.to_string());
+        let failed = match error.blame() {
+            Blame::Plugin => failed.note("this is the plugin's fault, not trocar's"),
+            _ => failed,
+        };
+        match error.hint() {
+            Some(hint) => failed.hint(hint),
+            None => failed,
+        }
+    }
+}
+
+impl CliError {
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+}
+
+impl From<PlanError> for CliError {
+    fn from(error: PlanError) -> Self {
+        let message = error.to_string();
+        match error {
+            PlanError::Plugin(error) => error.into(),
+            PlanError::Refused { failure, .. } => Self::new(message).diagnostics(&failure.diagnostics),
+            PlanError::Denied { plan } => {
+                let denied = Self::new(message).code(exit_code::DENIED);
+                plan.denials().fold(denied, Self::denial)
+            }
+            PlanError::Undecided { policies, .. } => {
+                Self::new(message)
+                    .code(exit_code::DENIED)
+                    .hint(match policies.as_slice() {
+                        [_] => "the author of this policy has to tell it when the plan is as it wants it",
+                        _ => "the authors of these policies have to decide which one gives way",
+                    })
+            }
+            PlanError::Answer { .. } => Self::new(message)
+                .note("this is the plugin's fault, not trocar's")
+                .hint("this is a bug in the plugin; -v shows its log"),
+            PlanError::GuardRail { .. } => Self::new(message).hint(
+                "no plan may do that, whatever the plugin; use another plugin, and tell the author of this one",
+            ),
+            _ => Self::new(message),
+        }
+    }
+}
+
+impl From<PlannerError> for CliError {
+    fn from(error: PlannerError) -> Self {
+        let message = error.to_string();
+        match error {
+            PlannerError::Plugin(error) => error.into(),
+            PlannerError::Plan(error) => (*error).into(),
+            PlannerError::Policy { place, policy, error } => {
+                Self::from(*error).of(&format!("{place}: policy {policy:?}"))
+            }
+            PlannerError::NameTaken { .. } => Self::new(message)
+                .note("this is the plugin's fault, not trocar's")
+                .hint(
+                    "policies know plugins by their names: rename it in its plugin.yaml, and build it again",
+                ),
+            PlannerError::Settings { of, problem } => match of {
+                SettingsOf::Strategy(typed) => Self::usage(format!("--set: {problem}"))
+                    .hint(format!("trocar plugin inspect {typed} shows its settings")),
+                SettingsOf::Chosen(typed) => Self::usage(format!("--policy={typed}: {problem}"))
+                    .hint("configure a policy that has settings in a file (--config)"),
+                SettingsOf::Configured {
+                    place,
+                    policy,
+                    plugin,
+                } => Self::new(format!(
+                    "configuration: {place}: settings of policy {policy:?}: {problem}"
+                ))
+                .hint(format!("trocar plugin inspect {plugin} shows its settings")),
+            },
+            PlannerError::Schema { .. } => {
+                Self::new(message).note("this is the plugin's fault, not trocar's")
+            }
+            _ => Self::new(message),
+        }
+    }
+}
+
+impl From<AuditError> for CliError {
+    fn from(error: AuditError) -> Self {
+        let failed = Self::new(error.to_string());
+        if error.is_required {
+            failed.hint("the configuration requires it, so nothing is debugged without it")
+        } else {
+            failed
+        }
+    }
+}
+
+impl From<DebugError> for CliError {
+    fn from(error: DebugError) -> Self {
+        match error {
+            DebugError::Planner(error) => error.into(),
+            DebugError::Cluster(error) => error.into(),
+            DebugError::Audit(error) => error.into(),
+            _ => Self::new(error.to_string()),
+        }
+    }
+}
+
+impl From<NotAgreed> for CliError {
+    fn from(error: NotAgreed) -> Self {
+        match error {
+            NotAgreed::Audit(error) => error.into(),
+            _ => Self::new("the plan gives more than the flags ask for, and that was not agreed to")
+                .hint("--yes agrees; --dry-run -o diff shows the whole plan"),
+        }
+    }
+}
+
+impl From<ApplyError> for CliError {
+    fn from(error: ApplyError) -> Self {
+        let message = error.to_string();
+        match error {
+            ApplyError::Planner(error) => error.into(),
+            ApplyError::Lookup(error) => error.into(),
+            ApplyError::Audit(error) => error.into(),
+            ApplyError::Cluster {
+                error,
+                created,
+                namespace,
+            } => {
+                let failed = Self::from(error);
+                match created {
+                    Some(pod) => {
+                        let namespace = namespace.unwrap_or_default();
+                        failed.note(format!(
+                            "pod {pod:?} was created before that and stays; remove it with: kubectl delete pod {pod} -n {namespace}"
+                        ))
+                    }
+                    None => failed,
+                }
+            }
+            ApplyError::Replaced(_) => {
+                Self::new(message).hint("look at what is there now, and debug it anew")
+            }
+            _ => Self::new(message),
+        }
+    }
+}
+
+impl From<SamePod> for CliError {
+    fn from(error: SamePod) -> Self {
+        Self::new(error.to_string()).hint("debug them one at a time, each with a --copy-to of its own")
+    }
+}
+
+impl CliError {
+    /// What a policy says, in its own words, and what it would allow.
+    fn denial(self, review: &PolicyReview) -> Self {
+        review.diagnostics.iter().fold(self, |denied, found| {
+            let line = format!("{}: {}", review.policy, ui::diagnostic_line(found));
+            denied.note(line)
+        })
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        let failed = Self::new(format!("configuration: {error}"));
+        match error.hint {
+            Some(hint) => failed.hint(hint),
+            None => failed,
+        }
+    }
+}

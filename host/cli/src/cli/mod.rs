@@ -1,0 +1,71 @@
+//! The command line: contents, and the way from arguments to an exit code.
+
+mod args;
+mod commands;
+mod configuration;
+mod connect;
+mod diff;
+mod error;
+mod exit_code;
+mod pflag;
+mod planner;
+mod plugin_flags;
+mod policy_cases;
+mod resolve;
+mod session;
+mod terminal;
+mod ui;
+
+use std::process::ExitCode;
+
+use args::{Command, ConfigCommand, PluginCommand, PolicyCommand};
+use error::CliError;
+
+/// Runs the program.
+pub(crate) fn run() -> ExitCode {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == terminal::GUARD)
+    {
+        terminal::guard();
+        return ExitCode::SUCCESS;
+    }
+    // Whatever is wrong with a debug, other exit codes are the program's own.
+    let is_debug = std::env::args_os().nth(1).is_some_and(|verb| verb == "debug");
+    let parsed = args::parse(std::env::args_os().collect()).map_err(|error| match is_debug {
+        true => error.code(exit_code::DEBUG_FAILED),
+        false => error,
+    });
+    let result = parsed.and_then(|command| match command {
+        Command::Debug(args) => commands::debug::run(*args),
+        Command::Plan(args) => commands::plan::run(*args).map(|()| ExitCode::SUCCESS),
+        Command::Policy { command } => policy(command),
+        Command::Config { command } => config(command).map(|()| ExitCode::SUCCESS),
+        Command::Plugin { command } => plugin(command).map(|()| ExitCode::SUCCESS),
+    });
+    result.unwrap_or_else(CliError::report)
+}
+
+fn policy(command: PolicyCommand) -> Result<ExitCode, CliError> {
+    match command {
+        PolicyCommand::List(args) => commands::policy::list(&args).map(|()| ExitCode::SUCCESS),
+        PolicyCommand::Eval(args) => commands::policy::eval(&args),
+        PolicyCommand::Test(args) => commands::policy::test(&args),
+    }
+}
+
+fn config(command: ConfigCommand) -> Result<(), CliError> {
+    match command {
+        ConfigCommand::View(args) => commands::config::view(&args),
+        ConfigCommand::Check(args) => commands::config::check(&args),
+    }
+}
+
+fn plugin(command: PluginCommand) -> Result<(), CliError> {
+    match command {
+        PluginCommand::List(args) => commands::plugin::list(&args),
+        PluginCommand::Inspect(args) => commands::plugin::inspect(&args),
+        PluginCommand::Build(args) => commands::plugin::build(&args),
+        PluginCommand::Pack(args) => commands::plugin::pack(&args),
+    }
+}

@@ -1,0 +1,73 @@
+//! From flags to a planner, and what is shown of a plan before it is carried out.
+
+use trocar::{
+    DebugPlan, EngineConfig, LeftBehind, Planner, PluginChoice, Severity, config::Config, left_behind,
+    plugin::PluginSource,
+};
+
+use super::{
+    args::{PluginFlags, PolicyFlags},
+    error::CliError,
+    resolve, ui,
+};
+
+/// Makes a planner; nothing is loaded before the first plan.
+pub(crate) fn planner(
+    flags: &PluginFlags,
+    policy_flags: &PolicyFlags,
+    config: &Config,
+) -> Result<Planner, CliError> {
+    let is_path = |typed: &String| matches!(PluginSource::typed(typed), PluginSource::File(_));
+    let may_compile = !config.plugins.is_empty()
+        || flags.strategy.as_ref().is_some_and(is_path)
+        || policy_flags.policy.iter().any(is_path);
+    let engine = ui::engine(EngineConfig {
+        limits: resolve::limits(&flags.limit)?,
+        cache: resolve::cache_folder().filter(|_| may_compile),
+        pooling: false,
+    })?;
+    let verbosity = flags.verbose.0;
+    let choice = PluginChoice {
+        strategy: flags.strategy.clone(),
+        settings: resolve::settings(flags)?,
+        grants: resolve::grants(&flags.grant)?,
+        policies: policy_flags.policy.clone(),
+    };
+    Ok(Planner::new(engine, config)
+        .with_plugins(choice)
+        .with_log(move |plugin, lines| ui::plugin_log(plugin, lines, verbosity)))
+}
+
+/// Shows what a person should know before a plan is carried out: warnings, and rights that were not asked for.
+pub(crate) fn show_warnings(plan: &DebugPlan) {
+    for found in plan.diagnostics_of(Severity::Warning) {
+        ui::warning(&ui::with_help(found));
+    }
+    for excess in plan.beyond_options() {
+        ui::warning(&format!("the plan gives more than the flags ask for: {excess}"));
+    }
+}
+
+/// What a debug leaves behind, and the command that removes it or comes back to it.
+pub(crate) fn what_stays(plan: &DebugPlan, may_run: bool, with_terminal: bool) -> Vec<String> {
+    let (pod, namespace) = (plan.debug_pod(), plan.debug_namespace().unwrap_or_default());
+    let left = left_behind(plan).into_iter().map(|left| match left {
+        LeftBehind::Container { container } => format!(
+            "Container {container} stays listed in pod {pod} of namespace {namespace}: Kubernetes cannot remove \
+             ephemeral containers."
+        ),
+        LeftBehind::Pod => format!(
+            "Pod {pod} stays in namespace {namespace}. Remove it with: kubectl delete pod {pod} -n {namespace}"
+        ),
+        LeftBehind::Deleted { pod } => format!("Pod {pod} was deleted."),
+    });
+    let mut lines: Vec<String> = left.collect();
+    if let (Some(container), true) = (plan.attach(), may_run) {
+        // Without a terminal the program's input has ended with ours.
+        let streams = if with_terminal { " -i -t" } else { "" };
+        lines.push(format!(
+            "If it still runs, come back with: kubectl attach {pod} -c {container} -n {namespace}{streams}"
+        ));
+    }
+    lines
+}

@@ -1,0 +1,92 @@
+//! Flags that a strategy plugin brings along: its manifest names them, and each sets one of its settings.
+//!
+//! Looked for only where `--strategy` is typed, so that no other start pays for it.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use trocar::{EngineConfig, manifest::PluginFlag, source_named};
+
+use super::{configuration, error::CliError, ui};
+
+/// The verbs that take the flags of a strategy.
+const VERBS: [&str; 2] = ["debug", "plan"];
+
+/// The flags of the strategy that a command line chooses; none where it chooses none.
+pub(crate) fn typed(words: &[OsString]) -> Result<Vec<PluginFlag>, CliError> {
+    let is_verb = words
+        .get(1)
+        .and_then(|word| word.to_str())
+        .is_some_and(|word| VERBS.contains(&word));
+    let Some(strategy) = value(words, "--strategy").filter(|_| is_verb) else {
+        return Ok(Vec::new());
+    };
+    let config = configuration::load(value(words, "--config").map(PathBuf::from).as_deref())?;
+    let engine = ui::engine(EngineConfig::default())?;
+    let found = engine.describe(&source_named(&config, &strategy))?;
+    Ok(found.manifest().flags.clone())
+}
+
+/// The last value of a flag, before the command of the debug container.
+fn value(words: &[OsString], flag: &str) -> Option<String> {
+    let mut found = None;
+    let mut words = words
+        .iter()
+        .map_while(|word| word.to_str().filter(|word| *word != "--"));
+    while let Some(word) = words.next() {
+        match word.strip_prefix(flag) {
+            Some("") => found = words.next().map(str::to_owned),
+            Some(value) => found = value.strip_prefix('=').map(str::to_owned).or(found),
+            None => {}
+        }
+    }
+    found
+}
+
+/// Offers the flags beside those of the program itself, of which none may be taken.
+pub(crate) fn offer(command: Command, flags: &[PluginFlag]) -> Result<Command, CliError> {
+    let taken = |flag: &&PluginFlag| {
+        let verbs = command
+            .get_subcommands()
+            .filter(|verb| VERBS.contains(&verb.get_name()));
+        let mut arguments = verbs.flat_map(Command::get_arguments);
+        arguments.any(|argument| argument.get_long() == Some(&flag.name)) || flag.name == "help"
+    };
+    if let Some(flag) = flags.iter().find(taken) {
+        return Err(CliError::new(format!(
+            "the strategy brings a flag --{}, which trocar has itself",
+            flag.name
+        ))
+        .note("this is the plugin's fault, not trocar's"));
+    }
+    let arguments: Vec<Arg> = flags
+        .iter()
+        .map(|flag| {
+            Arg::new(id(flag))
+                .long(flag.name.clone())
+                .help(flag.help.clone())
+                .value_name("VALUE")
+                .action(ArgAction::Set)
+                .help_heading("Strategy")
+        })
+        .collect();
+    Ok(VERBS.into_iter().fold(command, |command, verb| {
+        command.mut_subcommand(verb, |verb| verb.args(arguments.clone()))
+    }))
+}
+
+fn id(flag: &PluginFlag) -> String {
+    format!("plugin-flag-{}", flag.name)
+}
+
+/// What was typed, as `--set` would have it.
+pub(crate) fn settings(matches: &ArgMatches, flags: &[PluginFlag]) -> Vec<String> {
+    let Some((_, matches)) = matches.subcommand() else {
+        return Vec::new();
+    };
+    let typed = flags.iter().filter_map(|flag| {
+        let value = matches.get_one::<String>(&id(flag))?;
+        Some(format!("{}={value}", flag.setting))
+    });
+    typed.collect()
+}

@@ -1,0 +1,110 @@
+//! What of a policy the cases touch: the codes of its rules, and its settings.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use trocar::{PolicyRule, manifest::PluginManifest};
+
+use super::outcome::Outcome;
+
+/// The host's own codes: a policy could not judge, or said nothing.
+const OF_HOST: [&str; 2] = ["policy-failed", "policy-silent"];
+
+/// What of a policy was touched by a case.
+#[derive(Default)]
+pub(super) struct Coverage {
+    manifest: Option<PluginManifest>,
+    codes: BTreeSet<String>,
+    settings: BTreeSet<String>,
+}
+
+impl Coverage {
+    /// A rule was asked, and this came of it.
+    pub(super) fn touch(&mut self, rule: &PolicyRule, outcome: &Outcome) {
+        let manifest = rule.plugin.description().manifest();
+        self.manifest.get_or_insert_with(|| manifest.clone());
+        let said = outcome.policies.iter().filter(|said| said.policy == rule.name);
+        self.codes
+            .extend(said.flat_map(|said| said.diagnostics.iter().map(|found| found.code.clone())));
+        let settings: Value = serde_json::from_str(&rule.settings).unwrap_or_default();
+        set_settings("", &settings, &mut self.settings);
+    }
+
+    /// What no case has touched.
+    pub(super) fn untouched(&self) -> Vec<String> {
+        let Some(manifest) = &self.manifest else {
+            return Vec::new();
+        };
+        let rules = manifest.rules.iter().map(|rule| &rule.code);
+        let rules = rules.filter(|code| !self.codes.contains(*code));
+        let mut untouched: Vec<String> = rules.map(|code| format!("rule {code}")).collect();
+        let mut settings = BTreeSet::new();
+        if let Some(schema) = &manifest.settings_schema {
+            known_settings("", schema, &mut settings);
+        }
+        let settings = settings.difference(&self.settings);
+        untouched.extend(settings.map(|setting| format!("setting {setting}")));
+        untouched
+    }
+}
+
+/// Codes that a policy used and its manifest does not declare as a rule, where it declares any.
+pub(super) fn undeclared(rule: &PolicyRule, outcome: &Outcome) -> Vec<String> {
+    let manifest = rule.plugin.description().manifest();
+    let is_known = |code: &str| {
+        manifest.rules.is_empty()
+            || OF_HOST.contains(&code)
+            || manifest.rules.iter().any(|declared| declared.code == code)
+    };
+    let said = outcome.policies.iter().filter(|said| said.policy == rule.name);
+    let codes: BTreeSet<&str> = said
+        .flat_map(|said| said.diagnostics.iter().map(|found| found.code.as_str()))
+        .filter(|code| !is_known(code))
+        .collect();
+    codes
+        .into_iter()
+        .map(|code| {
+            format!(
+                "the code {code:?} is not among the rules in the manifest of {}",
+                manifest.name
+            )
+        })
+        .collect()
+}
+
+/// The settings that a value sets: names joined by dots, items of lists as `[]`.
+fn set_settings(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let name = joined(prefix, name);
+                set_settings(&name, value, found);
+                found.insert(name);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                set_settings(&format!("{prefix}[]"), item, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The settings that a schema names.
+fn known_settings(prefix: &str, schema: &Value, found: &mut BTreeSet<String>) {
+    for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+        let name = joined(prefix, name);
+        known_settings(&name, schema, found);
+        known_settings(&format!("{name}[]"), &schema["items"], found);
+        found.insert(name);
+    }
+}
+
+fn joined(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{prefix}.{name}")
+    }
+}

@@ -1,0 +1,80 @@
+//! What comes of a case: the verdict, what each policy said, and the plan.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use trocar::{DebugPlan, Diagnostic, plan::PlanChange};
+
+/// What comes of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CaseVerdict {
+    /// The plan may go ahead as the strategy made it.
+    Allow,
+    /// The plan may go ahead, changed.
+    Amend,
+    /// The plan may not go ahead.
+    Deny,
+    /// There is no plan to judge: the strategy or the guard rails refuse.
+    Refuse,
+}
+
+/// What a case came to, as it is kept in a snapshot.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Outcome {
+    pub(crate) verdict: CaseVerdict,
+    /// Why there is no plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refusal: Option<String>,
+    pub(crate) policies: Vec<Said>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) plan: Option<Value>,
+}
+
+/// What one policy said and changed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Said {
+    pub(super) policy: String,
+    verdict: Value,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<PlanChange>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl Outcome {
+    pub(super) fn of(plan: &DebugPlan, verdict: Option<CaseVerdict>) -> Self {
+        let changed = !plan.changers().is_empty();
+        let otherwise = if changed {
+            CaseVerdict::Amend
+        } else {
+            CaseVerdict::Allow
+        };
+        let verdict = verdict.unwrap_or(otherwise);
+        let said = plan.policies().iter().map(|review| Said {
+            policy: review.policy.clone(),
+            verdict: json!(review.verdict),
+            changes: review.changes.clone(),
+            diagnostics: review.diagnostics.clone(),
+        });
+        let shown = json!({"steps": plan.steps(), "attach": plan.attach()});
+        Self {
+            verdict,
+            refusal: None,
+            policies: said.collect(),
+            plan: (verdict != CaseVerdict::Deny).then_some(shown),
+        }
+    }
+
+    pub(super) fn refused(why: &dyn std::fmt::Display) -> Self {
+        Self {
+            verdict: CaseVerdict::Refuse,
+            refusal: Some(why.to_string()),
+            policies: Vec::new(),
+            plan: None,
+        }
+    }
+
+    pub(super) fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.policies.iter().flat_map(|said| &said.diagnostics)
+    }
+}

@@ -1,0 +1,412 @@
+//! A session in front of a person or a script: the terminal, the streams, the signals, and what is said at the end.
+
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
+
+use serde_json::Value;
+use trocar::{
+    Applied, DebugPlan, Draft, SessionOptions,
+    cluster::{
+        Ended, Hopeless, Input, InputSender, Output, SessionError, SessionEvent, Stream, input_queue,
+        nothing_starts,
+    },
+    plan::Step,
+};
+
+use super::{
+    args::DebugArgs,
+    connect::duration,
+    error::CliError,
+    exit_code,
+    planner::what_stays,
+    terminal::{self, DetachKeys, Guard, Modes, RawMode},
+    ui,
+};
+
+/// How many blocks of input may wait.
+const INPUT_QUEUE: usize = 16;
+
+/// What was typed about sessions.
+pub(crate) struct SessionFlags {
+    start_timeout: Duration,
+    detach_keys: DetachKeys,
+    quiet: bool,
+    stdin: bool,
+    tty: bool,
+}
+
+impl SessionFlags {
+    pub(crate) fn new(args: &DebugArgs, stdin: bool, tty: bool) -> Result<Self, CliError> {
+        let detach_keys = DetachKeys::parse(args.detach_keys.as_deref().unwrap_or("ctrl-p,ctrl-q"))
+            .map_err(|reason| CliError::usage(format!("--detach-keys: {reason}")))?;
+        Ok(Self {
+            start_timeout: duration(
+                "pod-running-timeout",
+                args.pod_running_timeout.as_deref().unwrap_or("1m"),
+            )?,
+            detach_keys,
+            quiet: args.debug.quiet.is_some_and(|switch| switch.0),
+            stdin,
+            tty,
+        })
+    }
+}
+
+/// Says whether a person watches, who sees one session after the other.
+pub(crate) fn has_person() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Refuses a session that cannot be, before anything is written for it.
+pub(crate) fn check_target(draft: &Draft) -> Result<(), CliError> {
+    let is_ephemeral = draft
+        .plan()
+        .steps()
+        .iter()
+        .any(|step| matches!(step, Step::AddEphemeralContainer(_)));
+    if !is_ephemeral {
+        return Ok(());
+    }
+    let pod = Value::Object(draft.target().object().clone());
+    match nothing_starts(&pod, true) {
+        Some(hopeless) => {
+            Err(hopeless_error(&draft.plan().target().to_string(), &hopeless).note("nothing was changed"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn hopeless_error(target: &str, hopeless: &Hopeless) -> CliError {
+    let failed = CliError::new(format!("{target}: {}", hopeless.reason));
+    match &hopeless.advice {
+        Some(advice) => failed.hint(advice),
+        None => failed,
+    }
+}
+
+/// Runs a session with the container that a plan made, and returns the exit code that stands for how it ended.
+///
+/// One of many marks each line with its target, and reads nothing.
+pub(crate) async fn run(
+    flags: &SessionFlags,
+    is_one_of_many: bool,
+    applied: Applied,
+) -> Result<u8, CliError> {
+    let plan = applied.plan().clone();
+    if plan.attach().is_none() {
+        return Ok(0);
+    }
+    let (sender, mut input) = input_queue(INPUT_QUEUE);
+    let options = options(flags, is_one_of_many, &applied);
+    if is_one_of_many {
+        // There is one standard input, and many sessions that would read it.
+        sender.try_send(Input::End);
+        let mut output = Marked::new(&plan.target().to_string());
+        let ended = applied.attach(&mut output, &mut input, options).await;
+        return outcome(flags, is_one_of_many, &plan, ended);
+    }
+    terminal::end_on_signal();
+    let mut output = Front::new(flags, &options, sender);
+    let ended = tokio::select! {
+        ended = applied.attach(&mut output, &mut input, options) => ended,
+        code = terminal::ending_signal() => {
+            output.leave(true);
+            say_what_stays(flags, &plan, true);
+            return Ok(code);
+        }
+    };
+    output.leave(!matches!(ended, Ok(Some(Ended::Exited { .. }))));
+    outcome(flags, is_one_of_many, &plan, ended)
+}
+
+fn options(flags: &SessionFlags, is_one_of_many: bool, applied: &Applied) -> SessionOptions {
+    let has_terminal = applied.container_flag("tty");
+    let is_alone = !is_one_of_many;
+    let tty = flags.tty && io::stdin().is_terminal() && is_alone;
+    if flags.tty && !tty && is_alone {
+        ui::error_line("Unable to use a TTY - input is not a terminal or the right kind of file");
+    }
+    // What is shown early must be on the screen, and not in a file, to be taken back.
+    let is_on_screen = is_alone && (has_terminal || io::stderr().is_terminal());
+    SessionOptions {
+        stdin: flags.stdin,
+        tty,
+        screen: terminal::screen().filter(|_| is_on_screen),
+        start_timeout: flags.start_timeout,
+    }
+}
+
+fn outcome(
+    flags: &SessionFlags,
+    is_one_of_many: bool,
+    plan: &DebugPlan,
+    ended: Result<Option<Ended>, SessionError>,
+) -> Result<u8, CliError> {
+    match ended {
+        Ok(None) => Ok(0),
+        Ok(Some(Ended::Exited { code, reason })) => {
+            if !reason.is_empty() {
+                ui::error_line(&format!("The program was ended: {reason}"));
+            }
+            if !is_one_of_many {
+                say_what_stays(flags, plan, false);
+            }
+            Ok(u8::try_from(code & 0xff).unwrap_or(u8::MAX))
+        }
+        Ok(Some(Ended::Detached)) => {
+            say_what_stays(flags, plan, true);
+            Ok(0)
+        }
+        // Whoever reads the output has enough of it. That is no failure to speak of.
+        Err(SessionError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            say_what_stays(flags, plan, true);
+            Ok(exit_code::NOBODY_READS)
+        }
+        Err(error) => {
+            let failed = CliError::from(error);
+            Err(what_stays(plan, true, flags.tty)
+                .into_iter()
+                .fold(failed, CliError::note))
+        }
+    }
+}
+
+fn say_what_stays(flags: &SessionFlags, plan: &DebugPlan, may_run: bool) {
+    if !flags.quiet {
+        for line in what_stays(plan, may_run, flags.tty) {
+            ui::error_line(&line);
+        }
+    }
+}
+
+impl From<SessionError> for CliError {
+    fn from(error: SessionError) -> Self {
+        let message = error.to_string();
+        match error {
+            SessionError::Hopeless { hopeless, events, .. } => {
+                let failed = events.into_iter().fold(Self::new(message), |failed, event| {
+                    failed.note(format!("event: {event}"))
+                });
+                match hopeless.advice {
+                    Some(advice) => failed.hint(advice),
+                    None => failed,
+                }
+            }
+            SessionError::TimedOut { events, .. } => events
+                .into_iter()
+                .fold(Self::new(message), |failed, event| {
+                    failed.note(format!("event: {event}"))
+                })
+                .hint("--pod-running-timeout sets how long to wait"),
+            SessionError::Cluster(error) => error.into(),
+            SessionError::Output(error) => Self::output(message, &error),
+            SessionError::Gone(_) => {
+                Self::new(message).hint("if a workload owns it, debug the pod that takes its place")
+            }
+            SessionError::InputCut => Self::new(message).hint("run it again, with all of the input"),
+            _ => Self::new(message),
+        }
+    }
+}
+
+/// The one session in front of a person or a script.
+struct Front<'a> {
+    flags: &'a SessionFlags,
+    stdin: bool,
+    tty: bool,
+    guard: Option<Guard>,
+    raw: Option<RawMode>,
+    sender: Option<InputSender>,
+    modes: Modes,
+    /// The cursor is not at the start of a line.
+    is_within_line: bool,
+}
+
+impl<'a> Front<'a> {
+    fn new(flags: &'a SessionFlags, options: &SessionOptions, sender: InputSender) -> Self {
+        Self {
+            flags,
+            stdin: options.stdin,
+            tty: options.tty,
+            guard: options.tty.then(Guard::start).flatten(),
+            raw: None,
+            sender: Some(sender),
+            modes: Modes::default(),
+            is_within_line: false,
+        }
+    }
+
+    fn attached(&mut self) {
+        let Some(sender) = self.sender.take() else {
+            return;
+        };
+        ui::live_line("");
+        if self.stdin && !self.flags.quiet {
+            ui::error_line(
+                "All commands and output from this session will be recorded in container logs, including credentials and \
+                 sensitive information passed through the command prompt.",
+            );
+            ui::error_line("If you don't see a command prompt, try pressing enter.");
+        }
+        if self.tty {
+            match RawMode::enter(self.guard.take()) {
+                Ok(raw) => self.raw = Some(raw),
+                Err(error) => ui::warning(&format!("the terminal cannot be put into raw mode: {error}")),
+            }
+            terminal::watch_size(sender.clone());
+        }
+        if self.stdin {
+            let keys = self.tty.then(|| self.flags.detach_keys.clone());
+            terminal::read_input(sender, keys);
+        } else {
+            // The receiver must not see an end of input that nobody has.
+            self.sender = Some(sender);
+        }
+    }
+
+    /// Says something in the middle of the program's output.
+    fn tell(&mut self, message: &str) {
+        if self.raw.is_some() {
+            ui::line_between(message);
+            self.is_within_line = false;
+        } else {
+            ui::error_line(message);
+        }
+    }
+
+    /// Gives the terminal back as it was.
+    fn leave(mut self, may_run: bool) {
+        ui::live_line("");
+        if self.is_within_line && io::stdout().is_terminal() && io::stderr().is_terminal() {
+            // What is said from now on must not stand in the program's last line.
+            self.undo("\r\n");
+        }
+        if self.raw.is_some() && may_run {
+            let undo = self.modes.undo();
+            self.undo(&undo);
+        }
+    }
+
+    fn undo(&mut self, text: &str) {
+        // Without a terminal there is nothing to undo.
+        drop(ui::program_output(Stream::Stdout, text.as_bytes()));
+    }
+}
+
+impl Output for Front<'_> {
+    fn show(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        ui::live_line("");
+        self.is_within_line = bytes.last().is_some_and(|last| *last != b'\n');
+        if self.tty {
+            self.modes.see(bytes);
+        }
+        ui::program_output(stream, bytes)
+    }
+
+    fn take_back(&mut self, rows: usize) -> io::Result<()> {
+        ui::take_back(rows)
+    }
+
+    fn event(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Waiting(state) => ui::live_line(&format!("waiting: {state}")),
+            SessionEvent::Attached => self.attached(),
+            SessionEvent::Reconnecting => {
+                let leave = if self.raw.is_some() { " Ctrl-C leaves." } else { "" };
+                self.tell(&format!("The connection broke and is made again.{leave}"));
+            }
+            SessionEvent::Reconnected => self.tell("The connection is there again."),
+            event => self.tell(&format!("Warning: {}", warning(&event))),
+        }
+    }
+}
+
+/// What is to be said about things that do not go as they should.
+fn warning(event: &SessionEvent) -> String {
+    match event {
+        SessionEvent::LogOnly(reason) => format!("couldn't attach, showing the log instead: {reason}"),
+        SessionEvent::NoLog(reason) => {
+            format!("the log cannot be read, so what the program wrote before we attached is not shown: {reason}")
+        }
+        SessionEvent::OutputMissing => {
+            "some of the program's output is missing: the connection broke, and the container's log does not reach back so \
+             far"
+            .to_owned()
+        }
+        SessionEvent::InputStaysOpen => {
+            "standard input is at its end, which this container cannot be told: its program may wait for more".to_owned()
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// One session among many: whole lines, each with the target that it is of.
+struct Marked {
+    mark: String,
+    rest: [Vec<u8>; 2],
+}
+
+impl Marked {
+    fn new(target: &str) -> Self {
+        Self {
+            mark: format!("[{target}] "),
+            rest: [Vec::new(), Vec::new()],
+        }
+    }
+
+    fn line(&self, stream: Stream, line: &[u8]) -> io::Result<()> {
+        let mut marked = self.mark.clone().into_bytes();
+        marked.extend_from_slice(line);
+        marked.push(b'\n');
+        ui::program_output(stream, &marked)
+    }
+}
+
+impl Output for Marked {
+    fn show(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        let mut rest = std::mem::take(&mut self.rest[stream as usize]);
+        rest.extend_from_slice(bytes);
+        let mut lines = rest.split(|byte| *byte == b'\n').peekable();
+        let mut last = Vec::new();
+        while let Some(line) = lines.next() {
+            if lines.peek().is_some() {
+                self.line(stream, line)?;
+            } else {
+                last = line.to_vec();
+            }
+        }
+        self.rest[stream as usize] = last;
+        Ok(())
+    }
+
+    fn take_back(&mut self, _rows: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn event(&mut self, event: SessionEvent) {
+        let is_usual = matches!(
+            event,
+            SessionEvent::Waiting(_)
+                | SessionEvent::Attached
+                | SessionEvent::Reconnecting
+                | SessionEvent::Reconnected
+                | SessionEvent::InputStaysOpen
+        );
+        if !is_usual {
+            ui::warning(&format!("{}{}", self.mark, warning(&event)));
+        }
+    }
+}
+
+impl Drop for Marked {
+    fn drop(&mut self) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let rest = std::mem::take(&mut self.rest[stream as usize]);
+            if !rest.is_empty() {
+                drop(self.line(stream, &rest));
+            }
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! What can go wrong between us and a cluster, told apart, in kubectl's words where it has some, and what to do about it.
+
+use std::{fmt, time::Duration};
+
+use kube::core::Status;
+
+use trocar_core::reference::Kind;
+
+/// What was asked of the server, in the terms of its access rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// The verb: `get`, `patch`, …
+    pub verb: &'static str,
+    /// Of which kind the object is.
+    pub kind: Kind,
+    /// The part of the object, for example `ephemeralcontainers`; empty for all of it.
+    pub subresource: &'static str,
+    /// In which namespace; none for an object of the whole cluster.
+    pub namespace: Option<String>,
+    /// The object's name; empty when it is about many.
+    pub name: String,
+}
+
+impl Action {
+    /// The resource as a Role names it: `pods/ephemeralcontainers`.
+    pub fn resource(&self) -> String {
+        match self.subresource {
+            "" => self.kind.resource().to_owned(),
+            subresource => format!("{}/{subresource}", self.kind.resource()),
+        }
+    }
+
+    /// The rule that allows it, and where it belongs.
+    fn rule(&self) -> String {
+        let rule = format!(
+            "{{apiGroups: [{:?}], resources: [{:?}], verbs: [{:?}]}}",
+            self.kind.group(),
+            self.resource(),
+            self.verb
+        );
+        match &self.namespace {
+            Some(namespace) => format!("a Role in namespace {namespace:?} with the rule {rule}"),
+            None => format!("a ClusterRole with the rule {rule}"),
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}", self.verb, self.resource())?;
+        if !self.name.is_empty() {
+            write!(out, " {:?}", self.name)?;
+        }
+        match &self.namespace {
+            Some(namespace) => write!(out, " in namespace {namespace:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why the cluster did not do what was asked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ClusterError {
+    /// The server understood and said no.
+    Refused {
+        /// What was asked.
+        action: Action,
+        /// What it answered.
+        status: Box<Status>,
+    },
+    /// Nobody answers there.
+    Unreachable {
+        /// The server's address.
+        server: String,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// Somebody answers whom we do not trust.
+    Untrusted {
+        /// The server's address.
+        server: String,
+        /// What is wrong with the certificate.
+        reason: String,
+    },
+    /// The kubeconfig's credentials cannot be had.
+    Credentials(String),
+    /// No answer in time.
+    TimedOut {
+        /// What was asked.
+        action: Action,
+        /// How long we waited.
+        after: Duration,
+    },
+    /// The connection broke in the middle.
+    Broken {
+        /// What was asked.
+        action: Action,
+        /// How.
+        reason: String,
+    },
+    /// The server's answer is not what the API promises.
+    Answer {
+        /// What was asked.
+        action: Action,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl ClusterError {
+    /// The status that the server answered with, if it answered.
+    pub fn status(&self) -> Option<&Status> {
+        match self {
+            Self::Refused { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+
+    /// The HTTP status code, if the server answered.
+    pub fn code(&self) -> Option<u16> {
+        self.status().map(|status| status.code)
+    }
+
+    /// Says whether another try of a read may succeed: the server is busy, restarting, or cannot be reached right now.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => matches!(status.code, 408 | 429 | 500..=599),
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Broken { .. } => true,
+            Self::Untrusted { .. } | Self::Credentials(_) | Self::Answer { .. } => false,
+        }
+    }
+
+    /// Says whether the server was asked for a part of its API that it does not have.
+    fn is_missing_subresource(&self) -> bool {
+        match self {
+            Self::Refused { action, status } => {
+                let name = status
+                    .details
+                    .as_ref()
+                    .map_or("", |details| details.name.as_str());
+                action.subresource == "ephemeralcontainers" && status.code == 404 && name.is_empty()
+            }
+            _ => false,
+        }
+    }
+
+    /// What to do about it, the most useful first. Empty where the message says it all.
+    pub fn advice(&self) -> Vec<String> {
+        match self {
+            Self::Refused { action, status } => refusal_advice(action, status),
+            Self::Unreachable { .. } => vec![
+                "is the cluster up, and is this the right context? kubectl config get-contexts lists them".into(),
+            ],
+            Self::Untrusted { reason, .. } if reason.contains("InvalidContentType") => vec![
+                "whoever answers there does not speak TLS: is the address in the kubeconfig right?".into(),
+            ],
+            Self::Untrusted { .. } => vec![
+                "the cluster's certificate authority belongs into certificate-authority-data of the kubeconfig".into(),
+            ],
+            Self::Credentials(_) => vec!["log in again with the tool that your kubeconfig names".into()],
+            Self::TimedOut { .. } => vec!["--request-timeout sets how long to wait".into()],
+            Self::Broken { .. } | Self::Answer { .. } => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for ClusterError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { status, .. } if self.is_missing_subresource() => write!(
+                out,
+                "error: ephemeral containers are disabled for this cluster (error from server: {:?})",
+                status.message
+            ),
+            Self::Refused { status, .. } => write_status(status, out),
+            Self::Unreachable { server, reason } if reason.contains("Connection refused") => write!(
+                out,
+                "The connection to the server {server} was refused - did you specify the right host or port?"
+            ),
+            Self::Unreachable { reason, .. } | Self::Untrusted { reason, .. } => {
+                write!(out, "Unable to connect to the server: {reason}")
+            }
+            Self::Credentials(reason) => write!(out, "error: no credentials for the server: {reason}"),
+            Self::TimedOut { action, after } => write!(
+                out,
+                "error: the server did not answer within {} s: {action}",
+                after.as_secs_f32()
+            ),
+            Self::Broken { action, reason } => write!(out, "error: the connection broke: {action}: {reason}"),
+            Self::Answer { action, problem } => {
+                write!(
+                    out,
+                    "error: the server's answer makes no sense: {action}: {problem}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for ClusterError {}
+
+/// As kubectl writes a Status.
+fn write_status(status: &Status, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let message = plain(&status.message);
+    match (status.reason.as_str(), &status.details) {
+        ("Unauthorized", _) => write!(out, "error: You must be logged in to the server ({message})"),
+        ("Invalid", Some(details)) if !details.causes.is_empty() => {
+            write!(out, "The {} {:?} is invalid: ", details.kind, details.name)?;
+            let causes = details.causes.iter().map(|cause| match cause.field.as_str() {
+                "" => plain(&cause.message),
+                field => format!("{field}: {}", plain(&cause.message)),
+            });
+            match causes.collect::<Vec<_>>().as_slice() {
+                [cause] => out.write_str(cause),
+                causes => causes.iter().try_for_each(|cause| write!(out, "\n* {cause}")),
+            }
+        }
+        ("", _) => write!(out, "Error from server: {message}"),
+        (reason, _) => write!(out, "Error from server ({}): {message}", plain(reason)),
+    }
+}
+
+/// A server's text must not move the cursor of whoever reads it.
+pub(crate) fn plain(text: &str) -> String {
+    let shown = text.chars().take(4096);
+    shown
+        .map(|letter| match letter {
+            '\n' | '\t' => letter,
+            letter if letter.is_control() => '\u{fffd}',
+            letter => letter,
+        })
+        .collect()
+}
+
+fn refusal_advice(action: &Action, status: &Status) -> Vec<String> {
+    let message = status.message.as_str();
+    match status.code {
+        401 => vec!["the credentials in the kubeconfig are missing or expired: log in again".into()],
+        403 => forbidden_advice(action, message),
+        404 if message.starts_with("namespaces ") => vec!["-n names another namespace".into()],
+        404 if action.subresource == "ephemeralcontainers" && message.starts_with("the server could not find") => {
+            vec!["--copy-to debugs a copy of the pod instead".into()]
+        }
+        409 if status.reason == "AlreadyExists" && action.verb == "create" => {
+            vec!["choose another name with --copy-to, or delete that pod first".into()]
+        }
+        422 => vec!["trocar plan … -o manifest shows the object that was refused; --custom changes the debug container".into()],
+        429 | 500..=599 => vec!["the server is busy or restarting: try again in a moment".into()],
+        400 if message.contains("denied the request") => webhook_advice(message),
+        _ => Vec::new(),
+    }
+}
+
+/// The server uses one status for missing rights, Pod Security, quotas, limits and webhooks; only the text tells.
+fn forbidden_advice(action: &Action, message: &str) -> Vec<String> {
+    if let Some(level) = between(message, "violates PodSecurity \"", ":") {
+        return pod_security_advice(level);
+    }
+    if message.contains("denied the request") {
+        return webhook_advice(message);
+    }
+    if let Some(quota) = between(message, "exceeded quota: ", ",") {
+        return vec![format!(
+            "quota {quota:?} of the namespace is used up: delete something, or debug without a new pod"
+        )];
+    }
+    if message.contains("failed quota: ") {
+        return vec!["the namespace's quota wants resources to be set: --custom=FILE with {resources: {requests: …, limits: …}}".into()];
+    }
+    if message.contains("usage per Container") || message.contains("usage per Pod") {
+        return vec![
+            "a LimitRange of the namespace bounds resources: --custom=FILE with {resources: {…}} sets them"
+                .into(),
+        ];
+    }
+    if message.contains("is being terminated") {
+        return vec!["the namespace is being deleted; nothing can be made in it".into()];
+    }
+    let mut advice = vec![format!(
+        "you lack the right to {} {}; what is missing is {}",
+        action.verb,
+        action.resource(),
+        action.rule()
+    )];
+    advice.push("whoever manages access to the cluster can bind it to you".into());
+    advice
+}
+
+fn pod_security_advice(level: &str) -> Vec<String> {
+    let profile = if level == "restricted" {
+        "restricted"
+    } else {
+        "baseline"
+    };
+    vec![
+        format!(
+            "the namespace enforces the Pod Security level {level:?}; --profile={profile} asks for no more than that"
+        ),
+        "if the pod itself breaks the level, only whoever manages the namespace can change that".into(),
+    ]
+}
+
+fn webhook_advice(message: &str) -> Vec<String> {
+    let webhook = between(message, "admission webhook \"", "\"").unwrap_or("of the cluster");
+    vec![format!(
+        "that is a rule of the cluster (webhook {webhook:?}): whoever manages it can say what would be allowed"
+    )]
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let rest = &text[text.find(start)? + start.len()..];
+    rest.find(end).map(|end| &rest[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(code: u16, reason: &str, message: &str) -> ClusterError {
+        let status = json!({"code": code, "reason": reason, "message": message, "details": {"name": "web-0", "kind": "pods"}});
+        ClusterError::Refused {
+            action: Action {
+                verb: "patch",
+                kind: Kind::Pod,
+                subresource: "ephemeralcontainers",
+                namespace: Some("shop".into()),
+                name: "web-0".into(),
+            },
+            status: Box::new(serde_json::from_value(status).unwrap()),
+        }
+    }
+
+    #[test]
+    fn refusals_are_told_apart_and_each_has_a_next_step() {
+        for (code, message, wanted) in [
+            (
+                403,
+                "pods \"web-0\" is forbidden: User \"jane\" cannot patch resource \"pods/ephemeralcontainers\"",
+                "resources: [\"pods/ephemeralcontainers\"], verbs: [\"patch\"]",
+            ),
+            (
+                403,
+                "pods \"web-0\" is forbidden: violates PodSecurity \"restricted:latest\": privileged",
+                "--profile=restricted",
+            ),
+            (
+                403,
+                "pods \"x\" is forbidden: exceeded quota: small, requested: pods=1",
+                "quota \"small\"",
+            ),
+            (
+                403,
+                "pods \"x\" is forbidden: failed quota: small: must specify limits.cpu",
+                "--custom",
+            ),
+            (
+                403,
+                "pods \"x\" is forbidden: maximum cpu usage per Container is 1",
+                "LimitRange",
+            ),
+            (
+                403,
+                "admission webhook \"guard.example.com\" denied the request: no",
+                "webhook \"guard.example.com\"",
+            ),
+            (401, "Unauthorized", "log in again"),
+            (503, "shutting down", "try again"),
+        ] {
+            let advice = refused(code, "Forbidden", message).advice().join("; ");
+            assert!(advice.contains(wanted), "{message}: {advice}");
+        }
+    }
+
+    #[test]
+    fn a_server_without_the_subresource_is_named_as_kubectl_names_it() {
+        let mut error = refused(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        );
+        if let ClusterError::Refused { status, .. } = &mut error {
+            status.details = None;
+        }
+        assert_eq!(
+            error.to_string(),
+            "error: ephemeral containers are disabled for this cluster (error from server: \"the server could not \
+             find the requested resource\")"
+        );
+        assert!(
+            refused(404, "NotFound", "pods \"web-0\" not found")
+                .to_string()
+                .starts_with("Error from server (NotFound): pods")
+        );
+    }
+
+    #[test]
+    fn a_servers_text_cannot_drive_the_terminal() {
+        let shown = refused(400, "BadRequest", "\u{1b}[2Jgone").to_string();
+        assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    }
+}

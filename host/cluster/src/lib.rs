@@ -1,0 +1,34 @@
+//! Everything that talks to a cluster: reading targets, writing checked plans, waiting, attaching. Knows no plugins.
+//!
+//! Internal to trocar, without stability: programs use the crate `trocar`.
+
+mod apply;
+mod attach;
+mod client;
+mod error;
+mod events;
+mod identity;
+mod lines;
+mod logs;
+mod lookup;
+mod output;
+mod paths;
+mod progress;
+mod reader;
+mod run;
+mod session;
+mod telling;
+mod watch;
+
+pub use apply::{Unfinished, Written, apply, dry_run};
+pub use client::{Cluster, ClusterConfig, RequestTrace};
+pub use error::{Action, ClusterError};
+pub use identity::{Identity, who_am_i};
+pub use lookup::{Found, LookupError, lookup, select};
+pub use output::{Screen, Stream};
+pub use progress::{Hopeless, Progress, nothing_starts, progress};
+pub use reader::LiveReader;
+pub use session::{
+    Ended, Input, InputQueue, InputSender, Output, Session, SessionEnded, SessionError, SessionEvent,
+    input_queue,
+};

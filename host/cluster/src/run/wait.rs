@@ -1,0 +1,59 @@
+//! Waiting for one thing. Where there is nothing to wait for, that is for ever. Which of them comes first is for `mod.rs`.
+
+use bytes::Bytes;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+use super::Attempt;
+use crate::{
+    attach::{Attached, Outgoing, Received},
+    error::ClusterError,
+    events::{Events, Said},
+    lines::Lines,
+};
+
+pub(super) async fn receive(attached: Option<&mut Attached>) -> Received {
+    match attached {
+        Some(attached) => attached.receive().await,
+        None => std::future::pending().await,
+    }
+}
+
+pub(super) async fn reserve(sender: Option<mpsc::Sender<Outgoing>>) -> mpsc::OwnedPermit<Outgoing> {
+    if let Some(sender) = sender
+        && let Ok(permit) = sender.reserve_owned().await
+    {
+        return permit;
+    }
+    std::future::pending().await
+}
+
+pub(super) async fn chunk(log: Option<&mut Lines>) -> Result<Option<Bytes>, String> {
+    match log {
+        Some(log) => log.chunk().await,
+        None => std::future::pending().await,
+    }
+}
+
+pub(super) async fn attempt<T>(trying: Option<&mut Attempt<T>>) -> Result<T, ClusterError> {
+    match trying {
+        Some(attempt) => attempt.await,
+        None => std::future::pending().await,
+    }
+}
+
+pub(super) async fn said(events: Option<&mut Events>) -> Said {
+    match events {
+        Some(events) => events.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+pub(super) async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,44 @@
+//! What a plugin may ask of the host besides the log, and what was granted.
+
+mod cluster_read;
+
+pub use cluster_read::{ClusterReader, ObjectRef, Query, ReadError};
+
+/// The capability to read objects of the cluster.
+pub const CLUSTER_READ: &str = "cluster-read";
+
+/// What the user granted to a plugin. Nothing, unless they said so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// [`CLUSTER_READ`].
+    pub cluster_read: bool,
+}
+
+impl Grants {
+    /// Adds a capability by its name.
+    ///
+    /// # Errors
+    /// Fails with the names that are known.
+    pub fn add(&mut self, name: &str) -> Result<(), String> {
+        if name != CLUSTER_READ {
+            return Err(format!("unknown capability {name:?}; there is {CLUSTER_READ:?}"));
+        }
+        self.cluster_read = true;
+        Ok(())
+    }
+
+    /// Reads the names of capabilities.
+    ///
+    /// # Errors
+    /// Fails with the names that are known.
+    pub fn parse(names: &[String]) -> Result<Self, String> {
+        let mut grants = Self::default();
+        names.iter().try_for_each(|name| grants.add(name))?;
+        Ok(grants)
+    }
+
+    /// Adds what others grant.
+    pub fn add_all(&mut self, others: &Self) {
+        self.cluster_read |= others.cluster_read;
+    }
+}

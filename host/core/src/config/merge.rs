@@ -1,0 +1,356 @@
+//! From files to one configuration: includes are followed, layers merged. How a file is read is in `source.rs`, what its
+//! values may be in `check.rs`.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    AuditSink, Config, ConfigError, Defaults, Layer, Sourced,
+    check::{check_defaults, check_name, check_plugin, check_policy_plugin},
+    file::ConfigFile,
+    source::{Source, parse},
+};
+
+/// How deep files may include files.
+const DEEPEST: usize = 8;
+
+/// Loads files in layers, the one that binds most first. `default_plugins` are names that no plugin may take.
+///
+/// # Errors
+/// Fails at the first file that cannot be read, is malformed, or takes what an earlier layer has set.
+pub fn load(
+    files: &[(Layer, PathBuf)],
+    default_plugins: &[&str],
+    read: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
+) -> Result<Config, ConfigError> {
+    let mut loader = Loader {
+        read,
+        default_plugins,
+        config: Config::default(),
+        including: Vec::new(),
+    };
+    for (layer, file) in files {
+        loader.file(*layer, file, None)?;
+    }
+    Ok(loader.config)
+}
+
+struct Loader<'a> {
+    read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
+    default_plugins: &'a [&'a str],
+    config: Config,
+    /// The files that are being read: each includes the next.
+    including: Vec<PathBuf>,
+}
+
+impl Loader<'_> {
+    fn file(
+        &mut self,
+        layer: Layer,
+        path: &Path,
+        included_at: Option<&Sourced<()>>,
+    ) -> Result<(), ConfigError> {
+        let place = || included_at.map(|at| at.origin().to_string());
+        if self.including.iter().any(|outer| outer == path) {
+            let mut chain: Vec<String> = self
+                .including
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect();
+            chain.push(path.display().to_string());
+            return Err(ConfigError {
+                place: place(),
+                message: format!("files include each other in a circle: {}", chain.join(" → ")),
+                hint: Some("remove one of the includes".into()),
+            });
+        }
+        if self.including.len() == DEEPEST {
+            return Err(ConfigError {
+                place: place(),
+                message: format!("files include files more than {DEEPEST} deep"),
+                hint: None,
+            });
+        }
+        let bytes = (self.read)(path).map_err(|error| ConfigError {
+            place: place(),
+            message: format!("cannot read {}: {error}", path.display()),
+            hint: None,
+        })?;
+        let (source, file) = parse(layer, path, &bytes)?;
+        self.including.push(path.to_owned());
+        for (index, include) in file.include.iter().enumerate() {
+            let at = source.sourced(format!("/include/{index}"), ());
+            self.file(layer, &source.resolve(include), Some(&at))?;
+        }
+        self.including.pop();
+        self.merge(&source, file)?;
+        self.config.files.push(path.to_owned());
+        Ok(())
+    }
+
+    fn merge(&mut self, source: &Source, file: ConfigFile) -> Result<(), ConfigError> {
+        self.merge_defaults(source, file.defaults)?;
+        for (index, mut plugin) in file.plugins.into_iter().enumerate() {
+            let at = format!("/plugins/{index}");
+            let known = self
+                .config
+                .plugins
+                .iter()
+                .find(|known| known.value.name == plugin.name);
+            check_plugin(
+                source,
+                &at,
+                &plugin,
+                known.map(Sourced::origin),
+                self.default_plugins,
+            )?;
+            plugin.file = source.resolve(&plugin.file);
+            self.config.plugins.push(source.sourced(at, plugin));
+        }
+        for (index, policy) in file.policies.into_iter().enumerate() {
+            let at = format!("/policies/{index}");
+            let known = self
+                .config
+                .policies
+                .iter()
+                .find(|known| known.value.name == policy.name);
+            check_name(
+                source,
+                &format!("{at}/name"),
+                "policy",
+                &policy.name,
+                known.map(Sourced::origin),
+            )?;
+            check_policy_plugin(source, &at, policy.plugin())?;
+            self.config.policies.push(source.sourced(at, policy));
+        }
+        for (index, mut audit) in file.audit.into_iter().enumerate() {
+            let at = format!("/audit/{index}");
+            if audit.file.is_some() != (audit.sink == AuditSink::File) {
+                return Err(source.error(&at, "a sink of kind file, and no other, has a file"));
+            }
+            audit.file = audit.file.map(|file| source.resolve(&file));
+            self.config.audit.push(source.sourced(at, audit));
+        }
+        Ok(())
+    }
+
+    fn merge_defaults(&mut self, source: &Source, given: Defaults) -> Result<(), ConfigError> {
+        check_defaults(source, &given)?;
+        let Config {
+            defaults,
+            default_origins,
+            ..
+        } = &mut self.config;
+        let mut note = |field: &'static str| {
+            default_origins.retain(|known| known.value != field);
+            default_origins.push(source.sourced(format!("/defaults/{field}"), field));
+        };
+        take(&mut defaults.image, given.image, "image", &mut note);
+        take(
+            &mut defaults.image_pull_policy,
+            given.image_pull_policy,
+            "imagePullPolicy",
+            &mut note,
+        );
+        take(&mut defaults.profile, given.profile, "profile", &mut note);
+        take(&mut defaults.strategy, given.strategy, "strategy", &mut note);
+        take(
+            &mut defaults.pod_running_timeout,
+            given.pod_running_timeout,
+            "podRunningTimeout",
+            &mut note,
+        );
+        take(
+            &mut defaults.detach_keys,
+            given.detach_keys,
+            "detachKeys",
+            &mut note,
+        );
+        take(&mut defaults.quiet, given.quiet, "quiet", &mut note);
+        Ok(())
+    }
+}
+
+fn take<T>(old: &mut Option<T>, new: Option<T>, field: &'static str, note: &mut dyn FnMut(&'static str)) {
+    if new.is_some() {
+        *old = new;
+        note(field);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::plan::Mode;
+
+    const HEAD: &str = "apiVersion: trocar.dev/v1alpha1\nkind: Config\n";
+
+    fn load_all(files: &[(Layer, &str, &str)], more: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let mut texts: BTreeMap<PathBuf, String> = BTreeMap::new();
+        for (_, path, text) in files {
+            texts.insert(path.into(), format!("{HEAD}{text}"));
+        }
+        for (path, text) in more {
+            texts.insert(path.into(), format!("{HEAD}{text}"));
+        }
+        let layers: Vec<(Layer, PathBuf)> = files
+            .iter()
+            .map(|(layer, path, _)| (*layer, path.into()))
+            .collect();
+        load(&layers, &["ephemeral", "copy", "node"], &|path| {
+            let text = texts.get(path).map(|text| text.as_bytes().to_vec());
+            text.ok_or_else(|| io::ErrorKind::NotFound.into())
+        })
+    }
+
+    fn refusal(text: &str) -> String {
+        let error = load_all(&[(Layer::User, "c.yaml", text)], &[]).unwrap_err();
+        format!("{error} {}", error.hint.clone().unwrap_or_default())
+    }
+
+    #[test]
+    fn layers_add_up_and_later_defaults_win() {
+        let config = load_all(
+            &[
+                (
+                    Layer::System,
+                    "/etc/c.yaml",
+                    "defaults: {profile: baseline, quiet: true}\npolicies:\n- name: images\n",
+                ),
+                (
+                    Layer::User,
+                    "u.yaml",
+                    "defaults:\n  profile: general\npolicies:\n- name: mine\n  mode: warn\n",
+                ),
+            ],
+            &[],
+        )
+        .unwrap();
+        assert_eq!(config.defaults.profile.as_deref(), Some("general"));
+        assert_eq!(config.defaults.quiet, Some(true));
+        let names: Vec<(&str, Mode, Layer)> = config
+            .policies
+            .iter()
+            .map(|policy| (policy.value.name.as_str(), policy.value.mode, policy.layer))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ("images", Mode::Enforce, Layer::System),
+                ("mine", Mode::Warn, Layer::User)
+            ]
+        );
+        assert_eq!(config.policies[1].origin().to_string(), "u.yaml:6:3");
+        let profile = config
+            .default_origins
+            .iter()
+            .find(|known| known.value == "profile")
+            .unwrap();
+        assert_eq!(profile.origin().to_string(), "u.yaml:4:3");
+    }
+
+    #[test]
+    fn a_user_cannot_replace_what_the_system_sets() {
+        let error = load_all(
+            &[
+                (Layer::System, "/etc/c.yaml", "policies:\n- name: images\n"),
+                (
+                    Layer::User,
+                    "u.yaml",
+                    "policies:\n- name: images\n  mode: audit\n",
+                ),
+            ],
+            &[],
+        )
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "u.yaml:4:3: the policy \"images\" is set in /etc/c.yaml:4:3 already"
+        );
+    }
+
+    #[test]
+    fn includes_come_first_and_never_go_in_a_circle() {
+        let config = load_all(
+            &[(
+                Layer::User,
+                "a/c.yaml",
+                "include: [more.yaml]\ndefaults: {profile: baseline}\n",
+            )],
+            &[("a/more.yaml", "defaults: {profile: restricted, image: busybox}\n")],
+        )
+        .unwrap();
+        assert_eq!(config.defaults.profile.as_deref(), Some("baseline"));
+        assert_eq!(config.files, [PathBuf::from("a/more.yaml"), "a/c.yaml".into()]);
+        let error = load_all(
+            &[(Layer::User, "a.yaml", "include: [b.yaml]\n")],
+            &[("b.yaml", "include:\n- a.yaml\n")],
+        )
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "b.yaml:4:3: files include each other in a circle: a.yaml → b.yaml → a.yaml"
+        );
+    }
+
+    #[test]
+    fn mistakes_say_where_and_what_was_probably_meant() {
+        for (text, wanted) in [
+            (
+                "polices: []\n",
+                "c.yaml:3:1: polices: unknown field; did you mean \"policies\"?",
+            ),
+            (
+                "policies:\n- name: a\n  mod: warn\n",
+                "c.yaml:5:3: policies.0.mod: unknown field; did you mean \"mode\"?",
+            ),
+            (
+                "policies:\n- name: a\n  mode: wran\n",
+                "c.yaml:5:3: policies.0.mode: \"wran\" is unknown; did you mean \"warn\"?",
+            ),
+            (
+                "policies:\n- name: A B\n",
+                "c.yaml:4:3: \"A B\" is not lower-case",
+            ),
+            (
+                "defaults: {profile: genral}\n",
+                "unknown profile: genral did you mean general?",
+            ),
+            ("defaults: {podRunningTimeout: soon}\n", "\"soon\" is no duration"),
+            (
+                "plugins: [{name: copy, file: x.wasm, digest: d}]\n",
+                "default plugin",
+            ),
+            (
+                "plugins: [{name: x, file: x.wasm, digest: d}]\n",
+                "\"d\" is no digest",
+            ),
+            (
+                "policies: [{name: x, plugin: ./x.wasm}]\n",
+                "c.yaml:3:22: \"./x.wasm\" is no name of a plugin a plugin from a file gets a name under plugins",
+            ),
+            ("audit: [{sink: stderr, file: x}]\n", "a sink of kind file"),
+            ("kind: Config\n", "uplicate"),
+            ("include: [gone.yaml]\n", "cannot read gone.yaml"),
+        ] {
+            let message = refusal(text);
+            assert!(message.contains(wanted), "{text}: {message}");
+        }
+        let other = load(
+            &[(Layer::User, "x".into())],
+            &["ephemeral", "copy", "node"],
+            &|_| Ok(b"apiVersion: v1\nkind: Pod\n".to_vec()),
+        );
+        assert!(
+            other
+                .unwrap_err()
+                .to_string()
+                .contains("not trocar.dev/v1alpha1 Config")
+        );
+    }
+}

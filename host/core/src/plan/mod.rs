@@ -1,0 +1,337 @@
+//! A debug plan: what a strategy proposed, what was said about it, and what the host will write. No I/O.
+
+pub mod after;
+pub mod check;
+pub mod excess;
+mod review;
+
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use trocar_sdk::{DebugOptions, Diagnostic, Object, Pod, Severity, options::API_VERSION, pod::text};
+
+use self::check::Violation;
+use crate::{
+    request::ignored_flags,
+    strict,
+    target::{Target, TargetId, TargetKind},
+};
+pub(crate) use check::check_count;
+pub use excess::Excess;
+pub use review::{Mode, PlanChange, PolicyReview, ReviewVerdict};
+
+/// One write, as the host understands it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Adds an ephemeral container to the target pod.
+    AddEphemeralContainer(Object),
+    /// Creates a pod.
+    CreatePod(Pod),
+    /// Deletes the target pod.
+    DeletePod(Deletion),
+}
+
+/// Which pod is deleted, and how quickly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deletion {
+    /// The pod's name.
+    pub name: String,
+    /// How long it may take to end, in seconds; none for its own grace period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_period_seconds: Option<u32>,
+}
+
+impl Step {
+    /// Reads a step as a guest wrote it.
+    ///
+    /// # Errors
+    /// Fails when the action is unknown or the object is not the JSON that it needs.
+    pub fn parse(action: &str, object: &str) -> Result<Self, String> {
+        let value: Value =
+            serde_json::from_str(object).map_err(|error| format!("is not valid JSON: {error}"))?;
+        Self::from_value(action, value)
+    }
+
+    /// Reads a step from an action and its object.
+    ///
+    /// # Errors
+    /// Fails when the action is unknown or the object is not what it needs.
+    pub fn from_value(action: &str, value: Value) -> Result<Self, String> {
+        let object = |value: Value| match value {
+            Value::Object(object) => Ok(object),
+            _ => Err("is not a JSON object".to_owned()),
+        };
+        match action {
+            "add-ephemeral-container" => Ok(Self::AddEphemeralContainer(object(value)?)),
+            "create-pod" => Ok(Self::CreatePod(Pod(object(value)?))),
+            "delete-pod" => strict::from_value(&value)
+                .map(Self::DeletePod)
+                .map_err(|error| error.to_string()),
+            unknown => Err(format!(
+                "has the unknown action {unknown:?}; known are add-ephemeral-container, create-pod and delete-pod"
+            )),
+        }
+    }
+
+    /// The action's name in the contract.
+    pub fn action(&self) -> &'static str {
+        match self {
+            Self::AddEphemeralContainer(_) => "add-ephemeral-container",
+            Self::CreatePod(_) => "create-pod",
+            Self::DeletePod(_) => "delete-pod",
+        }
+    }
+
+    /// The object that the action is about, as JSON.
+    pub fn object(&self) -> Value {
+        match self {
+            Self::AddEphemeralContainer(container) => json!(container),
+            Self::CreatePod(pod) => json!(pod),
+            Self::DeletePod(deletion) => json!(deletion),
+        }
+    }
+}
+
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut step = serializer.serialize_struct("Step", 2)?;
+        step.serialize_field("action", self.action())?;
+        match self {
+            Self::AddEphemeralContainer(container) => step.serialize_field("object", container)?,
+            Self::CreatePod(pod) => step.serialize_field("object", pod)?,
+            Self::DeletePod(deletion) => step.serialize_field("object", deletion)?,
+        }
+        step.end()
+    }
+}
+
+/// Which plugin, to the byte.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PluginId {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The digest of its component: `sha256:…`.
+    pub digest: String,
+}
+
+/// A plan that was checked: the `DebugPlan` document.
+///
+/// Its one constructor is the check of the guard rails, and nothing outside of this crate changes it.
+///
+/// ```compile_fail,E0451
+/// fn forged(plan: trocar_core::plan::DebugPlan) -> trocar_core::plan::DebugPlan {
+///     trocar_core::plan::DebugPlan { steps: Vec::new(), ..plan }
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct DebugPlan {
+    target: TargetId,
+    strategy: PluginId,
+    steps: Vec<Step>,
+    attach: Option<String>,
+    policies: Vec<PolicyReview>,
+    beyond_options: Vec<Excess>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl DebugPlan {
+    /// Makes a plan of what a strategy proposed, which is held against the guard rails.
+    ///
+    /// `namespace` is where pods for targets without a namespace go.
+    pub(crate) fn checked(
+        strategy: PluginId,
+        steps: Vec<Step>,
+        attach: Option<String>,
+        diagnostics: Vec<Diagnostic>,
+        target: &Target,
+        options: &DebugOptions,
+        namespace: &str,
+    ) -> Result<Self, Violation> {
+        let plan = Self {
+            target: target.id().clone(),
+            strategy,
+            steps,
+            attach,
+            policies: Vec::new(),
+            beyond_options: Vec::new(),
+            diagnostics,
+        };
+        plan.check(target, options, namespace)?;
+        Ok(plan)
+    }
+
+    /// Holds the plan against the guard rails again, after policies changed it.
+    pub(crate) fn check(
+        &self,
+        target: &Target,
+        options: &DebugOptions,
+        namespace: &str,
+    ) -> Result<(), Violation> {
+        check::check(&self.steps, self.attach.as_deref(), target, options, namespace)
+    }
+
+    /// Takes the steps that policies made of it.
+    pub(crate) fn set_steps(&mut self, steps: Vec<Step>) {
+        self.steps = steps;
+    }
+
+    /// Takes what the policies saw, said and changed.
+    pub(crate) fn set_reviews(&mut self, reviews: Vec<PolicyReview>, diagnostics: Vec<Diagnostic>) {
+        self.policies = reviews;
+        self.diagnostics.extend(diagnostics);
+    }
+
+    /// Notes what is known once nothing changes any more: rights beyond the options, and options without an effect.
+    pub(crate) fn finish(&mut self, target: &Target, options: &DebugOptions) {
+        self.beyond_options = excess::excess(&self.steps, target, options);
+        let is_node = target.id().kind == TargetKind::Node;
+        self.diagnostics.extend(ignored_flags(options, is_node));
+    }
+
+    /// What is debugged.
+    pub fn target(&self) -> &TargetId {
+        &self.target
+    }
+
+    /// The strategy that proposed it.
+    pub fn strategy(&self) -> &PluginId {
+        &self.strategy
+    }
+
+    /// What is written, in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The container to attach to when a session is wanted.
+    pub fn attach(&self) -> Option<&str> {
+        self.attach.as_deref()
+    }
+
+    /// What the policies saw, said and changed.
+    pub fn policies(&self) -> &[PolicyReview] {
+        &self.policies
+    }
+
+    /// What the plan gives beyond what the options ask for.
+    pub fn beyond_options(&self) -> &[Excess] {
+        &self.beyond_options
+    }
+
+    /// What people should know.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// The digest of what will be written where, and who proposed it: what a review, an approval or an audit names.
+    ///
+    /// What was said about the plan is not part of it.
+    pub fn hash(&self) -> String {
+        let written = json!({
+            "target": self.target,
+            "strategy": self.strategy,
+            "steps": self.steps,
+            "attach": self.attach,
+        });
+        let digest = Sha256::digest(written.to_string());
+        format!("sha256:{digest:x}")
+    }
+
+    /// The document that policies review: what will be written where, and who proposed it.
+    pub fn under_review(&self) -> Value {
+        let mut document = json!({
+            "apiVersion": API_VERSION,
+            "kind": "DebugPlan",
+            "target": self.target,
+            "strategy": self.strategy,
+            "steps": self.steps,
+        });
+        if let Some(attach) = &self.attach {
+            document["attach"] = json!(attach);
+        }
+        document
+    }
+
+    /// The document, as `-o yaml` shows it.
+    pub fn document(&self) -> Value {
+        let mut document = self.under_review();
+        document["hash"] = json!(self.hash());
+        if !self.policies.is_empty() {
+            document["policies"] = json!(self.policies);
+        }
+        if !self.beyond_options.is_empty() {
+            document["beyondOptions"] = json!(self.beyond_options);
+        }
+        if !self.diagnostics.is_empty() {
+            document["diagnostics"] = json!(self.diagnostics);
+        }
+        document
+    }
+
+    /// The diagnostics of one severity.
+    pub fn diagnostics_of(&self, severity: Severity) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics
+            .iter()
+            .filter(move |found| found.severity == severity)
+    }
+
+    /// The reviews that deny the plan.
+    pub fn denials(&self) -> impl Iterator<Item = &PolicyReview> {
+        self.policies.iter().filter(|review| review.denies())
+    }
+
+    /// The policies that changed the plan.
+    pub fn changers(&self) -> Vec<String> {
+        let obeyed = |review: &&PolicyReview| review.mode == Mode::Enforce && !review.changes.is_empty();
+        let changed = self.policies.iter().filter(obeyed);
+        changed.map(|review| review.policy.clone()).collect()
+    }
+
+    /// The pod that the debug container is in once the plan is carried out: its name.
+    pub fn debug_pod(&self) -> &str {
+        let created = self.steps.iter().find_map(|step| match step {
+            Step::CreatePod(pod) => Some(pod.name()),
+            _ => None,
+        });
+        created.unwrap_or(&self.target.name)
+    }
+
+    /// The namespace of that pod.
+    pub fn debug_namespace(&self) -> Option<&str> {
+        let created = self.steps.iter().find_map(|step| match step {
+            Step::CreatePod(pod) => pod.namespace(),
+            _ => None,
+        });
+        created.or(self.target.namespace.as_deref())
+    }
+}
+
+/// The objects that the plan writes, fit for `kubectl apply` and `kubectl patch --subresource=ephemeralcontainers`.
+pub fn manifests(plan: &DebugPlan) -> Vec<Value> {
+    plan.steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::AddEphemeralContainer(container) => Some(ephemeral_patch(&plan.target, container)),
+            Step::CreatePod(pod) => Some(json!(pod)),
+            Step::DeletePod(_) => None,
+        })
+        .collect()
+}
+
+/// The strategic merge patch that adds an ephemeral container, complete enough to stand in a file.
+pub fn ephemeral_patch(target: &TargetId, container: &Object) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": target.name, "namespace": target.namespace},
+        "spec": {"ephemeralContainers": [container]},
+    })
+}
+
+/// The name of a container object; empty when it has none.
+pub(crate) fn container_name(container: &Object) -> &str {
+    text(container, "name").unwrap_or_default()
+}

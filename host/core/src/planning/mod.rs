@@ -1,0 +1,179 @@
+//! One plan, from a request to a draft: strategy, guard rails, policies, guard rails again, rights.
+//!
+//! [`draft`] is the only way to a [`Draft`], and a draft the only way to an [`Approved`] plan, which is all that is ever
+//! written to a cluster.
+
+mod draft;
+mod error;
+mod guests;
+
+pub use draft::{Approved, Draft, NotAgreed};
+pub use error::{Blame, Blamed, PlanError};
+pub use guests::{Decision, Documents, Guests, Proposal};
+
+use serde_json::Value;
+use trocar_sdk::{Actor, Context, DebugOptions};
+
+use crate::{
+    plan::{DebugPlan, PlanChange, PluginId, Step, check::Violation, check_count},
+    policy::{self, Judgement, Outcome, Reviewer},
+    target::{Target, TargetKind},
+    text::message,
+};
+
+/// Everything that a plan is made of, but for the plugins themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanInputs<'a> {
+    /// What is debugged.
+    pub target: &'a Target,
+    /// What the user asked for.
+    pub options: &'a DebugOptions,
+    /// Time, namespace and random suffix, as data.
+    pub context: &'a Context,
+    /// Who asks, and why.
+    pub actor: &'a Actor,
+    /// The strategy that proposes the plan.
+    pub strategy: &'a Author,
+    /// The policies that review it, in the order in which they are asked.
+    pub reviewers: &'a [Reviewer],
+}
+
+/// A plugin that makes a plan what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// Which one, to the byte.
+    pub id: PluginId,
+    /// It is a default plugin, part of the program.
+    pub is_default: bool,
+}
+
+/// Makes a plan, lets the policies review it, and checks it.
+///
+/// # Errors
+/// Fails when the strategy refuses, breaks or reaches a limit, when a policy denies the plan, and when the plan breaks a
+/// guard rail.
+pub fn draft<G: Guests>(inputs: &PlanInputs<'_>, guests: &mut G) -> Result<Draft, PlanError<G::Error>> {
+    let documents = Documents::new(inputs.target, inputs.options, inputs.actor, inputs.context);
+    let proposal = guests.propose(&documents).map_err(PlanError::Plugin)?;
+    let proposal = proposal.map_err(|failure| PlanError::Refused {
+        strategy: inputs.strategy.id.clone(),
+        failure: Box::new(failure),
+    })?;
+    let mut plan = checked(proposal, inputs)?;
+    review(&mut plan, inputs, &documents, guests)?;
+    plan.finish(inputs.target, inputs.options);
+    let is_third_party = !inputs.strategy.is_default || changed_by_third_party(&plan, inputs.reviewers);
+    Ok(Draft::new(plan, inputs.target.clone(), is_third_party))
+}
+
+fn changed_by_third_party(plan: &DebugPlan, reviewers: &[Reviewer]) -> bool {
+    let changers = plan.changers();
+    let others = reviewers.iter().filter(|reviewer| !reviewer.is_default);
+    others
+        .into_iter()
+        .any(|reviewer| changers.contains(&reviewer.name))
+}
+
+/// Reads a strategy's steps and holds them against the guard rails.
+fn checked<E>(proposal: Proposal, inputs: &PlanInputs<'_>) -> Result<DebugPlan, PlanError<E>> {
+    let strategy = &inputs.strategy.id;
+    let refused = |violation: Violation| PlanError::GuardRail {
+        author: format!("strategy {:?}", strategy.name),
+        violation: harmless(violation),
+    };
+    check_count(proposal.steps.len()).map_err(refused)?;
+    let mut steps = Vec::with_capacity(proposal.steps.len());
+    for (index, (action, object)) in proposal.steps.iter().enumerate() {
+        let step = Step::parse(action, object).map_err(|problem| PlanError::Answer {
+            strategy: strategy.clone(),
+            problem: message(&format!("step {} {problem}", index + 1)),
+        })?;
+        steps.push(step);
+    }
+    DebugPlan::checked(
+        strategy.clone(),
+        steps,
+        proposal.attach,
+        proposal.diagnostics,
+        inputs.target,
+        inputs.options,
+        &inputs.context.namespace,
+    )
+    .map_err(refused)
+}
+
+/// Lets the policies that are concerned review a plan; after their changes the guard rails are checked again.
+fn review<G: Guests>(
+    plan: &mut DebugPlan,
+    inputs: &PlanInputs<'_>,
+    documents: &Documents<'_>,
+    guests: &mut G,
+) -> Result<(), PlanError<G::Error>> {
+    if inputs.reviewers.is_empty() {
+        return Ok(());
+    }
+    let proposed = plan.steps().to_vec();
+    let outcome = policy::review(plan, inputs.reviewers, &mut |index, plan| {
+        let text = plan.under_review().to_string();
+        judgement(guests.evaluate(index, &text, documents)?)
+    });
+    let reviewed = || Box::new(plan.clone());
+    match outcome {
+        Outcome::Denied => return Err(PlanError::Denied { plan: reviewed() }),
+        Outcome::Undecided(policies) => {
+            let plan = reviewed();
+            return Err(PlanError::Undecided { policies, plan });
+        }
+        Outcome::Allowed if plan.steps() == proposed => return Ok(()),
+        Outcome::Allowed => {}
+    }
+    let checked = plan.check(inputs.target, inputs.options, &inputs.context.namespace);
+    checked.map_err(|violation| PlanError::GuardRail {
+        author: format!("the policies {}", error::quoted(&plan.changers())),
+        violation: harmless(violation),
+    })
+}
+
+/// A violation quotes what the guest wrote.
+fn harmless(violation: Violation) -> Violation {
+    Violation {
+        message: message(&violation.message),
+        ..violation
+    }
+}
+
+/// Reads a policy's answer: the values of its changes are JSON that was not looked at yet.
+fn judgement(decision: Decision) -> Judgement {
+    let changes = decision.changes.into_iter().map(|(operation, at, value)| {
+        let value = value.map(|text| serde_json::from_str::<Value>(&text)).transpose();
+        let value =
+            value.map_err(|error| format!("the value of its change at {at:?} is not valid JSON: {error}"))?;
+        Ok(PlanChange { operation, at, value })
+    });
+    let changes = changes.collect::<Result<_, String>>()?;
+    Ok((decision.verdict, changes, decision.diagnostics))
+}
+
+/// The name of the default strategy that fits a target and the options.
+pub fn default_strategy(kind: TargetKind, options: &DebugOptions) -> &'static str {
+    match (kind, &options.copy_to) {
+        (TargetKind::Node, _) => "node",
+        (TargetKind::Pod, Some(_)) => "copy",
+        (TargetKind::Pod, None) => "ephemeral",
+    }
+}
+
+/// The names under which policies know a strategy.
+///
+/// A plugin that is not a default one also counts as the default strategies that could have been used for such a target:
+/// another name is no way past a policy.
+pub fn strategy_names(name: &str, is_default: bool, target: TargetKind) -> Vec<&str> {
+    let mut names = vec![name];
+    if !is_default {
+        names.extend(match target {
+            TargetKind::Pod => &["ephemeral", "copy"][..],
+            TargetKind::Node => &["node"][..],
+        });
+    }
+    names
+}

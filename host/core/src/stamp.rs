@@ -1,0 +1,99 @@
+//! The marks on everything that trocar creates: who made it, when, by which rules. `trocar.dev/` is the host's alone.
+
+use serde_json::{Value, json};
+use trocar_sdk::{Actor, Context};
+
+use crate::plan::{DebugPlan, PluginId, Step};
+
+/// The prefix of the labels and annotations that only the host sets.
+pub const PREFIX: &str = "trocar.dev/";
+
+/// The label that tells by which program a pod is managed.
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// Labels and annotations of a created pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Labels.
+    pub labels: Vec<(String, String)>,
+    /// Annotations.
+    pub annotations: Vec<(String, String)>,
+}
+
+impl Stamp {
+    /// The marks of one plan. The session's name is the context's suffix.
+    pub fn new(plan: &DebugPlan, actor: &Actor, context: &Context) -> Self {
+        let plugin = |plugin: &PluginId| format!("{}@{} {}", plugin.name, plugin.version, plugin.digest);
+        let policies: Vec<String> = plan
+            .policies()
+            .iter()
+            .map(|review| plugin(&review.plugin))
+            .collect();
+        let annotations = [
+            ("strategy", Some(plugin(plan.strategy()))),
+            ("plan", Some(plan.hash())),
+            ("target", Some(plan.target().to_string())),
+            ("time", Some(context.time.clone())),
+            ("policies", Some(policies.join(", "))),
+            ("requester", Some(actor.user.clone())),
+            ("reason", actor.reason.clone()),
+            ("expires", expiry(plan, &context.time)),
+        ];
+        let annotations = annotations.into_iter().filter_map(|(name, value)| {
+            let value = value.filter(|value| !value.is_empty())?;
+            Some((format!("{PREFIX}{name}"), value))
+        });
+        Self {
+            labels: vec![
+                (MANAGED_BY.into(), "trocar".into()),
+                (format!("{PREFIX}session"), context.suffix.clone()),
+            ],
+            annotations: annotations.collect(),
+        }
+    }
+
+    /// A pod as it is created: with its stamp, in the place of whatever the plan had under these names.
+    pub fn on(&self, mut pod: Value) -> Value {
+        for (field, marks) in [("labels", &self.labels), ("annotations", &self.annotations)] {
+            for (name, value) in marks {
+                let present = &mut pod["metadata"][field];
+                if !present.is_object() {
+                    *present = json!({});
+                }
+                // A pod may be managed by something else; what is below our prefix is ours.
+                if name.starts_with(PREFIX) || present[name].is_null() {
+                    present[name] = json!(value);
+                }
+            }
+        }
+        pod
+    }
+}
+
+/// When a created pod ends by itself, if it does.
+fn expiry(plan: &DebugPlan, time: &str) -> Option<String> {
+    let seconds = plan.steps().iter().find_map(|step| match step {
+        Step::CreatePod(pod) => pod.spec()?.get("activeDeadlineSeconds")?.as_i64(),
+        _ => None,
+    })?;
+    let time: jiff::Timestamp = time.parse().ok()?;
+    let expires = time.checked_add(jiff::SignedDuration::from_secs(seconds)).ok()?;
+    Some(expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_forges_no_stamp_and_keeps_its_other_labels() {
+        let stamp = Stamp {
+            labels: vec![(MANAGED_BY.into(), "trocar".into())],
+            annotations: vec![("trocar.dev/plan".into(), "sha256:0".into())],
+        };
+        let pod = json!({"metadata": {"name": "p", "labels": {MANAGED_BY: "me"}, "annotations": {"trocar.dev/plan": "forged"}}});
+        let stamped = stamp.on(pod);
+        assert_eq!(stamped["metadata"]["labels"][MANAGED_BY], "me");
+        assert_eq!(stamped["metadata"]["annotations"]["trocar.dev/plan"], "sha256:0");
+    }
+}

@@ -1,0 +1,27 @@
+//! Running components: what a plugin's bytes say, compiling, linking, limits, and one fresh instance for every call.
+//!
+//! Nothing in here knows that a cluster exists. Internal to trocar, without stability: programs use the crate `trocar`.
+
+mod bindings;
+mod cache;
+mod classify;
+mod component;
+mod config;
+mod convert;
+mod engine;
+mod error;
+mod limits;
+mod log;
+pub mod plugin;
+mod runtime;
+mod state;
+mod trusted;
+mod turns;
+mod wasi;
+
+pub use cache::check as check_cache;
+pub use engine::{Answer, CallAids, Engine, EngineConfig, PlanInput, ReviewInput};
+pub use error::WasmError;
+pub use limits::{Limit, Limits};
+pub use log::{LogLevel, LogLine};
+pub use trocar_core::planning::Blame;

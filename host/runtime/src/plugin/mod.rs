@@ -1,0 +1,329 @@
+//! Plugins: components with a manifest, where they come from, and what is known of them without running them.
+
+mod embedded;
+mod pack;
+
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use sha2::{Digest as _, Sha256};
+
+use trocar_core::{
+    manifest::{PluginManifest, PluginType},
+    plan::PluginId,
+    planning::Blamed,
+};
+
+use crate::{
+    Blame, Limits, WasmError,
+    component::{Inspected, check_encoding, check_size, inspect},
+    runtime::{Code, Loaded},
+};
+
+pub use pack::{PackError, pack, read_manifest};
+
+/// Where a plugin comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PluginSource {
+    /// Part of the program, by its name.
+    Default(String),
+    /// A file.
+    File(PathBuf),
+    /// A file that must have a certain digest: `sha256:…`.
+    Pinned(PathBuf, String),
+}
+
+impl PluginSource {
+    /// Reads a source as it is typed: a name, or a path, which has a slash in it or ends in `.wasm`.
+    pub fn typed(typed: &str) -> Self {
+        if typed.contains('/') || typed.ends_with(".wasm") {
+            Self::File(typed.into())
+        } else {
+            Self::Default(typed.to_owned())
+        }
+    }
+}
+
+impl std::fmt::Display for PluginSource {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default(name) => out.write_str(name),
+            Self::File(path) | Self::Pinned(path, _) => write!(out, "{}", path.display()),
+        }
+    }
+}
+
+/// What is known of a plugin without running it.
+#[derive(Clone, Debug)]
+pub struct PluginDescription {
+    pub(crate) inspected: Inspected,
+    pub(crate) digest: String,
+    pub(crate) size: u64,
+    pub(crate) source: PluginSource,
+}
+
+impl PluginDescription {
+    /// The manifest, which was checked against the component.
+    pub fn manifest(&self) -> &PluginManifest {
+        &self.inspected.manifest
+    }
+
+    /// The digest of the component: `sha256:…`.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The size of the component, in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Where it comes from.
+    pub fn source(&self) -> &PluginSource {
+        &self.source
+    }
+
+    /// Says whether it is a default plugin, part of the program.
+    pub fn is_default(&self) -> bool {
+        matches!(self.source, PluginSource::Default(_))
+    }
+
+    /// The interfaces that the component imports, with versions.
+    pub fn imports(&self) -> &[String] {
+        &self.inspected.imports
+    }
+
+    /// The interfaces that the component exports, with versions.
+    pub fn exports(&self) -> &[String] {
+        &self.inspected.exports
+    }
+
+    /// Name, version and digest.
+    pub fn id(&self) -> PluginId {
+        PluginId {
+            name: self.manifest().name.clone(),
+            version: self.manifest().version.clone(),
+            digest: self.digest.clone(),
+        }
+    }
+}
+
+/// A plugin that is ready to run. Cheap to clone.
+#[derive(Clone)]
+pub struct Plugin {
+    pub(crate) description: PluginDescription,
+    pub(crate) loaded: Arc<Loaded>,
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Plugin")
+            .field("description", &self.description)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Plugin {
+    /// What is known of it.
+    pub fn description(&self) -> &PluginDescription {
+        &self.description
+    }
+}
+
+/// Why a plugin cannot be had or did not answer; names the plugin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PluginError {
+    /// There is no default plugin of that name.
+    #[error("there is no plugin named {name:?}; the default {} are {}", plugin_type.map_or("plugins", plural), known.join(", "))]
+    Unknown {
+        /// What was typed.
+        name: String,
+        /// What was looked for.
+        plugin_type: Option<PluginType>,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The plugin is of the other kind.
+    #[error("plugin {name:?} is a {}, not a {}", found.name(), wanted.name())]
+    WrongType {
+        /// Its name.
+        name: String,
+        /// What was looked for.
+        wanted: PluginType,
+        /// What it is.
+        found: PluginType,
+    },
+    /// The file cannot be read.
+    #[error("cannot read the plugin {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file is not the one that the configuration means.
+    #[error("the plugin {} has the digest {found}, not {wanted}", path.display())]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// The digest in the configuration.
+        wanted: String,
+        /// The file's own.
+        found: String,
+    },
+    /// The component cannot be used or did not answer.
+    #[error("plugin {plugin:?}: {error}")]
+    Wasm {
+        /// Name and version, or the file where those are not known.
+        plugin: String,
+        /// Why.
+        error: WasmError,
+    },
+}
+
+impl Blamed for PluginError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Wasm { error, .. } => error.blame(),
+            _ => Blame::User,
+        }
+    }
+}
+
+impl PluginError {
+    /// Who has to change something.
+    pub fn blame(&self) -> Blame {
+        Blamed::blame(self)
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { .. } => Some("a plugin from a file is named by its path: ./NAME.wasm".into()),
+            Self::WrongType { wanted, .. } => {
+                Some(format!("trocar plugin list shows every {}", wanted.name()))
+            }
+            Self::Wasm { error, .. } => error.hint(),
+            Self::Digest { .. } => Some(
+                "if you built it anew, put the new digest into the configuration; if you did not, find out who changed the file".into(),
+            ),
+            Self::Read { .. } => Some("trocar plugin list shows the plugins that need no file".into()),
+        }
+    }
+}
+
+fn plural(plugin_type: PluginType) -> &'static str {
+    match plugin_type {
+        PluginType::Strategy => "strategies",
+        PluginType::Policy => "policies",
+    }
+}
+
+/// The bytes of a plugin and what is known of it.
+pub(crate) struct Opened {
+    pub(crate) description: PluginDescription,
+    code: OpenedCode,
+}
+
+enum OpenedCode {
+    Embedded(&'static [u8]),
+    Bytes(Vec<u8>),
+}
+
+impl Opened {
+    pub(crate) fn code(&self) -> Code<'_> {
+        match &self.code {
+            OpenedCode::Embedded(compiled) => Code::Embedded(compiled),
+            OpenedCode::Bytes(bytes) => Code::Component {
+                bytes,
+                digest: &self.description.digest,
+            },
+        }
+    }
+}
+
+/// Finds a plugin and reads what it says about itself.
+pub(crate) fn open(source: &PluginSource, limits: &Limits) -> Result<Opened, PluginError> {
+    match source {
+        PluginSource::Default(name) => open_default(name),
+        PluginSource::File(path) => open_file(path, None, limits),
+        PluginSource::Pinned(path, digest) => open_file(path, Some(digest), limits),
+    }
+}
+
+/// Describes the default plugins, in alphabetical order.
+pub fn defaults() -> Vec<PluginDescription> {
+    embedded::ALL.iter().map(embedded::describe).collect()
+}
+
+fn open_default(name: &str) -> Result<Opened, PluginError> {
+    let found = embedded::ALL.iter().find(|plugin| plugin.name == name);
+    let plugin = found.ok_or_else(|| PluginError::Unknown {
+        name: name.to_owned(),
+        plugin_type: None,
+        known: embedded::ALL
+            .iter()
+            .map(|plugin| plugin.name.to_owned())
+            .collect(),
+    })?;
+    Ok(Opened {
+        description: embedded::describe(plugin),
+        code: OpenedCode::Embedded(plugin.compiled),
+    })
+}
+
+fn open_file(path: &Path, wanted: Option<&str>, limits: &Limits) -> Result<Opened, PluginError> {
+    let file_name = || path.display().to_string();
+    let of_file = |error| PluginError::Wasm {
+        plugin: file_name(),
+        error,
+    };
+    let bytes = read(path, limits)?.map_err(of_file)?;
+    let digest = digest(&bytes);
+    if let Some(wanted) = wanted.filter(|wanted| **wanted != digest) {
+        return Err(PluginError::Digest {
+            path: path.to_owned(),
+            wanted: wanted.to_owned(),
+            found: digest,
+        });
+    }
+    let inspected = inspect(&bytes, limits).map_err(of_file)?;
+    Ok(Opened {
+        description: PluginDescription {
+            digest,
+            size: bytes.len() as u64,
+            source: PluginSource::File(path.to_owned()),
+            inspected,
+        },
+        code: OpenedCode::Bytes(bytes),
+    })
+}
+
+/// Reads a file of which the size is not to be trusted: it may be a device, or grow.
+fn read(path: &Path, limits: &Limits) -> Result<Result<Vec<u8>, WasmError>, PluginError> {
+    let unreadable = |source| PluginError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = fs::File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    if let Err(error) = check_size(size, limits) {
+        return Ok(Err(error));
+    }
+    let mut bytes = Vec::new();
+    file.take(limits.component + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    Ok(check_size(bytes.len() as u64, limits)
+        .and_then(|()| check_encoding(&bytes))
+        .map(|()| bytes))
+}
+
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{:x}", Sha256::digest(bytes))
+}

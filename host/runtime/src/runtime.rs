@@ -1,0 +1,402 @@
+//! The engine: compiling components, linking what was granted, and one fresh instance for every call.
+
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::Path,
+    sync::{Arc, OnceLock, mpsc},
+    thread,
+    time::Duration,
+};
+
+use trocar_sdk::Failure;
+use wasmtime::{
+    Engine, PoolingAllocationConfig, Store,
+    component::{Component, HasSelf, Linker},
+};
+
+use super::{
+    bindings::{
+        policy::{PolicyPluginPre, exports::trocar::plugin::policy as policy_abi},
+        strategy::{StrategyPluginPre, exports::trocar::plugin::strategy as abi, trocar::plugin as imports},
+    },
+    cache::Cache,
+    classify::{Phase, classify},
+    component::{Inspected, Interface},
+    config::compiler_config,
+    convert,
+    engine::{PlanInput, ReviewInput},
+    error::WasmError,
+    limits::{Limit, Limits},
+    log::LogLine,
+    state::{PARTS, Reads, State},
+    trusted,
+    turns::{Room, Turns},
+    wasi,
+};
+use trocar_core::{
+    capability::{CLUSTER_READ, Grants},
+    manifest::PluginType,
+    planning::{Decision, Proposal},
+    text::message,
+};
+
+/// How often the clock of running guests ticks.
+pub(super) const TICK: Duration = Duration::from_millis(10);
+
+/// What is reserved for many plans at once. A component with more memories or tables would never get its turn.
+const POOL: Room = Room {
+    instances: 16,
+    memories: 16,
+    tables: PARTS as u32,
+};
+
+/// The largest instance of a pool, in bytes: what the most functions that a component may have need, with room.
+const POOLED_INSTANCE: usize = 8 << 20;
+
+/// Where the memory of instances comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Allocation {
+    /// From the operating system at each call: for a program that makes a few plans and ends.
+    OnDemand,
+    /// From a pool that is reserved once: for a program that makes many plans.
+    Pooling,
+}
+
+/// A component that is ready to be instantiated.
+pub(crate) struct Loaded {
+    pre: Pre,
+    wants_wasi: bool,
+    /// What a call takes of the pool.
+    needed: Room,
+}
+
+enum Pre {
+    Strategy(StrategyPluginPre<State>),
+    Policy(PolicyPluginPre<State>),
+}
+
+/// Where the code of a component is.
+pub(crate) enum Code<'a> {
+    /// Compiled when the program was built.
+    Embedded(&'static [u8]),
+    /// A component of somebody's, by its digest.
+    Component { bytes: &'a [u8], digest: &'a str },
+}
+
+/// What a call gave, and what the guest wrote meanwhile.
+pub(crate) type Called<T> = (Result<Result<T, Failure>, WasmError>, Vec<LogLine>);
+
+/// The engine with its limits and its cache.
+pub(crate) struct Runtime {
+    engine: Engine,
+    limits: Arc<Limits>,
+    cache: Option<Cache>,
+    clock: OnceLock<()>,
+    /// Who waits for the pool, where there is one.
+    turns: Option<Turns>,
+}
+
+impl Runtime {
+    /// Makes an engine. Nothing is compiled and no thread is started before the first need.
+    pub(crate) fn new(
+        allocation: Allocation,
+        limits: Limits,
+        cache: Option<&Path>,
+    ) -> Result<Self, WasmError> {
+        let mut config = compiler_config();
+        trusted::allow_embedded(&mut config);
+        if allocation == Allocation::Pooling {
+            config.allocation_strategy(pool(&limits));
+        }
+        let cache = cache
+            .map(|folder| {
+                Cache::open(folder).map_err(|source| WasmError::Cache {
+                    folder: folder.to_owned(),
+                    source,
+                })
+            })
+            .transpose()?;
+        Ok(Self {
+            engine: Engine::new(&config).map_err(host_error)?,
+            limits: Arc::new(limits),
+            cache,
+            clock: OnceLock::new(),
+            turns: (allocation == Allocation::Pooling).then(|| Turns::new(POOL)),
+        })
+    }
+
+    /// The limits of every call.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Makes a component ready: compiles it unless that was done before, and links what it was granted.
+    pub(crate) fn load(
+        &self,
+        code: &Code<'_>,
+        inspected: &Inspected,
+        grants: &Grants,
+    ) -> Result<Loaded, WasmError> {
+        if inspected.imports(Interface::Cluster) && !grants.cluster_read {
+            return Err(WasmError::NotGranted(CLUSTER_READ.into()));
+        }
+        let component = match code {
+            Code::Embedded(code) => trusted::embedded(&self.engine, code).map_err(host_error)?,
+            Code::Component { bytes, digest } => self.compiled(bytes, digest)?,
+        };
+        let needed = needed(&component)?;
+        let linker = self.linker(inspected).map_err(host_error)?;
+        let unfit = |error: wasmtime::Error| {
+            WasmError::Invalid(message(&format!("it does not fit the contract: {error:#}")))
+        };
+        let pre = linker.instantiate_pre(&component).map_err(unfit)?;
+        let pre = match inspected.manifest.plugin_type {
+            PluginType::Strategy => Pre::Strategy(StrategyPluginPre::new(pre).map_err(unfit)?),
+            PluginType::Policy => Pre::Policy(PolicyPluginPre::new(pre).map_err(unfit)?),
+        };
+        Ok(Loaded {
+            pre,
+            wants_wasi: inspected.wants_wasi(),
+            needed,
+        })
+    }
+
+    fn linker(&self, inspected: &Inspected) -> wasmtime::Result<Linker<State>> {
+        let mut linker = Linker::new(&self.engine);
+        imports::log::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+        if inspected.imports(Interface::Cluster) {
+            imports::cluster::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+        }
+        if inspected.wants_wasi() {
+            wasi::link(&mut linker)?;
+        }
+        Ok(linker)
+    }
+
+    fn compiled(&self, bytes: &[u8], digest: &str) -> Result<Component, WasmError> {
+        let Some(cache) = &self.cache else {
+            let code = self.compile(bytes)?;
+            return trusted::compiled(&self.engine, &code).map_err(host_error);
+        };
+        let mut hasher = DefaultHasher::new();
+        self.engine.precompile_compatibility_hash().hash(&mut hasher);
+        let path = cache.path(digest, hasher.finish());
+        // A file that cannot be loaded, from whatever cause, is compiled anew.
+        if cache.is_whole(&path)
+            && let Ok(component) = trusted::cached(&self.engine, &path)
+        {
+            return Ok(component);
+        }
+        let code = self.compile(bytes)?;
+        // A full disk is no reason not to run: the next run compiles again.
+        drop(cache.store(&path, code.bytes()));
+        trusted::compiled(&self.engine, &code).map_err(host_error)
+    }
+
+    /// Compiles on a thread of its own. One that takes too long is left behind: nothing can stop a compiler.
+    fn compile(&self, bytes: &[u8]) -> Result<trusted::CompiledHere, WasmError> {
+        let (sender, receiver) = mpsc::channel();
+        let (engine, bytes) = (self.engine.clone(), bytes.to_vec());
+        thread::spawn(move || sender.send(trusted::compile(&engine, &bytes)));
+        match receiver.recv_timeout(self.limits.compile_time) {
+            Ok(compiled) => compiled.map_err(|error| WasmError::Invalid(message(&format!("{error:#}")))),
+            Err(mpsc::RecvTimeoutError::Timeout) => Err(WasmError::Limit {
+                limit: Limit::CompileTime,
+                allowed: self.limits.get(Limit::CompileTime),
+                asked: None,
+            }),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                Err(WasmError::Invalid("the compiler gave up on it".into()))
+            }
+        }
+    }
+
+    /// Asks a strategy for a plan.
+    pub(crate) fn make_plan(
+        &self,
+        loaded: &Loaded,
+        input: &PlanInput<'_>,
+        call: CallContext,
+    ) -> Called<Proposal> {
+        let Pre::Strategy(pre) = &loaded.pre else {
+            return (Err(wrong_world(Interface::Strategy)), Vec::new());
+        };
+        let request = abi::Request {
+            target: input.target.to_owned(),
+            options: input.options.to_owned(),
+            settings: input.settings.to_owned(),
+            context: input.context.to_owned(),
+        };
+        let (answer, log) = self.call(loaded, call, |store| {
+            let instance = pre.instantiate(&mut *store).map_err(Phase::Instantiate)?;
+            let strategy = instance.trocar_plugin_strategy();
+            strategy.call_make_plan(store, &request).map_err(Phase::Call)
+        });
+        let answer = answer.and_then(|answer| match answer {
+            Ok(plan) => convert::plan(plan, &self.limits).map(Ok),
+            Err(failure) => Ok(Err(convert::failure(failure))),
+        });
+        (answer, log)
+    }
+
+    /// Asks a policy about a plan.
+    pub(crate) fn evaluate(
+        &self,
+        loaded: &Loaded,
+        input: &ReviewInput<'_>,
+        call: CallContext,
+    ) -> Called<Decision> {
+        let Pre::Policy(pre) = &loaded.pre else {
+            return (Err(wrong_world(Interface::Policy)), Vec::new());
+        };
+        let review = policy_abi::Review {
+            plan: input.plan.to_owned(),
+            target: input.target.to_owned(),
+            options: input.options.to_owned(),
+            actor: input.actor.to_owned(),
+            settings: input.settings.to_owned(),
+            context: input.context.to_owned(),
+        };
+        let (answer, log) = self.call(loaded, call, |store| {
+            let instance = pre.instantiate(&mut *store).map_err(Phase::Instantiate)?;
+            let policy = instance.trocar_plugin_policy();
+            policy.call_evaluate(store, &review).map_err(Phase::Call)
+        });
+        let answer = answer.and_then(|answer| match answer {
+            Ok(decision) => convert::decision(decision, &self.limits).map(Ok),
+            Err(failure) => Ok(Err(convert::failure(failure))),
+        });
+        (answer, log)
+    }
+
+    /// Lets a plugin check its settings.
+    pub(crate) fn validate_settings(
+        &self,
+        loaded: &Loaded,
+        settings: &str,
+        call: CallContext,
+    ) -> Result<Result<Vec<trocar_sdk::Diagnostic>, Failure>, WasmError> {
+        let settings = settings.to_owned();
+        let (answer, _) = self.call(loaded, call, |store| match &loaded.pre {
+            Pre::Strategy(pre) => {
+                let instance = pre.instantiate(&mut *store).map_err(Phase::Instantiate)?;
+                let strategy = instance.trocar_plugin_strategy();
+                strategy
+                    .call_validate_settings(store, &settings)
+                    .map_err(Phase::Call)
+            }
+            Pre::Policy(pre) => {
+                let instance = pre.instantiate(&mut *store).map_err(Phase::Instantiate)?;
+                let policy = instance.trocar_plugin_policy();
+                policy
+                    .call_validate_settings(store, &settings)
+                    .map_err(Phase::Call)
+            }
+        });
+        Ok(answer?.map(convert::diagnostics).map_err(convert::failure))
+    }
+
+    fn call<T>(
+        &self,
+        loaded: &Loaded,
+        call: CallContext,
+        run: impl FnOnce(&mut Store<State>) -> Result<T, Phase>,
+    ) -> (Result<T, WasmError>, Vec<LogLine>) {
+        self.clock.get_or_init(|| start_clock(&self.engine));
+        // Given back after the store, which is what takes the room.
+        let _turn = self.turns.as_ref().map(|turns| turns.wait_for(loaded.needed));
+        let surroundings = loaded.wants_wasi.then(|| wasi::surroundings(call.now));
+        let mut store = Store::new(
+            &self.engine,
+            State::new(self.limits.clone(), surroundings, call.reads),
+        );
+        store.limiter(|state| state);
+        store.set_hostcall_fuel(usize::try_from(self.limits.data).unwrap_or(usize::MAX));
+        store.set_epoch_deadline(ticks(self.limits.time));
+        let result = run(&mut store);
+        let started = store.data().started;
+        let log = store.data_mut().take_log();
+        let result = result.map_err(|phase| classify(phase, &self.limits, started, log.last_error()));
+        (result, log.into_lines())
+    }
+}
+
+/// What a single call may need besides the request: all of it data or a capability that was granted.
+#[derive(Default)]
+pub(crate) struct CallContext {
+    /// The time in the request, since 1970, for guests that ask a clock.
+    pub(crate) now: Duration,
+    /// The capability `cluster-read`, where it was granted and there is a cluster.
+    pub(crate) reads: Option<Reads>,
+}
+
+/// What a call of a component takes of a pool; refuses a component of which no pool has room for one.
+fn needed(component: &Component) -> Result<Room, WasmError> {
+    // Only components that import modules do not know, and no host offers a module.
+    let found = component
+        .resources_required()
+        .map_or((0, 0), |required| (required.num_memories, required.num_tables));
+    let needed = Room {
+        instances: 1,
+        memories: found.0,
+        tables: found.1,
+    };
+    for (asked, allowed) in [(needed.memories, POOL.memories), (needed.tables, POOL.tables)] {
+        if asked > allowed {
+            return Err(WasmError::Limit {
+                limit: Limit::Parts,
+                allowed: allowed.into(),
+                asked: Some(asked.into()),
+            });
+        }
+    }
+    Ok(needed)
+}
+
+/// The clock may tick right away, so it is one tick more than the time takes.
+fn ticks(time: Duration) -> u64 {
+    let ticks = time.as_millis().div_ceil(TICK.as_millis()) + 1;
+    // Half of what a clock can count, so that a deadline from now on is still a number.
+    u64::try_from(ticks).unwrap_or(u64::MAX).min(u64::MAX / 2)
+}
+
+fn pool(limits: &Limits) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(POOL.instances)
+        .total_core_instances(POOL.instances * PARTS as u32)
+        .total_memories(POOL.memories)
+        .total_tables(POOL.tables)
+        .total_stacks(POOL.instances)
+        .max_tables_per_module(POOL.tables)
+        .max_core_instance_size(POOLED_INSTANCE)
+        .max_component_instance_size(POOLED_INSTANCE)
+        .max_memory_size(usize::try_from(limits.memory).unwrap_or(usize::MAX))
+        .table_elements(usize::try_from(limits.table_elements).unwrap_or(usize::MAX))
+        .max_unused_warm_slots(16)
+        // What a plan of a usual size touches; without it, each call pays a page fault for each page.
+        .linear_memory_keep_resident(1 << 20)
+        .table_keep_resident(64 << 10);
+    pool
+}
+
+/// Ticks until the engine is gone. Unconditional: a deadline without a clock would never pass.
+fn start_clock(engine: &Engine) {
+    let engine = engine.weak();
+    thread::spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::sleep(TICK);
+        }
+    });
+}
+
+fn wrong_world(wanted: Interface) -> WasmError {
+    WasmError::World {
+        wanted: wanted.name().into(),
+    }
+}
+
+fn host_error(error: wasmtime::Error) -> WasmError {
+    WasmError::Host(format!("{error:#}"))
+}

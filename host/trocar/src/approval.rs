@@ -1,0 +1,171 @@
+//! Drafts and approvals as the outside sees them: each decision about them is written down as it is made.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use serde_json::Value;
+use trocar_core::{
+    audit::AuditEvent,
+    plan::{DebugPlan, Excess, Step},
+    planning,
+    target::Target,
+};
+use trocar_sdk::DebugOptions;
+
+use crate::audit::{AuditError, Auditor, LastRecord};
+
+/// A plan that the policies allow, for one target. Made by [`Debugger::plan`](crate::Debugger::plan) alone.
+pub struct Draft {
+    pub(crate) judged: planning::Draft,
+    pub(crate) options: DebugOptions,
+    pub(crate) auditor: Arc<Auditor>,
+    pub(crate) made: Instant,
+}
+
+impl std::fmt::Debug for Draft {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.judged.fmt(out)
+    }
+}
+
+/// A plan that may be carried out.
+///
+/// ```compile_fail,E0451
+/// // Nothing but an approval of a draft makes one.
+/// fn forged(approved: trocar::Approved) -> trocar::Approved {
+///     trocar::Approved { ..approved }
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// // A draft is not carried out without an approval.
+/// async fn unapproved(debugger: &mut trocar::Debugger, draft: trocar::Draft) {
+///     debugger.apply(draft).await;
+/// }
+/// ```
+///
+/// ```compile_fail,E0382
+/// // One approval is good for one debug.
+/// async fn twice(debugger: &mut trocar::Debugger, approved: trocar::Approved) {
+///     debugger.apply(approved).await;
+///     debugger.apply(approved).await;
+/// }
+/// ```
+pub struct Approved {
+    pub(crate) judged: planning::Approved,
+    pub(crate) options: DebugOptions,
+    pub(crate) record: LastRecord,
+    pub(crate) made: Instant,
+}
+
+/// Why a draft is not approved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotAgreed {
+    /// Its rights were not agreed to.
+    #[error("the plan gives more than was asked for, and that was not agreed to")]
+    Rights(Vec<Draft>),
+    /// The decision cannot be written down where the configuration requires it.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+}
+
+/// An answer to the question whether plans may give the rights that they need consent for.
+pub type Consent = bool;
+
+impl Draft {
+    /// The plan.
+    pub fn plan(&self) -> &DebugPlan {
+        self.judged.plan()
+    }
+
+    /// What it was made for.
+    pub fn target(&self) -> &Target {
+        self.judged.target()
+    }
+
+    /// The rights that need consent. Empty when none is needed.
+    pub fn rights(&self) -> &[Excess] {
+        self.judged.rights()
+    }
+
+    /// Asks for consent where it is needed: `agree` is given the rights.
+    ///
+    /// # Errors
+    /// Fails when consent is refused, and when the decision cannot be written down.
+    pub fn approve(self, agree: impl FnOnce(&[Excess]) -> Consent) -> Result<Approved, NotAgreed> {
+        let mut approved = approve_all(vec![self], |drafts| agree(drafts[0].rights()))?;
+        Ok(approved.remove(0))
+    }
+}
+
+/// Approves several drafts with one question, which is asked where one of them needs consent.
+///
+/// # Errors
+/// Fails when consent is refused, and when a decision cannot be written down. No draft is approved then.
+pub fn approve_all(
+    drafts: Vec<Draft>,
+    agree: impl FnOnce(&[Draft]) -> Consent,
+) -> Result<Vec<Approved>, NotAgreed> {
+    let needs_consent = drafts.iter().any(|draft| !draft.rights().is_empty());
+    if needs_consent && !agree(&drafts) {
+        for draft in drafts.iter().filter(|draft| !draft.rights().is_empty()) {
+            draft
+                .auditor
+                .write(AuditEvent::Refused, draft.plan(), &Value::Null, &[])?;
+        }
+        return Err(NotAgreed::Rights(drafts));
+    }
+    let mut approved = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        approved.push(Approved {
+            record: LastRecord::begin(&draft.auditor, draft.plan())?,
+            options: draft.options,
+            made: draft.made,
+            // The question was answered for all of them.
+            judged: draft.judged.approve(|_| true).expect("consent was given"),
+        });
+    }
+    Ok(approved)
+}
+
+impl Approved {
+    /// The plan.
+    pub fn plan(&self) -> &DebugPlan {
+        self.judged.plan()
+    }
+
+    /// What it was made for.
+    pub fn target(&self) -> &Target {
+        self.judged.target()
+    }
+}
+
+/// Two plans that would create the same pod.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} and {} would both become pod {pod:?}", targets[0], targets[1])]
+pub struct SamePod {
+    /// What they were made for.
+    pub targets: [String; 2],
+    /// The pod's name.
+    pub pod: String,
+}
+
+/// Checks that no two plans create the same pod.
+///
+/// # Errors
+/// Fails with the first two that do.
+pub fn check_names<'a>(plans: impl IntoIterator<Item = &'a DebugPlan>) -> Result<(), SamePod> {
+    let mut created: BTreeMap<(Option<&str>, &str), &DebugPlan> = BTreeMap::new();
+    for plan in plans {
+        if !plan.steps().iter().any(|step| matches!(step, Step::CreatePod(_))) {
+            continue;
+        }
+        if let Some(other) = created.insert((plan.debug_namespace(), plan.debug_pod()), plan) {
+            return Err(SamePod {
+                targets: [other.target().to_string(), plan.target().to_string()],
+                pod: plan.debug_pod().to_owned(),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,293 @@
+//! Writing down what was decided and how it ended, where the configuration says so.
+//!
+//! Each record is on a line of its own, whole or not at all.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _},
+    path::Path,
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+use trocar_core::{
+    audit::{AuditEvent, AuditOutcome, AuditRecord},
+    config::{AuditSink, Config},
+    plan::DebugPlan,
+};
+use trocar_sdk::Actor;
+
+/// How often a file that another process writes to is tried again, and how long each time.
+const LOCK_TRIES: u32 = 200;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// A decision that could not be written down.
+#[derive(Debug, thiserror::Error)]
+#[error("the audit file {file} cannot be written: {source}")]
+pub struct AuditError {
+    /// The file.
+    pub file: String,
+    /// The configuration requires it, so nothing is debugged without it.
+    pub is_required: bool,
+    /// Why not.
+    pub source: io::Error,
+}
+
+type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The places where records go. Opened before anything is written to a cluster.
+#[derive(Default)]
+pub struct AuditLog {
+    sinks: Vec<Sink>,
+    /// Records for standard error, and warnings about places that are not required.
+    lines: Option<Tell>,
+    warnings: Option<Tell>,
+}
+
+struct Sink {
+    /// None for standard error.
+    file: Option<(String, Mutex<File>)>,
+    is_required: bool,
+}
+
+impl AuditLog {
+    /// Opens all places of a configuration. `lines` prints records on standard error, `warnings` is told of places that
+    /// cannot be had and are not required.
+    ///
+    /// # Errors
+    /// Fails when a place that is required cannot be had.
+    pub fn open(
+        config: &Config,
+        lines: impl Fn(&str) + Send + Sync + 'static,
+        warnings: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<Self, AuditError> {
+        let mut log = Self {
+            sinks: Vec::new(),
+            lines: Some(Arc::new(lines)),
+            warnings: Some(Arc::new(warnings)),
+        };
+        for entry in &config.audit {
+            let audit = &entry.value;
+            let file = match (audit.sink, &audit.file) {
+                (AuditSink::File, Some(path)) => match open(path) {
+                    Ok(file) => Some((path.display().to_string(), Mutex::new(file))),
+                    Err(source) => {
+                        log.failed(audit.required, &path.display().to_string(), source)?;
+                        continue;
+                    }
+                },
+                _ => None,
+            };
+            log.sinks.push(Sink {
+                file,
+                is_required: audit.required,
+            });
+        }
+        Ok(log)
+    }
+
+    /// Returns true if nothing is written down.
+    pub fn is_empty(&self) -> bool {
+        self.sinks.is_empty()
+    }
+
+    /// Writes one line to all places.
+    fn write(&self, line: &str) -> Result<(), AuditError> {
+        for sink in &self.sinks {
+            match &sink.file {
+                None => {
+                    if let Some(lines) = &self.lines {
+                        lines(line);
+                    }
+                }
+                Some((name, file)) => {
+                    let mut file = file.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    if let Err(error) = append(&mut file, line) {
+                        self.failed(sink.is_required, name, error)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, is_required: bool, file: &str, source: io::Error) -> Result<(), AuditError> {
+        let error = AuditError {
+            file: file.to_owned(),
+            is_required,
+            source,
+        };
+        if is_required {
+            return Err(error);
+        }
+        self.warn(&error);
+        Ok(())
+    }
+
+    fn warn(&self, error: &AuditError) {
+        if let Some(warnings) = &self.warnings {
+            warnings(&error.to_string());
+        }
+    }
+}
+
+/// Checks that a place for records can be written to, and leaves it as it is.
+///
+/// # Errors
+/// Fails when it is neither a regular file nor a character device, or may not be written.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    // A FIFO without a reader would hang; a non-blocking open of one fails at once.
+    options
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(O_NONBLOCK);
+    let readable = options.clone().read(true).open(path);
+    let file = readable.or_else(|_| options.open(path))?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_file() || kind.is_char_device() {
+        return Ok(file);
+    }
+    Err(io::Error::other(
+        "it is neither a regular file nor a character device",
+    ))
+}
+
+const O_NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+
+/// Appends one line, whole or not at all. What another program left unfinished is ended first.
+fn append(file: &mut File, line: &str) -> io::Result<()> {
+    if !file.metadata()?.is_file() {
+        return file.write_all(format!("{line}\n").as_bytes());
+    }
+    lock(file)?;
+    let appended = append_locked(file, line);
+    let unlocked = file.unlock();
+    appended.and(unlocked)
+}
+
+fn append_locked(file: &mut File, line: &str) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let start = if ends_within_line(file, length) { "\n" } else { "" };
+    let written = file.write_all(format!("{start}{line}\n").as_bytes());
+    if written.is_err() {
+        // A full disk: the part that fitted is taken back.
+        file.set_len(length)?;
+    }
+    written
+}
+
+fn ends_within_line(file: &mut File, length: u64) -> bool {
+    let mut last = [b'\n'];
+    let read =
+        length > 0 && file.seek(SeekFrom::Start(length - 1)).is_ok() && file.read_exact(&mut last).is_ok();
+    read && last != [b'\n']
+}
+
+fn lock(file: &File) -> io::Result<()> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(fs::TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(io::Error::other("another program holds its lock"))
+}
+
+/// What all records of one debugger share.
+pub(crate) struct Auditor {
+    pub(crate) log: AuditLog,
+    pub(crate) session: String,
+    pub(crate) actor: Actor,
+    pub(crate) impersonator: Option<String>,
+}
+
+impl Auditor {
+    pub(crate) fn write(
+        &self,
+        event: AuditEvent,
+        plan: &DebugPlan,
+        pod: &Value,
+        differences: &[String],
+    ) -> Result<(), AuditError> {
+        if self.log.is_empty() {
+            return Ok(());
+        }
+        let record = AuditRecord {
+            event,
+            time: &jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            session: &self.session,
+            actor: &self.actor,
+            impersonator: self.impersonator.as_deref(),
+            plan,
+            pod,
+            differences,
+        };
+        self.log.write(&record.line())
+    }
+}
+
+/// The last record of a debug: written when this is dropped, so that no way out can leave it unwritten.
+pub(crate) struct LastRecord {
+    auditor: Arc<Auditor>,
+    pub(crate) plan: DebugPlan,
+    pub(crate) pod: Value,
+    pub(crate) outcome: AuditOutcome,
+}
+
+impl LastRecord {
+    /// Writes that a plan is allowed; from then on, how it ends is written as well.
+    pub(crate) fn begin(auditor: &Arc<Auditor>, plan: &DebugPlan) -> Result<Self, AuditError> {
+        auditor.write(AuditEvent::Allowed, plan, &Value::Null, &[])?;
+        Ok(Self {
+            auditor: auditor.clone(),
+            plan: plan.clone(),
+            pod: Value::Null,
+            outcome: AuditOutcome::NotBegun,
+        })
+    }
+}
+
+impl Drop for LastRecord {
+    fn drop(&mut self) {
+        let event = AuditEvent::Ended(self.outcome);
+        // What was done is done: that it cannot be written down is only told.
+        if let Err(error) = self.auditor.write(event, &self.plan, &self.pod, &[]) {
+            self.auditor.log.warn(&error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_after_a_torn_one_is_on_a_line_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        fs::write(&path, "{\"whole\":1}\n{\"torn\":").unwrap();
+        append(&mut open(&path).unwrap(), "{\"next\":2}").unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "{\"whole\":1}\n{\"torn\":\n{\"next\":2}\n");
+    }
+
+    #[test]
+    fn a_pipe_without_a_reader_is_refused_and_does_not_hang() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let message = open(&path).unwrap_err().to_string();
+        assert!(
+            message.contains("neither a regular file nor a character device"),
+            "{message}"
+        );
+        assert!(open(folder.path()).is_err());
+    }
+}

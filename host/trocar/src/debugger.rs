@@ -1,0 +1,442 @@
+//! The one way from a request to a session: plan, approve, apply, attach.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use trocar_cluster::{
+    Cluster, ClusterError, Ended, Identity, InputQueue, LookupError, Output, Screen, Session, SessionError,
+    Unfinished, apply, dry_run, lookup, who_am_i,
+};
+use trocar_core::{
+    audit::{AuditEvent, AuditOutcome},
+    config::Config,
+    plan::{DebugPlan, Step},
+    planning,
+    reference::{Kind, Reference},
+    stamp::Stamp,
+    target::{Target, TargetId, TargetKind},
+};
+use trocar_sdk::{Actor, Context, DebugOptions};
+
+use crate::{
+    approval::{Approved, Draft},
+    audit::{AuditError, AuditLog, Auditor, LastRecord},
+    engine::Engine,
+    error::{DebugError, PlannerError},
+    planner::{Planner, PluginChoice},
+};
+
+/// How often a conflict is met with another try.
+const MAX_TRIES: u32 = 8;
+
+/// How old a plan may be before its target is looked at again: a person may have thought about it for long.
+const MAX_AGE: Duration = Duration::from_secs(3);
+
+/// Debugs targets of one cluster, by the rules of one configuration.
+pub struct Debugger {
+    cluster: Cluster,
+    planner: Planner,
+    context: Context,
+    actor: Actor,
+    is_identified: bool,
+    impersonator: Option<String>,
+    audit: Option<AuditLog>,
+    auditor: Option<Arc<Auditor>>,
+}
+
+/// Why a plan was not carried out, or not as it was judged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The target changed, and the plan for it as it is now gives more than was agreed to. Nothing was changed.
+    #[error("{} has changed, and its plan gives more than was agreed to now", .0.plan().target())]
+    Stale(Box<Draft>),
+    /// The target changed, and there is no plan for it as it is now. Nothing was changed.
+    #[error(transparent)]
+    Planner(PlannerError),
+    /// The target is another object of the same name now, or gone. Nothing was changed.
+    #[error(transparent)]
+    Lookup(LookupError),
+    /// The pod that was planned for was replaced by another one of the same name. Nothing was changed.
+    #[error("{0} was replaced by another object of the same name")]
+    Replaced(TargetId),
+    /// The server refused a write.
+    #[error("{error}")]
+    Cluster {
+        /// Why.
+        error: ClusterError,
+        /// The pod that was created before that, and stays.
+        created: Option<String>,
+        /// Its namespace.
+        namespace: Option<String>,
+    },
+    /// The decision cannot be written down where the configuration requires it.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+}
+
+impl Debugger {
+    /// Makes a debugger without configuration: no policies, no audit.
+    ///
+    /// `context` is the time, the namespace of pods for targets without one, and the session's name, as data.
+    pub fn new(cluster: Cluster, engine: Engine, context: Context) -> Self {
+        Self::with_planner(cluster, Planner::new(engine, &Config::default()), context)
+    }
+
+    /// Makes a debugger of a planner, which has configuration and chosen plugins.
+    pub fn with_planner(cluster: Cluster, planner: Planner, context: Context) -> Self {
+        Self {
+            cluster,
+            planner,
+            context,
+            actor: Actor::default(),
+            is_identified: false,
+            impersonator: None,
+            audit: None,
+            auditor: None,
+        }
+    }
+
+    /// Asks the policies of a configuration, and takes its defaults.
+    #[must_use]
+    pub fn with_config(mut self, config: &Config) -> Self {
+        self.planner = self.planner.with_config(config);
+        self
+    }
+
+    /// Chooses plugins besides those of the configuration.
+    #[must_use]
+    pub fn with_plugins(mut self, choice: PluginChoice) -> Self {
+        self.planner = self.planner.with_plugins(choice);
+        self
+    }
+
+    /// Writes decisions down.
+    #[must_use]
+    pub fn with_audit(mut self, log: AuditLog) -> Self {
+        self.audit = Some(log);
+        self
+    }
+
+    /// What is known of who asks besides what the cluster says: the reason, and the names in the kubeconfig.
+    #[must_use]
+    pub fn with_actor(mut self, actor: Actor) -> Self {
+        self.actor = actor;
+        self
+    }
+
+    /// The connection.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Asks the cluster who asks, where policies or audit have to know. Once; the first plan does it otherwise.
+    ///
+    /// `real` is a connection without impersonation, where the usual one acts as somebody else.
+    ///
+    /// # Errors
+    /// Fails when the cluster cannot be reached or does not take the credentials.
+    pub async fn identify(&mut self, real: Option<&Cluster>) -> Result<(), ClusterError> {
+        let has_audit = self.audit.as_ref().is_some_and(|log| !log.is_empty());
+        if self.is_identified || !(self.planner.has_policies() || has_audit) {
+            return Ok(());
+        }
+        let Identity { user, groups } = who_am_i(&self.cluster).await?;
+        (self.actor.user, self.actor.groups) = (user, groups);
+        if let Some(real) = real {
+            self.impersonator = Some(who_am_i(real).await?.user);
+        }
+        self.is_identified = true;
+        Ok(())
+    }
+
+    fn auditor(&mut self) -> Arc<Auditor> {
+        let Self {
+            audit,
+            actor,
+            impersonator,
+            context,
+            ..
+        } = self;
+        let auditor = self.auditor.get_or_insert_with(|| {
+            Arc::new(Auditor {
+                log: audit.take().unwrap_or_default(),
+                session: context.suffix.clone(),
+                actor: actor.clone(),
+                impersonator: impersonator.clone(),
+            })
+        });
+        auditor.clone()
+    }
+
+    /// Makes a plan for a target: strategy, configured policies, guard rails. Nothing is written to the cluster.
+    ///
+    /// # Errors
+    /// Fails when there is no plan, and when policies deny it, which is written down.
+    pub async fn plan(&mut self, options: &DebugOptions, target: &Target) -> Result<Draft, DebugError> {
+        self.identify(None).await?;
+        let auditor = self.auditor();
+        let judged = self.planner.draft(options, target, &self.context, &self.actor);
+        if let Err(PlannerError::Plan(error)) = &judged
+            && let Some(plan) = error.reviewed()
+        {
+            auditor.write(AuditEvent::Denied, plan, &Value::Null, &[])?;
+        }
+        Ok(Draft {
+            judged: judged?,
+            options: options.clone(),
+            auditor,
+            made: Instant::now(),
+        })
+    }
+
+    /// Lets the server check a plan with everything that it has, and store nothing. Needs no consent.
+    ///
+    /// # Errors
+    /// Fails when the server would refuse it.
+    pub async fn dry_run(&self, draft: &Draft) -> Result<(), ClusterError> {
+        let stamp = Stamp::new(draft.plan(), &self.actor, &self.context);
+        dry_run(&self.cluster, &draft.judged, &stamp).await.map(drop)
+    }
+
+    /// Carries out an approved plan, with its stamps, and writes down how it ends.
+    ///
+    /// Where the target changed meanwhile it is read and judged again; it is written to when the policies allow it and
+    /// its rights are among those agreed to.
+    ///
+    /// # Errors
+    /// Fails when the server refuses, and with a new draft when more would be given than was agreed to.
+    pub async fn apply(&mut self, approved: Approved) -> Result<Applied, ApplyError> {
+        let Approved {
+            mut judged,
+            options,
+            mut record,
+            made,
+        } = approved;
+        record.outcome = AuditOutcome::Failed;
+        if made.elapsed() > MAX_AGE {
+            judged = self.judged_again(judged, &options, &mut record).await?;
+        }
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let stamp = Stamp::new(judged.plan(), &self.actor, &self.context);
+            let unfinished = match apply(&self.cluster, &judged, &stamp).await {
+                Ok(written) => {
+                    record.pod.clone_from(&written.pod);
+                    record.outcome = AuditOutcome::Created;
+                    return Ok(Applied {
+                        cluster: self.cluster.clone(),
+                        pod: written.pod,
+                        record,
+                    });
+                }
+                Err(unfinished) => unfinished,
+            };
+            if !may_be_stale(&unfinished) || tried == MAX_TRIES {
+                return Err(refused(judged.plan(), unfinished));
+            }
+            tokio::time::sleep(Duration::from_millis(10 << tried)).await;
+            judged = self.judged_again(judged, &options, &mut record).await?;
+        }
+    }
+
+    /// The plan for the target as it is now: the same where nothing changed that it is made of, else a new one.
+    async fn judged_again(
+        &mut self,
+        judged: planning::Approved,
+        options: &DebugOptions,
+        record: &mut LastRecord,
+    ) -> Result<planning::Approved, ApplyError> {
+        let now = self.read_again(judged.plan().target()).await?;
+        if now.id() != judged.target().id() {
+            return Err(ApplyError::Replaced(judged.target().id().clone()));
+        }
+        if let Some(same) = judged.for_target(&now) {
+            return Ok(same);
+        }
+        let newer = self.planner.draft(options, &now, &self.context, &self.actor);
+        let auditor = self.auditor();
+        if let Err(PlannerError::Plan(error)) = &newer
+            && let Some(plan) = error.reviewed()
+        {
+            auditor.write(AuditEvent::Denied, plan, &Value::Null, &[])?;
+        }
+        match judged.renew(newer.map_err(ApplyError::Planner)?) {
+            Ok(renewed) => {
+                auditor.write(AuditEvent::Allowed, renewed.plan(), &Value::Null, &[])?;
+                record.plan = renewed.plan().clone();
+                Ok(renewed)
+            }
+            Err(stale) => Err(ApplyError::Stale(Box::new(Draft {
+                judged: *stale,
+                options: options.clone(),
+                auditor,
+                made: Instant::now(),
+            }))),
+        }
+    }
+
+    async fn read_again(&self, target: &TargetId) -> Result<Target, ApplyError> {
+        let reference = Reference {
+            kind: match target.kind {
+                TargetKind::Pod => Kind::Pod,
+                TargetKind::Node => Kind::Node,
+            },
+            name: target.name.clone(),
+        };
+        let namespace = target.namespace.as_deref().unwrap_or_default();
+        let found = lookup(&self.cluster, &reference, namespace, false).await;
+        Ok(found.map_err(ApplyError::Lookup)?.remove(0).target)
+    }
+}
+
+/// Whether a write may have been refused because the target is not as it was looked at: a conflict, or the test of its
+/// identity. A write that made something is not tried again.
+fn may_be_stale(unfinished: &Unfinished) -> bool {
+    let status = unfinished.error.status();
+    let is_stale = status.is_some_and(|status| match status.code {
+        409 => status.reason == "Conflict",
+        422 => status.message.contains("/metadata/uid") || status.message.contains("testing value"),
+        _ => false,
+    });
+    unfinished.written.pod.is_null() && is_stale
+}
+
+fn refused(plan: &DebugPlan, unfinished: Unfinished) -> ApplyError {
+    let created = unfinished.written.pod["metadata"]["name"]
+        .as_str()
+        .map(str::to_owned);
+    ApplyError::Cluster {
+        error: unfinished.error,
+        created,
+        namespace: plan.debug_namespace().map(str::to_owned),
+    }
+}
+
+/// What a front has for a session.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// There is something for the container's standard input.
+    pub stdin: bool,
+    /// Our terminal is the container's.
+    pub tty: bool,
+    /// The terminal that a person looks at, where one does.
+    pub screen: Option<Screen>,
+    /// How long the container may take to start.
+    pub start_timeout: Duration,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            stdin: false,
+            tty: false,
+            screen: None,
+            start_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A plan that was carried out. How it ends is written down when this goes away.
+pub struct Applied {
+    cluster: Cluster,
+    pod: Value,
+    record: LastRecord,
+}
+
+impl Applied {
+    /// The plan as it was carried out.
+    pub fn plan(&self) -> &DebugPlan {
+        &self.record.plan
+    }
+
+    /// The pod with the debug container, as the server returned it.
+    pub fn pod(&self) -> &Value {
+        &self.pod
+    }
+
+    /// Returns true if a flag of the container that a session is with is set, for example `tty`.
+    pub fn container_flag(&self, flag: &str) -> bool {
+        let name = self.plan().attach().unwrap_or_default();
+        ["ephemeralContainers", "containers", "initContainers"]
+            .into_iter()
+            .filter_map(|list| self.pod["spec"][list].as_array())
+            .flatten()
+            .any(|container| container["name"] == name && container[flag] == true)
+    }
+
+    /// Runs a session with the container that the plan made, to its end. None where the plan has no session.
+    ///
+    /// Dropping the future leaves: the connections are closed and the program goes on.
+    ///
+    /// # Errors
+    /// Fails when the container does not start, when the pod goes away, when the cluster does not answer for longer than
+    /// another try can mend, and when the output cannot be written.
+    pub async fn attach(
+        mut self,
+        output: &mut dyn Output,
+        input: &mut InputQueue,
+        options: SessionOptions,
+    ) -> Result<Option<Ended>, SessionError> {
+        let Some(container) = self.plan().attach().map(str::to_owned) else {
+            return Ok(None);
+        };
+        let session = Session {
+            cluster: self.cluster.clone(),
+            namespace: self.plan().debug_namespace().unwrap_or_default().to_owned(),
+            pod: self.plan().debug_pod().to_owned(),
+            container,
+            stdin: options.stdin,
+            stdin_once: self.container_flag("stdinOnce"),
+            has_terminal: self.container_flag("tty"),
+            tty: options.tty,
+            screen: options.screen,
+            start_timeout: options.start_timeout,
+        };
+        self.record.outcome = AuditOutcome::Session(None);
+        let ended = session.run(&self.pod, input, output).await;
+        self.record.outcome = match &ended {
+            Ok(Ended::Exited { code, .. }) => AuditOutcome::Session(u8::try_from(code & 0xff).ok()),
+            Ok(Ended::Detached) => AuditOutcome::Session(Some(0)),
+            Err(_) => AuditOutcome::Failed,
+        };
+        ended.map(Some)
+    }
+}
+
+/// What a debug leaves behind in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeftBehind {
+    /// An ephemeral container, which nothing can remove from its pod.
+    Container {
+        /// Its name.
+        container: String,
+    },
+    /// A pod.
+    Pod,
+    /// A pod that is gone now.
+    Deleted {
+        /// Its name.
+        pod: String,
+    },
+}
+
+/// What a plan leaves behind once it was carried out.
+pub fn left_behind(plan: &DebugPlan) -> Vec<LeftBehind> {
+    let left = plan.steps().iter().map(|step| match step {
+        Step::AddEphemeralContainer(container) => LeftBehind::Container {
+            container: trocar_sdk::pod::text(container, "name")
+                .unwrap_or_default()
+                .to_owned(),
+        },
+        Step::CreatePod(_) => LeftBehind::Pod,
+        Step::DeletePod(deletion) => LeftBehind::Deleted {
+            pod: deletion.name.clone(),
+        },
+    });
+    left.collect()
+}

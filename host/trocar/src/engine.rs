@@ -1,0 +1,247 @@
+//! One plan with plugins that are loaded already: what policy tests, servers and embedders use. No cluster is needed.
+
+use std::{sync::Arc, time::Duration};
+
+use trocar_core::{
+    capability::{ClusterReader, Grants},
+    manifest::PluginType,
+    plan::{DebugPlan, Mode},
+    planning::{self, Author, Decision, Documents, Draft, Guests, PlanInputs, Proposal},
+    policy::{Match, Reviewer},
+    target::Target,
+};
+use trocar_runtime::{
+    self as runtime, Answer, CallAids, EngineConfig, LogLine, PlanInput, ReviewInput, WasmError,
+    plugin::{Plugin, PluginDescription, PluginError, PluginSource},
+};
+use trocar_sdk::{Actor, Context, DebugOptions, Diagnostic, Failure};
+
+/// Why there is no plan.
+pub type PlanError = planning::PlanError<PluginError>;
+
+/// Runs plugins and checks what they propose.
+pub struct Engine {
+    runtime: runtime::Engine,
+}
+
+/// A policy as it is configured.
+#[derive(Clone, Debug)]
+pub struct PolicyRule {
+    /// Its name, unique in the configuration.
+    pub name: String,
+    /// The plugin that judges.
+    pub plugin: Plugin,
+    /// How its verdict is enforced.
+    pub mode: Mode,
+    /// The plans that it is asked about.
+    pub matches: Match,
+    /// The plugin's settings, as JSON text.
+    pub settings: String,
+}
+
+impl PolicyRule {
+    fn reviewer(&self) -> Reviewer {
+        Reviewer {
+            name: self.name.clone(),
+            plugin: self.plugin.description().id(),
+            is_default: self.plugin.description().is_default(),
+            mode: self.mode,
+        }
+    }
+}
+
+/// Everything that goes into one plan.
+#[derive(Clone, Copy)]
+pub struct PlanRequest<'a> {
+    /// What is debugged.
+    pub target: &'a Target,
+    /// What the user asked for.
+    pub options: &'a DebugOptions,
+    /// The strategy.
+    pub strategy: &'a Plugin,
+    /// The name by which configuration knows the strategy; none for its own. It decides which policies are asked.
+    pub strategy_name: Option<&'a str>,
+    /// The strategy's settings, as JSON text.
+    pub settings: &'a str,
+    /// Time, namespace and random suffix, as data.
+    pub context: &'a Context,
+    /// Who asks, and why.
+    pub actor: &'a Actor,
+    /// The policies, in the order in which they are asked. Those whose conditions do not hold are not.
+    pub policies: &'a [&'a PolicyRule],
+    /// What reads the cluster for a plugin that was granted it.
+    pub reader: Option<&'a Arc<dyn ClusterReader>>,
+}
+
+/// A plan, and what the plugins wrote while it was made.
+#[derive(Debug)]
+pub struct Planned {
+    /// The plan, checked.
+    pub plan: DebugPlan,
+    /// What each plugin wrote, in the order in which they were asked.
+    pub logs: Vec<PluginLog>,
+}
+
+/// What one plugin wrote in one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginLog {
+    /// The strategy's name, or the policy's in the configuration.
+    pub plugin: String,
+    /// The lines.
+    pub lines: Vec<LogLine>,
+}
+
+impl Engine {
+    /// Makes an engine. Nothing is compiled, no thread is started and no file is read before the first need, but for the
+    /// cache folder.
+    ///
+    /// # Errors
+    /// Fails when the cache folder cannot be used.
+    pub fn new(config: EngineConfig) -> Result<Self, WasmError> {
+        runtime::Engine::new(config).map(|runtime| Self { runtime })
+    }
+
+    /// Describes a plugin, without running it.
+    ///
+    /// # Errors
+    /// Fails when there is no such plugin and when it would be refused.
+    pub fn describe(&self, source: &PluginSource) -> Result<PluginDescription, PluginError> {
+        self.runtime.describe(source)
+    }
+
+    /// Makes a plugin ready to run, with what it was granted.
+    ///
+    /// # Errors
+    /// Fails when there is no such plugin, when it is of the other kind, and when it is refused.
+    pub fn load(
+        &self,
+        source: &PluginSource,
+        wanted: PluginType,
+        grants: &Grants,
+    ) -> Result<Plugin, PluginError> {
+        self.runtime.load(source, wanted, grants)
+    }
+
+    /// Lets a plugin check its settings beyond what its schema can say.
+    ///
+    /// # Errors
+    /// Fails when the plugin breaks or reaches a limit.
+    pub fn validate_settings(&self, plugin: &Plugin, settings: &str) -> Answer<Vec<Diagnostic>> {
+        self.runtime.validate_settings(plugin, settings)
+    }
+
+    /// Makes a plan, lets the policies review it and checks it. Blocks while plugins run, each within its time limit.
+    ///
+    /// # Errors
+    /// Fails when the strategy refuses, breaks or reaches a limit, when a policy denies the plan, and when it breaks a guard
+    /// rail.
+    pub fn plan(&self, request: &PlanRequest<'_>) -> Result<Planned, PlanError> {
+        let mut logs = Vec::new();
+        let draft = self.draft(request, &mut logs)?;
+        Ok(Planned {
+            plan: draft.plan().clone(),
+            logs,
+        })
+    }
+
+    /// The same, as a draft, and with the logs of the plugins also when there is no plan.
+    pub(crate) fn draft(
+        &self,
+        request: &PlanRequest<'_>,
+        logs: &mut Vec<PluginLog>,
+    ) -> Result<Draft, PlanError> {
+        let strategy = request.strategy.description();
+        let name = request.strategy_name.unwrap_or(&strategy.manifest().name);
+        let names = planning::strategy_names(name, strategy.is_default(), request.target.id().kind);
+        let mut asked = Vec::with_capacity(request.policies.len());
+        asked.extend(request.policies.iter().copied().filter(|rule| {
+            rule.matches
+                .holds(&names, request.target, &request.context.namespace, request.actor)
+        }));
+        let reviewers: Vec<Reviewer> = asked.iter().map(|rule| rule.reviewer()).collect();
+        let inputs = PlanInputs {
+            target: request.target,
+            options: request.options,
+            context: request.context,
+            actor: request.actor,
+            strategy: &Author {
+                id: strategy.id(),
+                is_default: strategy.is_default(),
+            },
+            reviewers: &reviewers,
+        };
+        let mut guests = LoadedGuests {
+            engine: &self.runtime,
+            request,
+            asked: &asked,
+            logs,
+        };
+        planning::draft(&inputs, &mut guests)
+    }
+}
+
+/// The plugins of one plan.
+struct LoadedGuests<'a, 'b> {
+    engine: &'a runtime::Engine,
+    request: &'a PlanRequest<'b>,
+    asked: &'a [&'b PolicyRule],
+    logs: &'a mut Vec<PluginLog>,
+}
+
+impl LoadedGuests<'_, '_> {
+    fn aids(&self) -> CallAids<'_> {
+        CallAids {
+            now: since_1970(&self.request.context.time),
+            reader: self.request.reader,
+        }
+    }
+
+    fn log(&mut self, plugin: &str, lines: Vec<LogLine>) {
+        self.logs.push(PluginLog {
+            plugin: plugin.to_owned(),
+            lines,
+        });
+    }
+}
+
+impl Guests for LoadedGuests<'_, '_> {
+    type Error = PluginError;
+
+    fn propose(&mut self, documents: &Documents<'_>) -> Result<Result<Proposal, Failure>, PluginError> {
+        let strategy = self.request.strategy;
+        let input = PlanInput {
+            target: documents.target,
+            options: &documents.options,
+            settings: self.request.settings,
+            context: &documents.context,
+        };
+        let (answer, lines) = self.engine.propose(strategy, &input, self.aids());
+        self.log(&strategy.description().manifest().name, lines);
+        answer
+    }
+
+    fn evaluate(&mut self, policy: usize, plan: &str, documents: &Documents<'_>) -> Result<Decision, String> {
+        let rule = self.asked[policy];
+        let input = ReviewInput {
+            plan,
+            target: documents.target,
+            options: &documents.options,
+            actor: &documents.actor,
+            settings: &rule.settings,
+            context: &documents.context,
+        };
+        let (answer, lines) = self.engine.evaluate(&rule.plugin, &input, self.aids());
+        self.log(&rule.name, lines);
+        let answer = answer.map_err(|error| {
+            let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!("{error}{hint}")
+        })?;
+        answer.map_err(|failure| failure.message)
+    }
+}
+
+/// The time of a context, for guests that read a clock. A malformed time is no reason not to plan.
+fn since_1970(time: &str) -> Duration {
+    let seconds = time.parse::<jiff::Timestamp>().map_or(0, |time| time.as_second());
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}

@@ -1,0 +1,386 @@
+//! Plans without a cluster: which strategy and which policies, with which settings, loaded once each.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::{Map, Value};
+use trocar_core::{
+    capability::{ClusterReader, Grants},
+    config::{Config, PolicyEntry, Sourced},
+    manifest::{PluginManifest, PluginType},
+    plan::Mode,
+    planning::{Draft, default_strategy, strategy_names},
+    policy::Match,
+    settings::{SettingsProblem, check_settings},
+    target::Target,
+};
+use trocar_runtime::{
+    LogLine,
+    plugin::{self, Plugin, PluginSource},
+};
+use trocar_sdk::{Actor, Context, DebugOptions};
+
+use crate::{
+    engine::{Engine, PlanRequest, PolicyRule},
+    error::{PlannerError, SettingsOf},
+};
+
+/// The plugins that were chosen for one debug, besides those of the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct PluginChoice {
+    /// The strategy: a default or configured name, or a file. None for the one that fits target and options.
+    pub strategy: Option<String>,
+    /// The strategy's settings.
+    pub settings: Map<String, Value>,
+    /// What the strategy and the policies chosen here are granted.
+    pub grants: Grants,
+    /// Policies besides the configured ones: names or files.
+    pub policies: Vec<String>,
+}
+
+type LogSink = Arc<dyn Fn(&str, &[LogLine]) + Send + Sync>;
+
+/// Makes drafts of plans. Nothing is loaded before the first one.
+pub struct Planner {
+    engine: Engine,
+    config: Config,
+    choice: PluginChoice,
+    strategies: BTreeMap<String, Strategy>,
+    /// The configured policies, by their names.
+    policies: BTreeMap<String, PolicyRule>,
+    /// The chosen ones. They never stand in the place of a configured one, whatever their name.
+    chosen: BTreeMap<String, PolicyRule>,
+    reader: Option<Arc<dyn ClusterReader>>,
+    log: Option<LogSink>,
+}
+
+struct Strategy {
+    plugin: Plugin,
+    /// The name by which configuration knows it: never just the plugin's word.
+    name: String,
+    settings: String,
+}
+
+impl Planner {
+    /// Makes a planner that asks the policies of a configuration.
+    pub fn new(engine: Engine, config: &Config) -> Self {
+        Self {
+            engine,
+            config: config.clone(),
+            choice: PluginChoice::default(),
+            strategies: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            chosen: BTreeMap::new(),
+            reader: None,
+            log: None,
+        }
+    }
+
+    /// Asks the policies of a configuration, and takes its defaults.
+    #[must_use]
+    pub fn with_config(mut self, config: &Config) -> Self {
+        self.config = config.clone();
+        self
+    }
+
+    /// Chooses plugins besides those of the configuration.
+    #[must_use]
+    pub fn with_plugins(mut self, choice: PluginChoice) -> Self {
+        self.choice = choice;
+        self
+    }
+
+    /// Lets plugins that were granted `cluster-read` read through this.
+    #[must_use]
+    pub fn with_reader(mut self, reader: Arc<dyn ClusterReader>) -> Self {
+        self.reader = Some(reader);
+        self
+    }
+
+    /// Hands what plugins log to a function: the plugin's or policy's name, and the lines of one call.
+    #[must_use]
+    pub fn with_log(mut self, log: impl Fn(&str, &[LogLine]) + Send + Sync + 'static) -> Self {
+        self.log = Some(Arc::new(log));
+        self
+    }
+
+    /// Returns true if policies may be asked, for which it must be known who asks.
+    pub fn has_policies(&self) -> bool {
+        !self.config.policies.is_empty() || !self.choice.policies.is_empty()
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Makes a plan for a target: strategy, guard rails, policies, guard rails again, rights.
+    ///
+    /// Blocks while plugins run, each within its time limit.
+    ///
+    /// # Errors
+    /// Fails when a plugin cannot be had or refuses, when policies deny the plan, and when it breaks a guard rail.
+    pub fn draft(
+        &mut self,
+        options: &DebugOptions,
+        target: &Target,
+        context: &Context,
+        actor: &Actor,
+    ) -> Result<Draft, PlannerError> {
+        let typed = self
+            .choice
+            .strategy
+            .as_ref()
+            .or(self.config.defaults.strategy.as_ref());
+        let strategy = match typed {
+            Some(typed) => typed.clone(),
+            None => default_strategy(target.id().kind, options).to_owned(),
+        };
+        self.load_strategy(&strategy)?;
+        self.load_policies(&strategy, target, context, actor)?;
+        let strategy = &self.strategies[&strategy];
+        let mut logs = Vec::new();
+        let drafted = self.engine.draft(
+            &PlanRequest {
+                target,
+                options,
+                strategy: &strategy.plugin,
+                strategy_name: Some(&strategy.name),
+                settings: &strategy.settings,
+                context,
+                actor,
+                policies: &self.rules(),
+                reader: self.reader.as_ref(),
+            },
+            &mut logs,
+        );
+        if let Some(log) = &self.log {
+            logs.iter()
+                .for_each(|of_plugin| log(&of_plugin.plugin, &of_plugin.lines));
+        }
+        drafted.map_err(|error| PlannerError::Plan(Box::new(error)))
+    }
+
+    /// The loaded policies in the order in which they are asked: the configured ones, then those that were chosen.
+    fn rules(&self) -> Vec<&PolicyRule> {
+        let configured = self.config.policies.iter();
+        let configured = configured.filter_map(|policy| self.policies.get(&policy.value.name));
+        let chosen = self
+            .choice
+            .policies
+            .iter()
+            .filter_map(|name| self.chosen.get(name));
+        configured.chain(chosen).collect()
+    }
+
+    fn load_strategy(&mut self, typed: &str) -> Result<(), PlannerError> {
+        if self.strategies.contains_key(typed) {
+            return Ok(());
+        }
+        let mut named = named(&self.config, typed, None);
+        named.grants.add_all(&self.choice.grants);
+        let plugin = self
+            .engine
+            .load(&named.source, PluginType::Strategy, &named.grants)?;
+        check_own_name(&self.config, &named, &plugin)?;
+        let settings = Value::Object(self.choice.settings.clone());
+        let manifest = plugin.description().manifest();
+        if let Some(problem) = settings_problem(manifest, &settings)? {
+            return Err(PlannerError::Settings {
+                of: SettingsOf::Strategy(typed.to_owned()),
+                problem,
+            });
+        }
+        let strategy = Strategy {
+            name: named.name.unwrap_or_else(|| manifest.name.clone()),
+            settings: settings.to_string(),
+            plugin,
+        };
+        self.strategies.insert(typed.to_owned(), strategy);
+        Ok(())
+    }
+
+    /// Loads the policies that this debug concerns, and no others.
+    fn load_policies(
+        &mut self,
+        strategy: &str,
+        target: &Target,
+        context: &Context,
+        actor: &Actor,
+    ) -> Result<(), PlannerError> {
+        let strategy = &self.strategies[strategy];
+        let is_default = strategy.plugin.description().is_default();
+        let names = strategy_names(&strategy.name, is_default, target.id().kind);
+        for policy in &self.config.policies {
+            let entry = &policy.value;
+            let is_concerned = entry.matches.holds(&names, target, &context.namespace, actor);
+            if is_concerned && !self.policies.contains_key(&entry.name) {
+                let rule = policy_rule(&self.engine, &self.config, policy)?;
+                self.policies.insert(entry.name.clone(), rule);
+            }
+        }
+        for typed in &self.choice.policies {
+            if !self.chosen.contains_key(typed) {
+                let rule = chosen_rule(&self.engine, &self.config, typed, &self.choice.grants)?;
+                self.chosen.insert(typed.clone(), rule);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A plugin by its name: where it comes from, and what it may do.
+struct Named {
+    /// The default or configured name; none for a file.
+    name: Option<String>,
+    source: PluginSource,
+    grants: Grants,
+}
+
+/// Finds a plugin by what was typed: a name of the configuration, a default one, or a file.
+///
+/// A policy of a layer finds plugins of its own layer and of stronger ones only.
+fn named(config: &Config, typed: &str, policy: Option<&Sourced<PolicyEntry>>) -> Named {
+    let is_visible = |layer| policy.is_none_or(|policy| layer <= policy.layer);
+    let mut plugins = config.plugins.iter();
+    let configured = plugins.find(|plugin| plugin.value.name == typed && is_visible(plugin.layer));
+    match configured.map(|plugin| &plugin.value) {
+        Some(entry) => Named {
+            name: Some(entry.name.clone()),
+            source: PluginSource::Pinned(entry.file.clone(), entry.digest.clone()),
+            // Unknown names were refused when the configuration was read; here they grant nothing.
+            grants: Grants::parse(&entry.grants).unwrap_or_default(),
+        },
+        None => {
+            let source = PluginSource::typed(typed);
+            Named {
+                name: matches!(source, PluginSource::Default(_)).then(|| typed.to_owned()),
+                source,
+                grants: Grants::default(),
+            }
+        }
+    }
+}
+
+/// The source of a plugin that was named by what was typed.
+pub fn source_named(config: &Config, typed: &str) -> PluginSource {
+    named(config, typed, None).source
+}
+
+/// A plugin may not call itself as a default or configured one is called.
+fn check_own_name(config: &Config, named: &Named, plugin: &Plugin) -> Result<(), PlannerError> {
+    let description = plugin.description();
+    if description.is_default() {
+        return Ok(());
+    }
+    let own = &description.manifest().name;
+    let is_default = plugin::defaults()
+        .iter()
+        .any(|known| known.manifest().name == *own);
+    let is_configured = config.plugins.iter().any(|known| known.value.name == *own);
+    let is_taken = is_default || is_configured && named.name.as_ref() != Some(own);
+    if !is_taken {
+        return Ok(());
+    }
+    Err(PlannerError::NameTaken {
+        file: named.source.to_string(),
+        name: own.clone(),
+        is_default,
+    })
+}
+
+/// Loads a configured policy and checks its settings against the plugin's schema.
+///
+/// # Errors
+/// Fails when the plugin cannot be had, and when the settings do not fit.
+pub fn policy_rule(
+    engine: &Engine,
+    config: &Config,
+    policy: &Sourced<PolicyEntry>,
+) -> Result<PolicyRule, PlannerError> {
+    let entry = &policy.value;
+    let named = named(config, entry.plugin(), Some(policy));
+    let of_policy = |error: PlannerError| PlannerError::Policy {
+        place: policy.origin().to_string(),
+        policy: entry.name.clone(),
+        error: Box::new(error),
+    };
+    let plugin = engine
+        .load(&named.source, PluginType::Policy, &named.grants)
+        .map_err(|error| of_policy(error.into()))?;
+    check_own_name(config, &named, &plugin).map_err(of_policy)?;
+    let settings = Value::Object(entry.settings.clone());
+    if let Some(problem) = settings_problem(plugin.description().manifest(), &settings)? {
+        let place = policy.origin_of(&format!("/settings{}", problem.at));
+        return Err(PlannerError::Settings {
+            of: SettingsOf::Configured {
+                place: place.to_string(),
+                policy: entry.name.clone(),
+                plugin: named.source.to_string(),
+            },
+            problem,
+        });
+    }
+    Ok(PolicyRule {
+        name: entry.name.clone(),
+        plugin,
+        mode: entry.mode,
+        matches: entry.matches.clone(),
+        settings: settings.to_string(),
+    })
+}
+
+fn chosen_rule(
+    engine: &Engine,
+    config: &Config,
+    typed: &str,
+    grants: &Grants,
+) -> Result<PolicyRule, PlannerError> {
+    let mut named = named(config, typed, None);
+    named.grants.add_all(grants);
+    let plugin = engine.load(&named.source, PluginType::Policy, &named.grants)?;
+    check_own_name(config, &named, &plugin)?;
+    let manifest = plugin.description().manifest();
+    if let Some(problem) = settings_problem(manifest, &Value::Object(Map::new()))? {
+        return Err(PlannerError::Settings {
+            of: SettingsOf::Chosen(typed.to_owned()),
+            problem,
+        });
+    }
+    Ok(PolicyRule {
+        name: manifest.name.clone(),
+        plugin,
+        mode: Mode::Enforce,
+        matches: Match::default(),
+        settings: "{}".into(),
+    })
+}
+
+/// Holds settings against what a plugin's manifest says of them: the first problem.
+fn settings_problem(
+    manifest: &PluginManifest,
+    settings: &Value,
+) -> Result<Option<SettingsProblem>, PlannerError> {
+    settings_problems(manifest, settings).map(|problems| problems.into_iter().next())
+}
+
+/// Holds settings against what a plugin's manifest says of them.
+///
+/// # Errors
+/// Fails when the manifest's schema is malformed, which is the plugin's fault.
+pub fn settings_problems(
+    manifest: &PluginManifest,
+    settings: &Value,
+) -> Result<Vec<SettingsProblem>, PlannerError> {
+    let Some(schema) = &manifest.settings_schema else {
+        let has_none = settings.as_object().is_none_or(Map::is_empty);
+        let problem = SettingsProblem {
+            at: String::new(),
+            message: format!("plugin {:?} has no settings", manifest.name),
+        };
+        return Ok(if has_none { Vec::new() } else { vec![problem] });
+    };
+    check_settings(schema, settings).map_err(|problem| PlannerError::Schema {
+        plugin: manifest.name.clone(),
+        problem,
+    })
+}
