@@ -4,7 +4,7 @@
 //! A null is what Go makes of it: an absent field, and the zero value in a list or a map. A zero value is dropped only where
 //! the API's field is a plain one, in which Go cannot tell it from an absent field.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::LazyLock};
 
 use serde_json::{Number, Value};
 use trocar_sdk::Object;
@@ -278,7 +278,11 @@ impl<'a> Matches<'a> {
             return None;
         }
         let beside = self.targets.get(index);
-        let is_same = |target: &&Value| self.keys.iter().all(|key| item.get(key) == target.get(key));
+        let is_same = |target: &&Value| {
+            self.keys
+                .iter()
+                .all(|key| key_of(item, key) == key_of(target, key))
+        };
         if self.keys.is_empty() || beside.as_ref().is_some_and(is_same) {
             return beside;
         }
@@ -293,12 +297,21 @@ impl<'a> Matches<'a> {
     }
 }
 
+/// A key of an item. The protocol of a port is the one key that has a default.
+fn key_of<'a>(item: &'a Value, key: &str) -> &'a Value {
+    static TCP: LazyLock<Value> = LazyLock::new(|| "TCP".into());
+    match item.get(key) {
+        Some(value) => value,
+        None if key == "protocol" => &TCP,
+        None => &Value::Null,
+    }
+}
+
 /// What identifies an item of a list with keys.
 pub(super) fn identity(item: &Value, keys: &[&str]) -> String {
     let mut identity = String::new();
     for key in keys {
-        let value = item.get(key).unwrap_or(&Value::Null);
-        identity.push_str(&value.to_string());
+        identity.push_str(&key_of(item, key).to_string());
         identity.push('\n');
     }
     identity

@@ -92,7 +92,14 @@ pub(super) fn meaning(of: &str, field: &str) -> Meaning {
         ("EphemeralContainer", "targetContainerName") => Meaning::Grants,
         ("EnvVar", "valueFrom") => Meaning::Grants,
         ("ContainerPort", "hostPort" | "hostIP") => Meaning::Grants,
-        ("Lifecycle" | "Probe" | "ExecAction", _) => Meaning::Runs,
+        (
+            "Container" | "EphemeralContainer",
+            "lifecycle" | "livenessProbe" | "readinessProbe" | "startupProbe",
+        )
+        | ("Lifecycle" | "LifecycleHandler" | "Probe" | "HTTPGetAction" | "TCPSocketAction", _) => {
+            Meaning::Grants
+        }
+        ("ExecAction", _) => Meaning::Runs,
 
         ("EmptyDirVolumeSource", "sizeLimit") => Meaning::Restricts,
         (_, "readOnly") => Meaning::TrueRestricts,
