@@ -67,7 +67,7 @@ fn an_object_without_a_kind_becomes_a_pod_and_one_without_a_spec_does_not() {
     pod.remove("kind");
     assert_eq!(normalize_pod(pod, None), Ok(complete(json!({"spec": {}}))));
     let refused = normalize_pod(Object::new(), None).unwrap_err();
-    assert_eq!(refused.to_string(), "a Pod needs the field \"spec\"");
+    assert_eq!(refused.to_string(), "Pod needs the field \"spec\"");
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn answer() -> Value {
             "metadata": {
                 "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": "7", "generation": 1,
                 "managedFields": [{"manager": "trocar", "fieldsV1": {"f:spec": {}}}],
-                "labels": {"trocar.dev/session": "s"}, "annotations": {"trocar.dev/plan": "sha256:0"},
+                "labels": {"trocar.dev/session": "s"}, "annotations": {"trocar.dev/plan": "sha256:0", "kubernetes.io/limit-ranger": "LimitRanger plugin set: memory limit"},
             },
             "spec": {
                 "dnsPolicy": "ClusterFirst", "enableServiceLinks": true, "restartPolicy": "Always",

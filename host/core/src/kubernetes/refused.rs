@@ -93,14 +93,14 @@ impl fmt::Display for Fact {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownField { of, field, nearest } => {
-                write!(out, "Kubernetes has no field {field:?} in a {of}")?;
+                write!(out, "{of} has no field {field:?}")?;
                 match nearest {
                     Some(nearest) => write!(out, "; did you mean {nearest:?}?"),
                     None => Ok(()),
                 }
             }
             Self::WrongType { wanted, found } => write!(out, "expected {wanted}, found {found}"),
-            Self::Missing { of, field } => write!(out, "a {of} needs the field {field:?}"),
+            Self::Missing { of, field } => write!(out, "{of} needs the field {field:?}"),
             Self::Duplicate { what, name } => write!(out, "a second {what} is named {name:?}"),
             Self::Directive => out.write_str("a patch directive is not part of an object"),
             Self::TooDeep { limit } => write!(out, "more than {limit} levels deep"),

@@ -41,7 +41,6 @@ pub(super) struct Scene<'a> {
 type Expected = (&'static str, &'static str, Put, &'static str);
 
 const API: &str = "a default of the API";
-const ADMISSION: &str = "built-in admission";
 const HOST: &str = "the host's own stamp";
 const HARMLESS: &str = "only makes the pod smaller, or says what is reserved for it";
 
@@ -50,6 +49,7 @@ const EXPECTED: &[Expected] = &[
     ("ObjectMeta", "labels", Put::Check(is_stamp), HOST),
     ("ObjectMeta", "annotations", Put::Check(is_stamp), HOST),
     ("ObjectMeta", "labels", Put::Check(is_topology), "PodTopologyLabels copies where the node stands"),
+    ("ObjectMeta", "annotations", Put::Check(is_limit_note), "LimitRanger says what it set"),
     ("PodSpec", "dnsPolicy", Put::Text("ClusterFirst"), API),
     ("PodSpec", "enableServiceLinks", Put::Bool(true), API),
     ("PodSpec", "restartPolicy", Put::Text("Always"), API),
@@ -62,6 +62,7 @@ const EXPECTED: &[Expected] = &[
     ("Container", "volumeMounts", Put::Check(is_token_mount), "ServiceAccount admission"),
     ("PodSpec", "tolerations", Put::Check(is_default_toleration), "DefaultTolerationSeconds admission"),
     ("PodSpec", "tolerations", Put::From("runtimeClassName"), "RuntimeClass admission"),
+    ("PodSpec", "nodeSelector", Put::From("runtimeClassName"), "RuntimeClass admission"),
     ("PodSpec", "overhead", Put::From("runtimeClassName"), "RuntimeClass admission"),
     ("PodSpec", "priority", Put::Anything, "Priority admission computes it from the class, which is compared"),
     ("PodSpec", "preemptionPolicy", Put::Anything, "Priority admission takes it from the class, which is compared"),
@@ -71,7 +72,7 @@ const EXPECTED: &[Expected] = &[
     ("EphemeralContainer", "imagePullPolicy", Put::Anything, API),
     ("EphemeralContainer", "terminationMessagePath", Put::Text("/dev/termination-log"), API),
     ("EphemeralContainer", "terminationMessagePolicy", Put::Text("File"), API),
-    ("Container", "resizePolicy", Put::Anything, ADMISSION),
+    ("Container", "resizePolicy", Put::Anything, API),
     ("ResourceRequirements", "requests", Put::Anything, HARMLESS),
     ("ResourceRequirements", "limits", Put::Anything, HARMLESS),
     ("ContainerPort", "protocol", Put::Text("TCP"), API),
@@ -83,6 +84,7 @@ const EXPECTED: &[Expected] = &[
     ("HTTPGetAction", "scheme", Put::Text("HTTP"), API),
     ("HTTPGetAction", "protocol", Put::Text("HTTP1"), API),
     ("GRPCAction", "service", Put::Text(""), API),
+    ("LabelSelector", "matchExpressions", Put::Anything, "matchLabelKeys and mismatchLabelKeys are merged into it"),
     ("ObjectFieldSelector", "apiVersion", Put::Text("v1"), API),
     ("FileKeySelector", "optional", Put::Bool(false), API),
     ("ConfigMapVolumeSource", "defaultMode", Put::Number(0o644), API),
@@ -127,6 +129,10 @@ fn is_topology(scene: Scene<'_>) -> bool {
         scene.name,
         "topology.kubernetes.io/zone" | "topology.kubernetes.io/region"
     )
+}
+
+fn is_limit_note(scene: Scene<'_>) -> bool {
+    scene.name == "kubernetes.io/limit-ranger"
 }
 
 fn has_no_pull_secrets(scene: Scene<'_>) -> bool {
