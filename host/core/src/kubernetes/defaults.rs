@@ -27,14 +27,18 @@ pub(super) fn apply(pod: &mut Object) {
     if spec.get("hostNetwork") == Some(&Value::Bool(true)) {
         host_ports(spec);
     }
-    for (kind, index, profile) in profiles {
-        let Some(container) = containers_mut(spec, kind).nth(index) else {
-            continue;
-        };
-        let context = container.entry("securityContext").or_insert_with(|| json!({}));
-        if let Some(context) = context.as_object_mut() {
-            context.insert("appArmorProfile".into(), profile);
+    for (kind, profiles) in profiles {
+        for (container, profile) in containers_mut(spec, kind).zip(profiles) {
+            set_profile(container, profile);
         }
+    }
+}
+
+fn set_profile(container: &mut Object, profile: Option<Value>) {
+    let Some(profile) = profile else { return };
+    let context = container.entry("securityContext").or_insert_with(|| json!({}));
+    if let Some(context) = context.as_object_mut() {
+        context.insert("appArmorProfile".into(), profile);
     }
 }
 
@@ -87,8 +91,8 @@ fn containers_mut(spec: &mut Object, kind: ContainerKind) -> impl Iterator<Item 
     containers.into_iter().flatten().filter_map(Value::as_object_mut)
 }
 
-/// The profiles that annotations give to containers without one, each with the place of its container.
-fn apparmor_profiles(pod: &Object) -> Vec<(ContainerKind, usize, Value)> {
+/// The profiles that annotations give to containers without one, for each container of each list.
+fn apparmor_profiles(pod: &Object) -> Vec<(ContainerKind, Vec<Option<Value>>)> {
     let annotations = object(pod, "metadata").and_then(|metadata| object(metadata, "annotations"));
     let (Some(annotations), Some(spec)) = (annotations, object(pod, "spec")) else {
         return Vec::new();
@@ -101,15 +105,13 @@ fn apparmor_profiles(pod: &Object) -> Vec<(ContainerKind, usize, Value)> {
         return Vec::new();
     }
     let pods = object(spec, "securityContext").and_then(|context| context.get("appArmorProfile"));
-    let mut profiles = Vec::new();
-    for kind in ContainerKind::ALL {
+    let profiles = |kind: ContainerKind| {
         let containers = list(spec, kind.field()).iter().filter_map(Value::as_object);
-        for (index, container) in containers.enumerate() {
-            let profile = annotated_profile(annotations, container).filter(|profile| Some(profile) != pods);
-            profiles.extend(profile.map(|profile| (kind, index, profile)));
-        }
-    }
-    profiles
+        let profiles = containers
+            .map(|container| annotated_profile(annotations, container).filter(|own| Some(own) != pods));
+        (kind, profiles.collect())
+    };
+    ContainerKind::ALL.map(profiles).into()
 }
 
 /// The profile that an annotation gives to a container that has none itself.
