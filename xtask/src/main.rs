@@ -6,6 +6,7 @@
 )]
 
 mod guests;
+mod kubernetes;
 mod tidy;
 
 use std::{env, path::PathBuf, process::ExitCode};
@@ -14,6 +15,8 @@ const HELP: &str = "Usage: cargo xtask VERB
 
   guests           build the default plugins and the test guests from source
   guests --check   say whether the committed components are what the source makes
+  kubernetes --version VERSION --from SWAGGER.JSON TYPES.GO...
+                   write the table of the Kubernetes API from its OpenAPI document and its Go types
   tidy             check what no compiler checks: the contract's hash, links, file headers, forgotten guests";
 
 fn main() -> ExitCode {
@@ -22,6 +25,14 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["guests"] => guests::build(),
         ["guests", "--check"] => guests::check(),
+        [
+            "kubernetes",
+            "--version",
+            version,
+            "--from",
+            swagger,
+            sources @ ..,
+        ] => kubernetes::write(&root(), version, swagger, sources),
         ["tidy"] => tidy::tidy(&root()),
         _ => {
             eprintln!("{HELP}");

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod capability;
 pub mod config;
 pub mod documents;
+pub mod kubernetes;
 pub mod manifest;
 pub mod plan;
 pub mod planning;
