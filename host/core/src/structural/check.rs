@@ -5,7 +5,7 @@ use trocar_sdk::diagnostic::pointer;
 
 use super::{
     Additional, MAX_DEPTH, Node, Range,
-    patterns::{MAX_MATCHED, Pattern},
+    patterns::Pattern,
     problem::{Problem, listed, nearest, quoted, shortened, shown},
     values::{Type, are_equal, compare, first_repeated},
 };
@@ -13,22 +13,22 @@ use super::{
 /// The most problems that one check returns.
 pub const MAX_PROBLEMS: usize = 10;
 
-pub(super) fn check(schema: &Node, value: &Value) -> Vec<Problem> {
+/// Checks a value. The work for patterns is taken from what is left of it.
+pub(super) fn check(schema: &Node, value: &Value, work_left: &mut usize) -> Vec<Problem> {
     let mut check = Check {
         path: Vec::new(),
         problems: Vec::new(),
-        matched_left: MAX_MATCHED,
+        work_left,
     };
     check.value(schema, value);
     check.problems
 }
 
 /// The state of a walk through a value.
-struct Check<'a> {
+struct Check<'a, 'w> {
     path: Vec<Part<'a>>,
     problems: Vec<Problem>,
-    /// How many bytes of text can still be held against patterns.
-    matched_left: usize,
+    work_left: &'w mut usize,
 }
 
 /// A step from a value to one in it.
@@ -38,7 +38,7 @@ enum Part<'a> {
     Item(usize),
 }
 
-impl<'a> Check<'a> {
+impl<'a> Check<'a, '_> {
     fn is_full(&self) -> bool {
         self.problems.len() >= MAX_PROBLEMS
     }
@@ -184,17 +184,13 @@ impl<'a> Check<'a> {
     }
 
     fn pattern(&mut self, pattern: &Pattern, text: &str) {
-        match self.matched_left.checked_sub(text.len()) {
-            Some(left) => self.matched_left = left,
-            None => {
-                return self.add(format!(
-                    "the texts that must match patterns are longer than {MAX_MATCHED} bytes together"
-                ));
+        match pattern.is_match(text, self.work_left) {
+            Some(true) => {}
+            Some(false) => {
+                let (text, pattern) = (shown(&text.into()), shown(&pattern.text().into()));
+                self.add(format!("{text} does not match pattern {pattern}"));
             }
-        }
-        if !pattern.is_match(text) {
-            let (text, pattern) = (shown(&text.into()), shown(&pattern.text().into()));
-            self.add(format!("{text} does not match pattern {pattern}"));
+            None => self.add("too much text for the patterns that it must match".to_owned()),
         }
     }
 

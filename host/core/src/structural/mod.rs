@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 
-use patterns::Pattern;
+use patterns::{MAX_WORK, Pattern};
 use values::{AllowedValues, Type};
 
 /// The most schemas within a schema, itself included.
@@ -70,7 +70,8 @@ impl Schema {
 
     /// Checks a value. Returns the first [`MAX_PROBLEMS`] problems, in the order of the value; none when it fits.
     pub fn check(&self, value: &Value) -> Vec<Problem> {
-        check::check(&self.root, value)
+        let mut work_left = MAX_WORK;
+        check::check(&self.root, value, &mut work_left)
     }
 }
 

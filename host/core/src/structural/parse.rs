@@ -8,7 +8,7 @@ use trocar_sdk::diagnostic::pointer;
 use super::{
     Additional, MAX_DEPTH, MAX_ENUM_NOT_TEXT, MAX_PATTERN, MAX_PATTERNS, MAX_SCHEMAS, MAX_VALUES, Node,
     SchemaError, check,
-    patterns::Pattern,
+    patterns::{MAX_WORK, Pattern},
     problem::{listed, nearest, quoted, shortened, shown},
     values::{AllowedValues, Type},
 };
@@ -47,6 +47,7 @@ pub(super) fn parse(schema: &Value) -> Result<Node, SchemaError> {
         schemas: 0,
         values: 0,
         patterns: 0,
+        work_left: MAX_WORK,
     };
     parser.schema(schema).map_err(|message| SchemaError {
         at: pointer(parser.path.iter().map(|part| shortened(part))),
@@ -63,6 +64,8 @@ struct Parser<'a> {
     schemas: usize,
     values: usize,
     patterns: usize,
+    /// The work that is left for patterns, all defaults together.
+    work_left: usize,
 }
 
 type Parsed<T> = Result<T, String>;
@@ -96,7 +99,7 @@ impl<'a> Parser<'a> {
         self.depth -= 1;
         self.check_required(&node)?;
         if let Some(default) = keywords.get("default") {
-            self.within("default", |_| check_default(&node, default))?;
+            self.within("default", |parser| parser.check_default(&node, default))?;
         }
         Ok(node)
     }
@@ -238,18 +241,18 @@ impl<'a> Parser<'a> {
         }
     }
 
+    fn check_default(&mut self, node: &Node, default: &Value) -> Parsed<()> {
+        match check::check(node, default, &mut self.work_left).first() {
+            Some(problem) => Err(format!("the default does not fit: {problem}")),
+            None => Ok(()),
+        }
+    }
+
     fn check_values(&self) -> Parsed<()> {
         if self.values > MAX_VALUES {
             return Err(format!("the schema holds more than {MAX_VALUES} values"));
         }
         Ok(())
-    }
-}
-
-fn check_default(node: &Node, default: &Value) -> Parsed<()> {
-    match check::check(node, default).first() {
-        Some(problem) => Err(format!("the default does not fit: {problem}")),
-        None => Ok(()),
     }
 }
 
