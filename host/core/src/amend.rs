@@ -448,6 +448,13 @@ mod tests {
         });
         assert_eq!(apply(&deeper(64)), too_deep);
         assert_eq!(apply(&deeper(1000)), too_deep);
+        // Although the end would be shallow: until then it would be as deep.
+        let and_back = [
+            &deeper(64)[..],
+            &[(Operation::Remove, "/steps/0/object/a", json!(null))],
+        ]
+        .concat();
+        assert_eq!(apply(&and_back), too_deep);
     }
 
     fn any_change() -> impl Strategy<Value = (Operation, String, Value)> {
