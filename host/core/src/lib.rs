@@ -4,6 +4,7 @@
 //! stability: programs use the crate `trocar`.
 
 pub mod audit;
+pub mod bounded;
 pub mod capability;
 pub mod config;
 pub mod documents;
@@ -14,8 +15,11 @@ pub mod planning;
 pub mod policy;
 pub mod reference;
 pub mod request;
+#[cfg(test)]
+mod seeds;
 pub mod settings;
 pub mod stamp;
 pub mod strict;
+pub mod structural;
 pub mod target;
 pub mod text;

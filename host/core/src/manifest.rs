@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{strict, target::is_label, text::plain};
+use crate::{strict, structural::Schema, target::is_label, text::plain};
 
 /// The name of the custom section that holds the manifest.
 pub const SECTION: &str = "trocar:manifest";
@@ -169,6 +169,9 @@ impl PluginManifest {
                 unknown.name,
                 crate::capability::CLUSTER_READ
             ));
+        }
+        if let Some(schema) = &self.settings_schema {
+            Schema::parse(schema).map_err(|error| format!("settingsSchema: {error}"))?;
         }
         if let Some(secret) = self
             .capabilities

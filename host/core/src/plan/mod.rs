@@ -8,10 +8,16 @@ mod review;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use trocar_sdk::{DebugOptions, Diagnostic, Object, Pod, Severity, options::API_VERSION, pod::text};
+use trocar_sdk::{
+    DebugOptions, Diagnostic, Object, Pod, Severity,
+    options::API_VERSION,
+    pod::{ContainerKind, text},
+};
 
 use self::check::Violation;
 use crate::{
+    bounded::{self, Limits},
+    kubernetes::{Refused, normalize_container, normalize_pod},
     request::ignored_flags,
     strict,
     target::{Target, TargetId, TargetKind},
@@ -48,8 +54,7 @@ impl Step {
     /// # Errors
     /// Fails when the action is unknown or the object is not the JSON that it needs.
     pub fn parse(action: &str, object: &str) -> Result<Self, String> {
-        let value: Value =
-            serde_json::from_str(object).map_err(|error| format!("is not valid JSON: {error}"))?;
+        let value = bounded::parse(object, Limits::STEP).map_err(|error| error.to_string())?;
         Self::from_value(action, value)
     }
 
@@ -86,10 +91,27 @@ impl Step {
     /// The object that the action is about, as JSON.
     pub fn object(&self) -> Value {
         match self {
-            Self::AddEphemeralContainer(container) => json!(container),
-            Self::CreatePod(pod) => json!(pod),
+            Self::AddEphemeralContainer(container) => Value::Object(container.clone()),
+            Self::CreatePod(pod) => Value::Object(pod.0.clone()),
             Self::DeletePod(deletion) => json!(deletion),
         }
+    }
+
+    /// The step in normal form: the one way in which the API server reads its object.
+    ///
+    /// # Errors
+    /// Fails at what the API does not know or take.
+    pub(crate) fn into_normal(self, target: &Target) -> Result<Self, Refused> {
+        Ok(match self {
+            Self::AddEphemeralContainer(container) => {
+                Self::AddEphemeralContainer(normalize_container(container, ContainerKind::Ephemeral, None)?)
+            }
+            Self::CreatePod(pod) => {
+                let original = (target.id().kind == TargetKind::Pod).then(|| target.object());
+                Self::CreatePod(Pod(normalize_pod(pod.0, original)?))
+            }
+            Self::DeletePod(deletion) => Self::DeletePod(deletion),
+        })
     }
 }
 
@@ -153,7 +175,7 @@ impl DebugPlan {
         let plan = Self {
             target: target.id().clone(),
             strategy,
-            steps,
+            steps: normal(steps, target)?,
             attach,
             policies: Vec::new(),
             beyond_options: Vec::new(),
@@ -173,7 +195,7 @@ impl DebugPlan {
         check::check(&self.steps, self.attach.as_deref(), target, options, namespace)
     }
 
-    /// Takes the steps that policies made of it.
+    /// Takes the steps that a policy made of it, in normal form.
     pub(crate) fn set_steps(&mut self, steps: Vec<Step>) {
         self.steps = steps;
     }
@@ -307,6 +329,17 @@ impl DebugPlan {
         });
         created.or(self.target.namespace.as_deref())
     }
+}
+
+/// Steps in normal form.
+pub(crate) fn normal(steps: Vec<Step>, target: &Target) -> Result<Vec<Step>, Violation> {
+    let steps = steps.into_iter().enumerate().map(|(index, step)| {
+        step.into_normal(target).map_err(|refused| Violation {
+            step: Some(index),
+            message: refused.to_string(),
+        })
+    });
+    steps.collect()
 }
 
 /// The objects that the plan writes, fit for `kubectl apply` and `kubectl patch --subresource=ephemeralcontainers`.

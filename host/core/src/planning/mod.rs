@@ -11,10 +11,10 @@ pub use draft::{Approved, Draft, NotAgreed};
 pub use error::{Blame, Blamed, PlanError};
 pub use guests::{Decision, Documents, Guests, Proposal};
 
-use serde_json::Value;
 use trocar_sdk::{Actor, Context, DebugOptions};
 
 use crate::{
+    bounded::{self, Limits},
     plan::{DebugPlan, PlanChange, PluginId, Step, check::Violation, check_count},
     policy::{self, Judgement, Outcome, Reviewer},
     target::{Target, TargetKind},
@@ -113,7 +113,7 @@ fn review<G: Guests>(
         return Ok(());
     }
     let proposed = plan.steps().to_vec();
-    let outcome = policy::review(plan, inputs.reviewers, &mut |index, plan| {
+    let outcome = policy::review(plan, inputs.target, inputs.reviewers, &mut |index, plan| {
         let text = plan.under_review().to_string();
         judgement(guests.evaluate(index, &text, documents)?)
     });
@@ -145,9 +145,8 @@ fn harmless(violation: Violation) -> Violation {
 /// Reads a policy's answer: the values of its changes are JSON that was not looked at yet.
 fn judgement(decision: Decision) -> Judgement {
     let changes = decision.changes.into_iter().map(|(operation, at, value)| {
-        let value = value.map(|text| serde_json::from_str::<Value>(&text)).transpose();
-        let value =
-            value.map_err(|error| format!("the value of its change at {at:?} is not valid JSON: {error}"))?;
+        let value = value.map(|text| bounded::parse(&text, Limits::STEP)).transpose();
+        let value = value.map_err(|error| format!("the value of its change at {at:?} {error}"))?;
         Ok(PlanChange { operation, at, value })
     });
     let changes = changes.collect::<Result<_, String>>()?;

@@ -1,80 +1,39 @@
 //! Applying a policy's changes to a plan: only below the objects of its steps, and all of them or none.
 
-use json_patch::{
-    AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, jsonptr::PointerBuf,
+use super::edits::{self, Change};
+use crate::{
+    bounded::Limits,
+    plan::{PlanChange, Step},
 };
-use serde_json::Value;
-use trocar_sdk::policy::Operation;
-
-use crate::plan::{PlanChange, Step};
-
-/// The most changes that are taken from one review.
-const MOST: usize = 1000;
 
 /// Applies changes to the steps of a plan.
 ///
 /// # Errors
-/// Fails when a change points elsewhere than into a step's object, or to something that is not there, and when what comes out
-/// is no step.
+/// Fails when a change points elsewhere than into a step's object, or to something that is not there, when it takes more
+/// work than a change may, and when what comes out is not a step.
 pub(super) fn amended(steps: &[Step], changes: &[PlanChange]) -> Result<Vec<Step>, String> {
-    if changes.len() > MOST {
-        return Err(format!(
-            "{} changes; at the most {MOST} are made at once",
-            changes.len()
-        ));
+    let changes: Vec<Change<'_>> = changes
+        .iter()
+        .map(|change| Change {
+            operation: change.operation,
+            at: &change.at,
+            value: change.value.as_ref(),
+        })
+        .collect();
+    let touched = edits::amended(steps.len(), |index| steps[index].object(), &changes, Limits::STEP)
+        .map_err(|error| error.to_string())?;
+    let mut amended = steps.to_vec();
+    for (index, object) in touched {
+        amended[index] = Step::from_value(steps[index].action(), object)
+            .map_err(|problem| format!("step {} {problem}", index + 1))?;
     }
-    let operations = changes.iter().map(operation).collect::<Result<_, _>>()?;
-    let mut document = serde_json::json!({"steps": steps});
-    json_patch::patch(&mut document, &Patch(operations)).map_err(|error| error.to_string())?;
-    let Value::Array(amended) = document["steps"].take() else {
-        return Err("the steps are gone".into());
-    };
-    let read = amended.into_iter().enumerate().map(|(index, mut step)| {
-        let object = step["object"].take();
-        Step::from_value(steps[index].action(), object)
-            .map_err(|problem| format!("step {} {problem}", index + 1))
-    });
-    read.collect()
-}
-
-fn operation(change: &PlanChange) -> Result<PatchOperation, String> {
-    if !points_into_object(&change.at) {
-        return Err(format!(
-            "a change at {:?}; a policy changes only what is below /steps/N/object/",
-            change.at
-        ));
-    }
-    let path = PointerBuf::parse(change.at.as_str())
-        .map_err(|error| format!("{:?} is no JSON pointer: {error}", change.at))?;
-    let value = || {
-        let value = change.value.clone();
-        value.ok_or_else(|| format!("the change at {:?} has no value", change.at))
-    };
-    Ok(match change.operation {
-        Operation::Add => PatchOperation::Add(AddOperation {
-            path,
-            value: value()?,
-        }),
-        Operation::Replace => PatchOperation::Replace(ReplaceOperation {
-            path,
-            value: value()?,
-        }),
-        Operation::Remove => PatchOperation::Remove(RemoveOperation { path }),
-    })
-}
-
-fn points_into_object(at: &str) -> bool {
-    let mut parts = at.split('/');
-    parts.next() == Some("")
-        && parts.next() == Some("steps")
-        && parts.next().is_some_and(|index| index.parse::<usize>().is_ok())
-        && parts.next() == Some("object")
-        && parts.next().is_some()
+    Ok(amended)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
+    use trocar_sdk::policy::Operation;
 
     use super::*;
 
@@ -142,13 +101,13 @@ mod tests {
             ),
             (
                 change(Operation::Add, "/steps/0/object/~9", json!(1)),
-                "no JSON pointer",
+                "not a JSON pointer",
             ),
         ] {
             let message = apply(std::slice::from_ref(&changes)).unwrap_err();
             assert!(message.contains(wanted), "{changes}: {message}");
         }
-        let flood = vec![change(Operation::Add, "/steps/0/object/x", json!(1)); MOST + 1];
+        let flood = vec![change(Operation::Add, "/steps/0/object/x", json!(1)); edits::MAX_CHANGES + 1];
         assert!(apply(&flood).unwrap_err().contains("1001 changes"));
     }
 }

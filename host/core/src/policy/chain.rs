@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use trocar_sdk::{Diagnostic, Severity, policy::Verdict};
 
 use super::amend::amended;
-use crate::plan::{DebugPlan, Mode, PlanChange, PluginId, PolicyReview, ReviewVerdict};
+use crate::{
+    plan::{DebugPlan, Mode, PlanChange, PluginId, PolicyReview, ReviewVerdict, Step, normal},
+    target::Target,
+};
 
 /// How often the chain runs at the most.
 const MOST_ROUNDS: usize = 10;
@@ -41,9 +44,14 @@ pub enum Outcome {
 }
 
 /// Lets all policies review a plan, which holds their changes and reviews afterwards.
-pub fn review(plan: &mut DebugPlan, reviewers: &[Reviewer], judge: &mut Judge<'_>) -> Outcome {
+pub fn review(
+    plan: &mut DebugPlan,
+    target: &Target,
+    reviewers: &[Reviewer],
+    judge: &mut Judge<'_>,
+) -> Outcome {
     let mut reviews: Vec<PolicyReview> = reviewers.iter().map(unheard).collect();
-    let outcome = rounds(plan, &mut reviews, judge);
+    let outcome = rounds(plan, target, &mut reviews, judge);
     let mut told = Vec::new();
     for review in &reviews {
         tell(review, &mut told);
@@ -52,7 +60,12 @@ pub fn review(plan: &mut DebugPlan, reviewers: &[Reviewer], judge: &mut Judge<'_
     outcome
 }
 
-fn rounds(plan: &mut DebugPlan, reviews: &mut [PolicyReview], judge: &mut Judge<'_>) -> Outcome {
+fn rounds(
+    plan: &mut DebugPlan,
+    target: &Target,
+    reviews: &mut [PolicyReview],
+    judge: &mut Judge<'_>,
+) -> Outcome {
     // The plans that all have seen, and in which round.
     let mut hash = plan.hash();
     let mut seen = BTreeMap::from([(hash.clone(), 0)]);
@@ -62,7 +75,7 @@ fn rounds(plan: &mut DebugPlan, reviews: &mut [PolicyReview], judge: &mut Judge<
         for (index, review) in reviews.iter_mut().enumerate() {
             review.saw.clone_from(&hash);
             let judgement = judge(index, plan);
-            if take(review, plan, judgement) {
+            if take(review, plan, target, judgement) {
                 changed.push(review.policy.clone());
                 hash = plan.hash();
             }
@@ -104,7 +117,7 @@ fn unheard(reviewer: &Reviewer) -> PolicyReview {
 }
 
 /// Takes one judgement: writes it down, and changes the plan where it is obeyed. Says whether the plan is another now.
-fn take(review: &mut PolicyReview, plan: &mut DebugPlan, judgement: Judgement) -> bool {
+fn take(review: &mut PolicyReview, plan: &mut DebugPlan, target: &Target, judgement: Judgement) -> bool {
     let (verdict, changes, diagnostics) = match judgement {
         Ok(judged) => judged,
         Err(problem) => {
@@ -123,7 +136,7 @@ fn take(review: &mut PolicyReview, plan: &mut DebugPlan, judgement: Judgement) -
             review.verdict = ReviewVerdict::Deny;
             false
         }
-        Verdict::Amend => match amended(plan.steps(), &changes) {
+        Verdict::Amend => match changed(plan, target, &changes) {
             Err(problem) => {
                 fail(review, &format!("its change cannot be made: {problem}"));
                 false
@@ -145,6 +158,12 @@ fn take(review: &mut PolicyReview, plan: &mut DebugPlan, judgement: Judgement) -
             }
         },
     }
+}
+
+/// The steps after a policy's changes, in normal form.
+fn changed(plan: &DebugPlan, target: &Target, changes: &[PlanChange]) -> Result<Vec<Step>, String> {
+    let steps = amended(plan.steps(), changes)?;
+    normal(steps, target).map_err(|violation| violation.to_string())
 }
 
 fn fail(review: &mut PolicyReview, problem: &str) {
@@ -204,12 +223,15 @@ mod tests {
     use trocar_sdk::policy::Operation;
 
     use super::*;
-    use crate::{plan::Step, target::Target};
+
+    fn target() -> Target {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": []}});
+        Target::new(pod, "default").unwrap()
+    }
 
     fn plan() -> DebugPlan {
-        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": []}});
         let container = json!({"name": "dbg", "image": "busybox"});
-        let target = Target::new(pod, "default").unwrap();
+        let target = target();
         let steps = vec![Step::from_value("add-ephemeral-container", container).unwrap()];
         let options = trocar_sdk::DebugOptions::default();
         DebugPlan::checked(plugin(), steps, None, Vec::new(), &target, &options, "default").unwrap()
@@ -253,7 +275,7 @@ mod tests {
             })
             .collect();
         let mut plan = plan();
-        let outcome = review(&mut plan, &reviewers, judge);
+        let outcome = review(&mut plan, &target(), &reviewers, judge);
         (outcome, plan)
     }
 

@@ -4,6 +4,7 @@
 
 mod amend;
 mod chain;
+mod edits;
 mod matching;
 
 pub use chain::{Judge, Judgement, Outcome, Reviewer, review};
