@@ -14,7 +14,7 @@ use crate::{
 
 /// What was typed, as far as it decides whether the request makes sense.
 #[derive(Clone, Debug, Default)]
-pub struct Request {
+pub struct DebugRequest {
     /// The flags that go to the strategy.
     pub options: DebugOptions,
     /// `--attach`, if it was typed.
@@ -82,6 +82,18 @@ pub enum RequestError {
     CopyName(String),
 }
 
+impl DebugRequest {
+    /// A request for one target, with the default strategies.
+    pub fn new(options: DebugOptions) -> Self {
+        Self {
+            options,
+            attach: None,
+            targets: 1,
+            own_strategy: false,
+        }
+    }
+}
+
 impl RequestError {
     /// Says whether kubectl says the same, to the letter.
     pub fn is_kubectls(&self) -> bool {
@@ -93,7 +105,7 @@ impl RequestError {
 ///
 /// # Errors
 /// Fails at the first thing that makes no sense.
-pub fn check(request: &Request) -> Result<(), RequestError> {
+pub fn check(request: &DebugRequest) -> Result<(), RequestError> {
     let options = &request.options;
     let image = options.image.as_deref().unwrap_or_default();
     if request.attach == Some(true) && image.is_empty() && options.container.is_none() {
@@ -143,7 +155,7 @@ fn check_names(options: &DebugOptions) -> Result<(), RequestError> {
     }
 }
 
-fn check_mode(request: &Request, image: &str) -> Result<(), RequestError> {
+fn check_mode(request: &DebugRequest, image: &str) -> Result<(), RequestError> {
     let options = &request.options;
     if options.copy_to.is_some() {
         let has_arguments = !options.args.is_empty();
@@ -325,10 +337,10 @@ mod tests {
 
     use super::*;
 
-    fn refusal(change: impl FnOnce(&mut Request)) -> String {
-        let mut request = Request {
+    fn refusal(change: impl FnOnce(&mut DebugRequest)) -> String {
+        let mut request = DebugRequest {
             targets: 1,
-            ..Request::default()
+            ..DebugRequest::default()
         };
         change(&mut request);
         check(&request).map_or_else(|error| error.to_string(), |()| "fine".into())

@@ -7,16 +7,16 @@ use trocar_core::{
     audit::AuditEvent,
     plan::{DebugPlan, Excess, Step},
     planning,
+    request::DebugRequest,
     target::Target,
 };
-use trocar_sdk::DebugOptions;
 
 use crate::audit::{AuditError, Auditor, LastRecord};
 
 /// A plan that the policies allow, for one target. Made by [`Debugger::plan`](crate::Debugger::plan) alone.
 pub struct Draft {
     pub(crate) judged: planning::Draft,
-    pub(crate) options: DebugOptions,
+    pub(crate) request: DebugRequest,
     pub(crate) auditor: Arc<Auditor>,
     pub(crate) made: Instant,
 }
@@ -52,7 +52,7 @@ impl std::fmt::Debug for Draft {
 /// ```
 pub struct Approved {
     pub(crate) judged: planning::Approved,
-    pub(crate) options: DebugOptions,
+    pub(crate) request: DebugRequest,
     pub(crate) record: LastRecord,
     pub(crate) made: Instant,
 }
@@ -119,7 +119,7 @@ pub fn approve_all(
     for draft in drafts {
         approved.push(Approved {
             record: LastRecord::begin(&draft.auditor, draft.plan())?,
-            options: draft.options,
+            request: draft.request,
             made: draft.made,
             // The question was answered for all of them.
             judged: draft.judged.approve(|_| true).expect("consent was given"),

@@ -16,10 +16,11 @@ use trocar_core::{
     plan::{DebugPlan, Step},
     planning,
     reference::{Kind, Reference},
+    request::DebugRequest,
     stamp::Stamp,
     target::{Target, TargetId, TargetKind},
 };
-use trocar_sdk::{Actor, Context, DebugOptions};
+use trocar_sdk::{Actor, Context};
 
 use crate::{
     approval::{Approved, Draft},
@@ -172,14 +173,23 @@ impl Debugger {
         auditor.clone()
     }
 
+    /// Finds what a reference names: a pod or node itself, or the best pod of a workload, in the context's namespace.
+    ///
+    /// # Errors
+    /// Fails when it is not there, may not be read, or has no pods.
+    pub async fn find(&self, reference: &Reference) -> Result<Target, LookupError> {
+        let mut found = lookup(&self.cluster, reference, &self.context.namespace, false).await?;
+        Ok(found.remove(0).target)
+    }
+
     /// Makes a plan for a target: strategy, configured policies, guard rails. Nothing is written to the cluster.
     ///
     /// # Errors
     /// Fails when there is no plan, and when policies deny it, which is written down.
-    pub async fn plan(&mut self, options: &DebugOptions, target: &Target) -> Result<Draft, DebugError> {
+    pub async fn plan(&mut self, request: &DebugRequest, target: &Target) -> Result<Draft, DebugError> {
         self.identify(None).await?;
         let auditor = self.auditor();
-        let judged = self.planner.draft(options, target, &self.context, &self.actor);
+        let judged = self.planner.draft(request, target, &self.context, &self.actor);
         if let Err(PlannerError::Plan(error)) = &judged
             && let Some(plan) = error.reviewed()
         {
@@ -187,7 +197,7 @@ impl Debugger {
         }
         Ok(Draft {
             judged: judged?,
-            options: options.clone(),
+            request: request.clone(),
             auditor,
             made: Instant::now(),
         })
@@ -212,13 +222,13 @@ impl Debugger {
     pub async fn apply(&mut self, approved: Approved) -> Result<Applied, ApplyError> {
         let Approved {
             mut judged,
-            options,
+            request,
             mut record,
             made,
         } = approved;
         record.outcome = AuditOutcome::Failed;
         if made.elapsed() > MAX_AGE {
-            judged = self.judged_again(judged, &options, &mut record).await?;
+            judged = self.judged_again(judged, &request, &mut record).await?;
         }
         let mut tried = 0;
         loop {
@@ -240,7 +250,7 @@ impl Debugger {
                 return Err(refused(judged.plan(), unfinished));
             }
             tokio::time::sleep(Duration::from_millis(10 << tried)).await;
-            judged = self.judged_again(judged, &options, &mut record).await?;
+            judged = self.judged_again(judged, &request, &mut record).await?;
         }
     }
 
@@ -248,7 +258,7 @@ impl Debugger {
     async fn judged_again(
         &mut self,
         judged: planning::Approved,
-        options: &DebugOptions,
+        request: &DebugRequest,
         record: &mut LastRecord,
     ) -> Result<planning::Approved, ApplyError> {
         let now = self.read_again(judged.plan().target()).await?;
@@ -258,7 +268,7 @@ impl Debugger {
         if let Some(same) = judged.for_target(&now) {
             return Ok(same);
         }
-        let newer = self.planner.draft(options, &now, &self.context, &self.actor);
+        let newer = self.planner.draft(request, &now, &self.context, &self.actor);
         let auditor = self.auditor();
         if let Err(PlannerError::Plan(error)) = &newer
             && let Some(plan) = error.reviewed()
@@ -273,7 +283,7 @@ impl Debugger {
             }
             Err(stale) => Err(ApplyError::Stale(Box::new(Draft {
                 judged: *stale,
-                options: options.clone(),
+                request: request.clone(),
                 auditor,
                 made: Instant::now(),
             }))),

@@ -1,6 +1,6 @@
 //! Why there is no draft, as facts. Words about flags are added by the front that has flags.
 
-use trocar_core::settings::SettingsProblem;
+use trocar_core::{request::RequestError, settings::SettingsProblem};
 use trocar_runtime::plugin::PluginError;
 
 use crate::{audit::AuditError, engine::PlanError};
@@ -9,6 +9,9 @@ use crate::{audit::AuditError, engine::PlanError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlannerError {
+    /// The request makes no sense.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// A plugin cannot be had.
     #[error(transparent)]
     Plugin(#[from] PluginError),

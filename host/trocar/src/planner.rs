@@ -7,9 +7,10 @@ use trocar_core::{
     capability::{ClusterReader, Grants},
     config::{Config, PolicyEntry, Sourced},
     manifest::{PluginManifest, PluginType},
-    plan::Mode,
+    plan::{DebugPlan, Mode},
     planning::{Draft, default_strategy, strategy_names},
     policy::Match,
+    request::{self, DebugRequest},
     settings::{SettingsProblem, check_settings},
     target::Target,
 };
@@ -17,7 +18,7 @@ use trocar_runtime::{
     LogLine,
     plugin::{self, Plugin, PluginSource},
 };
-use trocar_sdk::{Actor, Context, DebugOptions};
+use trocar_sdk::{Actor, Context};
 
 use crate::{
     engine::{Engine, PlanRequest, PolicyRule},
@@ -118,14 +119,28 @@ impl Planner {
     /// Blocks while plugins run, each within its time limit.
     ///
     /// # Errors
-    /// Fails when a plugin cannot be had or refuses, when policies deny the plan, and when it breaks a guard rail.
-    pub fn draft(
+    /// Fails when the request makes no sense, when a plugin cannot be had or refuses, when policies deny the plan, and
+    /// when it breaks a guard rail.
+    pub fn plan(
         &mut self,
-        options: &DebugOptions,
+        request: &DebugRequest,
+        target: &Target,
+        context: &Context,
+        actor: &Actor,
+    ) -> Result<DebugPlan, PlannerError> {
+        let draft = self.draft(request, target, context, actor)?;
+        Ok(draft.plan().clone())
+    }
+
+    pub(crate) fn draft(
+        &mut self,
+        request: &DebugRequest,
         target: &Target,
         context: &Context,
         actor: &Actor,
     ) -> Result<Draft, PlannerError> {
+        request::check(request)?;
+        let options = &request.options;
         let typed = self
             .choice
             .strategy

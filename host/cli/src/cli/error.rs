@@ -200,6 +200,7 @@ impl From<PlannerError> for CliError {
     fn from(error: PlannerError) -> Self {
         let message = error.to_string();
         match error {
+            PlannerError::Request(error) => error.into(),
             PlannerError::Plugin(error) => error.into(),
             PlannerError::Plan(error) => (*error).into(),
             PlannerError::Policy { place, policy, error } => {

@@ -12,7 +12,7 @@ use trocar::{
     capability::Grants,
     config::Defaults,
     documents,
-    request::{self, Request},
+    request::{self, DebugRequest},
 };
 
 use super::{
@@ -27,7 +27,7 @@ pub(crate) fn request(
     defaults: &Defaults,
     targets: usize,
     own_strategy: bool,
-) -> Result<Request, CliError> {
+) -> Result<DebugRequest, CliError> {
     let on = |switch: Option<Switch>, default: bool| switch.map_or(default, |switch| switch.0);
     let usual = Keep::default();
     let env = flag_pairs("env", &flags.env)?;
@@ -73,7 +73,7 @@ pub(crate) fn request(
             init_containers: on(flags.keep_init_containers, usual.init_containers),
         },
     };
-    let request = Request {
+    let request = DebugRequest {
         options,
         attach,
         targets,

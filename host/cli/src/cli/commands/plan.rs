@@ -36,12 +36,12 @@ pub(crate) fn run(args: PlanArgs) -> Result<(), CliError> {
     let mut plans: Vec<(DebugPlan, Target)> = Vec::with_capacity(targets.len());
     let is_one = targets.len() == 1;
     for target in targets {
-        let draft = planner.draft(&request.options, &target, &context, &actor);
-        let draft = draft.map_err(|failed| match is_one {
+        let plan = planner.plan(&request, &target, &context, &actor);
+        let plan = plan.map_err(|failed| match is_one {
             true => CliError::from(failed),
             false => CliError::from(failed).of(&target.id().to_string()),
         })?;
-        plans.push((draft.plan().clone(), target));
+        plans.push((plan, target));
     }
     check_names(plans.iter().map(|(plan, _)| plan))?;
     let text = render(plans.iter().map(|(plan, target)| (plan, target)), args.output);

@@ -10,7 +10,7 @@ use trocar::{
     cluster::LiveReader,
     config::{Config, Defaults},
     plan::Step,
-    request::{self, Request, deprecation},
+    request::{self, DebugRequest, deprecation},
 };
 
 use self::targets::references;
@@ -57,7 +57,7 @@ fn with_defaults(mut args: DebugArgs, defaults: &Defaults) -> DebugArgs {
 }
 
 /// Checks all that can be checked without a cluster, and says what kubectl says about it.
-fn checked_request(args: &DebugArgs, config: &Config) -> Result<Request, CliError> {
+fn checked_request(args: &DebugArgs, config: &Config) -> Result<DebugRequest, CliError> {
     if !args.debug.filename.is_empty() && !args.targets.is_empty() {
         return Err(
             CliError::usage("resource/name arguments cannot be provided when a path is specified").kubectls(),
@@ -94,14 +94,14 @@ fn note(args: &DebugArgs, message: &str) -> Result<(), CliError> {
 /// One debug of one or many targets.
 struct Debug<'a> {
     args: &'a DebugArgs,
-    request: &'a Request,
+    request: &'a DebugRequest,
     debugger: Debugger,
 }
 
 impl<'a> Debug<'a> {
     async fn run(
         args: &'a DebugArgs,
-        request: &'a Request,
+        request: &'a DebugRequest,
         config: &'a Config,
     ) -> Result<ExitCode, CliError> {
         let references = references(&args.targets)?;
@@ -157,7 +157,7 @@ impl<'a> Debug<'a> {
         let mut drafts: Vec<Draft> = Vec::with_capacity(targets.len());
         let mut refused = false;
         for target in targets {
-            let draft = self.debugger.plan(&self.request.options, &target).await;
+            let draft = self.debugger.plan(self.request, &target).await;
             match draft.map_err(CliError::from) {
                 Ok(draft) => drafts.push(draft),
                 Err(failed) if is_one => return Err(failed),
