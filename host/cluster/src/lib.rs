@@ -30,5 +30,5 @@ pub use progress::{Hopeless, Progress, nothing_starts, progress};
 pub use reader::LiveReader;
 pub use session::{
     Ended, Input, InputQueue, InputSender, Output, Session, SessionEnded, SessionError, SessionEvent,
-    input_queue,
+    WriteOutput, input_queue,
 };

@@ -50,6 +50,15 @@ pub fn input_queue(blocks: usize) -> (InputSender, InputQueue) {
     (InputSender(sender), InputQueue(receiver))
 }
 
+impl InputQueue {
+    /// A queue for a session without input.
+    pub fn closed() -> Self {
+        let (sender, queue) = input_queue(1);
+        sender.try_send(Input::End);
+        queue
+    }
+}
+
 impl InputSender {
     /// Puts input in; waits, without a thread, until there is room.
     ///
@@ -124,6 +133,35 @@ pub enum Ended {
     },
     /// The person left, and the program goes on.
     Detached,
+}
+
+impl Ended {
+    /// The exit code that stands for it: the program's own, or 0 where the person left.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Exited { code, .. } => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
+            Self::Detached => 0,
+        }
+    }
+}
+
+/// Writes a session's output to this program's, as it comes, and its events nowhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WriteOutput;
+
+impl Output for WriteOutput {
+    fn show(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        match stream {
+            Stream::Stdout => io::Write::write_all(&mut io::stdout(), bytes),
+            Stream::Stderr => io::Write::write_all(&mut io::stderr(), bytes),
+        }
+    }
+
+    fn take_back(&mut self, _rows: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn event(&mut self, _event: SessionEvent) {}
 }
 
 /// Why there was no session, or not a whole one.

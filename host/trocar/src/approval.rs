@@ -69,9 +69,6 @@ pub enum NotAgreed {
     Audit(#[from] AuditError),
 }
 
-/// An answer to the question whether plans may give the rights that they need consent for.
-pub type Consent = bool;
-
 impl Draft {
     /// The plan.
     pub fn plan(&self) -> &DebugPlan {
@@ -92,7 +89,7 @@ impl Draft {
     ///
     /// # Errors
     /// Fails when consent is refused, and when the decision cannot be written down.
-    pub fn approve(self, agree: impl FnOnce(&[Excess]) -> Consent) -> Result<Approved, NotAgreed> {
+    pub fn approve(self, agree: impl FnOnce(&[Excess]) -> bool) -> Result<Approved, NotAgreed> {
         let mut approved = approve_all(vec![self], |drafts| agree(drafts[0].rights()))?;
         Ok(approved.remove(0))
     }
@@ -104,7 +101,7 @@ impl Draft {
 /// Fails when consent is refused, and when a decision cannot be written down. No draft is approved then.
 pub fn approve_all(
     drafts: Vec<Draft>,
-    agree: impl FnOnce(&[Draft]) -> Consent,
+    agree: impl FnOnce(&[Draft]) -> bool,
 ) -> Result<Vec<Approved>, NotAgreed> {
     let needs_consent = drafts.iter().any(|draft| !draft.rights().is_empty());
     if needs_consent && !agree(&drafts) {

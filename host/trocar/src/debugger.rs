@@ -410,8 +410,7 @@ impl Applied {
         self.record.outcome = AuditOutcome::Session(None);
         let ended = session.run(&self.pod, input, output).await;
         self.record.outcome = match &ended {
-            Ok(Ended::Exited { code, .. }) => AuditOutcome::Session(u8::try_from(code & 0xff).ok()),
-            Ok(Ended::Detached) => AuditOutcome::Session(Some(0)),
+            Ok(ended) => AuditOutcome::Session(Some(ended.exit_code())),
             Err(_) => AuditOutcome::Failed,
         };
         ended.map(Some)

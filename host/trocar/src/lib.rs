@@ -1,38 +1,82 @@
 //! Debug Kubernetes pods and nodes, with sandboxed WebAssembly plugins that decide how.
+//!
+//! A plugin proposes a plan, policies review it, the host checks it, a person agrees to what it gives beyond the request,
+//! and only then is anything written to a cluster. That order is in the types: [`Debugger::plan`] makes a [`Draft`],
+//! [`Draft::approve`] makes an [`Approved`] plan of it, [`Debugger::apply`] takes nothing else, and [`Applied::attach`]
+//! is the session. There is no other way to a write, so a front that is built on this crate cannot get it wrong.
+//!
+//! A plan needs no cluster:
+//!
+//! ```
+//! use trocar::{Actor, Config, Context, DebugOptions, DebugRequest, Engine, EngineConfig, Planner, Target};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let pod = serde_json::json!({
+//!     "apiVersion": "v1", "kind": "Pod",
+//!     "metadata": {"name": "web-0", "namespace": "shop"},
+//!     "spec": {"containers": [{"name": "app", "image": "web:1"}]},
+//! });
+//! let target = Target::new(pod, "default")?;
+//! let request = DebugRequest::new(DebugOptions {
+//!     image: Some("busybox:1.36".into()),
+//!     target_container: Some("app".into()),
+//!     ..DebugOptions::default()
+//! });
+//! let context = Context {
+//!     namespace: "shop".into(),
+//!     suffix: "abc12".into(),
+//!     time: "2026-01-01T00:00:00Z".into(),
+//! };
+//!
+//! let engine = Engine::new(EngineConfig::default())?;
+//! let mut planner = Planner::new(engine, &Config::default());
+//! let plan = planner.plan(&request, &target, &context, &Actor::default())?;
+//! assert_eq!(plan.attach(), Some("debugger-abc12"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Whole programs are in `examples/`: `plan` (offline), `debug` (with consent), `judge` (policies alone, no cluster).
 
 mod approval;
 mod audit;
 mod debugger;
 mod engine;
 mod error;
+mod files;
 mod planner;
 
-pub use approval::{Approved, Consent, Draft, NotAgreed, SamePod, approve_all, check_names};
+pub use approval::{Approved, Draft, NotAgreed, SamePod, approve_all, check_names};
 pub use audit::{AuditError, AuditLog};
 pub use debugger::{Applied, ApplyError, Debugger, LeftBehind, SessionOptions, left_behind};
 pub use engine::{Engine, PlanError, PlanRequest, Planned, PluginLog, PolicyRule};
 pub use error::{DebugError, PlannerError, SettingsOf};
+pub use files::read_config;
 pub use planner::{Planner, PluginChoice, policy_rule, settings_problems, source_named};
 pub use trocar_core::{
-    capability, config, documents, manifest,
+    capability,
+    config::{self, Config},
+    documents, manifest,
     plan::{self, DebugPlan},
-    planning::default_strategy,
-    policy, reference, request, settings, strict, target,
-    target::Target,
+    planning::{Blame, default_strategy},
+    policy, reference,
+    request::{self, DebugRequest},
+    settings, strict,
+    target::{self, Target},
     text,
 };
-pub use trocar_runtime::{Blame, EngineConfig, Limit, Limits, LogLevel, LogLine, WasmError, check_cache};
+pub use trocar_runtime::{EngineConfig, Limit, Limits, LogLevel, LogLine, WasmError, check_cache};
 pub use trocar_sdk::{
     Actor, Context, DebugOptions, Diagnostic, EnvVar, Failure, FailureKind, Keep, Profile, Severity, names,
     options::API_VERSION,
 };
 
-/// A cluster: how it is reached, what is read from it, and what a session shows.
+/// A cluster: how it is reached, what is read from it, and what a session shows. Nothing here writes.
 pub mod cluster {
     pub use trocar_cluster::{
         Action, Cluster, ClusterConfig, ClusterError, Ended, Found, Hopeless, Identity, Input, InputQueue,
         InputSender, LiveReader, LookupError, Output, RequestTrace, Screen, SessionError, SessionEvent,
-        Stream, input_queue, lookup, nothing_starts, select, who_am_i,
+        Stream, WriteOutput, input_queue, lookup, nothing_starts, select, who_am_i,
     };
 }
 

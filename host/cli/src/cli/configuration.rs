@@ -1,14 +1,13 @@
 //! Finding and reading the configuration's files: the system's, the user's, and the one that was typed.
 
 use std::{
-    fs,
-    io::{self, Read as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use trocar::{
-    config::{self, Config, ConfigError, Layer},
-    documents, plugin,
+    config::{Config, Layer},
+    read_config,
 };
 
 use super::error::CliError;
@@ -30,21 +29,12 @@ pub(crate) fn load(typed: Option<&Path>) -> Result<Config, CliError> {
     if files.is_empty() {
         return Ok(Config::default());
     }
-    Ok(load_layers(&files)?)
+    Ok(read_config(&files)?)
 }
 
 /// Loads one file and what it includes, without the system's and the user's: for tests of policies.
 pub(crate) fn read_alone(path: &Path) -> Result<Config, CliError> {
-    Ok(load_layers(&[(Layer::Flag, path.to_owned())])?)
-}
-
-fn load_layers(files: &[(Layer, PathBuf)]) -> Result<Config, ConfigError> {
-    let defaults = plugin::defaults();
-    let names: Vec<&str> = defaults
-        .iter()
-        .map(|known| known.manifest().name.as_str())
-        .collect();
-    config::load(files, &names, &read)
+    Ok(read_config(&[(Layer::Flag, path.to_owned())])?)
 }
 
 /// Only a file that is certainly not there is left out.
@@ -68,12 +58,4 @@ fn user() -> Option<PathBuf> {
         .filter(|path| path.is_absolute());
     let base = base.or_else(|| std::env::home_dir().map(|home| home.join(".config")))?;
     Some(base.join("trocar").join("config.yaml"))
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    fs::File::open(path)?
-        .take(documents::LARGEST + 1)
-        .read_to_end(&mut text)?;
-    Ok(text)
 }
