@@ -62,6 +62,7 @@ struct State {
     programs: BTreeMap<program::Key, ProgramState>,
     connections: Vec<TcpStream>,
     lacks_ephemeral_containers: bool,
+    accepts_invalid_pods: bool,
     is_down: bool,
     is_over: bool,
 }
@@ -127,6 +128,12 @@ impl FakeApiServer {
     /// From now on the server is one without the subresource `ephemeralcontainers`.
     pub fn lacks_ephemeral_containers(&self) {
         self.shared.lock().lacks_ephemeral_containers = true;
+    }
+
+    /// From now on the server stores pods whose containers break the API's rules, such as a mount of a volume that is not
+    /// there: for a comparison of what clients send.
+    pub fn accepts_invalid_pods(&self) {
+        self.shared.lock().accepts_invalid_pods = true;
     }
 
     /// Lets requests go wrong.

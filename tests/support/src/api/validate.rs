@@ -122,25 +122,32 @@ pub(super) fn metadata_update(new: &Value, old: &Value) -> Vec<FieldError> {
         .collect()
 }
 
-/// Checks the ephemeral containers of a pod against those that it had.
-pub(super) fn ephemeral_containers(new: &Value, old: &Value) -> Vec<FieldError> {
-    const LIST: &str = "spec.ephemeralContainers";
-    if !old["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_null() {
-        let detail = "static pods do not support ephemeral containers";
-        return vec![FieldError::forbidden("[]", detail)];
-    }
-    let spec = &new["spec"];
+const EPHEMERAL: &str = "spec.ephemeralContainers";
+
+/// Checks the ephemeral containers of a pod.
+pub(super) fn ephemeral_containers(pod: &Value) -> Vec<FieldError> {
+    let spec = &pod["spec"];
     let mut errors = Vec::new();
     let others = [items(&spec["containers"]), items(&spec["initContainers"])].concat();
     let others: Vec<&str> = others.iter().map(|container| text(&container["name"])).collect();
     let mut names: Vec<String> = others.iter().map(|name| (*name).to_owned()).collect();
     for (index, container) in items(&spec["ephemeralContainers"]).iter().enumerate() {
-        let place = format!("{LIST}[{index}]");
+        let place = format!("{EPHEMERAL}[{index}]");
         check_container(container, &place, spec, &mut errors);
         check_unique(container, &place, &mut names, &mut errors);
         check_ephemeral(container, &place, &others, &mut errors);
     }
-    let kept = items(&spec["ephemeralContainers"]);
+    errors
+}
+
+/// Checks that a pod may have ephemeral containers, and that those that it had are as they were.
+pub(super) fn kept_ephemeral_containers(new: &Value, old: &Value) -> Vec<FieldError> {
+    if !old["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_null() {
+        let detail = "static pods do not support ephemeral containers";
+        return vec![FieldError::forbidden("[]", detail)];
+    }
+    let mut errors = Vec::new();
+    let kept = items(&new["spec"]["ephemeralContainers"]);
     for known in items(&old["spec"]["ephemeralContainers"]) {
         let name = text(&known["name"]);
         let what = match kept.iter().find(|container| container["name"] == known["name"]) {
@@ -149,10 +156,8 @@ pub(super) fn ephemeral_containers(new: &Value, old: &Value) -> Vec<FieldError> 
             Some(kept) if kept != known => "changed",
             Some(_) => continue,
         };
-        errors.push(FieldError::forbidden(
-            LIST,
-            &format!("existing ephemeral containers {name:?} may not be {what}\n"),
-        ));
+        let detail = format!("existing ephemeral containers {name:?} may not be {what}\n");
+        errors.push(FieldError::forbidden(EPHEMERAL, &detail));
     }
     errors
 }
