@@ -486,6 +486,7 @@ fn detach_keys_leave_and_the_way_back_is_said() {
     let program = server.program("web-0", "dbg");
     let mut terminal = env.start_on_terminal("debug -it web-0 --image=busybox:1.36 -c dbg");
     program.starts();
+    program.is_attached(1);
     program.writes("/ # ");
     terminal.read_until("/ # ");
     terminal.write("\x10\x11");
@@ -502,6 +503,7 @@ fn a_terminal_is_sane_even_after_a_kill() {
     // As for a person, the terminal belongs to a shell.
     let mut terminal = env.start_under_shell("debug -it web-0 --image=busybox:1.36 -c dbg -q");
     program.starts();
+    program.is_attached(1);
     program.writes("/ # ");
     terminal.read_until("/ # ");
     assert!(!terminal.is_sane());

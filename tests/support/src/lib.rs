@@ -4,6 +4,7 @@
 //! Waiting here is always for something that happens, with a bound that only a hang reaches. Nothing sleeps.
 
 pub mod api;
+pub mod container_log;
 mod environment;
 mod gathered;
 pub mod measure;
@@ -11,6 +12,7 @@ mod process;
 pub mod pty;
 
 pub use api::{Answer, FakeApiServer, Fault, Gate, Program, RecordedRequest};
+pub use container_log::OutputStream;
 pub use environment::{CommandOutput, TestEnv, kubeconfig};
 pub use process::Running;
 pub use pty::Terminal;

@@ -43,24 +43,68 @@ impl Fault {
         self
     }
 
-    /// How a request is answered if it is to go wrong, which is counted.
-    pub(super) fn takes(&mut self, request: &Request) -> Option<&Answer> {
-        let fits = self.times > 0
+    fn fits(&self, request: &Request) -> bool {
+        let query = self.query.as_ref();
+        self.times > 0
             && request.method == self.method
             && request.path.contains(&self.path_part)
-            && self
-                .query
-                .as_ref()
-                .is_none_or(|(name, value)| request.query(name) == value);
-        if !fits {
-            return None;
-        }
-        self.times -= 1;
-        Some(&self.answer)
+            && query.is_none_or(|(name, value)| request.query(name) == value)
     }
 }
 
-/// What comes instead of the true answer.
+/// A change of an object, made by other clients or by a mutating webhook.
+#[derive(Clone)]
+pub struct Edit(Arc<dyn Fn(&mut Value) + Send + Sync>);
+
+/// What is to happen beside the true answer.
+#[derive(Default)]
+pub(super) struct Hooks {
+    /// Changes of the object before the request is looked at, as by another client.
+    pub(super) before: Vec<Edit>,
+    /// Changes of what is about to be stored.
+    pub(super) mutations: Vec<Edit>,
+    /// Texts of `Warning` headers.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Hooks {
+    /// Takes an answer that leaves the true one as it is; gives back any other.
+    fn take(&mut self, answer: &Answer) -> Option<Answer> {
+        match answer {
+            Answer::ChangedBefore(edit) => self.before.push(edit.clone()),
+            Answer::StoredAs(edit) => self.mutations.push(edit.clone()),
+            Answer::Warned(texts) => self.warnings.extend_from_slice(texts),
+            other => return Some(other.clone()),
+        }
+        None
+    }
+
+    pub(super) fn mutate(&self, object: &mut Value) {
+        self.mutations.iter().for_each(|edit| edit.apply(object));
+    }
+}
+
+impl Edit {
+    pub(super) fn apply(&self, object: &mut Value) {
+        (self.0)(object);
+    }
+}
+
+/// Counts the faults that a request meets. Returns what happens beside its answer, and the first answer that comes instead.
+pub(super) fn met(faults: &mut [Fault], request: &Request) -> (Hooks, Option<Answer>) {
+    let mut hooks = Hooks::default();
+    let mut instead = None;
+    for fault in faults.iter_mut().filter(|fault| fault.fits(request)) {
+        if instead.is_some() && !fault.answer.is_hook() {
+            continue;
+        }
+        fault.times -= 1;
+        instead = instead.or(hooks.take(&fault.answer));
+    }
+    (hooks, instead)
+}
+
+/// What comes instead of the true answer, or beside it.
 #[derive(Clone)]
 pub enum Answer {
     /// Nothing: the connection is closed.
@@ -69,6 +113,12 @@ pub enum Answer {
     Half,
     /// The true answer, once the gate is opened.
     After(Gate),
+    /// The true answer, after another client has changed the object that the path names, and its version with it.
+    ChangedBefore(Edit),
+    /// The true answer to a write whose object a mutating webhook changes.
+    StoredAs(Edit),
+    /// The true answer to a write, with `Warning` headers of these texts.
+    Warned(Vec<String>),
     /// Another one. What was asked for is not done.
     Other {
         /// The status code.
@@ -81,6 +131,25 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// The true answer, after another client has changed the object: a conflict on demand, if the write names a version.
+    pub fn changed_before(change: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
+        Self::ChangedBefore(Edit(Arc::new(change)))
+    }
+
+    /// The true answer to a write whose object a mutating webhook changes before it is checked and stored.
+    pub fn stored_as(change: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
+        Self::StoredAs(Edit(Arc::new(change)))
+    }
+
+    /// The true answer to a write, with a `Warning` header.
+    pub fn warned(text: &str) -> Self {
+        Self::Warned(vec![text.to_owned()])
+    }
+
+    fn is_hook(&self) -> bool {
+        matches!(self, Self::ChangedBefore(_) | Self::StoredAs(_) | Self::Warned(_))
+    }
+
     /// A Status that says no.
     pub fn refusal(code: u16, reason: &str, message: &str) -> Self {
         Self::status(code, &status(code, reason, message))

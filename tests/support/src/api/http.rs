@@ -140,6 +140,16 @@ impl Response {
         }
     }
 
+    /// The same with `Warning` headers, each as a server writes it.
+    #[must_use]
+    pub(super) fn with_warnings(mut self, warnings: &[String]) -> Self {
+        let headers = warnings
+            .iter()
+            .map(|text| ("Warning".to_owned(), format!("299 - {text:?}")));
+        self.headers.extend(headers);
+        self
+    }
+
     /// Writes the answer, of its body only so many bytes, though it announces all of them.
     pub(super) fn write(&self, mut stream: &TcpStream, body_bytes: usize) -> io::Result<()> {
         let length = ("Content-Length".to_owned(), self.body.len().to_string());

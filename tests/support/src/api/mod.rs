@@ -1,23 +1,29 @@
 //! An API server within the test: enough of one for a debug command, a record of what was asked, and misbehaviour on demand.
 //!
-//! It applies no defaults and no admission, so what a client sent is what it shows. Containers do nothing by themselves:
-//! what their programs do is said by the test, through [`Program`].
+//! It applies no defaults and no admission, so what a client sent is what it shows; it refuses what a real one refuses, in
+//! the same words, as far as a debug command can meet it. Containers do nothing by themselves: what their programs do is
+//! said by the test, through [`Program`]; their logs are a kubelet's.
 
 mod discovery;
 mod fault;
+mod fields;
 mod http;
+mod kubelet;
+mod outbox;
 mod patch;
 mod program;
 mod routes;
 mod selector;
 mod store;
+mod validate;
+mod write;
 
 use std::{
     collections::BTreeMap,
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -39,14 +45,24 @@ struct Shared {
     changed: Condvar,
 }
 
+/// When the clock of the server begins: 2026-01-01T00:00:01Z, in nanoseconds.
+const FIRST_MOMENT: i128 = 1_767_225_601_000_000_000;
+
 #[derive(Default)]
 struct State {
     store: Store,
+    /// The time on the node, in nanoseconds. It goes on by a little with each write, and as tests want.
+    clock: i128,
+    /// By how much a pod's status lags what its containers do.
+    status_lag: i128,
+    /// What statuses will say, and when.
+    statuses: Vec<(i128, program::Key, Value)>,
     requests: Vec<RecordedRequest>,
     faults: Vec<Fault>,
     programs: BTreeMap<program::Key, ProgramState>,
     connections: Vec<TcpStream>,
     lacks_ephemeral_containers: bool,
+    accepts_invalid_pods: bool,
     is_down: bool,
     is_over: bool,
 }
@@ -83,7 +99,10 @@ impl FakeApiServer {
     pub fn start(objects: impl IntoIterator<Item = Value>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("the loopback interface has a free port");
         let address = listener.local_addr().expect("a listener has an address");
-        let mut state = State::default();
+        let mut state = State {
+            clock: FIRST_MOMENT,
+            ..State::default()
+        };
         for object in objects {
             state.store.put(object);
         }
@@ -109,6 +128,12 @@ impl FakeApiServer {
     /// From now on the server is one without the subresource `ephemeralcontainers`.
     pub fn lacks_ephemeral_containers(&self) {
         self.shared.lock().lacks_ephemeral_containers = true;
+    }
+
+    /// From now on the server stores pods whose containers break the API's rules, such as a mount of a volume that is not
+    /// there: for a comparison of what clients send.
+    pub fn accepts_invalid_pods(&self) {
+        self.shared.lock().accepts_invalid_pods = true;
     }
 
     /// Lets requests go wrong.
@@ -159,7 +184,9 @@ impl FakeApiServer {
 
     /// Adds an object, or puts it in the place of the one of its name.
     pub fn put(&self, object: Value) {
-        self.shared.change(|state| state.store.put(object));
+        self.shared.change(|state| {
+            state.store.put(object);
+        });
     }
 
     /// Changes a pod of the namespace `default`, as the kubelet would.
@@ -177,6 +204,22 @@ impl FakeApiServer {
         self.shared.change(|state| {
             let deleted = state.store.delete("Pod", "default", name);
             assert!(deleted.is_some(), "there is no pod {name:?}");
+        });
+    }
+
+    /// Lets the status of a pod lag what its containers do, as a kubelet's does by 0.3 to 1.1 s. Time passes in
+    /// [`FakeApiServer::time_passes`] alone.
+    pub fn status_lags(&self, lag: Duration) {
+        let lag = i128::try_from(lag.as_nanos()).expect("a lag is short");
+        self.shared.change(|state| state.status_lag = lag);
+    }
+
+    /// Lets time pass on the node: statuses say what they lagged to say.
+    pub fn time_passes(&self, time: Duration) {
+        let time = i128::try_from(time.as_nanos()).expect("no test takes so long");
+        self.shared.change(|state| {
+            state.clock += time;
+            state.say_what_is_due();
         });
     }
 

@@ -1,31 +1,16 @@
 //! The program of a container, as a kubelet would run it: its output goes to its log and to whoever is attached, and its input
 //! is what they send. What it does is said by the test.
 
-use std::{
-    io::{self, BufReader, Write as _},
-    net::{Shutdown, TcpStream},
-    sync::Arc,
-};
+use std::{net::Shutdown, sync::Arc};
 
 use serde_json::{Value, json};
-use tungstenite::{
-    Message, WebSocket,
-    handshake::derive_accept_key,
-    protocol::{
-        Role,
-        frame::{
-            Frame,
-            coding::{Data, OpCode},
-        },
-    },
+use tungstenite::protocol::frame::{
+    Frame,
+    coding::{Data, OpCode},
 };
 
-use super::{
-    Shared, State,
-    fault::status,
-    http::{self, Request, Response, Stream},
-    routes::Route,
-};
+use super::{Shared, State, outbox::Outbox};
+use crate::container_log::{ContainerLog, OutputStream};
 
 /// Namespace, pod and container.
 pub(super) type Key = (String, String, String);
@@ -37,21 +22,99 @@ const ERROR: u8 = 3;
 const RESIZE: u8 = 4;
 const CLOSE: u8 = 255;
 
+/// How much of an output passes from the program to the log and the attached clients at once.
+const COPY_BYTES: usize = 32 << 10;
+
+/// One attached client, and the streams that it wants.
+pub(super) struct Attached {
+    pub(super) outbox: Outbox,
+    pub(super) stdout: bool,
+    pub(super) stderr: bool,
+}
+
 /// What the kubelet knows of a program.
 #[derive(Default)]
 pub(super) struct ProgramState {
-    is_started: bool,
-    has_ended: bool,
-    log: Vec<u8>,
-    /// Which reading of the log is cut, counted from 0: those before this number.
-    cut_logs: usize,
-    log_readings: usize,
-    attached: Vec<TcpStream>,
+    pub(super) is_started: bool,
+    pub(super) has_ended: bool,
+    pub(super) log: ContainerLog,
+    /// What is still on its way into the log, where the log lags.
+    late: Option<Vec<(OutputStream, Vec<u8>)>>,
+    /// Which readings of the log are cut: those up to this number.
+    pub(super) cut_logs: usize,
+    pub(super) log_readings: usize,
+    attached: Vec<Attached>,
     attaches: usize,
+    attaches_are_held: bool,
     input: Vec<u8>,
     read: usize,
     input_has_ended: bool,
     sizes: Vec<(u64, u64)>,
+}
+
+impl ProgramState {
+    pub(super) fn attach(&mut self, attached: Attached) {
+        attached.outbox.hold(self.attaches_are_held);
+        self.attached.push(attached);
+        self.attaches += 1;
+    }
+
+    fn log(&mut self, stream: OutputStream, bytes: &[u8], time: i128) {
+        match &mut self.late {
+            Some(late) => late.push((stream, bytes.to_vec())),
+            None => self.log.write(stream, bytes, time),
+        }
+    }
+
+    /// Lets what is late into the log.
+    fn catch_up(&mut self, time: i128) {
+        for (stream, bytes) in self.late.take().unwrap_or_default() {
+            self.log.write(stream, &bytes, time);
+        }
+        if self.has_ended {
+            self.end_log(time);
+        }
+    }
+
+    fn end_log(&mut self, time: i128) {
+        if self.late.is_none() {
+            self.log.end(OutputStream::Stdout, time);
+            self.log.end(OutputStream::Stderr, time);
+        }
+    }
+
+    /// The clients that are attached and want a stream.
+    fn wanting(&self, stream: OutputStream) -> Vec<Outbox> {
+        let wanting = self.attached.iter().filter(|attached| match stream {
+            OutputStream::Stdout => attached.stdout,
+            OutputStream::Stderr => attached.stderr,
+        });
+        wanting.map(|attached| attached.outbox.clone()).collect()
+    }
+
+    /// Ends every attach as a kubelet does whose program has ended.
+    fn end_attaches(&mut self) {
+        for attached in self.attached.drain(..) {
+            let mut last = frame(ERROR, br#"{"metadata":{},"status":"Success"}"#);
+            Frame::close(None)
+                .format(&mut last)
+                .expect("a frame can be written to memory");
+            attached.outbox.end(last, Shutdown::Write);
+        }
+    }
+
+    pub(super) fn take_input(&mut self, data: &[u8]) {
+        match data {
+            [STDIN, input @ ..] => self.input.extend_from_slice(input),
+            [CLOSE, STDIN] => self.input_has_ended = true,
+            [RESIZE, size @ ..] => {
+                let size: Value = serde_json::from_slice(size).unwrap_or_default();
+                let part = |name: &str| size[name].as_u64().unwrap_or_default();
+                self.sizes.push((part("Width"), part("Height")));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// A program, to be told what to do.
@@ -69,10 +132,10 @@ impl Program {
         }
     }
 
-    /// Waits until the container is there and starts it; the pod's status says so.
+    /// Waits until the container is there and starts it; the pod's status says so, after the time by which it lags.
     pub fn starts(&self) {
         self.starts_unnoticed();
-        self.status_says(&json!({"running": {"startedAt": "2026-01-01T00:00:01Z"}}));
+        self.status_follows(json!({"running": {"startedAt": "2026-01-01T00:00:01Z"}}));
     }
 
     /// Waits until the container is there and starts it; the pod's status does not say so yet.
@@ -95,19 +158,89 @@ impl Program {
         self.status_says(&json!({"waiting": {"reason": reason, "message": message}}));
     }
 
-    /// Writes to standard output.
+    /// Writes to standard output. Waits where an attached client does not read.
     pub fn writes(&self, text: &str) {
-        self.output(STDOUT, text.as_bytes());
+        self.outputs(OutputStream::Stdout, text.as_bytes());
     }
 
-    /// Writes to standard error.
+    /// Writes to standard error. Waits where an attached client does not read.
     pub fn complains(&self, text: &str) {
-        self.output(STDERR, text.as_bytes());
+        self.outputs(OutputStream::Stderr, text.as_bytes());
     }
 
-    /// Writes what only the log gets, since the attached connections are broken and do not know it yet.
+    /// Writes bytes to a stream. Waits where an attached client does not read.
+    pub fn outputs(&self, stream: OutputStream, bytes: &[u8]) {
+        for part in bytes.chunks(COPY_BYTES) {
+            let outboxes = self.change_at(|program, time| {
+                program.log(stream, part, time);
+                program.wanting(stream)
+            });
+            let channel = match stream {
+                OutputStream::Stdout => STDOUT,
+                OutputStream::Stderr => STDERR,
+            };
+            for outbox in outboxes {
+                outbox.push(frame(channel, part));
+            }
+        }
+    }
+
+    /// Writes to standard output what only the log gets, since the attached connections are broken and do not know it yet, or
+    /// since the kubelet ends an attach before all is delivered.
     pub fn writes_unheard(&self, text: &str) {
-        self.change(|program| program.log.extend_from_slice(text.as_bytes()));
+        self.change_at(|program, time| program.log(OutputStream::Stdout, text.as_bytes(), time));
+    }
+
+    /// From now on the log gets nothing, until [`Program::log_catches_up`].
+    pub fn log_lags(&self) {
+        self.change(|program| {
+            program.late.get_or_insert_default();
+        });
+    }
+
+    /// The log gets what is late.
+    pub fn log_catches_up(&self) {
+        self.change_at(ProgramState::catch_up);
+    }
+
+    /// Begins a new file of the log. A new reading sees that alone.
+    pub fn log_rotates(&self) {
+        self.change(|program| program.log.rotate());
+    }
+
+    /// Lets a new file of the log begin when one has so many bytes.
+    pub fn log_rotates_at(&self, file_bytes: usize) {
+        self.change(|program| program.log.limit_files(file_bytes));
+    }
+
+    /// From now on the attached clients get nothing, until [`Program::attach_flows`].
+    pub fn attach_is_held(&self) {
+        self.hold_attaches(true);
+    }
+
+    /// The attached clients get what was held back.
+    pub fn attach_flows(&self) {
+        self.hold_attaches(false);
+    }
+
+    fn hold_attaches(&self, are_held: bool) {
+        self.change(|program| {
+            program.attaches_are_held = are_held;
+            for attached in &program.attached {
+                attached.outbox.hold(are_held);
+            }
+        });
+    }
+
+    /// Ends the attached connections as if the program had ended, without what was not delivered yet.
+    pub fn attach_ends_early(&self) {
+        self.change(|program| {
+            for attached in &program.attached {
+                attached.outbox.clear();
+                attached.outbox.hold(false);
+            }
+            program.end_attaches();
+        });
     }
 
     /// Waits until somebody is attached for the so-manieth time, counted from 1.
@@ -150,21 +283,20 @@ impl Program {
 
     /// Cuts the attached connections.
     pub fn attach_is_cut(&self) {
-        self.change(|program| {
-            for stream in program.attached.drain(..) {
-                stream.shutdown(Shutdown::Both).ok();
-            }
-        });
+        self.cut_attaches(&[]);
     }
 
     /// Cuts the attached connections in the middle of a frame that begins with a text. The log has the text.
     pub fn attach_is_cut_within(&self, text: &str) {
+        let frame = frame(STDOUT, text.as_bytes());
+        self.writes_unheard(text);
+        self.cut_attaches(&frame[..frame.len() - text.len() / 2 - 1]);
+    }
+
+    fn cut_attaches(&self, last: &[u8]) {
         self.change(|program| {
-            program.log.extend_from_slice(text.as_bytes());
-            let frame = frame(STDOUT, text.as_bytes());
-            for mut stream in program.attached.drain(..) {
-                stream.write_all(&frame[..frame.len() - text.len() / 2 - 1]).ok();
-                stream.shutdown(Shutdown::Both).ok();
+            for attached in program.attached.drain(..) {
+                attached.outbox.end(last.to_vec(), Shutdown::Both);
             }
         });
     }
@@ -174,65 +306,51 @@ impl Program {
         self.change(|program| program.cut_logs = program.log_readings);
     }
 
-    /// Ends the program; the pod's status says so.
+    /// Ends the program; the pod's status says so, after the time by which it lags.
     pub fn exits(&self, code: i32) {
         self.exits_unnoticed();
-        self.status_says_exited(code);
+        self.status_follows(terminated(code));
     }
 
     /// Ends the program; the pod's status does not say so yet.
     pub fn exits_unnoticed(&self) {
-        self.change(|program| {
+        self.change_at(|program, time| {
             program.has_ended = true;
-            for mut stream in program.attached.drain(..) {
-                let mut bytes = frame(ERROR, br#"{"metadata":{},"status":"Success"}"#);
-                let close = Frame::close(None);
-                close
-                    .format(&mut bytes)
-                    .expect("a frame can be written to memory");
-                stream.write_all(&bytes).ok();
-                stream.shutdown(Shutdown::Write).ok();
-            }
+            program.end_log(time);
+            program.end_attaches();
         });
     }
 
     /// Lets the pod's status say how the program ended.
     pub fn status_says_exited(&self, code: i32) {
-        let reason = if code == 0 { "Completed" } else { "Error" };
-        self.status_says(&json!({"terminated": {"exitCode": code, "reason": reason}}));
+        self.status_says(&terminated(code));
     }
 
     /// Lets the pod's status say something of the container.
     pub fn status_says(&self, container_state: &Value) {
-        let (namespace, pod, container) = &self.key;
-        self.shared.change(|state| {
-            let Some(mut object) = state.store.get("Pod", namespace, pod).cloned() else {
-                panic!("there is no pod {pod:?}");
-            };
-            let list = list_of(&object, container).expect("the pod has the container");
-            let list = list.replace("ontainers", "ontainerStatuses");
-            let statuses = &mut object["status"][list];
-            let mut others = statuses.as_array().cloned().unwrap_or_default();
-            others.retain(|status| status["name"] != **container);
-            others.push(json!({"name": container, "state": container_state}));
-            *statuses = others.into();
-            state.store.put(object);
-        });
+        self.shared.change(|state| state.say(&self.key, container_state));
     }
 
-    fn output(&self, channel: u8, bytes: &[u8]) {
-        self.change(|program| {
-            program.log.extend_from_slice(bytes);
-            let frame = frame(channel, bytes);
-            // Whoever has gone away is not told any more.
-            program
-                .attached
-                .retain_mut(|stream| stream.write_all(&frame).is_ok());
+    /// The same, after the time by which the status lags.
+    fn status_follows(&self, container_state: Value) {
+        self.shared.change(|state| {
+            let due = state.clock + state.status_lag;
+            state.statuses.push((due, self.key.clone(), container_state));
+            state.say_what_is_due();
         });
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut ProgramState) -> T) -> T {
         self.shared.change(|state| change(of(state, &self.key)))
+    }
+
+    /// The same with the time, which goes on by a little.
+    fn change_at<T>(&self, change: impl FnOnce(&mut ProgramState, i128) -> T) -> T {
+        self.shared.change(|state| {
+            state.clock += 1_000;
+            let time = state.clock;
+            change(of(state, &self.key), time)
+        })
     }
 
     fn wait<T>(&self, what: &str, mut wanted: impl FnMut(&mut ProgramState) -> Option<T>) -> T {
@@ -241,12 +359,45 @@ impl Program {
     }
 }
 
-fn of<'a>(state: &'a mut State, key: &Key) -> &'a mut ProgramState {
+impl State {
+    fn say(&mut self, (namespace, pod, container): &Key, container_state: &Value) {
+        let Some(mut object) = self.store.get("Pod", namespace, pod).cloned() else {
+            panic!("there is no pod {pod:?}");
+        };
+        let list = list_of(&object, container).expect("the pod has the container");
+        let list = list.replace("ontainers", "ontainerStatuses");
+        let statuses = &mut object["status"][list];
+        let mut others = statuses.as_array().cloned().unwrap_or_default();
+        others.retain(|status| status["name"] != **container);
+        others.push(json!({"name": container, "state": container_state}));
+        *statuses = others.into();
+        self.store.put(object);
+    }
+
+    /// Lets the statuses say what they say by now.
+    pub(super) fn say_what_is_due(&mut self) {
+        let now = self.clock;
+        let (due, later) = std::mem::take(&mut self.statuses)
+            .into_iter()
+            .partition(|(time, ..)| *time <= now);
+        self.statuses = later;
+        for (_, key, container_state) in due {
+            self.say(&key, &container_state);
+        }
+    }
+}
+
+fn terminated(code: i32) -> Value {
+    let reason = if code == 0 { "Completed" } else { "Error" };
+    json!({"terminated": {"exitCode": code, "reason": reason}})
+}
+
+pub(super) fn of<'a>(state: &'a mut State, key: &Key) -> &'a mut ProgramState {
     state.programs.entry(key.clone()).or_default()
 }
 
 /// The list of the pod's spec that has the container.
-fn list_of(pod: &Value, container: &str) -> Option<&'static str> {
+pub(super) fn list_of(pod: &Value, container: &str) -> Option<&'static str> {
     ["ephemeralContainers", "containers", "initContainers"]
         .into_iter()
         .find(|list| {
@@ -265,129 +416,4 @@ fn frame(channel: u8, bytes: &[u8]) -> Vec<u8> {
         .format(&mut written)
         .expect("a frame can be written to memory");
     written
-}
-
-fn key(route: &Route, request: &Request) -> Key {
-    let pod = route.name.clone().unwrap_or_default();
-    (
-        route.namespace.clone(),
-        pod,
-        request.query("container").to_owned(),
-    )
-}
-
-/// Answers a request for a log.
-pub(super) fn log(
-    shared: &Arc<Shared>,
-    stream: &TcpStream,
-    route: &Route,
-    request: &Request,
-) -> io::Result<bool> {
-    let key = key(route, request);
-    let follows = request.query("follow") == "true";
-    let reading = shared.change(|state| {
-        let program = of(state, &key);
-        program.log_readings += 1;
-        program.is_started.then_some(program.log_readings)
-    });
-    let Some(reading) = reading else {
-        let message = format!(
-            "container {:?} in pod {:?} is waiting to start: ContainerCreating",
-            key.2, key.1
-        );
-        let refusal = Response::json(400, &status(400, "BadRequest", &message));
-        return refusal.write(stream, usize::MAX).map(|()| true);
-    };
-    let mut answer = Stream::begin(stream, "text/plain")?;
-    let mut sent = 0;
-    loop {
-        let next = shared.wait_while_up(|state| {
-            let program = of(state, &key);
-            if reading <= program.cut_logs {
-                return Some(None);
-            }
-            let is_over = program.has_ended || !follows;
-            let news = program.log[sent..].to_vec();
-            (is_over || !news.is_empty()).then_some(Some((news, is_over)))
-        });
-        let Some(Some((news, is_over))) = next else {
-            return Ok(false);
-        };
-        sent += news.len();
-        answer.write(&news)?;
-        if is_over {
-            answer.end()?;
-            return Ok(true);
-        }
-    }
-}
-
-/// Answers a request to attach, and reads what the client sends until it goes away.
-pub(super) fn attach(
-    shared: &Arc<Shared>,
-    mut stream: &TcpStream,
-    reader: &mut BufReader<TcpStream>,
-    route: &Route,
-    request: &Request,
-) -> io::Result<bool> {
-    let key = key(route, request);
-    let runs = shared.change(|state| {
-        let program = of(state, &key);
-        program.is_started && !program.has_ended
-    });
-    if !runs {
-        let message = format!(
-            "unable to upgrade connection: container {} not found in pod {}_{}",
-            key.2, key.1, key.0
-        );
-        let refusal = Response::json(500, &status(500, "InternalError", &message));
-        return refusal.write(stream, usize::MAX).map(|()| true);
-    }
-    let protocols = request.header("sec-websocket-protocol");
-    let protocol = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
-        .into_iter()
-        .find(|protocol| protocols.contains(protocol));
-    let headers = [
-        ("Connection".to_owned(), "Upgrade".to_owned()),
-        ("Upgrade".to_owned(), "websocket".to_owned()),
-        (
-            "Sec-WebSocket-Accept".to_owned(),
-            derive_accept_key(request.header("sec-websocket-key").as_bytes()),
-        ),
-        (
-            "Sec-WebSocket-Protocol".to_owned(),
-            protocol.unwrap_or_default().to_owned(),
-        ),
-    ];
-    let writing = stream.try_clone()?;
-    // Nothing may be written between the handshake and the first moment of which the client hears.
-    shared.change(|state| {
-        stream.write_all(http::head(101, &headers).as_bytes())?;
-        let program = of(state, &key);
-        program.attached.push(writing);
-        program.attaches += 1;
-        io::Result::Ok(())
-    })?;
-    let early = reader.buffer().to_vec();
-    let reading = stream.try_clone()?;
-    let mut socket = WebSocket::from_partially_read(reading, early, Role::Server, None);
-    while let Ok(message) = socket.read() {
-        if let Message::Binary(data) = message {
-            shared.change(|state| take_input(of(state, &key), &data));
-        }
-    }
-    Ok(false)
-}
-
-fn take_input(program: &mut ProgramState, data: &[u8]) {
-    match data {
-        [STDIN, input @ ..] => program.input.extend_from_slice(input),
-        [CLOSE, STDIN] => program.input_has_ended = true,
-        [RESIZE, size @ ..] => {
-            let size: Value = serde_json::from_slice(size).unwrap_or_default();
-            let part = |name: &str| size[name].as_u64().unwrap_or_default();
-            program.sizes.push((part("Width"), part("Height")));
-        }
-        _ => {}
-    }
 }

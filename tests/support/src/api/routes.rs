@@ -10,12 +10,11 @@ use serde_json::{Value, json};
 
 use super::{
     Shared, State, discovery,
-    fault::{Answer, status},
+    fault::{self, Answer, Hooks, status},
     http::{self, Request, Response, Stream},
-    patch::{json_merge, strategic_merge},
-    program, record,
+    kubelet, record,
     selector::{fields_match, labels_match},
-    store::is_namespaced,
+    write,
 };
 
 /// Group, resource and kind of what is served.
@@ -38,15 +37,15 @@ pub(super) const RESOURCES: [(&str, &str, &str); 12] = [
 #[derive(Debug)]
 pub(super) struct Route {
     group: String,
-    resource: &'static str,
-    kind: &'static str,
+    pub(super) resource: &'static str,
+    pub(super) kind: &'static str,
     pub(super) namespace: String,
     pub(super) name: Option<String>,
-    subresource: Option<String>,
+    pub(super) subresource: Option<String>,
 }
 
 impl Route {
-    fn parse(path: &str) -> Option<Self> {
+    pub(super) fn parse(path: &str) -> Option<Self> {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         let (group, rest) = match parts.as_slice() {
             ["api", "v1", rest @ ..] => ("", rest),
@@ -71,7 +70,7 @@ impl Route {
         })
     }
 
-    fn api_version(&self) -> String {
+    pub(super) fn api_version(&self) -> String {
         match self.group.as_str() {
             "" => "v1".into(),
             group => format!("{group}/v1"),
@@ -110,14 +109,12 @@ fn exchange(
     reader: &mut BufReader<TcpStream>,
     request: &Request,
 ) -> io::Result<bool> {
-    let fault = shared.change(|state| {
+    let (hooks, instead) = shared.change(|state| {
         record(state, request);
-        let fault = state.faults.iter_mut().find_map(|fault| fault.takes(request));
-        fault.cloned()
+        fault::met(&mut state.faults, request)
     });
     let mut body_bytes = usize::MAX;
-    match fault {
-        None => {}
+    match instead {
         Some(Answer::Cut) => return Ok(false),
         Some(Answer::After(gate)) => gate.pass(),
         Some(Answer::Half) => body_bytes = 0,
@@ -125,6 +122,7 @@ fn exchange(
             let other = Response { code, headers, body };
             return other.write(stream, usize::MAX).map(|()| true);
         }
+        _ => {}
     }
     if let Some(document) = discovery::document(&request.path) {
         return Response::json(200, &document)
@@ -136,14 +134,14 @@ fn exchange(
     };
     let is_read = request.method == "GET";
     match route.subresource.as_deref() {
-        Some("log") if is_read => return program::log(shared, stream, &route, request),
-        Some("attach") if is_read => return program::attach(shared, stream, reader, &route, request),
+        Some("log") if is_read => return kubelet::log(shared, stream, &route, request),
+        Some("attach") if is_read => return kubelet::attach(shared, stream, reader, &route, request),
         _ => {}
     }
     if is_read && matches!(request.query("watch"), "1" | "true") {
         return watch(shared, stream, &route, request);
     }
-    let response = shared.change(|state| answer(state, &route, request));
+    let response = shared.change(|state| respond(state, &route, request, &hooks));
     if body_bytes == 0 {
         response.write(stream, response.body.len() / 2)?;
         return Ok(false);
@@ -152,11 +150,28 @@ fn exchange(
     Ok(true)
 }
 
-fn answer(state: &mut State, route: &Route, request: &Request) -> Response {
+/// The answer to a request that is neither a watch nor for a kubelet.
+pub(super) fn respond(state: &mut State, route: &Route, request: &Request, hooks: &Hooks) -> Response {
+    change_before(state, route, hooks);
+    answer(state, route, request, hooks)
+}
+
+/// Changes the object as another client would just now.
+fn change_before(state: &mut State, route: &Route, hooks: &Hooks) {
+    let name = route.name.as_deref().unwrap_or_default();
+    for edit in &hooks.before {
+        if let Some(mut object) = state.store.get(route.kind, &route.namespace, name).cloned() {
+            edit.apply(&mut object);
+            state.store.put(object);
+        }
+    }
+}
+
+fn answer(state: &mut State, route: &Route, request: &Request, hooks: &Hooks) -> Response {
     let Some(name) = route.name.as_deref() else {
         return match request.method.as_str() {
             "GET" => list(state, route, request),
-            "POST" => create(state, route, request),
+            "POST" => write::create(state, route, request, hooks),
             _ => not_allowed(),
         };
     };
@@ -167,9 +182,10 @@ fn answer(state: &mut State, route: &Route, request: &Request) -> Response {
     };
     match (request.method.as_str(), route.subresource.as_deref()) {
         ("GET", None) => Response::json(200, &object),
-        ("DELETE", None) => delete(state, route, &object, request),
+        ("DELETE", None) => write::delete(state, route, &object, request),
         (_, Some("ephemeralcontainers")) if state.lacks_ephemeral_containers => missing(),
-        ("PATCH", None | Some("ephemeralcontainers")) => patch(state, object, request),
+        ("GET", Some("ephemeralcontainers")) => Response::json(200, &object),
+        ("PATCH", None | Some("ephemeralcontainers")) => write::update(state, route, &object, request, hooks),
         _ => not_allowed(),
     }
 }
@@ -203,79 +219,6 @@ fn list(state: &State, route: &Route, request: &Request) -> Response {
 fn is_of(object: &Value, route: &Route) -> bool {
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
     object["kind"] == route.kind && (route.namespace.is_empty() || route.namespace == namespace)
-}
-
-fn create(state: &mut State, route: &Route, request: &Request) -> Response {
-    let mut object = match request.json() {
-        Ok(object) if object["metadata"]["name"].is_string() => object,
-        _ => return Response::json(400, &status(400, "BadRequest", "that is no object with a name")),
-    };
-    let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    if state.store.get(route.kind, &route.namespace, &name).is_some() {
-        let mut refusal = status(
-            409,
-            "AlreadyExists",
-            &format!("{} {name:?} already exists", route.resource),
-        );
-        refusal["details"] = json!({"name": name, "kind": route.resource});
-        return Response::json(409, &refusal);
-    }
-    object["kind"] = json!(route.kind);
-    object["apiVersion"] = json!(route.api_version());
-    if is_namespaced(route.kind) {
-        object["metadata"]["namespace"] = json!(route.namespace);
-    }
-    stored(state, object, request, 201)
-}
-
-fn patch(state: &mut State, mut object: Value, request: &Request) -> Response {
-    let Ok(patch) = request.json() else {
-        return Response::json(400, &status(400, "BadRequest", "the patch is not JSON"));
-    };
-    let wanted = &patch["metadata"]["uid"];
-    if wanted.is_string() && *wanted != object["metadata"]["uid"] {
-        return other_uid(wanted, &object);
-    }
-    if request.header("content-type").contains("strategic") {
-        strategic_merge(&mut object, &patch);
-    } else {
-        json_merge(&mut object, &patch);
-    }
-    stored(state, object, request, 200)
-}
-
-/// Stores an object, unless that is only tried.
-fn stored(state: &mut State, object: Value, request: &Request, code: u16) -> Response {
-    if request.query("dryRun") == "All" {
-        return Response::json(code, &object);
-    }
-    let part = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
-    let kind = object["kind"].as_str().unwrap_or_default().to_owned();
-    let (namespace, name) = (part("namespace"), part("name"));
-    state.store.put(object);
-    let stored = state.store.get(&kind, &namespace, &name);
-    Response::json(code, stored.expect("it was just put there"))
-}
-
-fn delete(state: &mut State, route: &Route, object: &Value, request: &Request) -> Response {
-    let options = request.json().unwrap_or_default();
-    let wanted = &options["preconditions"]["uid"];
-    if wanted.is_string() && *wanted != object["metadata"]["uid"] {
-        return other_uid(wanted, object);
-    }
-    let is_tried = options["dryRun"][0] == "All";
-    if let (Some(name), false) = (&route.name, is_tried) {
-        state.store.delete(route.kind, &route.namespace, name);
-    }
-    Response::json(200, object)
-}
-
-fn other_uid(wanted: &Value, object: &Value) -> Response {
-    let message = format!(
-        "Precondition failed: UID in precondition: {wanted}, UID in object meta: {}",
-        object["metadata"]["uid"]
-    );
-    Response::json(409, &status(409, "Conflict", &message))
 }
 
 fn missing() -> Response {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Kind, namespace ("" where there is none) and name.
 type Key = (String, String, String);
@@ -32,8 +32,9 @@ impl Store {
         self.objects.get(&key(kind, namespace, name))
     }
 
-    /// Adds or replaces an object; it gets what every object of a server has, but for what it has already.
-    pub(super) fn put(&mut self, mut object: Value) {
+    /// Adds or replaces an object; it gets what every object of a server has, but for what it has already. Returns it as it
+    /// then is.
+    pub(super) fn put(&mut self, mut object: Value) -> &Value {
         let kind = object["kind"].as_str().unwrap_or_default().to_owned();
         self.version += 1;
         let version = self.version;
@@ -43,22 +44,23 @@ impl Store {
         if is_namespaced(&kind) {
             metadata.entry("namespace").or_insert_with(|| "default".into());
         }
-        metadata
-            .entry("uid")
-            .or_insert_with(|| format!("00000000-0000-0000-0000-{version:012}").into());
-        metadata
-            .entry("creationTimestamp")
-            .or_insert_with(|| "2026-01-01T00:00:00Z".into());
+        identify(metadata, version);
         metadata.insert("resourceVersion".into(), version.to_string().into());
         let part = |field: &str| metadata.get(field).and_then(Value::as_str).unwrap_or_default();
         let key = key(&kind, part("namespace"), part("name"));
-        let known = self.objects.insert(key, object.clone());
+        let known = self.objects.insert(key.clone(), object.clone());
         let change = if known.is_some() { "MODIFIED" } else { "ADDED" };
         self.history.push(Event {
             version,
             change,
             object,
         });
+        &self.objects[&key]
+    }
+
+    /// Gives an object that is not stored what it would get as the next one, but for the version.
+    pub(super) fn identify(&self, metadata: &mut Map<String, Value>) {
+        identify(metadata, self.version + 1);
     }
 
     pub(super) fn delete(&mut self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
@@ -81,6 +83,15 @@ impl Store {
     pub(super) fn since(&self, version: u64) -> impl Iterator<Item = &Event> {
         self.history.iter().filter(move |event| event.version > version)
     }
+}
+
+fn identify(metadata: &mut Map<String, Value>, version: u64) {
+    metadata
+        .entry("uid")
+        .or_insert_with(|| format!("00000000-0000-0000-0000-{version:012}").into());
+    metadata
+        .entry("creationTimestamp")
+        .or_insert_with(|| "2026-01-01T00:00:00Z".into());
 }
 
 /// Says whether objects of a kind belong to a namespace.
