@@ -7,6 +7,7 @@
 
 mod guests;
 mod kubernetes;
+mod purity;
 mod tidy;
 
 use std::{env, path::PathBuf, process::ExitCode};

@@ -1,4 +1,5 @@
-//! What no compiler checks: the contract and its page change together, links lead somewhere, every file says what it is for.
+//! What no compiler checks: the contract and its page change together, links lead somewhere, every file says what it is for,
+//! and the pure crate stays pure.
 
 use std::{
     fs,
@@ -9,21 +10,27 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
+use crate::purity;
+
 /// Checks the tree below a folder and says all that is wrong with it.
 pub(crate) fn tidy(root: &Path) -> Result<()> {
     let files = files(root)?;
     let mut problems = contract_hash(root)?;
+    problems.extend(purity::tree(root)?);
     for file in &files {
         let path = root.join(file);
         let Ok(text) = fs::read_to_string(&path) else {
             continue;
         };
         match file.extension().and_then(|extension| extension.to_str()) {
-            Some("rs") if !text.starts_with("//!") => {
-                problems.push(format!(
-                    "{}: does not open with what it is for (//!)",
-                    file.display()
-                ));
+            Some("rs") => {
+                if !text.starts_with("//!") {
+                    problems.push(format!(
+                        "{}: does not open with what it is for (//!)",
+                        file.display()
+                    ));
+                }
+                problems.extend(purity::problems(file, &text));
             }
             Some("md") => problems.extend(broken_links(root, file, &text)),
             _ => {}
