@@ -56,7 +56,7 @@ pub(super) enum Received {
 
 /// How an attach ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum AttachEnd {
+pub(crate) enum AttachEnd {
     /// The other end says that everything was delivered: the program has ended.
     Finished,
     /// The other end cannot attach: most often because the container has just ended.
@@ -169,22 +169,37 @@ where
         if !message.is_binary() && !message.is_text() {
             continue;
         }
-        let mut data: Bytes = message.into_data();
-        if data.is_empty() {
-            continue;
-        }
-        let stream = match data.split_to(1)[0] {
-            STDOUT => Stream::Stdout,
-            STDERR => Stream::Stderr,
-            ERROR => {
-                end = ended(&data);
-                continue;
+        match decode(message.into_data()) {
+            Some(Frame::Output(stream, data)) => {
+                if to_us.send(Received::Bytes(stream, data)).await.is_err() {
+                    return end;
+                }
             }
-            _ => continue,
-        };
-        if !data.is_empty() && to_us.send(Received::Bytes(stream, data)).await.is_err() {
-            return end;
+            Some(Frame::End(ended)) => end = ended,
+            None => {}
         }
+    }
+}
+
+/// What a message of the remote command protocol holds: its first byte names the channel.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Frame {
+    /// Output of the program.
+    Output(Stream, Bytes),
+    /// How the server ends the attach.
+    End(AttachEnd),
+}
+
+/// Decodes a message; none where it holds nothing, or is of a channel that is not known.
+pub(crate) fn decode(mut data: Bytes) -> Option<Frame> {
+    if data.len() < 2 {
+        return None;
+    }
+    match data.split_to(1)[0] {
+        STDOUT => Some(Frame::Output(Stream::Stdout, data)),
+        STDERR => Some(Frame::Output(Stream::Stderr, data)),
+        ERROR => Some(Frame::End(ended(&data))),
+        _ => None,
     }
 }
 

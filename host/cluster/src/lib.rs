@@ -7,6 +7,8 @@ mod attach;
 mod client;
 mod error;
 mod events;
+#[doc(hidden)]
+pub mod fuzzed;
 mod identity;
 mod lines;
 mod logs;
