@@ -1,6 +1,6 @@
 //! Reading what people write never breaks: any text, and whatever can be written can be read again.
 
-use proptest::{collection, option, prelude::*};
+use proptest::{collection, option, prelude::*, test_runner::RngSeed};
 use serde_json::{Map, Value, json};
 use trocar::{documents, request};
 
@@ -42,6 +42,12 @@ fn noise() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(trocar_test_support::seed()),
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn any_text_is_read_or_refused(text in noise()) {
         if let Err(error) = documents::read(text.as_bytes()) {

@@ -293,7 +293,7 @@ impl<'a> Namespace<'a> {
         containers.map(|container| text(&container["name"])).collect()
     }
 
-    /// Lets a user do something in the namespace.
+    /// Lets a user do something in the namespace, and waits until the server knows.
     pub(crate) fn grant(&self, user: &str, rules: &[(&[&str], &[&str])]) {
         let group = "rbac.authorization.k8s.io";
         let rules: Vec<Value> = rules
@@ -307,6 +307,50 @@ impl<'a> Namespace<'a> {
             "roleRef": {"kind": "Role", "name": user, "apiGroup": group}});
         self.cluster
             .create(&self.path_of(group, "rolebindings"), &binding);
+        for rule in &rules {
+            let parts = |field: &str| rule[field].as_array().into_iter().flatten().map(text);
+            for resource in parts("resources") {
+                for verb in parts("verbs") {
+                    self.wait_until_allowed(user, &verb, &resource);
+                }
+            }
+        }
+    }
+
+    /// Waits until the server's authorizer has seen the Role that lets a user do something: it watches Roles, and a little
+    /// later than they are made. Prints how often it was asked, where once was not enough.
+    #[expect(clippy::print_stderr, reason = "a test that had to wait says so")]
+    fn wait_until_allowed(&self, user: &str, verb: &str, resource: &str) {
+        let (name, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {
+                "namespace": self.name, "verb": verb, "resource": name, "subresource": subresource,
+            }},
+        });
+        let deadline = Instant::now() + PATIENCE;
+        for asked in 1.. {
+            let request = Request::post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")
+                .header("impersonate-user", user);
+            let answer = self.cluster.send(request, &review);
+            if answer
+                .as_ref()
+                .is_ok_and(|answer| answer["status"]["allowed"] == true)
+            {
+                if asked > 1 {
+                    eprintln!(
+                        "{user} may {verb} {resource} in {}: asked {asked} times",
+                        self.name
+                    );
+                }
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "the Role of {user} to {verb} {resource} is not in force, asked {asked} times: {answer:?}"
+            );
+            std::thread::sleep(PAUSE);
+        }
     }
 
     fn arguments(&self, flags: &str, command: &[&str]) -> Vec<String> {

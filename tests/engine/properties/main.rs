@@ -9,7 +9,7 @@ mod targets;
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 use trocar::{
     Actor, Context, DebugOptions, Engine, EngineConfig, PlanError, PlanRequest, Planned, Target,
     capability::Grants,
@@ -66,10 +66,12 @@ impl Setup {
 static ONE: LazyLock<Setup> = LazyLock::new(|| Setup::new(false));
 static OTHER: LazyLock<Setup> = LazyLock::new(|| Setup::new(true));
 
+/// The same cases in each run, unless `TROCAR_TEST_SEED` wants others.
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases,
         failure_persistence: None,
+        rng_seed: RngSeed::Fixed(trocar_test_support::seed()),
         ..ProptestConfig::default()
     }
 }

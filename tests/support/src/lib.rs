@@ -10,12 +10,14 @@ mod gathered;
 pub mod measure;
 mod process;
 pub mod pty;
+mod seed;
 
 pub use api::{Answer, FakeApiServer, Fault, Gate, Program, RecordedRequest};
 pub use container_log::OutputStream;
 pub use environment::{CommandOutput, TestEnv, kubeconfig};
 pub use process::Running;
 pub use pty::Terminal;
+pub use seed::seed;
 
 use std::time::Duration;
 
