@@ -93,8 +93,8 @@ fn cases_that_do_not_hold_say_what_is_there_instead() {
     said: reason-missing: a reason is needed to debug here (--reason="why you debug")
 FAILED reason.cases.yaml: a ticket
     the verdict is allow, not amend
-    plan.attach is "debugger-bbbbb", not "x"
-    plan.steps[0].object.image is "busybox:1.36", not "other"
+    plan.attach() is "debugger-bbbbb", not "x"
+    plan.steps()[0].object.image is "busybox:1.36", not "other"
 no case touches of require-reason: rule reason-malformed, setting contact, setting example
 0 passed, 2 failed
 "#
@@ -314,7 +314,7 @@ fn files_with_cases_that_are_wrong() {
 fn every_default_policy_passes_its_cases() {
     let env = offline();
     for policy in env.run("policy list -o name").stdout.lines() {
-        let folder = format!("{}/../plugins/{policy}/cases", env!("CARGO_MANIFEST_DIR"));
+        let folder = format!("{}/../../plugins/{policy}/cases", env!("CARGO_MANIFEST_DIR"));
         let output = env.run_with(["policy", "test", &folder, "--output=json"]);
         assert_eq!(output.code, 0, "{output}");
         let report: Value = serde_json::from_str(&output.stdout).unwrap();

@@ -14,11 +14,11 @@ use std::{collections::BTreeMap, time::Instant};
 use http::Request;
 use serde_json::{Value, json};
 use trocar::{
-    Actor, Context, DebugPlan, Engine, EngineConfig, PlanError, PlanRequest, Planned, Target,
+    Actor, Context, DebugPlan, Engine, EngineConfig, PlanError, PlanRequest, PolicyRule, Planned, Target,
     capability::Grants,
     plan::{Mode, ReviewVerdict, Step},
     plugin::{Plugin, PluginSource, PluginType},
-    policy::{Match, PolicyRule},
+    policy::Match,
 };
 use trocar_sdk::{
     Object,
@@ -108,6 +108,7 @@ impl Plugins {
             time: "2026-01-02T03:04:05Z".into(),
         };
         let planned = self.engine.plan(&PlanRequest {
+            strategy_name: None,
             target,
             options: &debug.options,
             strategy: &self.strategies[debug.strategy],
@@ -131,11 +132,11 @@ struct Proposal {
 impl Proposal {
     /// Says whether the target breaks the level in what the debug leaves as it is.
     fn breaks_by_itself(&self, level: Level) -> bool {
-        let pod = match &self.plan.steps[0] {
+        let pod = match &self.plan.steps()[0] {
             Step::AddEphemeralContainer(_) => json!(self.target.object()),
             Step::CreatePod(pod) => {
                 let mut pod = json!(pod);
-                if let Some(name) = &self.plan.attach {
+                if let Some(name) = &self.plan.attach() {
                     self.undo(&mut pod, name);
                 }
                 pod
@@ -282,7 +283,7 @@ fn created(namespace: &Namespace<'_>, pod: &Value) -> Judgement {
 
 /// Lets the API server judge what a plan writes. That a copy replaces its target is no matter of the level.
 fn judgement(namespace: &Namespace<'_>, target: &Target, plan: &DebugPlan) -> Judgement {
-    match &plan.steps[0] {
+    match &plan.steps()[0] {
         Step::CreatePod(pod) => created(namespace, &json!(pod)),
         Step::AddEphemeralContainer(container) => {
             let (path, pod) = with_ephemeral(namespace, &json!(target.object()), &json!(container));
@@ -295,7 +296,7 @@ fn judgement(namespace: &Namespace<'_>, target: &Target, plan: &DebugPlan) -> Ju
 
 /// The pod that holds the debug once a plan is carried out.
 fn resulting_pod(target: &Target, plan: &DebugPlan, namespace: &Namespace<'_>) -> Object {
-    let pod = match &plan.steps[0] {
+    let pod = match &plan.steps()[0] {
         Step::CreatePod(pod) => json!(pod),
         Step::AddEphemeralContainer(container) => {
             with_ephemeral(namespace, &json!(target.object()), &json!(container)).1
@@ -325,7 +326,7 @@ impl<'a> Judged<'a> {
             Err(PlanError::Denied { plan }) => {
                 let mut denials = plan.denials();
                 let is_decided = denials.all(|review| review.verdict == ReviewVerdict::Deny);
-                assert!(is_decided, "{debug:#?}: the policy failed: {:#?}", plan.policies);
+                assert!(is_decided, "{debug:#?}: the policy failed: {:#?}", plan.policies());
                 None
             }
             Err(error) => panic!("{debug:#?}: {error}"),
@@ -346,7 +347,7 @@ impl<'a> Judged<'a> {
                 proposal.debug.seed,
                 level.name(),
                 proposal.debug,
-                json!(proposal.plan.steps),
+                json!(proposal.plan.steps()),
                 self.before
             )
         };
@@ -358,8 +359,8 @@ impl<'a> Judged<'a> {
         }
         match (&self.before, &self.after) {
             (Judgement::Passes, None) => panic!("{}: denied though it passes", shown()),
-            (Judgement::Passes, Some((plan, _))) if plan.steps != proposal.plan.steps => {
-                panic!("{}: changed though it passes: {:#}", shown(), json!(plan.steps));
+            (Judgement::Passes, Some((plan, _))) if plan.steps() != proposal.plan.steps() => {
+                panic!("{}: changed though it passes: {:#}", shown(), json!(plan.steps()));
             }
             (_, None) => assert!(
                 proposal.breaks_by_itself(level),
@@ -370,7 +371,7 @@ impl<'a> Judged<'a> {
             // What nobody could have written before need not be valid afterwards.
             (Judgement::Invalid(_), Some((_, Judgement::Invalid(_)))) => {}
             (_, Some((plan, judged))) => {
-                panic!("{}: became {:#}: {judged:?}", shown(), json!(plan.steps));
+                panic!("{}: became {:#}: {judged:?}", shown(), json!(plan.steps()));
             }
         }
     }
@@ -397,7 +398,7 @@ impl Counts {
             None => self.denied += 1,
             Some((plan, Judgement::Passes)) => {
                 *self.passed.entry(judged.proposal.debug.strategy).or_default() += 1;
-                self.amended += usize::from(plan.steps != judged.proposal.plan.steps);
+                self.amended += usize::from(plan.steps() != judged.proposal.plan.steps());
             }
             Some(_) => self.invalid += 1,
         }

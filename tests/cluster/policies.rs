@@ -425,7 +425,7 @@ fn assert_session_told(session: &Value, pod: &Value) {
 fn fits_the_schema(records: &[Value]) {
     let file = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/../docs/schemas/audit-record.schema.json"
+        "/../../docs/schemas/audit-record.schema.json"
     );
     let schema = fs::read_to_string(file).expect("the schema is there");
     let schema = serde_json::from_str(&schema).expect("the schema is JSON");

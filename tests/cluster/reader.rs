@@ -17,7 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
 
 const GUEST: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/../tests/guests/rust/namespace-image/namespace-image.wasm"
+    "/../../tests/guests/rust/namespace-image/namespace-image.wasm"
 );
 
 fn debug(more: &str) -> String {

@@ -58,7 +58,7 @@ impl Case {
 
 /// All cases, by name.
 pub(crate) fn all() -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/parity/cases");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/cases");
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
     let mut cases: Vec<Case> = entries.map(|entry| Case::read(&entry.unwrap().path())).collect();
     cases.sort_by(|one, other| one.name.cmp(&other.name));

@@ -129,7 +129,7 @@ fn thousand_targets() {
 
 fn thousand_cases() {
     let env = TestEnv::new(TROCAR);
-    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
     let cases = plugins.join("privilege-ceiling/cases/privilege-ceiling.cases.yaml");
     let text = std::fs::read_to_string(&cases).expect("the default policies have cases");
     let own = text.matches("\n- name:").count();
