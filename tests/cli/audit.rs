@@ -4,7 +4,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use trocar_test_support::{Answer, Fault, TestEnv};
+use trocar_test_support::{Answer, Fault, Gate, TestEnv};
 
 use crate::{check, configure, knows, online, pod, schemas::Schema, touched};
 
@@ -170,11 +170,30 @@ fn each_of_several_targets_is_decided_before_the_first_is_touched() {
 }
 
 #[test]
-fn after_a_conflict_the_new_plan_is_decided_anew() {
+fn after_a_conflict_in_which_nothing_changed_the_same_plan_is_written_again() {
     let (env, server) = online([pod("web-0")]);
     configure(&env, "audit: [{sink: file, file: audit.jsonl}]\n");
     server.inject(Fault::new("PATCH", "/ephemeralcontainers", Answer::conflict()).times(1));
     assert_eq!(env.run(DEBUG).code, 0);
+    assert_eq!(events(&records_of(&env)), ["allowed", "ended"]);
+}
+
+#[test]
+fn after_a_change_of_the_target_the_new_plan_is_decided_anew() {
+    let (env, server) = online([pod("web-0")]);
+    configure(&env, "audit: [{sink: file, file: audit.jsonl}]\n");
+    let gate = Gate::new();
+    server.inject(Fault::new("PATCH", "/ephemeralcontainers", Answer::After(gate.clone())).times(1));
+    let running = env.start(DEBUG);
+    gate.is_reached();
+    let mut changed = server
+        .object("Pod", "default", "web-0")
+        .expect("the pod is there");
+    changed["metadata"]["labels"]["tier"] = json!("gold");
+    server.put(changed);
+    gate.open();
+    let output = running.finish();
+    assert_eq!(output.code, 0, "{output}");
     let records = records_of(&env);
     assert_eq!(events(&records), ["allowed", "allowed", "ended"]);
     assert_eq!(records[1]["plan"], records[2]["plan"]);

@@ -10,7 +10,7 @@ use crate::{TROCAR, offline};
 
 /// What stands above this line of docs/cli.md is written by hand, what is below comes from the program.
 const GENERATED: &str =
-    "<!-- from here on written by: TROCAR_UPDATE_PAGES=1 cargo test -p trocar --test cli pages -->\n";
+    "<!-- from here on written by: TROCAR_UPDATE_PAGES=1 cargo test -p trocar-cli --test cli pages -->\n";
 
 /// The commands, each with its own help.
 const COMMANDS: [&str; 15] = [
@@ -64,7 +64,7 @@ fn the_command_line_page_has_every_help() {
     } else {
         assert!(
             found == generated,
-            "docs/cli.md is not what the program says: TROCAR_UPDATE_PAGES=1 cargo test -p trocar --test cli pages"
+            "docs/cli.md is not what the program says: TROCAR_UPDATE_PAGES=1 cargo test -p trocar-cli --test cli pages"
         );
     }
 }

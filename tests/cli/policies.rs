@@ -368,7 +368,7 @@ fn policies_in_conflict_are_named() {
         &env.run(&format!("{PLAN} --image=busybox")),
         r#"--- stderr ---
 error: the policies "wants-one" and "wants-two" undo each other's changes
-hint: whoever wrote these policies has to decide which one gives way
+hint: the authors of these policies have to decide which one gives way
 --- exit code 3 ---
 "#,
     );

@@ -93,8 +93,8 @@ fn cases_that_do_not_hold_say_what_is_there_instead() {
     said: reason-missing: a reason is needed to debug here (--reason="why you debug")
 FAILED reason.cases.yaml: a ticket
     the verdict is allow, not amend
-    plan.attach() is "debugger-bbbbb", not "x"
-    plan.steps()[0].object.image is "busybox:1.36", not "other"
+    plan.attach is "debugger-bbbbb", not "x"
+    plan.steps[0].object.image is "busybox:1.36", not "other"
 no case touches of require-reason: rule reason-malformed, setting contact, setting example
 0 passed, 2 failed
 "#

@@ -82,7 +82,7 @@ fn a_pod_costs_two_requests_and_no_discovery() {
         ]
     );
     let patch = &server.writes()[0];
-    assert_eq!(patch.content_type(), "application/strategic-merge-patch+json");
+    assert_eq!(patch.content_type(), "application/json-patch+json");
     assert_eq!(patch.query["fieldManager"], "trocar");
 }
 

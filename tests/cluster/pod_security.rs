@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, time::Instant};
 use http::Request;
 use serde_json::{Value, json};
 use trocar::{
-    Actor, Context, DebugPlan, Engine, EngineConfig, PlanError, PlanRequest, PolicyRule, Planned, Target,
+    Actor, Context, DebugPlan, Engine, EngineConfig, PlanError, PlanRequest, Planned, PolicyRule, Target,
     capability::Grants,
     plan::{Mode, ReviewVerdict, Step},
     plugin::{Plugin, PluginSource, PluginType},
@@ -326,7 +326,11 @@ impl<'a> Judged<'a> {
             Err(PlanError::Denied { plan }) => {
                 let mut denials = plan.denials();
                 let is_decided = denials.all(|review| review.verdict == ReviewVerdict::Deny);
-                assert!(is_decided, "{debug:#?}: the policy failed: {:#?}", plan.policies());
+                assert!(
+                    is_decided,
+                    "{debug:#?}: the policy failed: {:#?}",
+                    plan.policies()
+                );
                 None
             }
             Err(error) => panic!("{debug:#?}: {error}"),

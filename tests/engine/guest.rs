@@ -18,7 +18,7 @@ use wit_parser::{Resolve, SourceMap};
 const VERSION: &str = "0.1.0";
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests")
 }
 
 fn read(path: &Path) -> String {

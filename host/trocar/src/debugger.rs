@@ -61,9 +61,6 @@ pub enum ApplyError {
     /// The target is another object of the same name now, or gone. Nothing was changed.
     #[error(transparent)]
     Lookup(LookupError),
-    /// The pod that was planned for was replaced by another one of the same name. Nothing was changed.
-    #[error("{0} was replaced by another object of the same name")]
-    Replaced(TargetId),
     /// The server refused a write.
     #[error("{error}")]
     Cluster {
@@ -246,7 +243,12 @@ impl Debugger {
                 }
                 Err(unfinished) => unfinished,
             };
-            if !may_be_stale(&unfinished) || tried == MAX_TRIES {
+            let was_replaced = may_be_replaced(&unfinished)
+                && self
+                    .read_again(judged.plan().target())
+                    .await
+                    .is_ok_and(|now| now.id() != judged.target().id());
+            if !(was_replaced || is_conflict(&unfinished)) || tried == MAX_TRIES {
                 return Err(refused(judged.plan(), unfinished));
             }
             tokio::time::sleep(Duration::from_millis(10 << tried)).await;
@@ -262,9 +264,6 @@ impl Debugger {
         record: &mut LastRecord,
     ) -> Result<planning::Approved, ApplyError> {
         let now = self.read_again(judged.plan().target()).await?;
-        if now.id() != judged.target().id() {
-            return Err(ApplyError::Replaced(judged.target().id().clone()));
-        }
         if let Some(same) = judged.for_target(&now) {
             return Ok(same);
         }
@@ -304,16 +303,17 @@ impl Debugger {
     }
 }
 
-/// Whether a write may have been refused because the target is not as it was looked at: a conflict, or the test of its
-/// identity. A write that made something is not tried again.
-fn may_be_stale(unfinished: &Unfinished) -> bool {
+/// Whether a write was refused because the target is not as it was looked at. One that made something is not tried again.
+fn is_conflict(unfinished: &Unfinished) -> bool {
     let status = unfinished.error.status();
-    let is_stale = status.is_some_and(|status| match status.code {
-        409 => status.reason == "Conflict",
-        422 => status.message.contains("/metadata/uid") || status.message.contains("testing value"),
-        _ => false,
-    });
-    unfinished.written.pod.is_null() && is_stale
+    let is_conflict = status.is_some_and(|status| status.code == 409 && status.reason == "Conflict");
+    unfinished.written.pod.is_null() && is_conflict
+}
+
+/// Whether a write may have been refused because another object has the target's name now: of the test of its identity the
+/// server says no more than that the request is invalid.
+fn may_be_replaced(unfinished: &Unfinished) -> bool {
+    unfinished.written.pod.is_null() && unfinished.error.code() == Some(422)
 }
 
 fn refused(plan: &DebugPlan, unfinished: Unfinished) -> ApplyError {

@@ -288,9 +288,6 @@ impl From<ApplyError> for CliError {
                     None => failed,
                 }
             }
-            ApplyError::Replaced(_) => {
-                Self::new(message).hint("look at what is there now, and debug it anew")
-            }
             _ => Self::new(message),
         }
     }

@@ -107,9 +107,11 @@ impl Approved {
     /// Takes a newer draft in the place of the one that was agreed to.
     ///
     /// # Errors
-    /// Fails with the newer draft when it gives more than was agreed to, or is for another object: that needs a new answer.
+    /// Fails with the newer draft when it gives more than was agreed to, or is for a target of another name: that needs a
+    /// new answer.
     pub fn renew(&self, newer: Draft) -> Result<Self, Box<Draft>> {
-        let is_same = newer.target.id() == self.draft.target.id();
+        let (new, old) = (newer.target.id(), self.draft.target.id());
+        let is_same = (new.kind, &new.namespace, &new.name) == (old.kind, &old.namespace, &old.name);
         let is_covered = newer.rights().iter().all(|right| self.agreed.contains(right));
         if !is_same || !is_covered {
             return Err(Box::new(newer));
