@@ -114,6 +114,12 @@ impl ContainerLog {
         }
     }
 
+    /// The bytes that the newest file has of the program.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.newest().1.text.len()
+    }
+
     fn newest(&self) -> (usize, &File) {
         let file = self.files.last().expect("a log has a file");
         (self.first_file + self.files.len() - 1, file)

@@ -259,3 +259,6 @@ fn check_attach(state: &mut State, key: &Key, request: &Request) -> Result<(), R
     let text = format!("container {container} not found in pod {pod}_{namespace}");
     Err(plain(500, text))
 }
+
+#[cfg(test)]
+mod tests;

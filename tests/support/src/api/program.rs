@@ -44,6 +44,8 @@ pub(super) struct ProgramState {
     pub(super) cut_logs: usize,
     pub(super) log_readings: usize,
     attached: Vec<Attached>,
+    /// Connections that end once what was held back has left.
+    ending: Vec<Outbox>,
     attaches: usize,
     attaches_are_held: bool,
     input: Vec<u8>,
@@ -100,6 +102,7 @@ impl ProgramState {
                 .format(&mut last)
                 .expect("a frame can be written to memory");
             attached.outbox.end(last, Shutdown::Write);
+            self.ending.push(attached.outbox);
         }
     }
 
@@ -226,8 +229,9 @@ impl Program {
     fn hold_attaches(&self, are_held: bool) {
         self.change(|program| {
             program.attaches_are_held = are_held;
-            for attached in &program.attached {
-                attached.outbox.hold(are_held);
+            let attached = program.attached.iter().map(|attached| &attached.outbox);
+            for outbox in attached.chain(&program.ending) {
+                outbox.hold(are_held);
             }
         });
     }
@@ -353,7 +357,7 @@ impl Program {
         })
     }
 
-    fn wait<T>(&self, what: &str, mut wanted: impl FnMut(&mut ProgramState) -> Option<T>) -> T {
+    pub(super) fn wait<T>(&self, what: &str, mut wanted: impl FnMut(&mut ProgramState) -> Option<T>) -> T {
         let what = format!("{what} at {:?}", self.key);
         self.shared.wait(&what, |state| wanted(of(state, &self.key)))
     }
