@@ -49,7 +49,6 @@ const KNOWN: [(&str, &[&str]); 5] = [
             "more-keep-without-copy",
             "more-namespace-node-copy",
             "more-replace-node-copy",
-            "more-set-image-node",
             "more-set-image-node-and-image",
             "more-share-without-copy",
             "more-target-node",

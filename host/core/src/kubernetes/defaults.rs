@@ -42,13 +42,13 @@ fn set_profile(container: &mut Object, profile: Option<Value>) {
     }
 }
 
-/// The server keeps both names of the field in step; here the alias goes.
+/// The server keeps both names of the field in step, and so does the normal form: what one of them says, both say.
 fn service_account(spec: &mut Object) {
     let alias = spec.remove("serviceAccount");
-    if let Some(alias) = alias
-        && !spec.contains_key("serviceAccountName")
-    {
-        spec.insert("serviceAccountName".into(), alias);
+    let name = spec.get("serviceAccountName").cloned().or(alias);
+    if let Some(name) = name {
+        spec.insert("serviceAccountName".into(), name.clone());
+        spec.insert("serviceAccount".into(), name);
     }
 }
 

@@ -56,6 +56,7 @@ const EXPECTED: &[Expected] = &[
     ("PodSpec", "schedulerName", Put::Text("default-scheduler"), API),
     ("PodSpec", "terminationGracePeriodSeconds", Put::Number(30), API),
     ("PodSpec", "nodeName", Put::Anything, "the scheduler chooses where nothing was chosen"),
+    ("PodSpec", "serviceAccount", Put::Text("default"), "ServiceAccount admission"),
     ("PodSpec", "serviceAccountName", Put::Text("default"), "ServiceAccount admission"),
     ("PodSpec", "imagePullSecrets", Put::Check(has_no_pull_secrets), "ServiceAccount admission takes the account's"),
     ("PodSpec", "volumes", Put::Check(is_token_volume), "ServiceAccount admission"),
