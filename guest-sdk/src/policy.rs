@@ -6,13 +6,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use crate::{document::Document, outline::Outline};
 use crate::{
     Actor, Context, DebugOptions, Diagnostic, Failure, Settings,
     diagnostic::pointer,
     pod::{self, ContainerKind, Object, Pod, text},
     request::Target,
 };
+pub use crate::{document::Document, outline::Outline};
 
 /// A plan under review, and everything that a policy may judge it by. `T` is the type of the policy's settings.
 ///

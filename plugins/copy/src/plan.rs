@@ -310,7 +310,10 @@ mod tests {
         let usual = legacy(Keep::default());
         assert_eq!(usual["metadata"].get("labels"), None);
         assert_eq!(usual["metadata"]["annotations"], json!({"team": "shop"}));
-        assert_eq!(usual["spec"]["containers"][0]["livenessProbe"], json!({"periodSeconds": 3}));
+        assert_eq!(
+            usual["spec"]["containers"][0]["livenessProbe"],
+            json!({"periodSeconds": 3})
+        );
         assert_eq!(usual["spec"]["initContainers"][0]["name"], "setup");
         let typed = legacy(Keep {
             labels: true,
