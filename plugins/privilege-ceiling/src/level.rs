@@ -118,7 +118,7 @@ fn target_told(level: Level, planned: &Planned<'_>, found: &[Violation]) -> Opti
         more => format!(", and there are {more} more such places"),
     };
     let message = format!(
-        "the pod itself breaks the Pod Security level {}: {}{others}",
+        "the pod itself breaks the level {} of Pod Security: {}{others}",
         level.name(),
         fact("", &first.message)
     );

@@ -142,3 +142,64 @@ fn limit_priority(class: &str, original: Option<&Object>, spec: &mut Object) -> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn decided(settings: Value, target: Value, steps: Value) -> Decision {
+        let plan = json!({"target": {"kind": target["kind"], "name": "web"}, "steps": steps});
+        let texts = (plan.to_string(), target.to_string(), settings.to_string());
+        review(&Review::parse(texts.0, texts.1, "{}", "{}", texts.2, "{}").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn debug_containers_are_counted_over_all_steps_and_told_once() {
+        let add =
+            |name: &str| json!({"action": "add-ephemeral-container", "object": {"name": name, "image": "x"}});
+        for (there, added, denials) in [
+            (0, 1, 0),
+            (1, 1, 0),
+            (2, 1, 1),
+            (5, 1, 1),
+            (1, 2, 1),
+            (0, 4, 1),
+            (3, 3, 1),
+        ] {
+            let containers: Vec<Value> = (0..there).map(|name| json!({"name": name})).collect();
+            let target = json!({"kind": "Pod", "spec": {"ephemeralContainers": containers}});
+            let steps: Vec<Value> = (0..added).map(|_| add("dbg")).collect();
+            let decision = decided(json!({"ephemeralContainers": 2}), target, steps.into());
+            assert_eq!(decision.diagnostics.len(), denials, "{there} and {added}");
+        }
+        let null = json!({"kind": "Pod", "spec": {"ephemeralContainers": null}});
+        let decision = decided(json!({"ephemeralContainers": 0}), null, json!([add("dbg")]));
+        assert_eq!(decision.diagnostics[0].code, "too-many-containers");
+    }
+
+    #[test]
+    fn all_limits_of_a_pod_are_one_change_and_are_kept_by_a_second_look() {
+        let settings = || json!({"timeToLive": 30, "priorityClass": "debug", "resources": {"cpu": "1"}});
+        let node = || json!({"kind": "Node", "metadata": {"name": "n1"}});
+        let created = |spec: &Value| json!([{"action": "create-pod", "object": {"spec": spec}}]);
+        let asked = json!({"terminationGracePeriodSeconds": 86400, "priorityClassName": "system-node-critical",
+            "containers": [{"name": "x", "image": "x", "resources": {"limits": {"cpu": "64"}}}]});
+        let limited = json!({"terminationGracePeriodSeconds": 3, "activeDeadlineSeconds": 27, "priorityClassName": "debug",
+            "containers": [{"name": "x", "image": "x", "resources": {"limits": {"cpu": "1"}}}]});
+        let decision = decided(settings(), node(), created(&asked));
+        let codes: Vec<&str> = decision
+            .diagnostics
+            .iter()
+            .map(|found| found.code.as_str())
+            .collect();
+        assert_eq!(codes, ["time-to-live", "priority-class", "resources"]);
+        for amendment in &decision.amendments {
+            let field = amendment.at.rsplit('/').next().unwrap();
+            assert_eq!(amendment.value.as_ref(), limited.get(field), "{}", amendment.at);
+        }
+        assert_eq!(decision.amendments.len(), 4);
+        assert_eq!(decided(settings(), node(), created(&limited)), Decision::allow());
+    }
+}

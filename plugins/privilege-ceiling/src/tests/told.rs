@@ -35,7 +35,7 @@ fn what_the_target_breaks_by_itself_is_one_line_with_a_count() {
     );
     assert_eq!(
         told[1],
-        "the pod itself breaks the Pod Security level restricted: container \"app-0\" does not drop all Linux capabilities \
+        "the pod itself breaks the level restricted of Pod Security: container \"app-0\" does not drop all Linux capabilities \
          (capabilities.drop must hold \"ALL\"), and there are 47 more such places"
     );
     assert_eq!(
