@@ -91,11 +91,13 @@
 mod arena;
 pub mod custom;
 pub mod diagnostic;
+mod document;
 #[cfg(feature = "guest")]
 pub mod guest;
 pub mod image;
 pub mod names;
 pub mod options;
+mod outline;
 pub mod plan;
 pub mod pod;
 pub mod pod_security;

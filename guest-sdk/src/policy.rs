@@ -10,52 +10,63 @@ use crate::{
     Actor, Context, DebugOptions, Diagnostic, Failure, Settings,
     diagnostic::pointer,
     pod::{self, ContainerKind, Object, Pod, text},
-    request::{Target, parse},
+    request::Target,
 };
+pub use crate::{document::Document, outline::Outline};
 
 /// A plan under review, and everything that a policy may judge it by. `T` is the type of the policy's settings.
+///
+/// A [`Document`] is read when it is first looked at, so what a policy does not need costs it nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Review<T> {
     /// The plan.
-    pub plan: ReviewedPlan,
+    pub plan: Document<ReviewedPlan>,
     /// The pod or node that is debugged.
-    pub target: Target,
+    pub target: Document<Target>,
     /// What the user asked for; the default where only the result is known.
-    pub options: DebugOptions,
+    pub options: Document<DebugOptions>,
     /// Who asks, and why.
-    pub actor: Actor,
+    pub actor: Document<Actor>,
     /// The policy's settings.
     pub settings: T,
     /// Time and namespace, as data.
-    pub context: Context,
+    pub context: Document<Context>,
 }
 
 impl<T: serde::de::DeserializeOwned> Review<T> {
-    /// Parses the documents of the contract.
+    /// Takes the documents of the contract, and reads the settings.
     ///
     /// # Errors
-    /// Fails when the settings do not fit their type, and when a document is not what the contract says, which is the
-    /// host's fault.
+    /// Fails when the settings do not fit their type. What is wrong with another document is known when it was looked at:
+    /// [`Review::malformed`].
     pub fn parse(
-        plan: &str,
-        target: &str,
-        options: &str,
-        actor: &str,
-        settings: String,
-        context: &str,
+        plan: impl Into<String>,
+        target: impl Into<String>,
+        options: impl Into<String>,
+        actor: impl Into<String>,
+        settings: impl Into<String>,
+        context: impl Into<String>,
     ) -> Result<Self, Failure> {
         Ok(Self {
-            plan: parse("plan", plan)?,
-            target: Target(parse("target", target)?),
-            options: parse("options", options)?,
-            actor: parse("actor", actor)?,
-            settings: Settings(settings).read()?,
-            context: parse("context", context)?,
+            plan: Document::new("plan", plan),
+            target: Document::new("target", target),
+            options: Document::new("options", options),
+            actor: Document::new("actor", actor),
+            settings: Settings(settings.into()).read()?,
+            context: Document::new("context", context),
         })
     }
 }
 
 impl<T> Review<T> {
+    /// A document that was looked at and is not what the contract says, which is the host's fault. A decision that was
+    /// made by it means nothing.
+    pub fn malformed(&self) -> Option<&Failure> {
+        let found = self.plan.malformed().or(self.target.malformed());
+        let found = found.or(self.options.malformed()).or(self.actor.malformed());
+        found.or(self.context.malformed())
+    }
+
     /// The namespace in which the debug happens: the target's, or for a node the one of the pod that is created.
     pub fn namespace(&self) -> &str {
         let of_plan = self.plan.target.namespace.as_deref();
@@ -122,7 +133,7 @@ impl<T> Review<T> {
 }
 
 /// A `DebugPlan` document, as far as a policy needs it. Fields of a newer host are ignored.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReviewedPlan {
     /// What is debugged.
@@ -136,7 +147,7 @@ pub struct ReviewedPlan {
 }
 
 /// Which object is debugged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PlanTarget {
     /// `Pod` or `Node`.
@@ -148,7 +159,7 @@ pub struct PlanTarget {
 }
 
 /// Which strategy made a plan.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PlanStrategy {
     /// Its name.
@@ -160,7 +171,7 @@ pub struct PlanStrategy {
 }
 
 /// One write of a plan.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReviewedStep {
     /// `add-ephemeral-container`, `create-pod` or `delete-pod`.
@@ -198,7 +209,7 @@ impl<'a> PlannedContainer<'a> {
     /// # use trocar_sdk::policy::{Review, ReviewedPlan};
     /// # let plan: ReviewedPlan = serde_json::from_str(
     /// #     r#"{"steps": [{"action": "add-ephemeral-container", "object": {"name": "dbg", "image": "busybox"}}]}"#).unwrap();
-    /// # let review = Review::<()> { plan, ..Review::default() };
+    /// # let review = Review::<()> { plan: plan.into(), ..Review::default() };
     /// assert_eq!(review.containers()[0].at(["image"]), "/steps/0/object/image");
     /// ```
     pub fn at<Part: AsRef<str>>(&self, parts: impl IntoIterator<Item = Part>) -> String {
@@ -399,15 +410,8 @@ mod tests {
     use super::*;
 
     fn review(plan: Value, target: Value) -> Review<Value> {
-        Review::parse(
-            &plan.to_string(),
-            &target.to_string(),
-            "{}",
-            "{}",
-            String::new(),
-            r#"{"namespace": "ops"}"#,
-        )
-        .unwrap()
+        let context = r#"{"namespace": "ops"}"#;
+        Review::parse(plan.to_string(), target.to_string(), "{}", "{}", "", context).unwrap()
     }
 
     fn pod(containers: Value) -> Value {
@@ -428,6 +432,15 @@ mod tests {
         );
         assert!(containers[0].keeps("image") && !containers[0].keeps("tty"));
         assert!(containers[1].before.is_none() && !containers[1].keeps("image"));
+    }
+
+    #[test]
+    fn a_malformed_document_is_told_when_it_was_looked_at() {
+        let review = Review::<Value>::parse("{}", "[]", "{}", "{}", "", "{}").unwrap();
+        assert_eq!((review.plan.steps.len(), review.malformed()), (0, None));
+        assert_eq!(review.target.kind(), "");
+        assert_eq!(review.malformed().unwrap().code, "invalid-document");
+        assert!(Review::<Vec<u8>>::parse("{}", "{}", "{}", "{}", "{}", "{}").is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a strategy is asked: target, options, settings and context, parsed.
 
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
@@ -37,7 +37,8 @@ impl Request {
 }
 
 /// The pod or node to debug, as JSON.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Target(pub Object);
 
 impl Target {

@@ -40,15 +40,19 @@ pub fn evaluate<T: DeserializeOwned>(
 ) -> Result<abi::Decision, types::Failure> {
     super::report_panics();
     let review = Review::parse(
-        &review.plan,
-        &review.target,
-        &review.options,
-        &review.actor,
+        review.plan,
+        review.target,
+        review.options,
+        review.actor,
         review.settings,
-        &review.context,
+        review.context,
     )
     .map_err(super::failure)?;
-    let decision = policy(&review).map_err(super::failure)?;
+    let decision = policy(&review);
+    if let Some(malformed) = review.malformed() {
+        return Err(super::failure(malformed.clone()));
+    }
+    let decision = decision.map_err(super::failure)?;
     let verdict = match decision.verdict() {
         Verdict::Allow => abi::Verdict::Allow,
         Verdict::Amend => abi::Verdict::Amend(decision.amendments.into_iter().map(amendment).collect()),

@@ -119,7 +119,7 @@ impl Review {
                 Level::Restricted => &[NET_BIND_SERVICE],
                 _ => &BASELINE_CAPABILITIES,
             };
-            self.report(CAPABILITIES, level, &added, || {
+            self.report(CAPABILITIES, level, &added, owner, || {
                 format!(
                     "{owner} adds the Linux capability {}; {}",
                     added.shown(),
@@ -131,7 +131,7 @@ impl Review {
         let drops_all = dropped.items().any(|name| name.is_one_of(&["ALL"]));
         let is_malformed = dropped.items().any(|name| !name.is_text_or_absent());
         if is_malformed || (!drops_all && !self.is_windows) {
-            self.report(CAPABILITIES, Level::Restricted, &dropped, || {
+            self.report(CAPABILITIES, Level::Restricted, &dropped, owner, || {
                 format!(r#"{owner} does not drop all Linux capabilities; capabilities.drop must hold "ALL""#)
             });
         }
@@ -141,7 +141,7 @@ impl Review {
     fn what_is_required(&mut self, context: &Spot<'_>, owner: Owner<'_>) {
         let non_root = context.field("runAsNonRoot");
         if non_root.is_absent() && !self.pod_sets_non_root && !self.has_user_namespace {
-            self.report(RUN_AS_NON_ROOT, Level::Restricted, &non_root, || {
+            self.report(RUN_AS_NON_ROOT, Level::Restricted, &non_root, owner, || {
                 format!("neither {owner} nor the pod sets runAsNonRoot; it must be true")
             });
         }
@@ -160,7 +160,7 @@ impl Review {
         }
         let seccomp = context.field("seccompProfile");
         if seccomp.is_absent() && !self.pod_sets_seccomp && !self.is_windows {
-            self.report(SECCOMP, Level::Restricted, &seccomp.field("type"), || {
+            self.report(SECCOMP, Level::Restricted, &seccomp.field("type"), owner, || {
                 let allowed = only(&PROFILE_TYPES);
                 format!("neither {owner} nor the pod sets seccompProfile.type; {allowed}")
             });

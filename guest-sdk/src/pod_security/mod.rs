@@ -21,10 +21,14 @@ mod spot;
 mod tests;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use self::{container::BASELINE_CAPABILITIES, controls::CONTROLS, pod::RESTRICTED_VOLUMES};
 use self::{review::Review, spot::Spot};
-use crate::{Diagnostic, Severity, pod::Object};
+use crate::{
+    Diagnostic, Severity,
+    pod::{ContainerKind, Object},
+};
 
 /// A level of the Pod Security Standards. The stricter is the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,6 +70,8 @@ pub struct Violation {
     pub level: Level,
     /// Where, as an RFC 6901 pointer from the pod. Where a field is missing, the place at which it should be.
     pub at: String,
+    /// Whose field it is: `the pod`, or for example `init container "setup"`.
+    pub owner: String,
     /// One sentence that says what is set and what would be allowed.
     pub message: String,
 }
@@ -89,6 +95,11 @@ impl Violation {
 /// assert_eq!(found[0].message, "the pod sets hostPID to true; only false or nothing is allowed");
 /// ```
 pub fn violations(pod: &Object, level: Level) -> Vec<Violation> {
+    violations_with(pod, None, level)
+}
+
+/// Finds all that a level forbids in a pod once an ephemeral container is added at the end of its list.
+pub fn violations_with(pod: &Object, added: Option<&Object>, level: Level) -> Vec<Violation> {
     if level == Level::Privileged {
         return Vec::new();
     }
@@ -97,6 +108,11 @@ pub fn violations(pod: &Object, level: Level) -> Vec<Violation> {
     let mut review = Review::new(level, &spec);
     review.metadata(&metadata);
     review.spec(&spec);
+    if let Some(added) = added {
+        let added = Value::Object(added.clone());
+        let list = spec.field(ContainerKind::Ephemeral.field());
+        review.container(ContainerKind::Ephemeral, &list.next_item(&added));
+    }
     review.into_violations()
 }
 

@@ -103,7 +103,7 @@ impl Review {
                 _ => "any other kind is allowed".to_owned(),
             };
             let (name, kind) = (Quoted(name), Quoted(kind));
-            self.report(control, level, &source, || {
+            self.report(control, level, &source, Owner::Pod, || {
                 format!("the volume {name} is of kind {kind}; {allowed}")
             });
         }
@@ -115,7 +115,7 @@ impl Review {
             let name = sysctl.field("name");
             if !name.is_one_of(&SAFE_SYSCTLS) {
                 let allowed = only(&SAFE_SYSCTLS);
-                self.report(SYSCTLS, Level::Baseline, &name, || {
+                self.report(SYSCTLS, Level::Baseline, &name, Owner::Pod, || {
                     format!("the pod sets the sysctl {}; {allowed}", name.shown())
                 });
             }

@@ -60,7 +60,7 @@ impl Review {
 
     fn expect(&mut self, spot: &Spot<'_>, is_right: fn(&Value) -> bool, wanted: &str) {
         if let Some(value) = spot.value.filter(|value| !is_right(value)) {
-            self.report(MALFORMED, Level::Baseline, spot, || {
+            self.report(MALFORMED, Level::Baseline, spot, Owner::Pod, || {
                 format!(
                     "{} stands where only {wanted} or nothing is allowed",
                     Shown(value)
@@ -91,7 +91,7 @@ impl Review {
         field: &str,
         allowed: &str,
     ) {
-        self.report(control, level, spot, || match spot.value {
+        self.report(control, level, spot, owner, || match spot.value {
             Some(value) => format!("{owner} sets {field} to {}; {allowed}", Shown(value)),
             None => format!("{owner} does not set {field}; {allowed}"),
         });
@@ -102,6 +102,7 @@ impl Review {
         control: &'static str,
         level: Level,
         spot: &Spot<'_>,
+        owner: Owner<'_>,
         message: impl FnOnce() -> String,
     ) {
         if level <= self.level {
@@ -109,6 +110,7 @@ impl Review {
                 control,
                 level,
                 at: spot.pointer(),
+                owner: owner.to_string(),
                 message: message(),
             });
         }

@@ -54,6 +54,12 @@ impl<'a> Spot<'a> {
             .map(|(index, value)| Spot::new(Some(value), Part::Index(index), Some(self)))
     }
 
+    /// The place behind the last item of a list, with something that is not there yet.
+    pub(super) fn next_item<'s>(&'s self, item: &'s Value) -> Spot<'s> {
+        let count = self.value.and_then(Value::as_array).map_or(0, Vec::len);
+        Spot::new(Some(item), Part::Index(count), Some(self))
+    }
+
     pub(super) fn is_absent(&self) -> bool {
         self.value.is_none()
     }

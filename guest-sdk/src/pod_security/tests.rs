@@ -412,6 +412,23 @@ fn a_violation_becomes_a_diagnostic_about_the_document_that_holds_the_pod() {
 }
 
 #[test]
+fn a_container_that_is_added_is_judged_as_if_it_were_there() {
+    let pod = pod_with(&[("/spec/containers/0/securityContext/privileged", json!(true))]);
+    let added = json!({"name": "dbg", "securityContext": {"capabilities": {"add": ["SYS_PTRACE"]}}});
+    let mut whole = crate::Pod(pod.clone());
+    whole.push_container(ContainerKind::Ephemeral, added.as_object().unwrap().clone());
+    for level in Level::ALL {
+        let found = violations_with(&pod, added.as_object(), level);
+        assert_eq!(found, violations(&whole.0, level), "{level:?}");
+    }
+    let owners: Vec<String> = violations_with(&pod, added.as_object(), Level::Baseline)
+        .into_iter()
+        .map(|violation| violation.owner)
+        .collect();
+    assert_eq!(owners, [r#"container "app""#, r#"ephemeral container "dbg""#]);
+}
+
+#[test]
 fn levels_are_ordered_and_known_by_name() {
     assert!(Level::ALL.is_sorted());
     for level in Level::ALL {

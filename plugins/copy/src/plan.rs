@@ -4,7 +4,7 @@ use serde_json::json;
 use trocar_sdk::{
     DebugOptions, Diagnostic, Failure, Object, Plan, Pod, Request, Step, custom, names,
     plan::{change_container, debug_container, non_root_warning},
-    pod::ContainerKind,
+    pod::{ContainerKind, object},
     profile::apply_to_copy,
 };
 
@@ -56,19 +56,34 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-/// A pod with the original's spec, labels and annotations, and nothing else of it: no owner, no identity, no node.
+/// Labels and annotations that only trocar itself writes: who made this copy and why is not what was true of the original.
+const OF_TROCAR: &str = "trocar.dev/";
+
+/// What the API server computes from the names of a pod's classes. It refuses a pod that says something else.
+const COMPUTED: [&str; 3] = ["priority", "preemptionPolicy", "overhead"];
+
+/// A pod with the original's spec, labels and annotations, and nothing else of it: no owner, no identity, no node, none of
+/// trocar's stamps and nothing that the API server computed.
 fn copy_of(mut original: Pod, name: &str, options: &DebugOptions) -> Pod {
     let mut metadata = Object::new();
     metadata.insert("name".into(), name.into());
     if let Some(kept) = original.metadata() {
-        for field in ["namespace", "labels", "annotations"] {
-            if let Some(value) = kept.get(field) {
-                metadata.insert(field.into(), value.clone());
+        if let Some(namespace) = kept.get("namespace") {
+            metadata.insert("namespace".into(), namespace.clone());
+        }
+        for field in ["labels", "annotations"] {
+            if let Some(values) = object(kept, field) {
+                let mut values = values.clone();
+                values.retain(|name, _| !name.starts_with(OF_TROCAR));
+                metadata.insert(field.into(), values.into());
             }
         }
     }
     let mut spec = std::mem::take(original.spec_mut());
     spec.remove(ContainerKind::Ephemeral.field());
+    for field in COMPUTED {
+        spec.remove(field);
+    }
     if !options.same_node {
         spec.remove("nodeName");
     }
@@ -208,15 +223,20 @@ fn ignored_custom(options: &DebugOptions) -> Option<Diagnostic> {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use trocar_sdk::Target;
+    use trocar_sdk::{Profile, Target, options::Keep};
 
     use super::*;
 
     fn steps(options: DebugOptions) -> Vec<Value> {
         let pod = json!({
             "kind": "Pod",
-            "metadata": {"name": "web", "uid": "1", "labels": {"app": "web"}, "ownerReferences": [{"name": "web"}]},
-            "spec": {"nodeName": "n1", "unheard": true, "containers": [{"name": "app", "image": "app:1"}]},
+            "metadata": {"name": "web", "uid": "1", "labels": {"app": "web", "trocar.dev/session": "1"},
+                "annotations": {"team": "shop", "trocar.dev/requester": "alice", "trocar.dev/expires": "2099-01-01T00:00:00Z"},
+                "ownerReferences": [{"name": "web"}]},
+            "spec": {"nodeName": "n1", "unheard": true, "priorityClassName": "shop", "priority": 1000,
+                "preemptionPolicy": "Never", "overhead": {"cpu": "1"}, "runtimeClassName": "kata",
+                "initContainers": [{"name": "setup", "image": "setup:1"}],
+                "containers": [{"name": "app", "image": "app:1", "livenessProbe": {"periodSeconds": 3}}]},
             "status": {"phase": "Running"}
         });
         let request = Request {
@@ -246,6 +266,62 @@ mod tests {
         assert_eq!(copy["spec"]["containers"][0]["command"], json!(["sh"]));
         assert_eq!(copy["spec"].get("nodeName"), None);
         assert_eq!(copy.get("status"), None);
+    }
+
+    #[test]
+    fn a_copy_has_none_of_the_stamps_of_a_copy_of_a_copy() {
+        let steps = steps(DebugOptions {
+            image: Some("busybox".into()),
+            keep: Keep {
+                labels: true,
+                annotations: true,
+                ..Keep::default()
+            },
+            ..DebugOptions::default()
+        });
+        let wanted = json!({"name": "web-debug", "labels": {"app": "web"}, "annotations": {"team": "shop"}});
+        assert_eq!(steps[0]["metadata"], wanted);
+    }
+
+    #[test]
+    fn what_the_api_server_computed_is_left_to_it_and_the_classes_are_kept() {
+        let copy = &steps(DebugOptions {
+            image: Some("busybox".into()),
+            ..DebugOptions::default()
+        })[0];
+        for computed in COMPUTED {
+            assert_eq!(copy["spec"].get(computed), None, "{computed}");
+        }
+        assert_eq!(copy["spec"]["priorityClassName"], "shop");
+        assert_eq!(copy["spec"]["runtimeClassName"], "kata");
+    }
+
+    #[test]
+    fn with_the_profile_legacy_what_was_typed_holds_and_the_rest_is_as_it_always_was() {
+        let legacy = |keep: Keep| {
+            let options = DebugOptions {
+                profile: Profile::Legacy,
+                set_image: [("app".to_owned(), "app:2".to_owned())].into(),
+                keep,
+                ..DebugOptions::default()
+            };
+            steps(options).remove(0)
+        };
+        let usual = legacy(Keep::default());
+        assert_eq!(usual["metadata"].get("labels"), None);
+        assert_eq!(usual["metadata"]["annotations"], json!({"team": "shop"}));
+        assert_eq!(
+            usual["spec"]["containers"][0]["livenessProbe"],
+            json!({"periodSeconds": 3})
+        );
+        assert_eq!(usual["spec"]["initContainers"][0]["name"], "setup");
+        let typed = legacy(Keep {
+            labels: true,
+            init_containers: false,
+            ..Keep::default()
+        });
+        assert_eq!(typed["metadata"]["labels"], json!({"app": "web"}));
+        assert_eq!(typed["spec"].get("initContainers"), None);
     }
 
     #[test]

@@ -1,79 +1,160 @@
 //! The Pod Security level that the resulting pod must pass, and how a debug is made to fit it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 use trocar_sdk::{
-    Diagnostic, Object, Severity,
-    pod::{ContainerKind, object_mut, text},
-    pod_security::{BASELINE_CAPABILITIES, Level, violations},
-    policy::{ResultingPod, Review},
+    Diagnostic, Object,
+    pod::{ContainerKind, list, object_mut},
+    pod_security::{BASELINE_CAPABILITIES, Level, Violation, violations, violations_with},
 };
 
-use crate::{
-    ceiling::{before, is_new},
-    settings::Settings,
-};
+use crate::{ceiling::remove_volumes, planned::Planned};
 
-const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
+pub(crate) const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
 
 /// The fields of a container that a level judges besides its security context.
 const OTHER_FIELDS: [&str; 5] = ["ports", "lifecycle", PROBES[0], PROBES[1], PROBES[2]];
 
-/// What of a pod breaks the level.
-pub(crate) fn above(review: &Review<Settings>, planned: &ResultingPod) -> Vec<Diagnostic> {
-    let Some(level) = review.settings.level else {
+/// Of how many containers it is told what is wrong with them, before the rest is counted.
+const MAX_TOLD: usize = 5;
+
+/// What of a pod breaks the level: what the debug adds, by container, and in one line what the target has by itself.
+pub(crate) fn above(level: Level, planned: &Planned<'_>) -> Vec<Diagnostic> {
+    let found = violations_with(planned.pod, planned.added, level);
+    if found.is_empty() {
         return Vec::new();
-    };
-    let found = violations(&planned.pod.0, level).into_iter().map(|violation| {
-        let place = planned.at(&violation.at);
-        let message = format!(
-            "{} ({}, Pod Security level {})",
-            violation.message,
-            violation.control,
-            level.name()
-        );
-        let found = Diagnostic::new(Severity::Error, "pod-security", message);
-        match place {
-            Some(place) => found.at_pointer(place),
-            // A part of the target that the debug does not touch: another profile would not help.
-            None => found
-                .at(["target"])
-                .help("the pod itself breaks the level, so nothing can be added to it; --copy-to may help"),
+    }
+    let (of_target, own): (Vec<Violation>, Vec<Violation>) = match planned.added {
+        Some(_) => {
+            let added = added_at(planned);
+            found
+                .into_iter()
+                .partition(|violation| !violation.at.starts_with(&added))
         }
+        None => {
+            let of_original = planned.original.map(|original| violations(original, level));
+            let of_original = of_original.unwrap_or_default().into_iter();
+            let known: BTreeSet<(&'static str, String)> = of_original
+                .map(|violation| (violation.control, violation.message))
+                .collect();
+            found
+                .into_iter()
+                .partition(|violation| known.contains(&(violation.control, violation.message.clone())))
+        }
+    };
+    let mut told = own_told(level, planned, own);
+    told.extend(target_told(level, planned, &of_target));
+    told
+}
+
+/// The place of the container that is added, in the resulting pod.
+fn added_at(planned: &Planned<'_>) -> String {
+    let field = ContainerKind::Ephemeral.field();
+    let there = planned.spec().map_or(0, |spec| list(spec, field).len());
+    format!("/spec/{field}/{there}")
+}
+
+/// A line for each container, and one for the pod.
+fn own_told(level: Level, planned: &Planned<'_>, own: Vec<Violation>) -> Vec<Diagnostic> {
+    let mut by_owner: Vec<(String, Vec<Violation>)> = Vec::new();
+    let mut places = BTreeMap::new();
+    for violation in own {
+        let place = *places.entry(violation.owner.clone()).or_insert_with(|| {
+            by_owner.push((violation.owner.clone(), Vec::new()));
+            by_owner.len() - 1
+        });
+        by_owner[place].1.push(violation);
+    }
+    let left_out = by_owner.len().saturating_sub(MAX_TOLD);
+    by_owner.truncate(MAX_TOLD);
+    let root = match planned.added {
+        Some(_) => added_at(planned),
+        None => String::new(),
+    };
+    let lines = by_owner.into_iter().enumerate().map(|(index, (owner, found))| {
+        let place = found[0].at.strip_prefix(&root).unwrap_or_default();
+        let at = format!("{}{place}", planned.root());
+        let more = match (left_out, index + 1 == MAX_TOLD) {
+            (1.., true) => format!("; and {left_out} more of the plan's containers break it"),
+            _ => String::new(),
+        };
+        let message = match found.as_slice() {
+            [one] => format!(
+                "{} ({}, Pod Security level {}){more}",
+                one.message,
+                one.control,
+                level.name()
+            ),
+            several => {
+                let facts: Vec<String> = several.iter().map(|found| fact(&owner, &found.message)).collect();
+                let facts = facts.join("; ");
+                format!("{owner} {facts} (Pod Security level {}){more}", level.name())
+            }
+        };
+        Diagnostic::error("pod-security", message).at_pointer(at)
     });
-    found.collect()
+    lines.collect()
+}
+
+/// A message without its subject, in one piece: `sets hostPID to true (only false or nothing is allowed)`.
+fn fact(owner: &str, message: &str) -> String {
+    let fact = match message.strip_prefix(owner) {
+        Some(fact) => fact.trim_start(),
+        None => message,
+    };
+    match fact.rsplit_once("; ") {
+        Some((fact, allowed)) => format!("{fact} ({allowed})"),
+        None => fact.to_owned(),
+    }
+}
+
+/// What the target has by itself, and no flag would help against: a count, and the first of it.
+fn target_told(level: Level, planned: &Planned<'_>, found: &[Violation]) -> Option<Diagnostic> {
+    let first = found.first()?;
+    let others = match found.len() - 1 {
+        0 => String::new(),
+        1 => ", and there is one more such place".to_owned(),
+        more => format!(", and there are {more} more such places"),
+    };
+    let message = format!(
+        "the pod itself breaks the level {} of Pod Security: {}{others}",
+        level.name(),
+        fact("", &first.message)
+    );
+    let help = match planned.added {
+        Some(_) => "nothing can be added to it; --copy-to may help",
+        None => "a copy takes it over; what --container names can be made to fit",
+    };
+    Some(
+        Diagnostic::error("pod-security", message)
+            .at(["target"])
+            .help(help),
+    )
 }
 
 /// Makes what the debug adds or changes fit the level. What it takes over from the target stays as it is.
-pub(crate) fn lower(review: &Review<Settings>, planned: &mut ResultingPod) {
-    let level = review.settings.level.unwrap_or(Level::Privileged);
+pub(crate) fn lower(level: Level, planned: &Planned<'_>, written: &mut Object) {
     if level == Level::Privileged {
         return;
     }
-    let creates_all = review.target.kind() == "Node";
-    let is_windows = planned
-        .pod
-        .spec()
-        .and_then(|spec| text(spec.get("os")?.as_object()?, "name"))
-        == Some("windows");
-    if creates_all {
-        lower_pod(planned.pod.spec_mut());
+    let is_windows = planned.is_windows();
+    if planned.added.is_some() {
+        lower_container(written, level, is_windows);
+        return;
     }
-    for kind in ContainerKind::ALL {
-        let snapshot = planned.pod.containers_of(kind);
-        let is_own: Vec<bool> = snapshot
-            .map(|found| {
-                is_new(review, planned, kind, found.index)
-                    || planned.added_container().is_none()
-                        && before(review, planned, kind, found.index)
-                            .is_some_and(|before| is_changed(before, found.container))
-            })
-            .collect();
-        for (container, _) in planned
-            .pod
-            .containers_mut(kind)
-            .zip(is_own)
-            .filter(|(_, is_own)| *is_own)
-        {
+    let spec = object_mut(written, "spec");
+    if planned.original.is_none() {
+        lower_pod(spec);
+    }
+    for judged in planned.containers() {
+        let is_own = judged
+            .before
+            .is_none_or(|before| is_changed(before, judged.container));
+        let container = spec
+            .get_mut(judged.kind.field())
+            .and_then(|list| list.get_mut(judged.index)?.as_object_mut());
+        if let Some(container) = container.filter(|_| is_own) {
             lower_container(container, level, is_windows);
         }
     }
@@ -98,15 +179,7 @@ fn lower_pod(spec: &mut Object) {
         context.remove("windowsOptions");
         context.remove("sysctls");
     }
-    let volumes = spec
-        .get("volumes")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    let (gone, kept): (Vec<Value>, Vec<Value>) = volumes
-        .into_iter()
-        .partition(|volume| volume.get("hostPath").is_some());
-    crate::ceiling::remove_volumes(spec, &gone, kept);
+    remove_volumes(spec, |volume| volume.get("hostPath").is_some());
 }
 
 /// Takes away the ports of the node, and the hosts that probes and hooks call in the place of the pod.
@@ -115,6 +188,11 @@ fn stay_in_the_pod(container: &mut Object) {
     for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
         port.remove("hostPort");
     }
+    call_the_pod(container);
+}
+
+/// Lets probes and hooks call the pod and no other host.
+pub(crate) fn call_the_pod(container: &mut Object) {
     for probe in PROBES {
         container.get_mut(probe).into_iter().for_each(forget_host);
     }

@@ -2,9 +2,13 @@
 #![forbid(unsafe_code)]
 
 mod ceiling;
+mod finding;
 mod level;
+mod planned;
 mod review;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use review::review;
 pub use settings::{OnExcess, Settings};

@@ -1,87 +1,94 @@
 //! From a plan to a decision: what is above the ceiling is found, and lowered or denied. Pure.
 
 use trocar_sdk::{
-    Diagnostic, Failure, Object,
-    policy::{Decision, ResultingPod, Review},
+    Diagnostic, Failure,
+    pod_security::Level,
+    policy::{Decision, Outline, Review},
 };
 
 use crate::{
     ceiling::{self, Ceiling},
-    level,
+    finding, level,
+    planned::Planned,
     settings::{OnExcess, Settings},
 };
 
 /// Denies a plan that gives more than the ceiling, or amends it down.
 ///
 /// # Errors
-/// Never fails.
+/// Fails when the target is malformed.
 pub fn review(review: &Review<Settings>) -> Result<Decision, Failure> {
-    let ceiling = Ceiling::new(&review.settings, review);
+    let settings = &review.settings;
+    let plan = &review.plan;
+    let is_node = plan.target.kind == "Node";
+    let ceiling = Ceiling::new(settings, is_node);
     let mut decision = Decision::allow();
-    for pod in review.resulting_pods() {
-        judge(review, &ceiling, &pod, &mut decision);
+    // A container that is added is held against the pod's own fields alone, unless a level judges the whole pod.
+    let creates = plan.steps.iter().any(|step| step.action == "create-pod");
+    let level = settings.level.filter(|level| *level != Level::Privileged);
+    let outline;
+    let target = match creates && !is_node || level.is_some() {
+        true => &review.target.0,
+        false if is_node => &trocar_sdk::Object::new(),
+        false => {
+            outline = review.target.read::<Outline>()?;
+            &outline.0
+        }
+    };
+    for (index, step) in plan.steps.iter().enumerate() {
+        let (pod, added) = match step.action.as_str() {
+            "create-pod" => (&step.object, None),
+            "add-ephemeral-container" => (target, Some(&step.object)),
+            _ => continue,
+        };
+        let planned = Planned {
+            step: index,
+            pod,
+            added,
+            original: (!is_node).then_some(target),
+        };
+        judge(settings, &ceiling, &planned, &mut decision);
     }
     Ok(decision)
 }
 
-/// Judges one pod. It is lowered only when nothing that remains is above the ceiling: half a refusal helps nobody.
-fn judge(review: &Review<Settings>, ceiling: &Ceiling, planned: &ResultingPod, decision: &mut Decision) {
-    let found = above(review, ceiling, planned);
+/// Judges one pod. It is lowered only when nothing that remains is above the ceiling: half a refusal helps no one.
+fn judge(settings: &Settings, ceiling: &Ceiling, planned: &Planned<'_>, decision: &mut Decision) {
+    let mut found = above(settings, ceiling, planned);
     if found.is_empty() {
         return;
     }
-    if review.settings.on_excess == OnExcess::Amend {
-        let mut lowered = planned.clone();
-        ceiling::lower(review, ceiling, &mut lowered);
-        level::lower(review, &mut lowered);
-        let remains = above(review, ceiling, &lowered);
+    if settings.on_excess == OnExcess::Amend {
+        let mut lowered = ceiling::lower(ceiling, planned);
+        level::lower(settings.level.unwrap_or(Level::Privileged), planned, &mut lowered);
+        let remains = above(settings, ceiling, &planned.with(&lowered));
         if remains.is_empty() {
-            amend(planned, &lowered, &found, decision);
+            let told: Vec<&str> = found.iter().map(|found| found.message.as_str()).collect();
+            let message = format!("lowered to what is allowed: {}", told.join("; "));
+            let why = Diagnostic::info("lowered", message);
+            decision.change(&planned.root(), planned.written(), &lowered, why);
             return;
         }
-        return deny(review, remains, decision);
+        found = remains;
     }
-    deny(review, found, decision);
+    deny(settings, found, decision);
 }
 
 /// All that is above the ceiling, and all that breaks the level.
-fn above(review: &Review<Settings>, ceiling: &Ceiling, planned: &ResultingPod) -> Vec<Diagnostic> {
-    let mut found = ceiling::above(review, ceiling, planned);
-    found.extend(level::above(review, planned));
+fn above(settings: &Settings, ceiling: &Ceiling, planned: &Planned<'_>) -> Vec<Diagnostic> {
+    let mut found = finding::told(ceiling::above(ceiling, planned));
+    let level = settings.level.filter(|level| *level != Level::Privileged);
+    found.extend(level.into_iter().flat_map(|level| level::above(level, planned)));
     found
 }
 
-fn amend(planned: &ResultingPod, lowered: &ResultingPod, found: &[Diagnostic], decision: &mut Decision) {
-    let (Some(before), Some(after)) = (written(planned), written(lowered)) else {
-        return;
-    };
-    let at = format!("/steps/{}/object", planned.step);
-    let told: Vec<&str> = found.iter().map(|found| found.message.as_str()).collect();
-    let why = Diagnostic::info(
-        "lowered",
-        format!("lowered to what is allowed: {}", told.join("; ")),
-    );
-    decision.change(&at, before, after, why);
-}
-
-/// What the plan writes of a pod: the new container, or all of a created pod.
-fn written(pod: &ResultingPod) -> Option<&Object> {
-    match pod.added_container() {
-        Some(container) => Some(container),
-        None => Some(&pod.pod.0),
+/// Denies for these reasons. What would be allowed is said once, with the last that a person could do something about.
+fn deny(settings: &Settings, mut found: Vec<Diagnostic>, decision: &mut Decision) {
+    if let Some(last) = found.iter_mut().rfind(|found| found.help.is_none()) {
+        last.help = allowed(settings);
     }
-}
-
-fn deny(review: &Review<Settings>, found: Vec<Diagnostic>, decision: &mut Decision) {
     for found in found {
-        let help = match &found.help {
-            Some(_) => found,
-            None => match allowed(&review.settings) {
-                Some(allowed) => found.help(allowed),
-                None => found,
-            },
-        };
-        decision.deny(help);
+        decision.deny(found);
     }
 }
 

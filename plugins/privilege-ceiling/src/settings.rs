@@ -23,6 +23,30 @@ pub struct Settings {
     pub lowest_user: Option<u64>,
     /// Service accounts besides the target's.
     pub service_accounts: Option<Vec<String>>,
+    /// Secrets.
+    pub secrets: Option<Vec<String>>,
+    /// ConfigMaps.
+    pub config_maps: Option<Vec<String>>,
+    /// Claims of volumes.
+    pub persistent_volume_claims: Option<Vec<String>>,
+    /// Drivers of volumes that are made for the pod.
+    pub csi_drivers: Option<Vec<String>>,
+    /// Types of volumes besides the common ones.
+    pub volume_types: Option<Vec<String>>,
+    /// Audiences of service account tokens.
+    pub token_audiences: Option<Vec<String>>,
+    /// Host names and name servers that the pod says itself.
+    pub host_aliases: Option<Vec<String>>,
+    /// Priority classes.
+    pub priority_classes: Option<Vec<String>>,
+    /// Runtime classes.
+    pub runtime_classes: Option<Vec<String>>,
+    /// Schedulers.
+    pub schedulers: Option<Vec<String>>,
+    /// Resources besides the common ones: devices and huge pages.
+    pub extended_resources: Option<Vec<String>>,
+    /// Claims of resources.
+    pub resource_claims: Option<Vec<String>>,
     /// What of a plan that asks for more.
     pub on_excess: OnExcess,
 }

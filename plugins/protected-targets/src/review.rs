@@ -6,8 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use trocar_sdk::{
     Actor, Diagnostic, Failure, Object,
-    pod::object,
-    policy::{Decision, Review},
+    policy::{Decision, PlanTarget, Review},
 };
 use wildmatch::WildMatch;
 
@@ -51,10 +50,30 @@ impl Default for Settings {
     }
 }
 
-/// Denies a debug of what is protected, unless whoever asks is excepted.
+/// Of the plan, what it is about.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Plan {
+    target: PlanTarget,
+}
+
+/// Of the target, its labels.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Target {
+    metadata: Option<Metadata>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    labels: Option<Object>,
+}
+
+/// Denies a debug of what is protected, but for those who are excepted.
 ///
 /// # Errors
-/// Never fails.
+/// Fails when the plan or the target is malformed.
 pub fn review(review: &Review<Settings>) -> Result<Decision, Failure> {
     let settings = &review.settings;
     let mut decision = Decision::allow();
@@ -64,23 +83,29 @@ pub fn review(review: &Review<Settings>) -> Result<Decision, Failure> {
     let mut deny = |code: &str, message: String, at: &[&str]| {
         decision.deny(with_help(settings, Diagnostic::error(code, message).at(at)));
     };
-    let namespace = review.namespace();
+    let plan: Plan = review.plan.read()?;
+    let of_pod = plan.target.namespace.as_deref();
+    let namespace = of_pod.unwrap_or_else(|| &review.context.namespace);
     if fits(&settings.namespaces, namespace) {
         let message = format!("nothing may be debugged in namespace {namespace:?}");
         deny("protected-namespace", message, &["target", "namespace"]);
     }
-    let target = &review.target;
-    let labels = object(&target.0, "metadata").and_then(|metadata| object(metadata, "labels"));
+    if settings.labels.is_empty() && plan.target.kind != "Node" {
+        return Ok(decision);
+    }
+    let target: Target = review.target.read()?;
+    let labels = target.metadata.and_then(|metadata| metadata.labels);
+    let labels = labels.as_ref();
     for (name, pattern) in &settings.labels {
         if let Some(value) = label(labels, name).filter(|value| WildMatch::new(pattern).matches(value)) {
             let message = format!("the label {name}={value} protects it from being debugged");
             deny("protected-label", message, &["target"]);
         }
     }
-    if target.kind() != "Node" {
+    if plan.target.kind != "Node" {
         return Ok(decision);
     }
-    let name = &review.plan.target.name;
+    let name = &plan.target.name;
     if fits(&settings.nodes, name) {
         deny(
             "protected-node",

@@ -2,9 +2,12 @@
 #![forbid(unsafe_code)]
 
 mod quantity;
+mod resources;
 mod review;
+mod time;
 
-pub use review::{Resources, Settings, check, review};
+pub use resources::Resources;
+pub use review::{Settings, check, review};
 
 #[cfg(feature = "guest")]
 trocar_sdk::policy!(review, settings: check);

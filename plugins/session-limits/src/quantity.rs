@@ -1,32 +1,78 @@
-//! Comparing amounts as Kubernetes writes them: `500m`, `1.5Gi`, `2e3`.
+//! Comparing amounts as Kubernetes writes them: `500m`, `1.5Gi`, `2e3`. Exactly: an amount is a whole number of billionths.
 //!
-//! Source: the Kubernetes page "Quantity".
+//! Source: the Kubernetes page "Quantity", and `resource.ParseQuantity`.
 
-/// Reads an amount, in thousandths. None when it is no amount.
-pub(crate) fn thousandths(typed: &str) -> Option<f64> {
-    let digits = typed.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let (number, factor) = match &typed[digits.len()..] {
-        // An exponent of ten ends in digits, so it is part of the number.
-        "" => (typed, 1.0),
-        "n" => (digits, 1e-9),
-        "u" => (digits, 1e-6),
-        "m" => (digits, 1e-3),
-        "k" => (digits, 1e3),
-        "M" => (digits, 1e6),
-        "G" => (digits, 1e9),
-        "T" => (digits, 1e12),
-        "P" => (digits, 1e15),
-        "E" => (digits, 1e18),
-        "Ki" => (digits, 1024.0),
-        "Mi" => (digits, 1_048_576.0),
-        "Gi" => (digits, 1_073_741_824.0),
-        "Ti" => (digits, 1_099_511_627_776.0),
-        "Pi" => (digits, 1_125_899_906_842_624.0),
-        "Ei" => (digits, 1_152_921_504_606_846_976.0),
-        _ => return None,
+/// The most that an amount can be to Kubernetes, 2^63 - 1, in billionths. What is more is that much.
+const MAX: u128 = (i64::MAX as u128) * BILLION;
+
+const BILLION: u128 = 1_000_000_000;
+
+/// The most digits that are read. An amount with more is none, which is on the safe side.
+const MAX_DIGITS: usize = 30;
+
+/// Reads an amount, in billionths, with what is less than one of them rounded up. None when it is not an amount, or a
+/// negative one.
+pub(crate) fn billionths(typed: &str) -> Option<u128> {
+    let typed = typed.strip_prefix('+').unwrap_or(typed);
+    let is_of_number = |letter: char| letter.is_ascii_digit() || letter == '.';
+    let end = typed.find(|letter| !is_of_number(letter)).unwrap_or(typed.len());
+    let (number, suffix) = typed.split_at(end);
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    if number.len() == number.matches('.').count() || part.contains('.') {
+        return None;
+    }
+    let (bits, exponent) = scale(suffix)?;
+    let part = part.trim_end_matches('0');
+    let digits = format!("{whole}{part}");
+    let digits = digits.trim_start_matches('0');
+    if digits.len() > MAX_DIGITS {
+        return None;
+    }
+    let digits: u128 = if digits.is_empty() {
+        0
+    } else {
+        digits.parse().ok()?
     };
-    let number: f64 = number.parse().ok()?;
-    number.is_finite().then_some(number * factor * 1e3)
+    let exponent = exponent.saturating_add(9).saturating_sub(part.len() as i32);
+    Some(scaled(digits.checked_mul(1 << bits)?, exponent).min(MAX))
+}
+
+/// What a suffix stands for: a power of two and one of ten.
+fn scale(suffix: &str) -> Option<(u32, i32)> {
+    Some(match suffix {
+        "Ki" => (10, 0),
+        "Mi" => (20, 0),
+        "Gi" => (30, 0),
+        "Ti" => (40, 0),
+        "Pi" => (50, 0),
+        "Ei" => (60, 0),
+        "n" => (0, -9),
+        "u" => (0, -6),
+        "m" => (0, -3),
+        "" => (0, 0),
+        "k" => (0, 3),
+        "M" => (0, 6),
+        "G" => (0, 9),
+        "T" => (0, 12),
+        "P" => (0, 15),
+        "E" => (0, 18),
+        exponent => {
+            let exponent = exponent.strip_prefix(['e', 'E'])?;
+            (0, exponent.parse().ok()?)
+        }
+    })
+}
+
+/// A number times a power of ten, rounded up; saturated where it is larger than what can be told.
+fn scaled(number: u128, exponent: i32) -> u128 {
+    let power = 10_u128.checked_pow(exponent.unsigned_abs());
+    match (power, exponent >= 0) {
+        _ if number == 0 => 0,
+        (Some(power), true) => number.saturating_mul(power),
+        (Some(power), false) => number.div_ceil(power),
+        (None, true) => u128::MAX,
+        (None, false) => 1,
+    }
 }
 
 #[cfg(test)]
@@ -36,18 +82,48 @@ mod tests {
     #[test]
     fn amounts_are_read_as_kubernetes_reads_them() {
         for (typed, wanted) in [
-            ("1", Some(1000.0)),
-            ("500m", Some(500.0)),
-            ("1.5", Some(1500.0)),
-            ("1Ki", Some(1_024_000.0)),
-            ("2e3", Some(2_000_000.0)),
-            ("1k", Some(1_000_000.0)),
+            ("1", Some(BILLION)),
+            ("+1", Some(BILLION)),
+            ("500m", Some(BILLION / 2)),
+            ("1.5", Some(BILLION * 3 / 2)),
+            (".5", Some(BILLION / 2)),
+            ("5.", Some(BILLION * 5)),
+            ("1.500000000000000000000000000000000000000", Some(BILLION * 3 / 2)),
+            ("1Ki", Some(BILLION * 1024)),
+            ("2e3", Some(BILLION * 2000)),
+            ("2E-3", Some(BILLION / 500)),
+            ("1E", Some(BILLION * BILLION * BILLION)),
+            ("1k", Some(BILLION * 1000)),
+            ("0", Some(0)),
+            ("0e99", Some(0)),
+            ("1n", Some(1)),
+            ("0.1n", Some(1)),
+            ("1e-99", Some(1)),
+            ("1e99", Some(MAX)),
+            ("8Ei", Some(MAX)),
+            ("9223372036854775807", Some(MAX)),
+            ("-1", None),
             ("1kb", None),
+            ("1e", None),
+            ("1e1.5", None),
+            ("1e99999999999", None),
+            ("1 ", None),
+            ("1.2.3", None),
+            (".", None),
             ("", None),
             ("inf", None),
             ("abc", None),
+            ("1111111111111111111111111111111111111111", None),
         ] {
-            assert_eq!(thousandths(typed), wanted, "{typed:?}");
+            assert_eq!(billionths(typed), wanted, "{typed:?}");
         }
+    }
+
+    #[test]
+    fn amounts_that_a_floating_point_number_cannot_tell_apart_are_told_apart() {
+        assert!(billionths("9007199254740993") > billionths("9007199254740992"));
+        assert!(billionths("0.300000001") > billionths("300m"));
+        assert_eq!(billionths("0.1"), billionths("100m"));
+        assert_eq!(billionths("1024Mi"), billionths("1Gi"));
     }
 }

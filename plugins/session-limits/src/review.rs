@@ -1,14 +1,17 @@
-//! From a plan to a decision: limits are written into created pods, and too many debug containers denied. Pure.
+//! From a plan to a decision: created pods are limited, too many debug containers denied. Pure.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::json;
 use trocar_sdk::{
     Diagnostic, Failure, Object, Pod,
-    pod::{ContainerKind, containers_of, object_mut, text},
+    pod::{object, text},
     policy::{Decision, Review},
 };
 
-use crate::quantity::thousandths;
+use crate::{
+    resources::{self, Resources},
+    time::limit_time,
+};
 
 /// How long, how often and with how much.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -18,39 +21,39 @@ pub struct Settings {
     pub time_to_live: Option<u64>,
     /// How many debug containers a pod may have.
     pub ephemeral_containers: Option<usize>,
-    /// The most that a debug container may use.
+    /// The most that a container may use, by the names of resources.
     pub resources: Option<Resources>,
     /// The priority class of pods on nodes.
     pub priority_class: Option<String>,
 }
 
-/// Amounts as Kubernetes writes them.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Resources {
-    /// For example `500m`.
-    pub cpu: Option<String>,
-    /// For example `256Mi`.
-    pub memory: Option<String>,
+/// Of the target, how many ephemeral containers it has.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Target {
+    spec: Option<Spec>,
 }
 
-impl Resources {
-    fn bounds(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let bounds = [("cpu", self.cpu.as_deref()), ("memory", self.memory.as_deref())];
-        bounds.into_iter().filter_map(|(name, most)| Some((name, most?)))
-    }
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    ephemeral_containers: Option<Vec<IgnoredAny>>,
 }
 
 /// Writes the limits into created pods, and denies one debug container too many.
 ///
 /// # Errors
-/// Never fails.
+/// Fails when the target is malformed.
 pub fn review(review: &Review<Settings>) -> Result<Decision, Failure> {
     let mut decision = Decision::allow();
+    let mut added = 0;
     for (index, step) in review.plan.steps.iter().enumerate() {
         match step.action.as_str() {
             "create-pod" => limit_pod(review, index, &step.object, &mut decision),
-            "add-ephemeral-container" => count_containers(review, index, &mut decision),
+            "add-ephemeral-container" => {
+                added += 1;
+                count_containers(review, index, added, &mut decision)?;
+            }
             _ => {}
         }
     }
@@ -59,122 +62,144 @@ pub fn review(review: &Review<Settings>) -> Result<Decision, Failure> {
 
 /// Checks what no schema can say: that amounts are amounts.
 pub fn check(settings: &Settings) -> Vec<Diagnostic> {
-    let resources = settings.resources.iter().flat_map(Resources::bounds);
-    let wrong = resources.filter(|(_, most)| thousandths(most).is_none_or(|most| most <= 0.0));
-    wrong
-        .map(|(name, most)| {
-            Diagnostic::error(
-                "invalid-amount",
-                format!("{most:?} is no amount of {name}, such as 500m or 256Mi"),
-            )
-            .at(["resources", name])
-        })
-        .collect()
+    settings.resources.iter().flat_map(resources::check).collect()
 }
 
-fn count_containers(review: &Review<Settings>, step: usize, decision: &mut Decision) {
+/// Denies the step that adds one more than there may be.
+fn count_containers(
+    review: &Review<Settings>,
+    step: usize,
+    added: usize,
+    decision: &mut Decision,
+) -> Result<(), Failure> {
     let Some(most) = review.settings.ephemeral_containers else {
-        return;
+        return Ok(());
     };
-    let there = containers_of(&review.target.0, ContainerKind::Ephemeral).count();
-    if there + 1 > most {
+    let target: Target = review.target.read()?;
+    let there = target.spec.and_then(|spec| spec.ephemeral_containers);
+    let there = there.map_or(0, |containers| containers.len());
+    if there + added == most.max(there) + 1 {
         let message = format!("the pod has {there} debug containers already; {most} are allowed");
         let found =
             Diagnostic::error("too-many-containers", message).at(["steps", &step.to_string(), "object"]);
         decision.deny(found.help("kubectl attach comes back to one that runs; --copy-to=NAME debugs a copy"));
     }
+    Ok(())
 }
 
 /// All limits of a created pod, in one change.
 fn limit_pod(review: &Review<Settings>, step: usize, before: &Object, decision: &mut Decision) {
     let settings = &review.settings;
+    let original = (review.plan.target.kind == "Pod").then(|| &review.target.0);
     let mut pod = Pod(before.clone());
     let mut told = Vec::new();
-    if let Some(most) = settings.time_to_live {
-        let asked = pod
-            .spec()
-            .and_then(|spec| spec.get("activeDeadlineSeconds")?.as_u64());
-        if asked.is_none_or(|asked| asked > most) {
-            pod.spec_mut().insert("activeDeadlineSeconds".into(), json!(most));
-            told.push(("time-to-live", format!("the pod ends by itself after {most} s")));
-        }
+    if let Some(most) = settings.time_to_live
+        && limit_time(most, pod.spec_mut())
+    {
+        told.push(("time-to-live", format!("the pod ends by itself after {most} s")));
     }
-    if let (Some(class), "Node") = (&settings.priority_class, review.target.kind()) {
-        let spec = pod.spec_mut();
-        if text(spec, "priorityClassName") != Some(class) {
-            spec.insert("priorityClassName".into(), json!(class));
-            spec.remove("priority");
-            told.push((
-                "priority-class",
-                format!("the pod has the priority class {class}"),
-            ));
-        }
+    if let Some(class) = &settings.priority_class
+        && let Some(message) = limit_priority(class, original, pod.spec_mut())
+    {
+        told.push(("priority-class", message));
     }
     if let Some(resources) = &settings.resources {
-        let names = own_containers(review, &pod);
-        for container in pod.containers_mut(ContainerKind::Regular) {
-            let name = text(container, "name").unwrap_or_default().to_owned();
-            if names.contains(&name) && limit_container(container, resources) {
-                told.push((
-                    "resources",
-                    format!("container {name:?} is bounded in its resources"),
-                ));
-            }
-        }
+        let bounded = resources.limit(original, &mut pod);
+        told.extend(bounded.map(|message| ("resources", message)));
     }
     let at = format!("/steps/{step}/object");
     let mut told = told.into_iter();
     if let Some((code, message)) = told.next() {
-        decision.change(
-            &at,
-            before,
-            &pod.0,
-            Diagnostic::info(code, message).at_pointer(at.as_str()),
-        );
+        let why = Diagnostic::info(code, message).at_pointer(at.as_str());
+        decision.change(&at, before, &pod.0, why);
     }
     for (code, message) in told {
         decision.note(Diagnostic::info(code, message).at_pointer(at.as_str()));
     }
 }
 
-/// The containers of a created pod that its target does not have.
-fn own_containers(review: &Review<Settings>, pod: &Pod) -> Vec<String> {
-    let is_pod = review.target.kind() == "Pod";
-    let had: Vec<&str> = containers_of(&review.target.0, ContainerKind::Regular)
-        .map(|found| found.name())
-        .collect();
-    let all = pod
-        .containers_of(ContainerKind::Regular)
-        .map(|found| found.name());
-    all.filter(|name| !is_pod || !had.contains(name))
-        .map(str::to_owned)
-        .collect()
-}
-
-/// Lowers what a container asks for to the bounds, and sets the bounds where it asks for nothing. Says whether it changed.
-fn limit_container(container: &mut Object, resources: &Resources) -> bool {
-    let before = container.get("resources").cloned();
-    for (name, most) in resources.bounds() {
-        let bound = thousandths(most).unwrap_or(f64::INFINITY);
-        let is_above = |asked: &Value| {
-            let asked = asked
-                .as_str()
-                .map(str::to_owned)
-                .unwrap_or_else(|| asked.to_string());
-            thousandths(&asked).is_none_or(|asked| asked > bound)
-        };
-        let limits = object_mut(object_mut(container, "resources"), "limits");
-        if limits.get(name).is_none_or(is_above) {
-            limits.insert(name.into(), json!(most));
+/// Gives a pod on a node the priority class, and a copy that of its original. Says what was changed.
+fn limit_priority(class: &str, original: Option<&Object>, spec: &mut Object) -> Option<String> {
+    let wanted = match original {
+        None => Some(class),
+        Some(original) => object(original, "spec").and_then(|spec| text(spec, "priorityClassName")),
+    };
+    let wanted = wanted.filter(|class| !class.is_empty());
+    let asked = text(spec, "priorityClassName").filter(|class| !class.is_empty());
+    if asked == wanted || original.is_some() && asked == Some(class) {
+        return None;
+    }
+    spec.remove("priority");
+    spec.remove("preemptionPolicy");
+    match wanted {
+        Some(class) => {
+            spec.insert("priorityClassName".into(), json!(class));
+            Some(format!("the pod has the priority class {class}"))
         }
-        let requests = object_mut(container, "resources")
-            .get_mut("requests")
-            .and_then(Value::as_object_mut);
-        if let Some(requests) = requests
-            && requests.get(name).is_some_and(is_above)
-        {
-            requests.insert(name.into(), json!(most));
+        None => {
+            spec.remove("priorityClassName");
+            Some("the pod has no priority class, as its original".to_owned())
         }
     }
-    container.get("resources") != before.as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn decided(settings: Value, target: Value, steps: Value) -> Decision {
+        let plan = json!({"target": {"kind": target["kind"], "name": "web"}, "steps": steps});
+        let texts = (plan.to_string(), target.to_string(), settings.to_string());
+        review(&Review::parse(texts.0, texts.1, "{}", "{}", texts.2, "{}").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn debug_containers_are_counted_over_all_steps_and_told_once() {
+        let add =
+            |name: &str| json!({"action": "add-ephemeral-container", "object": {"name": name, "image": "x"}});
+        for (there, added, denials) in [
+            (0, 1, 0),
+            (1, 1, 0),
+            (2, 1, 1),
+            (5, 1, 1),
+            (1, 2, 1),
+            (0, 4, 1),
+            (3, 3, 1),
+        ] {
+            let containers: Vec<Value> = (0..there).map(|name| json!({"name": name})).collect();
+            let target = json!({"kind": "Pod", "spec": {"ephemeralContainers": containers}});
+            let steps: Vec<Value> = (0..added).map(|_| add("dbg")).collect();
+            let decision = decided(json!({"ephemeralContainers": 2}), target, steps.into());
+            assert_eq!(decision.diagnostics.len(), denials, "{there} and {added}");
+        }
+        let null = json!({"kind": "Pod", "spec": {"ephemeralContainers": null}});
+        let decision = decided(json!({"ephemeralContainers": 0}), null, json!([add("dbg")]));
+        assert_eq!(decision.diagnostics[0].code, "too-many-containers");
+    }
+
+    #[test]
+    fn all_limits_of_a_pod_are_one_change_and_are_kept_by_a_second_look() {
+        let settings = || json!({"timeToLive": 30, "priorityClass": "debug", "resources": {"cpu": "1"}});
+        let node = || json!({"kind": "Node", "metadata": {"name": "n1"}});
+        let created = |spec: &Value| json!([{"action": "create-pod", "object": {"spec": spec}}]);
+        let asked = json!({"terminationGracePeriodSeconds": 86400, "priorityClassName": "system-node-critical",
+            "containers": [{"name": "x", "image": "x", "resources": {"limits": {"cpu": "64"}}}]});
+        let limited = json!({"terminationGracePeriodSeconds": 3, "activeDeadlineSeconds": 27, "priorityClassName": "debug",
+            "containers": [{"name": "x", "image": "x", "resources": {"limits": {"cpu": "1"}}}]});
+        let decision = decided(settings(), node(), created(&asked));
+        let codes: Vec<&str> = decision
+            .diagnostics
+            .iter()
+            .map(|found| found.code.as_str())
+            .collect();
+        assert_eq!(codes, ["time-to-live", "priority-class", "resources"]);
+        for amendment in &decision.amendments {
+            let field = amendment.at.rsplit('/').next().unwrap();
+            assert_eq!(amendment.value.as_ref(), limited.get(field), "{}", amendment.at);
+        }
+        assert_eq!(decision.amendments.len(), 4);
+        assert_eq!(decided(settings(), node(), created(&limited)), Decision::allow());
+    }
 }

@@ -3,56 +3,61 @@
 use serde_json::{Value, json};
 use trocar_sdk::{
     Object,
-    pod::{ContainerKind, flag, object_mut},
-    policy::{ResultingPod, Review},
+    pod::{ContainerKind, object_mut},
 };
 
 use super::{
-    Ceiling,
-    above::mounted_above,
-    containers::{before, is_new},
-    rights::{
-        HOST_NAMESPACES, account, chooses_user, folders, host_paths, is_privileged, linux_capabilities,
-        linux_capability, target_spec,
-    },
+    Ceiling, confinement,
+    objects::Objects,
+    pod,
+    privileges::{self, linux_capability, mounted_above},
 };
-use crate::settings::Settings;
+use crate::planned::{Judged, Planned};
 
-/// Takes away what is above the ceiling.
-pub(crate) fn lower(review: &Review<Settings>, ceiling: &Ceiling, planned: &mut ResultingPod) {
-    let adds_one = planned.added_container().is_some();
-    let snapshot = planned.clone();
-    let folders = folders(review, &snapshot);
-    for kind in ContainerKind::ALL {
-        let places: Vec<(bool, Option<Object>)> = snapshot
-            .pod
-            .containers_of(kind)
-            .map(|found| {
-                let is_new = is_new(review, &snapshot, kind, found.index);
-                let before = before(review, &snapshot, kind, found.index).cloned();
-                (is_new || !adds_one, before.filter(|_| !adds_one))
-            })
-            .collect();
-        for (container, (is_concerned, before)) in planned.pod.containers_mut(kind).zip(places) {
-            if is_concerned {
-                lower_container(ceiling, container, before.as_ref());
-                lower_mounts(ceiling, &folders, container, before.as_ref());
-            }
+/// What the plan writes, with what is above the ceiling taken away.
+pub(crate) fn lower(ceiling: &Ceiling, planned: &Planned<'_>) -> Object {
+    let mut written = planned.written().clone();
+    let objects = Objects::new(&ceiling.objects, planned);
+    let folders = privileges::folders(planned);
+    let given = confinement::given(ceiling, planned);
+    for judged in planned.containers() {
+        let container = match planned.added {
+            Some(_) => Some(&mut written),
+            None => object_mut(&mut written, "spec")
+                .get_mut(judged.kind.field())
+                .and_then(|list| list.get_mut(judged.index)?.as_object_mut()),
+        };
+        let Some(container) = container else {
+            continue;
+        };
+        if !judged.is_kept {
+            lower_privileges(ceiling, planned, &judged, &folders, container);
         }
+        if let Some(given) = &given {
+            confinement::lower(given, planned, &judged, container);
+        }
+        objects.lower_container(&judged, container);
     }
-    if !adds_one {
-        lower_pod(review, ceiling, planned.pod.spec_mut());
+    if planned.added.is_none() {
+        let spec = object_mut(&mut written, "spec");
+        pod::lower(ceiling, planned, spec);
+        objects.lower_pod(spec);
     }
+    written
 }
 
-fn lower_container(ceiling: &Ceiling, container: &mut Object, before: Option<&Object>) {
-    let had = before.map(linux_capabilities).unwrap_or_default();
-    let was_privileged = before.is_some_and(is_privileged);
+fn lower_privileges(
+    ceiling: &Ceiling,
+    planned: &Planned<'_>,
+    judged: &Judged<'_>,
+    folders: &[(String, String)],
+    container: &mut Object,
+) {
     if let Some(context) = container
         .get_mut("securityContext")
         .and_then(Value::as_object_mut)
     {
-        if !ceiling.privileged && !was_privileged {
+        if !ceiling.privileged && privileges::is_privileged(judged.container) {
             context.remove("privileged");
             context.remove("windowsOptions");
         }
@@ -63,95 +68,54 @@ fn lower_container(ceiling: &Ceiling, container: &mut Object, before: Option<&Ob
         if let Some(added) = added {
             added.retain(|name| {
                 let name = linux_capability(name.as_str().unwrap_or_default());
-                ceiling.gives_capability(&name) || had.contains(&name)
+                ceiling.gives_capability(&name)
             });
         }
     }
-    if let Some(lowest) = ceiling.lowest_user.filter(|_| chooses_user(container, before)) {
+    if let Some(lowest) = ceiling.lowest_user
+        && privileges::user_above(lowest, planned, judged).is_some()
+    {
         let context = object_mut(container, "securityContext");
-        let user = context.get("runAsUser").and_then(Value::as_u64);
-        if user.is_none_or(|user| user < lowest) {
-            context.insert("runAsUser".into(), json!(lowest));
-            context.insert("runAsNonRoot".into(), json!(true));
-        }
+        context.insert("runAsUser".into(), json!(lowest));
+        context.insert("runAsNonRoot".into(), json!(true));
     }
+    retain(container, "volumeMounts", |mount| {
+        mounted_above(ceiling, folders, mount).is_none()
+    });
 }
 
-fn lower_mounts(
-    ceiling: &Ceiling,
-    folders: &[(String, String)],
-    container: &mut Object,
-    before: Option<&Object>,
-) {
-    let Some(mounts) = container.get_mut("volumeMounts").and_then(Value::as_array_mut) else {
+/// Keeps the items of a list that are wanted. A list that becomes empty goes as well.
+pub(super) fn retain(parent: &mut Object, field: &str, mut is_wanted: impl FnMut(&Value) -> bool) {
+    let Some(items) = parent.get_mut(field).and_then(Value::as_array_mut) else {
         return;
     };
-    let count = mounts.len();
-    mounts.retain(|mount| mounted_above(ceiling, folders, mount, before).is_none());
-    if mounts.is_empty() && count > 0 {
-        container.remove("volumeMounts");
-    }
-}
-
-fn lower_pod(review: &Review<Settings>, ceiling: &Ceiling, spec: &mut Object) {
-    let original = target_spec(review);
-    for namespace in HOST_NAMESPACES {
-        let was = original.is_some_and(|spec| flag(spec, namespace));
-        if !ceiling.gives_namespace(namespace) && !was {
-            spec.remove(namespace);
-        }
-    }
-    let had: Vec<String> = original
-        .map(host_paths)
-        .unwrap_or_default()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    let volumes = spec
-        .get("volumes")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    let (kept, gone): (Vec<Value>, Vec<Value>) = volumes.into_iter().partition(|volume| {
-        let path = volume
-            .get("hostPath")
-            .and_then(|path| path.get("path"))
-            .and_then(Value::as_str);
-        path.is_none_or(|path| ceiling.gives_path(path) || had.iter().any(|had| had == path))
-    });
-    remove_volumes(spec, &gone, kept);
-    if !ceiling.privileged
-        && let Some(context) = spec.get_mut("securityContext").and_then(Value::as_object_mut)
-    {
-        context.remove("windowsOptions");
-    }
-    let own = original.map_or("default", account).to_owned();
-    let used = account(spec).to_owned();
-    if used != own && used != "default" && !ceiling.gives_account(&used) {
-        spec.remove("serviceAccount");
-        spec.insert("serviceAccountName".into(), json!(own));
+    let count = items.len();
+    items.retain(|item| is_wanted(item));
+    if items.is_empty() && count > 0 {
+        parent.remove(field);
     }
 }
 
 /// Removes volumes from a pod's spec, and the places where its containers mount them.
-pub(crate) fn remove_volumes(spec: &mut Object, gone: &[Value], kept: Vec<Value>) {
+pub(crate) fn remove_volumes(spec: &mut Object, is_gone: impl Fn(&Value) -> bool) {
+    let mut gone = std::collections::BTreeSet::new();
+    retain(spec, "volumes", |volume| {
+        let goes = is_gone(volume);
+        if goes {
+            gone.insert(volume["name"].as_str().unwrap_or_default().to_owned());
+        }
+        !goes
+    });
     if gone.is_empty() {
         return;
     }
-    match kept.is_empty() {
-        true => spec.remove("volumes"),
-        false => spec.insert("volumes".into(), Value::Array(kept)),
-    };
-    let is_gone = |mount: &Value| gone.iter().any(|volume| volume["name"] == mount["name"]);
     for kind in ContainerKind::ALL {
         let containers = spec.get_mut(kind.field()).and_then(Value::as_array_mut);
         for container in containers.into_iter().flatten().filter_map(Value::as_object_mut) {
-            let Some(mounts) = container.get_mut("volumeMounts").and_then(Value::as_array_mut) else {
-                continue;
-            };
-            mounts.retain(|mount| !is_gone(mount));
-            if mounts.is_empty() {
-                container.remove("volumeMounts");
+            for mounts in ["volumeMounts", "volumeDevices"] {
+                retain(container, mounts, |mount| {
+                    !mount["name"].as_str().is_some_and(|name| gone.contains(name))
+                });
             }
         }
     }

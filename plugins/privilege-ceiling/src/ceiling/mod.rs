@@ -1,58 +1,64 @@
-//! Single rights: which the ceiling gives. Which a plan adds beyond them is in `above.rs`, and how they are taken away in
-//! `lower.rs`.
+//! Single rights: which the ceiling gives. Which a plan adds beyond them is in `privileges.rs`, `confinement.rs`, `pod.rs`
+//! and `objects.rs`, and how they are taken away in `lower.rs`.
 
-mod above;
-mod containers;
+mod confinement;
 mod lower;
-mod rights;
+mod objects;
+mod pod;
+mod privileges;
 
 use std::collections::BTreeSet;
 
-use trocar_sdk::{Profile, policy::Review};
+use trocar_sdk::{Profile, pod_security::BASELINE_CAPABILITIES};
 use wildmatch::WildMatch;
 
-use self::rights::{HOST_NAMESPACES, linux_capability};
-pub(crate) use self::{
-    above::above,
-    containers::{before, is_new},
-    lower::{lower, remove_volumes},
-};
-use crate::settings::Settings;
+pub(crate) use self::lower::{lower, remove_volumes};
+use self::{objects::Given, privileges::linux_capability};
+use crate::{finding::Finding, planned::Planned, settings::Settings};
+
+const HOST_NAMESPACES: [&str; 3] = ["hostNetwork", "hostPID", "hostIPC"];
 
 /// The rights that the ceiling gives to what a debug adds. None where it does not bound them.
 #[derive(Clone, Debug)]
 pub(crate) struct Ceiling {
     privileged: bool,
+    /// The profile whose confinement holds: no more than it gives on such a target.
+    confined: Option<Profile>,
     linux_capabilities: Option<BTreeSet<String>>,
     host_namespaces: Option<Vec<String>>,
     host_paths: Option<Vec<String>>,
     lowest_user: Option<u64>,
     service_accounts: Option<Vec<String>>,
+    objects: Given,
 }
 
 impl Ceiling {
     /// The rights of the highest profile, each replaced where the settings name it.
-    pub(crate) fn new(settings: &Settings, review: &Review<Settings>) -> Self {
-        let is_node = review.target.kind() == "Node";
+    pub(crate) fn new(settings: &Settings, is_node: bool) -> Self {
         let of_profile = settings.profile.map(|profile| of_profile(profile, is_node));
-        let (privileged, capabilities, namespaces, paths) = match of_profile {
+        let gives_everything = matches!(of_profile, None | Some(None));
+        let (mut privileged, capabilities, namespaces, paths) = match of_profile {
             None | Some(None) => (true, None, None, None),
             Some(Some((capabilities, namespaces, paths))) => (
                 false,
-                Some(capabilities.iter().map(|name| (*name).to_owned()).collect()),
+                Some(capabilities.into_iter().map(str::to_owned).collect()),
                 Some(namespaces.iter().map(|name| (*name).to_owned()).collect()),
                 Some(paths.iter().map(|path| (*path).to_owned()).collect()),
             ),
         };
+        privileged = settings.privileged.unwrap_or(privileged);
         let typed = settings.linux_capabilities.as_ref();
         let typed = typed.map(|names| names.iter().map(|name| linux_capability(name)).collect());
+        let nothing = settings.profile.map(|_| Vec::new());
         Self {
-            privileged: settings.privileged.unwrap_or(privileged),
+            privileged,
+            confined: settings.profile.filter(|_| !privileged && !gives_everything),
             linux_capabilities: typed.or(capabilities),
             host_namespaces: settings.host_namespaces.clone().or(namespaces),
             host_paths: settings.host_paths.clone().or(paths),
-            lowest_user: settings.lowest_user.filter(|user| *user > 0),
-            service_accounts: settings.service_accounts.clone(),
+            lowest_user: settings.lowest_user,
+            service_accounts: settings.service_accounts.clone().or(nothing),
+            objects: Given::new(settings),
         }
     }
 
@@ -77,9 +83,31 @@ impl Ceiling {
     }
 }
 
+/// What a plan gives above the ceiling.
+pub(crate) fn above(ceiling: &Ceiling, planned: &Planned<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let folders = privileges::folders(planned);
+    let given = confinement::given(ceiling, planned);
+    let objects = objects::Objects::new(&ceiling.objects, planned);
+    for judged in planned.containers() {
+        if !judged.is_kept {
+            privileges::above(ceiling, planned, &judged, &folders, &mut found);
+        }
+        if let Some(given) = &given {
+            confinement::above(given, planned, &judged, &mut found);
+        }
+        objects.of_container(&judged, &mut found);
+    }
+    if planned.added.is_none() {
+        pod::above(ceiling, planned, &mut found);
+        objects.of_pod(&mut found);
+    }
+    found
+}
+
 /// Linux capabilities, host namespaces and folders of a profile; none for one that gives everything.
 type ProfileRights = (
-    &'static [&'static str],
+    Vec<&'static str>,
     &'static [&'static str],
     &'static [&'static str],
 );
@@ -90,12 +118,15 @@ fn of_profile(profile: Profile, is_node: bool) -> Option<ProfileRights> {
         Profile::Netadmin if is_node => (&HOST_NAMESPACES, &[]),
         _ => (&[], &[]),
     };
-    let capabilities: &[&str] = match profile {
+    let added: &[&str] = match profile {
         Profile::Sysadmin | Profile::Legacy => return None,
         Profile::General => &["SYS_PTRACE"],
         Profile::Netadmin => &["SYS_PTRACE", "NET_ADMIN", "NET_RAW"],
-        Profile::Baseline | Profile::Restricted => &[],
+        Profile::Baseline => &[],
+        Profile::Restricted => return Some((Vec::new(), on_node.0, on_node.1)),
     };
+    // A container has these without adding them, unless it drops them.
+    let capabilities = BASELINE_CAPABILITIES.iter().chain(added).copied().collect();
     Some((capabilities, on_node.0, on_node.1))
 }
 

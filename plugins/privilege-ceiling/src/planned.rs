@@ -1,0 +1,202 @@
+//! A pod of the plan, which of its containers the debug decides about, and what each was copied from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use trocar_sdk::{
+    Object,
+    diagnostic::pointer,
+    pod::{ContainerKind, containers, list, object, text},
+};
+
+/// A pod that a step of the plan makes, or to which it adds a container.
+#[derive(Clone, Copy)]
+pub(crate) struct Planned<'a> {
+    pub(crate) step: usize,
+    /// The created pod, or the target to which a container is added.
+    pub(crate) pod: &'a Object,
+    /// The container that is added.
+    pub(crate) added: Option<&'a Object>,
+    /// The pod that is debugged; none where a node is.
+    pub(crate) original: Option<&'a Object>,
+}
+
+impl<'a> Planned<'a> {
+    /// The pointer to what the step writes.
+    pub(crate) fn root(&self) -> String {
+        format!("/steps/{}/object", self.step)
+    }
+
+    /// What the step writes: the new container, or all of a created pod.
+    pub(crate) fn written(&self) -> &'a Object {
+        self.added.unwrap_or(self.pod)
+    }
+
+    /// The same with something else written in its place.
+    pub(crate) fn with(&self, written: &'a Object) -> Self {
+        match self.added {
+            Some(_) => Self {
+                added: Some(written),
+                ..*self
+            },
+            None => Self {
+                pod: written,
+                ..*self
+            },
+        }
+    }
+
+    pub(crate) fn spec(&self) -> Option<&'a Object> {
+        object(self.pod, "spec")
+    }
+
+    /// The spec of the pod that is debugged.
+    pub(crate) fn original_spec(&self) -> Option<&'a Object> {
+        self.original.and_then(|original| object(original, "spec"))
+    }
+
+    pub(crate) fn is_windows(&self) -> bool {
+        let os = self.spec().and_then(|spec| object(spec, "os"));
+        os.and_then(|os| text(os, "name")) == Some("windows")
+    }
+
+    /// The containers that the debug adds or takes over, in the order of their places.
+    pub(crate) fn containers(&self) -> Vec<Judged<'a>> {
+        if let Some(container) = self.added {
+            return vec![Judged {
+                container,
+                kind: ContainerKind::Ephemeral,
+                index: 0,
+                before: None,
+                is_kept: false,
+                at: self.root(),
+            }];
+        }
+        let originals = Originals::new(self);
+        let found = containers(self.pod).map(|found| {
+            let before = originals.of(found.kind, found.name());
+            Judged {
+                container: found.container,
+                kind: found.kind,
+                index: found.index,
+                before,
+                is_kept: before.is_some_and(|before| originals.is_kept(before, found.container)),
+                at: format!("{}{}", self.root(), pointer(found.path())),
+            }
+        });
+        found.collect()
+    }
+}
+
+/// One container, as far as the debug decides about it.
+pub(crate) struct Judged<'a> {
+    pub(crate) container: &'a Object,
+    pub(crate) kind: ContainerKind,
+    pub(crate) index: usize,
+    /// The target's container that it was copied from.
+    pub(crate) before: Option<&'a Object>,
+    /// It runs the same program with the same rights as before. Where it does not, its rights are judged as those of a new
+    /// one: they were given to another program.
+    pub(crate) is_kept: bool,
+    /// The pointer to it.
+    pub(crate) at: String,
+}
+
+impl<'a> Judged<'a> {
+    pub(crate) fn name(&self) -> &'a str {
+        text(self.container, "name").unwrap_or_default()
+    }
+}
+
+/// What of a container says nothing about which program it runs, with what and as whom.
+const HARMLESS: [&str; 8] = [
+    "imagePullPolicy",
+    "ports",
+    "resizePolicy",
+    "resources",
+    "stdinOnce",
+    "terminationMessagePath",
+    "terminationMessagePolicy",
+    "tty",
+];
+
+/// What may be left out without giving anything: a copy has no probes, and nothing to type to.
+const MAY_GO: [&str; 4] = ["livenessProbe", "readinessProbe", "startupProbe", "stdin"];
+
+/// What of a pod decides about the rights of all its containers, besides what is judged of the pod itself.
+const OF_ALL: [&str; 2] = ["securityContext", "hostUsers"];
+
+/// The containers and volumes of the pod that is debugged, beside those of its copy.
+struct Originals<'a> {
+    containers: BTreeMap<(ContainerKind, &'a str), &'a Object>,
+    /// The names of volumes that are others than in the original.
+    other_volumes: BTreeSet<&'a str>,
+    /// The pod gives all its containers other rights.
+    is_other_pod: bool,
+}
+
+impl<'a> Originals<'a> {
+    fn new(planned: &Planned<'a>) -> Self {
+        let (original, spec) = (planned.original_spec(), planned.spec());
+        let known = planned.original.into_iter().flat_map(containers);
+        let differs = |field: &&str| value(original, field) != value(spec, field);
+        Self {
+            containers: known
+                .map(|found| ((found.kind, found.name()), found.container))
+                .collect(),
+            other_volumes: other_volumes(original, spec),
+            is_other_pod: OF_ALL.iter().any(differs),
+        }
+    }
+
+    fn of(&self, kind: ContainerKind, name: &str) -> Option<&'a Object> {
+        self.containers.get(&(kind, name)).copied()
+    }
+
+    fn is_kept(&self, before: &Object, container: &Object) -> bool {
+        let is_same = |field: &String| {
+            let (before, after) = (value(Some(before), field), value(Some(container), field));
+            let may_go = MAY_GO.contains(&field.as_str()) && after.is_none_or(|after| after == false);
+            before == after || may_go || HARMLESS.contains(&field.as_str())
+        };
+        let mounts_other = || {
+            let mounts = ["volumeMounts", "volumeDevices"].into_iter();
+            let mut mounts = mounts.flat_map(|field| list(container, field));
+            mounts.any(|mount| {
+                mount["name"]
+                    .as_str()
+                    .is_some_and(|name| self.other_volumes.contains(name))
+            })
+        };
+        !self.is_other_pod
+            && before.keys().chain(container.keys()).all(is_same)
+            && (self.other_volumes.is_empty() || !mounts_other())
+    }
+}
+
+/// A member that says something: null and an empty object are the same as nothing.
+fn value<'a>(parent: Option<&'a Object>, field: &str) -> Option<&'a Value> {
+    let value = parent?.get(field)?;
+    let is_empty = value.is_null() || value.as_object().is_some_and(Object::is_empty);
+    (!is_empty).then_some(value)
+}
+
+fn other_volumes<'a>(original: Option<&'a Object>, spec: Option<&'a Object>) -> BTreeSet<&'a str> {
+    let known = volumes(original);
+    let mut other = BTreeSet::new();
+    for volume in spec.map_or(&[][..], |spec| list(spec, "volumes")) {
+        let name = volume["name"].as_str().unwrap_or_default();
+        if known.get(name) != Some(&volume) {
+            other.insert(name);
+        }
+    }
+    other
+}
+
+/// The volumes of a pod's spec, by their names.
+pub(crate) fn volumes(spec: Option<&Object>) -> BTreeMap<&str, &Value> {
+    let volumes = spec.map_or(&[][..], |spec| list(spec, "volumes")).iter();
+    volumes
+        .filter_map(|volume| Some((volume["name"].as_str()?, volume)))
+        .collect()
+}
