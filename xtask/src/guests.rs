@@ -56,7 +56,15 @@ fn make(crate_: &Path, output: &Path) -> Result<()> {
     let is_default = crate_.starts_with(super::root().join("plugins"));
     let made = Command::new(cargo())
         .current_dir(super::root())
-        .args(["run", "--quiet", "--package", "trocar-cli", "--bin", "trocar", "--"])
+        .args([
+            "run",
+            "--quiet",
+            "--package",
+            "trocar-cli",
+            "--bin",
+            "trocar",
+            "--",
+        ])
         .args(["plugin", "build", "--locked"])
         .args(is_default.then_some("--strip"))
         .arg("--output")

@@ -147,7 +147,9 @@ fn case(file: &Path, read: CaseDocument) -> Result<Case, CliError> {
         file: file.to_owned(),
         name: read.name,
         policies: policies(folder, read.config.as_deref(), read.policies)?,
-        strategy: read.strategy.unwrap_or_else(|| fitting.to_owned()),
+        strategy: read
+            .strategy
+            .map_or_else(|| fitting.to_owned(), |typed| from_folder(folder, typed)),
         target,
         options,
         actor: read.actor,
@@ -158,6 +160,14 @@ fn case(file: &Path, read: CaseDocument) -> Result<Case, CliError> {
         },
         expect: read.expect,
     })
+}
+
+/// A plugin as it is named in a case: the path of a file is from the case's folder, like all paths of a case.
+fn from_folder(folder: &Path, typed: String) -> String {
+    match PluginSource::typed(&typed) {
+        PluginSource::File(path) => folder.join(path).display().to_string(),
+        _ => typed,
+    }
 }
 
 fn non_empty(text: String, otherwise: &str) -> String {
