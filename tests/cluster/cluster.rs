@@ -320,7 +320,7 @@ impl<'a> Namespace<'a> {
     /// Waits until the server's authorizer has seen the Role that lets a user do something: it watches Roles, and a little
     /// later than they are made. Prints how often it was asked, where once was not enough.
     #[expect(clippy::print_stderr, reason = "a test that had to wait says so")]
-    fn wait_until_allowed(&self, user: &str, verb: &str, resource: &str) {
+    pub(crate) fn wait_until_allowed(&self, user: &str, verb: &str, resource: &str) {
         let (name, subresource) = resource.split_once('/').unwrap_or((resource, ""));
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",

@@ -147,7 +147,8 @@ fn an_amendment(cluster: &Cluster) {
     let output = debug(&namespace, "", "web -c other --profile=sysadmin", &[]);
     shows(&output, 0, "");
     let pod = namespace.read_pod("web");
-    let privileged = "/spec/ephemeralContainers/0/securityContext/privileged";
+    // Appended behind the first one.
+    let privileged = "/spec/ephemeralContainers/1/securityContext/privileged";
     assert_eq!(pod.pointer(privileged), Some(&json!(true)), "{pod:#}");
 }
 
@@ -339,6 +340,10 @@ fn kubeconfig_of_a_service_account(namespace: &Namespace<'_>) -> String {
         "subjects": [{"kind": "ServiceAccount", "name": "robot", "namespace": namespace.name}],
         "roleRef": {"kind": "Role", "name": "robot", "apiGroup": group}});
     cluster.create(&namespace.path_of(group, "rolebindings"), &binding);
+    let account = format!("system:serviceaccount:{}:robot", namespace.name);
+    for (verb, resource) in [("get", "pods"), ("patch", "pods/ephemeralcontainers")] {
+        namespace.wait_until_allowed(&account, verb, resource);
+    }
     let file = std::env::var_os("TROCAR_TEST_KUBECONFIG").expect("there is a cluster");
     let config = Kubeconfig::read_from(file).expect("it was read before");
     let mut config = serde_json::to_value(config).expect("a kubeconfig can be written");

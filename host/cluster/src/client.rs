@@ -19,9 +19,10 @@ use kube::{
 };
 use serde_json::Value;
 use tower::{BoxError, ServiceBuilder};
+use trocar_core::text;
 
 use super::{
-    error::{Action, ClusterError, plain},
+    error::{Action, ClusterError},
     paths::{collection, path, with_query},
 };
 
@@ -308,7 +309,7 @@ impl Cluster {
         let status = serde_json::from_slice::<Status>(&text).unwrap_or_default();
         let status = if status.message.is_empty() && status.reason.is_empty() {
             let message = String::from_utf8_lossy(&text);
-            Status::failure(&plain(message.trim()), "")
+            Status::failure(&text::message(message.trim()), "")
         } else {
             status
         };
@@ -402,7 +403,7 @@ fn causes(error: &dyn std::error::Error) -> String {
     }
     // Which part of the library it was helps nobody.
     texts.retain(|text| !text.is_empty() && text != "ServiceError" && !text.starts_with("client error ("));
-    plain(&texts.join(": "))
+    text::message(&texts.join(": "))
 }
 
 async fn collect(action: &Action, body: Body) -> Result<Bytes, ClusterError> {

@@ -4,7 +4,13 @@ use std::{fmt, time::Duration};
 
 use kube::core::Status;
 
-use trocar_core::reference::Kind;
+use trocar_core::{
+    reference::Kind,
+    text::{indented, plain},
+};
+
+/// The longest text of a server that is shown, in bytes.
+const MAX_SERVER_TEXT: usize = 4096;
 
 /// What was asked of the server, in the terms of its access rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,14 +208,19 @@ impl std::error::Error for ClusterError {}
 
 /// As kubectl writes a Status.
 fn write_status(status: &Status, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let message = plain(&status.message);
+    let message = of_server(&status.message);
     match (status.reason.as_str(), &status.details) {
         ("Unauthorized", _) => write!(out, "error: You must be logged in to the server ({message})"),
         ("Invalid", Some(details)) if !details.causes.is_empty() => {
-            write!(out, "The {} {:?} is invalid: ", details.kind, details.name)?;
+            write!(
+                out,
+                "The {} {:?} is invalid: ",
+                plain(&details.kind),
+                details.name
+            )?;
             let causes = details.causes.iter().map(|cause| match cause.field.as_str() {
-                "" => plain(&cause.message),
-                field => format!("{field}: {}", plain(&cause.message)),
+                "" => of_server(&cause.message),
+                field => format!("{}: {}", plain(field), of_server(&cause.message)),
             });
             match causes.collect::<Vec<_>>().as_slice() {
                 [cause] => out.write_str(cause),
@@ -221,16 +232,10 @@ fn write_status(status: &Status, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// A server's text must not move the cursor of whoever reads it.
-pub(crate) fn plain(text: &str) -> String {
-    let shown = text.chars().take(4096);
-    shown
-        .map(|letter| match letter {
-            '\n' | '\t' => letter,
-            letter if letter.is_control() => '\u{fffd}',
-            letter => letter,
-        })
-        .collect()
+/// A server's text of several lines, as part of a message of ours.
+fn of_server(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_SERVER_TEXT);
+    indented(&text[..end])
 }
 
 fn refusal_advice(action: &Action, status: &Status) -> Vec<String> {

@@ -7,12 +7,12 @@ use tokio::time::sleep;
 
 use super::{
     client::Cluster,
-    error::{Action, plain},
+    error::Action,
     lines::Lines,
     progress::{Hopeless, event_hopeless},
     telling::Telling,
 };
-use trocar_core::reference::Kind;
+use trocar_core::{reference::Kind, text};
 
 /// How long to wait before events are asked for again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -106,7 +106,7 @@ fn selector(uid: &str) -> String {
 
 /// Reads an event; none when it is about another container.
 fn read(event: &Value, container: &str) -> Option<Said> {
-    let part = |field: &str| plain(event[field].as_str().unwrap_or_default());
+    let part = |field: &str| text::message(event[field].as_str().unwrap_or_default());
     let (reason, message) = (part("reason"), part("message"));
     let field = event["involvedObject"]["fieldPath"].as_str().unwrap_or_default();
     let is_of_container = field.contains(&format!("{{{container}}}"));

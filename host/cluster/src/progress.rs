@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::error::plain;
+use trocar_core::text::message as harmless;
 
 /// How long a pull may fail before we give up: a registry's hiccup passes, a wrong name does not.
 const PULL_GRACE: Duration = Duration::from_secs(4);
@@ -251,9 +251,9 @@ fn pod_condition(pod: &Value) -> String {
 
 fn said(reason: &str, message: &str) -> String {
     match (reason, message) {
-        (reason, "") => plain(reason),
-        ("", message) => plain(message),
-        (reason, message) => format!("{}: {}", plain(reason), plain(message)),
+        (reason, "") => harmless(reason),
+        ("", message) => harmless(message),
+        (reason, message) => format!("{}: {}", harmless(reason), harmless(message)),
     }
 }
 

@@ -17,10 +17,12 @@ use tokio::sync::mpsc;
 
 use super::{
     client::{Cluster, ClusterConfig},
-    error::plain,
     paths::{escaped_segment, with_query},
 };
-use trocar_core::capability::{ClusterReader, ObjectRef, Query, ReadError};
+use trocar_core::{
+    capability::{ClusterReader, ObjectRef, Query, ReadError},
+    text,
+};
 
 /// Reads from a real cluster, with the user's own rights.
 pub struct LiveReader {
@@ -193,7 +195,7 @@ async fn read_json(cluster: &Cluster, path: &str) -> Result<Value, ReadError> {
         return parsed.map_err(|error| ReadError::Unavailable(format!("the answer is no JSON: {error}")));
     }
     let status = parsed.unwrap_or_default();
-    let message = plain(status["message"].as_str().unwrap_or_default());
+    let message = text::message(status["message"].as_str().unwrap_or_default());
     Err(match code {
         404 => ReadError::NotFound,
         403 => ReadError::Forbidden(message),

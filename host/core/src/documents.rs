@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 use serde_saphyr::{DuplicateKeyPolicy, NonFiniteFloatPolicy, Options, Spanned};
 use trocar_sdk::diagnostic::pointer;
 
+use crate::text::is_hidden;
+
 /// The largest text that is read, in bytes: some hundred times the largest object that a cluster stores.
 pub const LARGEST: u64 = 16 << 20;
 
@@ -70,15 +72,15 @@ pub fn read(text: &[u8]) -> Result<Vec<Value>, DocumentError> {
         .collect())
 }
 
-/// The same JSON, with every letter escaped that would drive a terminal or turn the text around.
+/// The same JSON, with every letter escaped that would drive a terminal, turn the text around or not be seen.
 pub fn harmless_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for letter in json.chars() {
         // A line end is never inside of a string.
-        let hidden = letter.is_control() && letter != '\n'
-            || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if hidden {
-            text += &format!("\\u{:04x}", u32::from(letter));
+        if is_hidden(letter) && letter != '\n' {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                text += &format!("\\u{unit:04x}");
+            }
         } else {
             text.push(letter);
         }
@@ -318,10 +320,15 @@ impl<'de> Visitor<'de> for UniqueKeysSeed {
 }
 
 /// Writes documents as YAML that every Kubernetes tool reads the same, fields in alphabetical order as kubectl does.
+///
+/// A document with letters that are not shown as they are is written as JSON, which is YAML as well, with these escaped.
 pub fn to_yaml(documents: &[Value]) -> String {
     let texts: Vec<String> = documents
         .iter()
         .map(|document| {
+            if holds_hidden(document) {
+                return harmless_json(&format!("{document:#}")) + "\n";
+            }
             let mut options = serde_saphyr::SerializerOptions::default();
             options.prefer_block_scalars = false;
             serde_saphyr::to_string_with_options(document, options)
@@ -329,6 +336,22 @@ pub fn to_yaml(documents: &[Value]) -> String {
         })
         .collect();
     texts.join("---\n")
+}
+
+fn holds_hidden(value: &Value) -> bool {
+    // Line ends and tabs are escaped where they are not plain lines of a block.
+    let is_hidden = |text: &str| {
+        text.chars()
+            .any(|letter| is_hidden(letter) && !matches!(letter, '\n' | '\t'))
+    };
+    match value {
+        Value::String(text) => is_hidden(text),
+        Value::Array(items) => items.iter().any(holds_hidden),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| is_hidden(name) || holds_hidden(value)),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -419,5 +442,16 @@ mod tests {
         for plain in ["- yes", "- 0644", "- 1e3", "- null", "- 12:30:00"] {
             assert!(!yaml.contains(&format!("{plain}\n")), "{yaml}");
         }
+    }
+
+    #[test]
+    fn letters_that_are_not_seen_are_escaped_and_read_back_the_same() {
+        let document = json!({"path": "/\u{1b}[1A\u{202e}x\u{200b}", "tag": "\u{e0041}"});
+        let written = to_yaml(std::slice::from_ref(&document));
+        assert!(
+            !written.chars().any(|letter| is_hidden(letter) && letter != '\n'),
+            "{written:?}"
+        );
+        assert_eq!(read(written.as_bytes()).unwrap(), [document]);
     }
 }

@@ -30,8 +30,11 @@ use crate::{
     planner::{Planner, PluginChoice},
 };
 
-/// How often a conflict is met with another try.
-const MAX_TRIES: u32 = 8;
+/// How often a conflict is met with another try: enough for twenty people who debug one pod at once.
+const MAX_TRIES: u32 = 30;
+
+/// The longest pause before another try.
+const MAX_PAUSE: Duration = Duration::from_millis(320);
 
 /// How old a plan may be before its target is looked at again: a person may have thought about it for long.
 const MAX_AGE: Duration = Duration::from_secs(3);
@@ -251,7 +254,7 @@ impl Debugger {
             if !(was_replaced || is_conflict(&unfinished)) || tried == MAX_TRIES {
                 return Err(refused(judged.plan(), unfinished));
             }
-            tokio::time::sleep(Duration::from_millis(10 << tried)).await;
+            tokio::time::sleep(pause(tried, &self.context.suffix)).await;
             judged = self.judged_again(judged, &request, &mut record).await?;
         }
     }
@@ -301,6 +304,15 @@ impl Debugger {
         let found = lookup(&self.cluster, &reference, namespace, false).await;
         Ok(found.map_err(ApplyError::Lookup)?.remove(0).target)
     }
+}
+
+/// How long to wait before another try: longer each time, and differently long for each session, by its name.
+fn pause(tried: u32, session: &str) -> Duration {
+    let spread = session.bytes().fold(tried, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+    }) % 100;
+    let pause = Duration::from_millis(10 << tried.min(5)).min(MAX_PAUSE);
+    pause * (50 + spread) / 100
 }
 
 /// Whether a write was refused because the target is not as it was looked at. One that made something is not tried again.

@@ -2,7 +2,7 @@
 
 use trocar::{
     DebugPlan, EngineConfig, LeftBehind, Planner, PluginChoice, Severity, config::Config, left_behind,
-    plugin::PluginSource,
+    plugin::PluginSource, text,
 };
 
 use super::{
@@ -44,6 +44,7 @@ pub(crate) fn show_warnings(plan: &DebugPlan) {
         ui::warning(&ui::with_help(found));
     }
     for excess in plan.beyond_options() {
+        let excess = text::plain(&excess.to_string());
         ui::warning(&format!("the plan gives more than the flags ask for: {excess}"));
     }
 }

@@ -13,6 +13,7 @@ use trocar::{
     config::Defaults,
     documents,
     request::{self, DebugRequest},
+    text,
 };
 
 use super::{
@@ -359,12 +360,7 @@ pub(crate) fn reason(typed: Option<&str>) -> Result<Option<String>, CliError> {
     let Some(reason) = typed.map(str::trim).filter(|reason| !reason.is_empty()) else {
         return Ok(None);
     };
-    // Also those that change the direction of what is shown around them.
-    let is_control = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if reason.chars().any(is_control) {
+    if reason.chars().any(text::is_hidden) {
         return Err(CliError::usage(
             "--reason must be one line without control characters",
         ));

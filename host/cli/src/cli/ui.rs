@@ -6,12 +6,27 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style};
-use trocar::{Diagnostic, Engine, EngineConfig, LogLevel, LogLine, cluster::Stream};
+use trocar::{Diagnostic, Engine, EngineConfig, LogLevel, LogLine, cluster::Stream, text};
 
 use super::error::CliError;
 
-/// Writes a command's output, all at once, so that a failure leaves none of it.
+/// Writes a command's output, all at once, so that a failure leaves none of it. What is hidden in it is made visible: the
+/// last wall before a terminal.
 pub(crate) fn output(text: &str) -> Result<(), CliError> {
+    write_output(&text::lines(text))
+}
+
+/// Writes a diff, in colours where a person looks.
+pub(crate) fn diff(text: &str) -> Result<(), CliError> {
+    let text = text::lines(text);
+    if colours_stdout() {
+        write_output(&colour_diff(&text))
+    } else {
+        write_output(&text)
+    }
+}
+
+fn write_output(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text.as_bytes())
@@ -45,22 +60,26 @@ pub(crate) fn take_back(rows: usize) -> io::Result<()> {
 static HAS_LIVE_LINE: AtomicBool = AtomicBool::new(false);
 
 /// Shows a line on stderr that the next one replaces; nothing where nobody looks. Empty to remove it.
-pub(crate) fn live_line(text: &str) {
+pub(crate) fn live_line(shown: &str) {
     if !io::stderr().is_terminal() {
         return;
     }
-    let was_there = HAS_LIVE_LINE.swap(!text.is_empty(), Ordering::Relaxed);
-    if !was_there && text.is_empty() {
+    let was_there = HAS_LIVE_LINE.swap(!shown.is_empty(), Ordering::Relaxed);
+    if !was_there && shown.is_empty() {
         return;
     }
     // A longer line would wrap, and only its last row be replaced.
-    let text: String = text
+    let shown: String = shown
         .chars()
-        .filter(|letter| !letter.is_control())
+        .filter(|letter| !text::is_hidden(*letter))
         .take(columns().saturating_sub(1))
         .collect();
     let start = if was_there { "\r\x1b[K" } else { "" };
-    drop(io::stderr().lock().write_all(format!("{start}{text}").as_bytes()));
+    drop(
+        io::stderr()
+            .lock()
+            .write_all(format!("{start}{shown}").as_bytes()),
+    );
 }
 
 fn columns() -> usize {
@@ -72,7 +91,7 @@ pub(crate) fn line_between(line: &str) {
     drop(
         io::stderr()
             .lock()
-            .write_all(format!("\r\n{line}\r\n").as_bytes()),
+            .write_all(format!("\r\n{}\r\n", text::plain(line)).as_bytes()),
     );
 }
 
@@ -81,7 +100,7 @@ pub(crate) fn confirm(question: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
-    drop(write!(io::stderr().lock(), "{question} [y/N] "));
+    drop(write!(io::stderr().lock(), "{} [y/N] ", text::plain(question)));
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);
     read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
@@ -90,7 +109,7 @@ pub(crate) fn confirm(question: &str) -> bool {
 /// Writes one line to stderr. There is nobody to tell when that fails.
 pub(crate) fn error_line(line: &str) {
     live_line("");
-    drop(writeln!(io::stderr().lock(), "{line}"));
+    drop(writeln!(io::stderr().lock(), "{}", text::lines(line)));
 }
 
 /// Writes a warning to stderr.
@@ -99,12 +118,12 @@ pub(crate) fn warning(message: &str) {
 }
 
 /// Says whether stdout takes colours.
-pub(crate) fn colours_stdout() -> bool {
+fn colours_stdout() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Colours the lines of a unified diff.
-pub(crate) fn colour_diff(diff: &str) -> String {
+fn colour_diff(diff: &str) -> String {
     let mut coloured = String::with_capacity(diff.len() * 2);
     for line in diff.split_inclusive('\n') {
         let colour = match line.as_bytes().first() {

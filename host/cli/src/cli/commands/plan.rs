@@ -51,7 +51,7 @@ pub(crate) fn run(args: PlanArgs) -> Result<(), CliError> {
     if !matches!(args.output, PlanOutput::Yaml | PlanOutput::Json) {
         show_diagnostics(&plans, quiet.unwrap_or(false));
     }
-    ui::output(&text)
+    show(&text, args.output)
 }
 
 /// Who would ask, as far as the flags say.
@@ -74,6 +74,14 @@ fn show_diagnostics(plans: &[(DebugPlan, Target)], quiet: bool) {
     }
 }
 
+/// Prints what was rendered.
+pub(crate) fn show(text: &str, output: PlanOutput) -> Result<(), CliError> {
+    match output {
+        PlanOutput::Diff => ui::diff(text),
+        _ => ui::output(text),
+    }
+}
+
 pub(crate) fn render<'a>(
     plans: impl Iterator<Item = (&'a DebugPlan, &'a Target)>,
     output: PlanOutput,
@@ -91,16 +99,9 @@ pub(crate) fn render<'a>(
             let objects: Vec<Value> = plans.flat_map(|(plan, _)| manifests(plan)).collect();
             to_yaml(&objects)
         }
-        PlanOutput::Diff => {
-            let diffs: String = plans
-                .map(|(plan, target)| reviews(plan) + &diff(&changes(plan, target)))
-                .collect();
-            if ui::colours_stdout() {
-                ui::colour_diff(&diffs)
-            } else {
-                diffs
-            }
-        }
+        PlanOutput::Diff => plans
+            .map(|(plan, target)| reviews(plan) + &diff(&changes(plan, target)))
+            .collect(),
         PlanOutput::Name => plans
             .map(|(plan, _)| format!("pod/{}\n", plan.debug_pod()))
             .collect(),

@@ -14,7 +14,7 @@ use trocar::{
 };
 
 use self::targets::references;
-use super::plan::render;
+use super::plan::{render, show};
 use crate::cli::{
     args::{DebugArgs, DryRunMode},
     configuration,
@@ -135,7 +135,7 @@ impl<'a> Debug<'a> {
             return debug.dry_run(&drafts).await;
         }
         if let Some(output) = args.output {
-            ui::output(&render(shown(&drafts), output))?;
+            show(&render(shown(&drafts), output), output)?;
         }
         let is_session = request.attach.unwrap_or(request.options.stdin);
         if is_session {
@@ -193,14 +193,13 @@ impl<'a> Debug<'a> {
                 self.debugger.dry_run(draft).await?;
             }
         }
-        let text = match self.args.output {
-            Some(output) => render(shown(drafts), output),
-            None => drafts
-                .iter()
-                .map(|draft| summary(draft.plan(), is_server))
-                .collect(),
-        };
-        ui::output(&text)?;
+        match self.args.output {
+            Some(output) => show(&render(shown(drafts), output), output)?,
+            None => {
+                let summaries = drafts.iter().map(|draft| summary(draft.plan(), is_server));
+                ui::output(&summaries.collect::<String>())?;
+            }
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
