@@ -20,6 +20,28 @@ fn assert_invalid(guest: &str, message: &str) {
     );
 }
 
+/// Checks that a step of an answer was found to be malformed, and what is said about it.
+fn assert_malformed(guest: &str, message: &str) {
+    let error = Host::new().run(guest).unwrap_err();
+    let PlanError::Answer { strategy, problem } = &error else {
+        panic!("{error:?}");
+    };
+    let name = guest::plugin_name(guest);
+    assert_eq!(strategy.name, name);
+    assert!(problem.starts_with("step 1 "), "{problem}");
+    let text = error.to_string();
+    for part in [
+        &format!("plugin {:?}: ", format!("{name} 0.1.0")),
+        "the plugin's answer is not valid: ",
+        message,
+    ] {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+    assert!(text.len() < 6000, "the message has {} bytes", text.len());
+    assert_harmless(&text);
+    assert_eq!(error.blame(), Blame::Plugin);
+}
+
 /// Checks that a guest was found to have crashed, and what is said about it.
 fn assert_crashed(guest: &str, message: &[&str]) {
     let error = Host::new().breaks(guest);
@@ -35,12 +57,12 @@ fn assert_crashed(guest: &str, message: &[&str]) {
 
 #[test]
 fn invalid_json() {
-    assert_invalid("invalid_json", "step 1 is not valid JSON: key must be a string");
+    assert_malformed("invalid_json", "step 1 is not valid JSON: key must be a string");
 }
 
 #[test]
 fn deep_json() {
-    assert_invalid("deep_json", "step 1 is not valid JSON: recursion limit exceeded");
+    assert_malformed("deep_json", "step 1 is nested more than 64 levels deep");
 }
 
 #[test]
@@ -100,7 +122,7 @@ fn trap() {
 
 #[test]
 fn unknown_action() {
-    assert_invalid(
+    assert_malformed(
         "unknown_action",
         "step 1 has the unknown action \"delete-namespace\"; known are add-ephemeral-container, create-pod and \
          delete-pod",
@@ -109,7 +131,7 @@ fn unknown_action() {
 
 #[test]
 fn endless_message() {
-    assert_invalid("endless_message", "has the unknown action \"\\u{1b}\\u{1b}");
+    assert_malformed("endless_message", "has the unknown action \"\\u{1b}\\u{1b}");
 }
 
 #[test]
@@ -128,8 +150,8 @@ fn many_steps() {
 #[test]
 fn many_diagnostics() {
     let plan = Host::new().plans("many_diagnostics").plan;
-    assert_eq!(plan.diagnostics.len(), 101);
-    let last = plan.diagnostics.last().unwrap();
+    assert_eq!(plan.diagnostics().len(), 101);
+    let last = plan.diagnostics().last().unwrap();
     assert_eq!(last.severity, Severity::Warning);
     assert_eq!(last.message, "19900 more diagnostics of the plugin were dropped");
 }
@@ -153,7 +175,7 @@ fn rude_refusal() {
 #[test]
 fn more_than_asked() {
     let plan = Host::new().plans("more_than_asked").plan;
-    let beyond: Vec<String> = plan.beyond_options.iter().map(ToString::to_string).collect();
+    let beyond: Vec<String> = plan.beyond_options().iter().map(ToString::to_string).collect();
     assert_eq!(
         beyond,
         [
@@ -166,7 +188,7 @@ fn more_than_asked() {
     asked.options.profile = trocar::Profile::Sysadmin;
     let host = Host::new();
     let plan = host.plan(&host.load("more_than_asked"), &asked).unwrap().plan;
-    assert_eq!(plan.beyond_options, [], "the profile asks for it");
+    assert_eq!(plan.beyond_options(), [], "the profile asks for it");
 }
 
 /// Checks that a plan broke a guard rail, and what is said about it.
@@ -182,7 +204,6 @@ fn assert_guarded(guest: &str, message: &str) {
     );
     assert_harmless(&error.to_string());
     assert_eq!(error.blame(), Blame::Plugin);
-    assert!(error.hint().unwrap().contains("use another plugin"), "{error:?}");
 }
 
 #[test]
@@ -215,7 +236,7 @@ fn remembers() {
     let plugin = host.load("remembers");
     for _ in 0..3 {
         let planned = host.plan(&plugin, &Asked::default()).unwrap();
-        let Step::AddEphemeralContainer(container) = &planned.plan.steps[0] else {
+        let Step::AddEphemeralContainer(container) = &planned.plan.steps()[0] else {
             panic!("{:?}", planned.plan);
         };
         assert_eq!(

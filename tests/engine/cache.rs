@@ -54,7 +54,7 @@ impl Folder {
         let (engine, plugin) = self.load(limits).unwrap();
         let asked = Asked::default();
         let planned = engine.plan(&request(&plugin, &asked)).unwrap();
-        assert_eq!(planned.plan.attach.as_deref(), Some("debugger-x7k2p"));
+        assert_eq!(planned.plan.attach(), Some("debugger-x7k2p"));
     }
 
     /// The one file in the cache.

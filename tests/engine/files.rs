@@ -409,7 +409,10 @@ fn a_later_patch_of_the_contract_fits() {
     );
     let host = Host::new();
     let plugin = host.load_bytes("later", &plugin).unwrap();
-    assert_eq!(host.plan(&plugin, &Asked::default()).unwrap().plan.steps.len(), 1);
+    assert_eq!(
+        host.plan(&plugin, &Asked::default()).unwrap().plan.steps().len(),
+        1
+    );
 }
 
 #[test]

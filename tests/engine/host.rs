@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use trocar::{
     Actor, Blame, Context, DebugOptions, Engine, EngineConfig, Limit, Limits, LogLevel, PlanError,
-    PlanRequest, Planned, Target, WasmError,
+    PlanRequest, Planned, PolicyRule, Target, WasmError,
     capability::{ClusterReader, Grants},
     plan::Mode,
     plugin::{Plugin, PluginError, PluginSource, PluginType},
-    policy::{Match, PolicyRule},
+    policy::Match,
 };
 
 use crate::guest;
@@ -242,7 +242,7 @@ impl Host {
             other => Some(other),
         });
         match planned {
-            Some(Ok(planned)) => assert_eq!(planned.plan.attach.as_deref(), Some("debugger-x7k2p")),
+            Some(Ok(planned)) => assert_eq!(planned.plan.attach(), Some("debugger-x7k2p")),
             other => panic!("after {name}, a default plugin fails: {other:?}"),
         }
     }
@@ -253,6 +253,7 @@ pub(crate) fn request<'a>(plugin: &'a Plugin, asked: &'a Asked) -> PlanRequest<'
         target: &asked.target,
         options: &asked.options,
         strategy: plugin,
+        strategy_name: None,
         settings: &asked.settings,
         context: &asked.context,
         actor: &asked.actor,

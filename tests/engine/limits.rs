@@ -69,7 +69,7 @@ fn endless_settings() {
         "--limit time=1s",
     );
     let planned = host.plan(&plugin, &Asked::default()).unwrap();
-    assert_eq!(planned.plan.steps.len(), 1);
+    assert_eq!(planned.plan.steps().len(), 1);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn too_many_instances() {
 
 #[test]
 fn modest_memory() {
-    assert_eq!(Host::new().plans("modest_memory").plan.steps.len(), 1);
+    assert_eq!(Host::new().plans("modest_memory").plan.steps().len(), 1);
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn table_from_the_start() {
 
 #[test]
 fn two_tables() {
-    assert_eq!(Host::new().plans("two_tables").plan.steps.len(), 1);
+    assert_eq!(Host::new().plans("two_tables").plan.steps().len(), 1);
 }
 
 #[test]
@@ -336,6 +336,7 @@ fn a_component_that_takes_too_long_to_compile_is_refused() {
 
 /// A default plugin as if it were somebody's file.
 pub(crate) fn committed_default() -> Vec<u8> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/ephemeral/ephemeral.wasm");
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/ephemeral/ephemeral.wasm");
     std::fs::read(path).unwrap()
 }

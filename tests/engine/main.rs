@@ -20,7 +20,7 @@ use std::{fs, path::Path};
 fn every_guest_is_named_by_a_test() {
     let guests = guest::all();
     assert!(guests.len() > 70, "{guests:?}");
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
     let sources: String = ["engine", "cluster", "cli"]
         .into_iter()
         .flat_map(|suite| fs::read_dir(tests.join(suite)).unwrap())

@@ -44,7 +44,7 @@ fn who_finds_the_pool_full_waits() {
     for error in errors {
         assert_eq!(reached(&broken("endless_loop", error), Limit::Time), None);
     }
-    assert_eq!(host.plans("modest_memory").plan.steps.len(), 1);
+    assert_eq!(host.plans("modest_memory").plan.steps().len(), 1);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn the_same_limits_hold() {
         reached(&host.refuses(guest), limit);
     }
     for guest in ["modest_memory", "two_tables", "log_flood", "wasi_looks_around"] {
-        assert_eq!(host.plans(guest).plan.steps.len(), 1, "{guest}");
+        assert_eq!(host.plans(guest).plan.steps().len(), 1, "{guest}");
     }
 }
 
@@ -137,7 +137,7 @@ fn limits_need_not_be_round() {
         },
         |config| config.pooling = true,
     );
-    assert_eq!(host.plans("modest_memory").plan.steps.len(), 1);
+    assert_eq!(host.plans("modest_memory").plan.steps().len(), 1);
     reached(&host.breaks("memory_bomb"), Limit::Memory);
     reached(&host.breaks("table_bomb"), Limit::TableElements);
 }

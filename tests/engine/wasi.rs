@@ -97,12 +97,12 @@ fn wasi_chatter() {
         dropped[0].contains("more bytes of log were dropped"),
         "{dropped:?}"
     );
-    assert_eq!(planned.plan.steps.len(), 1);
+    assert_eq!(planned.plan.steps().len(), 1);
 }
 
 #[test]
 fn wasi_sleep() {
-    assert_eq!(Host::new().plans("wasi_sleep").plan.steps.len(), 1);
+    assert_eq!(Host::new().plans("wasi_sleep").plan.steps().len(), 1);
 }
 
 #[test]

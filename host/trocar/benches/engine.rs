@@ -9,11 +9,11 @@ use std::{fs, hint::black_box, path::Path};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use serde_json::{Value, json};
 use trocar::{
-    Actor, Context, DebugOptions, Engine, EngineConfig, PlanRequest, Target,
+    Actor, Context, DebugOptions, Engine, EngineConfig, PlanRequest, PolicyRule, Target,
     capability::Grants,
     plan::Mode,
     plugin::{Plugin, PluginSource, PluginType},
-    policy::{Match, PolicyRule},
+    policy::Match,
 };
 use trocar_sdk::Request;
 
@@ -48,6 +48,7 @@ fn plan(criterion: &mut Criterion) {
             target: &target,
             options: &options,
             strategy: &strategy,
+            strategy_name: None,
             settings: "{}",
             context: &context,
             actor: &Actor::default(),
@@ -119,6 +120,7 @@ fn policies(criterion: &mut Criterion) {
             target: &target,
             options: &options,
             strategy: &strategy,
+            strategy_name: None,
             settings: "{}",
             context: &context,
             actor: &actor,
@@ -147,7 +149,7 @@ fn natively(target: &Target, options: &DebugOptions, context: &Context) -> Vec<(
 fn load(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("there is room for temporary files");
     let plugin = folder.path().join("plugin.wasm");
-    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/ephemeral/ephemeral.wasm");
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/ephemeral/ephemeral.wasm");
     fs::copy(committed, &plugin).expect("the default plugins are committed");
     let source = PluginSource::File(plugin);
     let config = EngineConfig {

@@ -3,10 +3,14 @@
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 use trocar::{
-    DebugOptions, Target,
-    plan::{Step, check::check, excess::excess},
+    Actor, Context, DebugOptions, Target,
+    plan::{DebugPlan, PluginId, Step},
     target::TargetKind,
 };
+use trocar_core::planning::{
+    self, Author, Decision, Documents, Draft, Guests, PlanError, PlanInputs, Proposal,
+};
+use trocar_sdk::Failure;
 
 use super::{
     config,
@@ -112,9 +116,15 @@ fn places() -> Value {
             null,
             [],
             "app",
-            [{"name": "a"}, {"name": "dbg", "securityContext": {"privileged": true}}],
+            [{"name": "a"}, {"name": "dbg", "image": "b"}],
+            [{"name": "a", "image": "a"}, {"name": "dbg", "image": "b", "securityContext": {"privileged": true}}],
         ],
-        "spec/initContainers": [[{"name": "init"}], [{"name": "a", "securityContext": {"privileged": true}}], {}],
+        "spec/initContainers": [
+            [{}],
+            [{"name": "init", "image": "i"}],
+            [{"name": "a", "image": "i", "securityContext": {"privileged": true}}],
+            {},
+        ],
         "spec/ephemeralContainers": [[{"name": "app", "securityContext": {"privileged": true}}]],
         "spec/hostPID": [true, false, "true"],
         "spec/volumes": [[{"name": "v", "hostPath": {"path": "/"}}], [{"name": "v"}], null],
@@ -132,6 +142,62 @@ fn put(object: &mut Value, pointer: &str, value: Value) {
         place = &mut place[part];
     }
     *place = value;
+}
+
+/// A strategy with one answer, and no policies.
+struct Answers(Proposal);
+
+impl Guests for Answers {
+    type Error = String;
+
+    fn propose(&mut self, _: &Documents<'_>) -> Result<Result<Proposal, Failure>, String> {
+        Ok(Ok(self.0.clone()))
+    }
+
+    fn evaluate(&mut self, _: usize, _: &str, _: &Documents<'_>) -> Result<Decision, String> {
+        Err("there are no policies".into())
+    }
+}
+
+/// What the host makes of an answer.
+fn drafted(
+    steps: &[(String, Value)],
+    attach: Option<&str>,
+    target: &Target,
+    replace: bool,
+) -> Result<Draft, PlanError<String>> {
+    let steps = steps
+        .iter()
+        .map(|(action, object)| (action.clone(), object.to_string()));
+    let proposal = Proposal {
+        steps: steps.collect(),
+        attach: attach.map(str::to_owned),
+        diagnostics: Vec::new(),
+    };
+    let id = PluginId {
+        name: "any".into(),
+        version: "1.0.0".into(),
+        digest: "sha256:0".into(),
+    };
+    let inputs = PlanInputs {
+        target,
+        options: &DebugOptions {
+            replace,
+            ..DebugOptions::default()
+        },
+        context: &Context {
+            namespace: "ops".into(),
+            suffix: "x7k2p".into(),
+            time: "2026-01-02T03:04:05Z".into(),
+        },
+        actor: &Actor::default(),
+        strategy: &Author {
+            id,
+            is_default: false,
+        },
+        reviewers: &[],
+    };
+    planning::draft(&inputs, &mut Answers(proposal))
 }
 
 fn guarded_target() -> impl Strategy<Value = Target> {
@@ -305,17 +371,12 @@ proptest! {
         target in guarded_target(),
         replace in any::<bool>(),
     ) {
-        let steps: Result<Vec<Step>, String> =
-            proposed.iter().map(|(action, object)| Step::parse(action, &object.to_string())).collect();
-        let Ok(steps) = steps else { return Ok(()) };
-        let options = DebugOptions { replace, ..DebugOptions::default() };
-        if check(&steps, attach, &target, &options, "ops").is_err() {
-            return Ok(());
-        }
-        assert_guarded(&steps, attach, &target, replace)?;
+        let Ok(draft) = drafted(&proposed, attach, &target, replace) else { return Ok(()) };
+        let plan: &DebugPlan = draft.plan();
+        assert_guarded(plan.steps(), plan.attach(), &target, replace)?;
         // And what goes beyond the options is shown.
-        let shown = excess(&steps, &target, &options);
-        for step in &steps {
+        let shown = draft.rights();
+        for step in plan.steps() {
             let object = step.object();
             for container in privileged_containers(step, &object) {
                 let name = container["name"].as_str().map(str::to_owned);
@@ -352,13 +413,9 @@ fn some_of_what_guests_are_made_to_answer_is_let_through_and_some_is_not() {
     )
     .unwrap();
     for _ in 0..500 {
-        let (action, object) = step().new_tree(&mut runner).unwrap().current();
-        let Ok(step) = Step::from_value(&action, object) else {
-            refused += 1;
-            continue;
-        };
-        match check(&[step], None, &target, &DebugOptions::default(), "ops") {
-            Ok(()) => through += 1,
+        let proposed = step().new_tree(&mut runner).unwrap().current();
+        match drafted(&[proposed], None, &target, false) {
+            Ok(_) => through += 1,
             Err(_) => refused += 1,
         }
     }
@@ -366,4 +423,36 @@ fn some_of_what_guests_are_made_to_answer_is_let_through_and_some_is_not() {
         through > 50 && refused > 50,
         "{through} are let through, {refused} refused"
     );
+}
+
+/// A container that has no name was taken for one that the plan makes, and attached to.
+#[test]
+fn a_container_without_a_name_is_not_a_plan_and_not_attached_to() {
+    let target = Target::new(
+        json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "web-0"}}),
+        "default",
+    )
+    .unwrap();
+    for (list, nameless) in [
+        ("initContainers", json!({})),
+        ("initContainers", json!({"name": "", "image": "busybox"})),
+        ("containers", json!({"image": "busybox"})),
+        ("containers", json!({"name": "dbg"})),
+    ] {
+        let mut pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "copy", "namespace": "ops"},
+            "spec": {"containers": [{"name": "dbg", "image": "busybox"}]},
+        });
+        let step = |pod: &Value| ("create-pod".to_owned(), pod.clone());
+        assert!(drafted(&[step(&pod)], Some("dbg"), &target, false).is_ok());
+        pod["spec"][list] = json!([nameless]);
+        let refused = drafted(&[step(&pod)], Some(""), &target, false).unwrap_err();
+        let PlanError::GuardRail { violation, .. } = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(
+            violation.message.contains("Container needs the field"),
+            "{violation}"
+        );
+    }
 }

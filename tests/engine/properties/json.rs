@@ -38,7 +38,7 @@ const KNOWN: [&str; 27] = [
     "startupProbe",
 ];
 
-pub(super) fn text() -> impl Strategy<Value = String> {
+pub(super) fn text() -> impl Strategy<Value = String> + Clone {
     prop_oneof![
         vec(any::<char>(), 0..12).prop_map(String::from_iter),
         "[a-z0-9./ -]{0,20}",
@@ -57,7 +57,7 @@ pub(super) fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-fn number() -> impl Strategy<Value = Number> {
+fn number() -> impl Strategy<Value = Number> + Clone {
     prop_oneof![
         any::<i64>().prop_map(Number::from),
         any::<u64>().prop_map(Number::from),
@@ -68,7 +68,7 @@ fn number() -> impl Strategy<Value = Number> {
     ]
 }
 
-pub(super) fn any_json() -> impl Strategy<Value = Value> {
+pub(super) fn any_json() -> impl Strategy<Value = Value> + Clone {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),
@@ -84,7 +84,7 @@ pub(super) fn any_json() -> impl Strategy<Value = Value> {
 }
 
 /// Fields of which no host and no strategy has ever heard.
-pub(super) fn unknown_fields() -> impl Strategy<Value = Map<String, Value>> {
+pub(super) fn unknown_fields() -> impl Strategy<Value = Map<String, Value>> + Clone {
     let name = prop_oneof![
         text(),
         "[a-z]{1,10}",

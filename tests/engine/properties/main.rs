@@ -53,6 +53,7 @@ impl Setup {
             target,
             options,
             strategy: &self.plugins[strategy],
+            strategy_name: None,
             settings: "{}",
             context: &context,
             actor: &Actor::default(),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use trocar::{DebugOptions, EnvVar, Keep, Profile};
 
 use super::{
-    json::{any_json, text, unknown_fields, with},
+    json::{text, with},
     targets::container_security,
 };
 
@@ -65,13 +65,12 @@ pub(super) fn options() -> impl Strategy<Value = DebugOptions> {
     )
 }
 
-/// A partial container, with lists that are merged item by item.
+/// A partial container, with lists that are merged item by item. Fields that the API does not know would be refused.
 pub(super) fn custom() -> impl Strategy<Value = Map<String, Value>> {
-    let item = prop_oneof![
-        unknown_fields().prop_map(|unknown| with(unknown, [("name", Some(json!("A")))])),
-        any_json(),
-    ];
-    (vec(item, 0..3), option::of(container_security())).prop_map(|(env, security)| {
+    let item = ("[A-Z]{1,2}", option::of(text()))
+        .prop_map(|(name, value)| json!({"name": name, "value": value.unwrap_or_default()}));
+    let security = container_security(Just(Map::new()));
+    (vec(item, 0..3), option::of(security)).prop_map(|(env, security)| {
         let custom = with(
             Map::new(),
             [("env", Some(json!(env))), ("securityContext", security)],

@@ -8,7 +8,7 @@ use proptest::{
     prelude::*,
     sample::select,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use trocar::Target;
 
 use super::json::{any_json, text, unknown_fields, with};
@@ -20,17 +20,16 @@ fn probe() -> impl Strategy<Value = Option<Value>> {
     )
 }
 
-pub(super) fn container_security() -> impl Strategy<Value = Value> {
+/// The security context of a container; `unknown` makes the fields that no version of the API has.
+pub(super) fn container_security(
+    unknown: impl Strategy<Value = Map<String, Value>> + Clone,
+) -> impl Strategy<Value = Value> {
     let capabilities = (
-        unknown_fields(),
+        unknown.clone(),
         option::of(vec(select(vec!["CHOWN", "NET_ADMIN", "all"]), 0..3)),
     );
-    (
-        unknown_fields(),
-        option::of(capabilities),
-        option::of(any::<bool>()),
-    )
-        .prop_map(|(unknown, capabilities, privileged)| {
+    (unknown, option::of(capabilities), option::of(any::<bool>())).prop_map(
+        |(unknown, capabilities, privileged)| {
             let capabilities = capabilities
                 .map(|(unknown, added)| with(unknown, [("add", added.map(|added| json!(added)))]));
             with(
@@ -40,12 +39,15 @@ pub(super) fn container_security() -> impl Strategy<Value = Value> {
                     ("privileged", privileged.map(Value::Bool)),
                 ],
             )
-        })
+        },
+    )
 }
 
 fn container() -> impl Strategy<Value = Value> {
+    // A cluster holds no container without an image.
+    let image = text().prop_map(|image| format!("shop/{image}"));
     let runs = (
-        option::of(text()),
+        image,
         option::of(vec(text(), 0..3)),
         option::of(vec(
             unknown_fields().prop_map(|unknown| with(unknown, [("name", Some(json!("A")))])),
@@ -55,24 +57,30 @@ fn container() -> impl Strategy<Value = Value> {
         option::of(select(vec!["Always", "Never", "OnFailure"])),
     );
     let probes = (probe(), probe(), probe());
-    (unknown_fields(), runs, probes, option::of(container_security())).prop_map(
-        |(unknown, (image, command, env, stdin, restart), (live, ready, started), security)| {
-            with(
-                unknown,
-                [
-                    ("image", image.map(Value::String)),
-                    ("command", command.map(|command| json!(command))),
-                    ("env", env.map(Value::Array)),
-                    ("stdin", stdin.map(Value::Bool)),
-                    ("restartPolicy", restart.map(Value::from)),
-                    ("livenessProbe", live),
-                    ("readinessProbe", ready),
-                    ("startupProbe", started),
-                    ("securityContext", security),
-                ],
-            )
-        },
+    (
+        unknown_fields(),
+        runs,
+        probes,
+        option::of(container_security(unknown_fields())),
     )
+        .prop_map(
+            |(unknown, (image, command, env, stdin, restart), (live, ready, started), security)| {
+                with(
+                    unknown,
+                    [
+                        ("image", Some(Value::String(image))),
+                        ("command", command.map(|command| json!(command))),
+                        ("env", env.map(Value::Array)),
+                        ("stdin", stdin.map(Value::Bool)),
+                        ("restartPolicy", restart.map(Value::from)),
+                        ("livenessProbe", live),
+                        ("readinessProbe", ready),
+                        ("startupProbe", started),
+                        ("securityContext", security),
+                    ],
+                )
+            },
+        )
 }
 
 /// Containers with names that are not in the way of each other.
