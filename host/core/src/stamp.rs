@@ -1,7 +1,7 @@
 //! The marks on everything that trocar creates: who made it, when, by which rules. `trocar.dev/` is the host's alone.
 
 use serde_json::{Value, json};
-use trocar_sdk::{Actor, Context};
+use trocar_sdk::{Actor, Context, Object, pod::object};
 
 use crate::plan::{DebugPlan, PluginId, Step};
 
@@ -67,6 +67,28 @@ impl Stamp {
             }
         }
         pod
+    }
+}
+
+/// Drops from a copy in normal form the marks that its target has from an earlier session: what is true of the target was
+/// not done by the person who makes the copy.
+///
+/// Marks with other values stay, for the guard rails to refuse.
+pub(crate) fn drop_inherited(pod: &mut Object, target: &Object) {
+    let targets = object(target, "metadata");
+    let Some(metadata) = pod.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
+    for field in ["labels", "annotations"] {
+        let targets = targets.and_then(|metadata| object(metadata, field));
+        let Some(marks) = metadata.get_mut(field).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        let is_targets = |name: &str, value: &Value| targets.and_then(|marks| marks.get(name)) == Some(value);
+        marks.retain(|name, value| !name.starts_with(PREFIX) || !is_targets(name, value));
+        if marks.is_empty() {
+            metadata.remove(field);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use trocar::{
     AuditLog, Context, DebugOptions, DebugRequest, Debugger, Engine, EngineConfig, SessionOptions,
     cluster::{Cluster, ClusterConfig, InputQueue, WriteOutput},
     config::Layer,
-    plan::Excess,
+    plan::Right,
     read_config,
     reference::Reference,
 };
@@ -47,7 +47,7 @@ fn request(image: &str, command: &[String]) -> DebugRequest {
     })
 }
 
-fn agree(rights: &[Excess]) -> bool {
+fn agree(rights: &[Right]) -> bool {
     rights
         .iter()
         .for_each(|right| eprintln!("The plan gives {right}."));

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use serde_json::Value;
 use trocar_core::{
     audit::AuditEvent,
-    plan::{DebugPlan, Excess, Step},
+    plan::{DebugPlan, Right, Step},
     planning,
     request::DebugRequest,
     target::Target,
@@ -81,7 +81,7 @@ impl Draft {
     }
 
     /// The rights that need consent. Empty when none is needed.
-    pub fn rights(&self) -> &[Excess] {
+    pub fn rights(&self) -> &[Right] {
         self.judged.rights()
     }
 
@@ -89,7 +89,7 @@ impl Draft {
     ///
     /// # Errors
     /// Fails when consent is refused, and when the decision cannot be written down.
-    pub fn approve(self, agree: impl FnOnce(&[Excess]) -> bool) -> Result<Approved, NotAgreed> {
+    pub fn approve(self, agree: impl FnOnce(&[Right]) -> bool) -> Result<Approved, NotAgreed> {
         let mut approved = approve_all(vec![self], |drafts| agree(drafts[0].rights()))?;
         Ok(approved.remove(0))
     }

@@ -40,12 +40,16 @@ pub(crate) fn planner(
 
 /// Shows what a person should know before a plan is carried out: warnings, and rights that were not asked for.
 pub(crate) fn show_warnings(plan: &DebugPlan) {
+    show_found(plan);
+    for right in plan.beyond_options() {
+        ui::warning(&format!("the plan gives more than the flags ask for: {right}"));
+    }
+}
+
+/// Shows the warnings alone, where the rights are part of the output.
+pub(crate) fn show_found(plan: &DebugPlan) {
     for found in plan.diagnostics_of(Severity::Warning) {
         ui::warning(&ui::with_help(found));
-    }
-    for excess in plan.beyond_options() {
-        let excess = text::plain(&excess.to_string());
-        ui::warning(&format!("the plan gives more than the flags ask for: {excess}"));
     }
 }
 

@@ -7,6 +7,7 @@ mod normal;
 mod place;
 mod quantity;
 mod refused;
+mod scheduling;
 mod shape;
 mod stored;
 pub mod table;
@@ -15,8 +16,10 @@ mod types;
 #[cfg(test)]
 mod cases;
 
+pub(crate) use normal::normalize_target;
 pub use normal::{normalize_container, normalize_pod};
 pub use refused::{Fact, Refused};
+pub(crate) use scheduling::scheduled_otherwise;
 pub use stored::{Difference, DifferenceKind, compare_stored_ephemeral, compare_stored_pod};
 pub use types::{Field, Kind, Presence, Type};
 

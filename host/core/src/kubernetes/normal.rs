@@ -74,6 +74,12 @@ pub fn normalize_pod(mut pod: Object, target: Option<&Object>) -> Result<Object,
     Ok(pod)
 }
 
+/// Puts the pod that is debugged into normal form, to hold what is made of it against it. None where it is not a pod that
+/// an API server could have sent.
+pub(crate) fn normalize_target(pod: &Object) -> Option<Object> {
+    normalize_stored(pod.clone()).ok()
+}
+
 /// Puts the API server's answer into normal form, as far as it has one.
 ///
 /// # Errors

@@ -1,23 +1,27 @@
 //! The guard rails: what every plan must keep to, whatever any plugin says. Not a policy: it cannot be switched off.
 //!
-//! Pure, and trusts nothing that comes from a guest.
+//! Pure, and trusts nothing that comes from a guest. Steps are in normal form; what that promises and a session depends on is
+//! checked once more.
+
+mod created;
 
 use std::fmt;
 
 use serde_json::Value;
 use trocar_sdk::{
-    DebugOptions, Object, Pod,
-    pod::{self, ContainerKind, list, object, text},
+    DebugOptions, Object,
+    pod::{self, text},
 };
 
+use self::created::check_created;
 use super::{Deletion, Step, container_name};
-use crate::target::{Target, TargetKind, is_label, is_subdomain};
+use crate::target::{Target, TargetKind, is_label};
 
 /// The most steps that a plan may have.
-const MOST_STEPS: usize = 8;
+const MAX_STEPS: usize = 8;
 
 /// The largest object that a cluster stores, in bytes.
-const LARGEST_OBJECT: usize = 1 << 20;
+const MAX_OBJECT: usize = 1 << 20;
 
 /// The fields that the API server accepts in an ephemeral container.
 ///
@@ -42,9 +46,6 @@ const EPHEMERAL_FIELDS: [&str; 18] = [
     "targetContainerName",
     "resources",
 ];
-
-/// The metadata that a plan may give to a pod that it creates.
-const CREATED_METADATA: [&str; 5] = ["name", "namespace", "labels", "annotations", "ownerReferences"];
 
 /// Why a plan is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,10 +94,11 @@ pub fn check(
             "the plan makes {creations} debug containers or pods; it must make one"
         )));
     }
+    let deletes_target = steps.iter().any(|step| matches!(step, Step::DeletePod(_)));
     for (index, step) in steps.iter().enumerate() {
         let checked = match step {
             Step::AddEphemeralContainer(container) => check_ephemeral(container, target),
-            Step::CreatePod(pod) => check_created(pod, target, namespace),
+            Step::CreatePod(pod) => check_created(pod, target, options, namespace, deletes_target),
             Step::DeletePod(deletion) => check_deletion(deletion, &steps[..index], target, options),
         };
         checked.map_err(|message| Violation {
@@ -107,17 +109,17 @@ pub fn check(
     attach.map_or(Ok(()), |name| check_attach(name, steps).map_err(plan))
 }
 
-/// Checks how many steps there are, before anybody looks at them.
+/// Checks how many steps there are, before they are read.
 ///
 /// # Errors
 /// Fails when there are more than are ever carried out.
 pub fn check_count(steps: usize) -> Result<(), Violation> {
-    if steps <= MOST_STEPS {
+    if steps <= MAX_STEPS {
         return Ok(());
     }
     Err(Violation {
         step: None,
-        message: format!("the plan has {steps} steps; at the most {MOST_STEPS} are carried out"),
+        message: format!("the plan has {steps} steps; at the most {MAX_STEPS} are carried out"),
     })
 }
 
@@ -148,68 +150,11 @@ fn check_ephemeral(container: &Object, target: &Target) -> Result<(), String> {
     if let Some(joined) = text(container, "targetContainerName")
         && pod::container(target.object(), joined).is_none()
     {
-        return Err(format!("it targets {joined:?}, which is no container of the pod"));
-    }
-    Ok(())
-}
-
-fn check_created(pod: &Pod, target: &Target, namespace: &str) -> Result<(), String> {
-    check_size(&pod.0)?;
-    if text(&pod.0, "apiVersion") != Some("v1") || text(&pod.0, "kind") != Some("Pod") {
-        return Err("only a v1 Pod may be created".into());
-    }
-    if !is_subdomain(pod.name()) {
-        return Err(format!("{:?} is not a valid pod name", pod.name()));
-    }
-    let wanted = target.id().namespace.as_deref().unwrap_or(namespace);
-    if pod.namespace() != Some(wanted) {
         return Err(format!(
-            "the pod would be created in namespace {:?} instead of {wanted:?}",
-            pod.namespace().unwrap_or_default()
+            "it targets {joined:?}, which is not a container of the pod"
         ));
     }
-    let metadata = pod.metadata().ok_or("the pod has no metadata")?;
-    if let Some(field) = metadata
-        .keys()
-        .find(|field| !CREATED_METADATA.contains(&field.as_str()))
-    {
-        return Err(format!("a plan may not set metadata.{field}"));
-    }
-    if shares_owner(metadata, target) {
-        return Err(
-            "the pod would belong to the owner of its target, which would count it as its own".into(),
-        );
-    }
-    if pod.containers_of(ContainerKind::Ephemeral).next().is_some() {
-        return Err("a new pod may not have ephemeral containers yet".into());
-    }
-    if pod.containers_of(ContainerKind::Regular).next().is_none() {
-        return Err("the pod has no containers".into());
-    }
     Ok(())
-}
-
-fn shares_owner(metadata: &Object, target: &Target) -> bool {
-    let targets = object(target.object(), "metadata");
-    owners(metadata).any(|owner| {
-        targets
-            .into_iter()
-            .flat_map(owners)
-            .any(|targets| is_same_owner(owner, targets))
-    })
-}
-
-fn owners(metadata: &Object) -> impl Iterator<Item = &Object> {
-    list(metadata, "ownerReferences")
-        .iter()
-        .filter_map(Value::as_object)
-}
-
-/// A cluster finds owners by their identity, people by kind and name: either makes it the same one.
-fn is_same_owner(one: &Object, other: &Object) -> bool {
-    let same = |field| text(one, field).unwrap_or_default() == text(other, field).unwrap_or_default();
-    let has_identity = text(one, "uid").is_some_and(|uid| !uid.is_empty());
-    same("kind") && same("name") || has_identity && same("uid")
 }
 
 fn check_deletion(
@@ -225,7 +170,7 @@ fn check_deletion(
         ));
     }
     if !options.replace {
-        return Err("it would delete the target, which nobody asked for (--replace)".into());
+        return Err("it would delete the target, which was not asked for (--replace)".into());
     }
     if !before.iter().any(|step| matches!(step, Step::CreatePod(_))) {
         return Err("it would delete the target before its copy exists".into());
@@ -242,7 +187,7 @@ fn check_attach(name: &str, steps: &[Step]) -> Result<(), String> {
         Step::CreatePod(pod) => pod.container(name).is_some(),
         Step::DeletePod(_) => false,
     });
-    if made {
+    if made && !name.is_empty() {
         return Ok(());
     }
     Err(format!(
@@ -252,9 +197,9 @@ fn check_attach(name: &str, steps: &[Step]) -> Result<(), String> {
 
 fn check_size(object: &Object) -> Result<(), String> {
     let size = serde_json::to_vec(object).map_or(usize::MAX, |text| text.len());
-    if size > LARGEST_OBJECT {
+    if size > MAX_OBJECT {
         return Err(format!(
-            "the object is {size} bytes large; a cluster stores {LARGEST_OBJECT} at the most"
+            "the object is {size} bytes large; a cluster stores {MAX_OBJECT} at the most"
         ));
     }
     Ok(())
@@ -269,8 +214,16 @@ mod tests {
     fn pod() -> Target {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": "web-0", "namespace": "shop", "ownerReferences": [{"kind": "StatefulSet", "name": "web", "uid": "u-1"}]},
-            "spec": {"containers": [{"name": "app", "image": "a"}]},
+            "metadata": {
+                "name": "web-0", "namespace": "shop", "uid": "u-0",
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "u-1"}],
+            },
+            "spec": {
+                "nodeName": "n-1", "schedulerName": "default-scheduler", "nodeSelector": {"disk": "ssd"},
+                "tolerations": [{"key": "a", "operator": "Exists"}, {"key": "b", "operator": "Exists"}],
+                "topologySpreadConstraints": [], "affinity": null,
+                "containers": [{"name": "app", "image": "a"}],
+            },
         });
         Target::new(pod, "default").unwrap()
     }
@@ -296,7 +249,7 @@ mod tests {
     fn create(changes: Value) -> Step {
         let mut pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "copy", "namespace": "shop"},
-            "spec": {"containers": [{"name": "app", "image": "a"}]},
+            "spec": {"nodeSelector": {"disk": "ssd"}, "containers": [{"name": "app", "image": "a"}]},
         });
         merge(&mut pod, changes);
         step("create-pod", pod)
@@ -318,7 +271,11 @@ mod tests {
             replace,
             ..DebugOptions::default()
         };
-        match check(steps, attach, target, &options, "ops") {
+        refusal_with(&options, steps, attach, target)
+    }
+
+    fn refusal_with(options: &DebugOptions, steps: &[Step], attach: Option<&str>, target: &Target) -> String {
+        match check(steps, attach, target, options, "ops") {
             Ok(()) => "fine".into(),
             Err(violation) => violation.to_string(),
         }
@@ -332,7 +289,10 @@ mod tests {
             refusal(&[create(json!({})), delete], Some("app"), &pod(), true),
             "fine"
         );
-        let on_node = create(json!({"metadata": {"namespace": "ops"}}));
+        let on_node = create(json!({
+            "metadata": {"namespace": "ops"},
+            "spec": {"nodeName": "n", "tolerations": [{"operator": "Exists"}]},
+        }));
         assert_eq!(refusal(&[on_node], None, &node(), false), "fine");
     }
 
@@ -348,7 +308,10 @@ mod tests {
                 "refuses \"resources\"",
             ),
             (json!({"lifecycle": {}}), "refuses \"lifecycle\""),
-            (json!({"targetContainerName": "nope"}), "no container of the pod"),
+            (
+                json!({"targetContainerName": "nope"}),
+                "not a container of the pod",
+            ),
             (
                 json!({"env": [{"name": "A", "value": "x".repeat(2 << 20)}]}),
                 "bytes large",
@@ -361,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_created_pod_is_where_it_belongs_and_belongs_to_nobody() {
+    fn a_created_pod_is_in_its_namespace_and_has_no_more_metadata_than_a_plan_may_set() {
         for (changes, wanted) in [
             (
                 json!({"metadata": {"namespace": "kube-system"}}),
@@ -374,14 +337,6 @@ mod tests {
                 "metadata.generateName",
             ),
             (json!({"metadata": {"finalizers": ["x"]}}), "metadata.finalizers"),
-            (
-                json!({"metadata": {"ownerReferences": [{"kind": "StatefulSet", "name": "web"}]}}),
-                "owner of its target",
-            ),
-            (
-                json!({"metadata": {"ownerReferences": [{"kind": "Other", "name": "x", "uid": "u-1"}]}}),
-                "owner of its target",
-            ),
             (json!({"kind": "Secret"}), "only a v1 Pod"),
             (
                 json!({"spec": {"ephemeralContainers": [{"name": "x"}]}}),
@@ -392,7 +347,8 @@ mod tests {
             let message = refusal(&[create(changes)], None, &pod(), false);
             assert!(message.contains(wanted), "{message}");
         }
-        assert!(refusal(&[create(json!({}))], None, &node(), false).contains("instead of \"ops\""));
+        let elsewhere = create(json!({"spec": {"nodeName": "n"}}));
+        assert!(refusal(&[elsewhere], None, &node(), false).contains("instead of \"ops\""));
     }
 
     #[test]
@@ -401,7 +357,7 @@ mod tests {
         let made = create(json!({}));
         for (steps, replace, wanted) in [
             (vec![made.clone(), delete("other")], true, "not the target"),
-            (vec![made.clone(), delete("web-0")], false, "nobody asked"),
+            (vec![made.clone(), delete("web-0")], false, "not asked for"),
             (
                 vec![delete("web-0"), made.clone()],
                 true,
@@ -426,5 +382,180 @@ mod tests {
     fn a_session_is_only_with_what_was_made() {
         assert!(refusal(&[add(json!({}))], Some("app"), &pod(), false).contains("does not make"));
         assert!(refusal(&[create(json!({}))], Some("x"), &pod(), false).contains("does not make"));
+        // What a fuzzer found: a container without a name, and a session with that name.
+        let nameless = create(json!({"spec": {"initContainers": [{}]}}));
+        assert!(refusal(std::slice::from_ref(&nameless), Some(""), &pod(), false).contains("has no name"));
+        let nameless = add(json!({"name": ""}));
+        assert!(refusal(&[nameless], Some(""), &pod(), false).contains("not a valid container name"));
+        assert!(refusal(&[create(json!({}))], Some(""), &pod(), false).contains("does not make"));
+    }
+
+    #[test]
+    fn every_container_of_a_created_pod_has_a_name_of_its_own_and_an_image() {
+        for (containers, wanted) in [
+            (json!([{"name": "a"}]), "\"a\" has no image"),
+            (json!([{"image": "a"}]), "has no name"),
+            (json!([{"name": "a", "image": ""}]), "\"a\" has no image"),
+            (
+                json!([{"name": "a", "image": "a"}, {"name": "a", "image": "b"}]),
+                "two containers",
+            ),
+            (json!([{"name": "a", "image": "a"}, "b"]), "not an object"),
+        ] {
+            let message = refusal(
+                &[create(json!({"spec": {"containers": containers}}))],
+                None,
+                &pod(),
+                false,
+            );
+            assert!(message.contains(wanted), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_owner_is_the_target_itself_or_nothing() {
+        let owned = |changes: Value| {
+            let mut owner = json!({"apiVersion": "v1", "kind": "Pod", "name": "web-0", "uid": "u-0"});
+            merge(&mut owner, changes);
+            create(json!({"metadata": {"ownerReferences": [owner]}}))
+        };
+        let delete = step("delete-pod", json!({"name": "web-0"}));
+        assert_eq!(refusal(&[owned(json!({}))], None, &pod(), false), "fine");
+        for (changes, wanted) in [
+            (json!({"uid": "u-1"}), "its target alone"),
+            (json!({"name": "web-1"}), "its target alone"),
+            (json!({"kind": "Node"}), "its target alone"),
+            (json!({"apiVersion": "v2"}), "its target alone"),
+            (
+                json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "u-1"}),
+                "StatefulSet \"web\"",
+            ),
+            (json!({"controller": true}), "controller"),
+        ] {
+            let message = refusal(&[owned(changes)], None, &pod(), false);
+            assert!(message.contains(wanted), "{message}");
+        }
+        let message = refusal(&[owned(json!({})), delete], None, &pod(), true);
+        assert!(message.contains("deleted together with it"), "{message}");
+        // Of a target whose identity is not known, another pod could have the name.
+        let nameless = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-0", "namespace": "shop"},
+            "spec": {"nodeSelector": {"disk": "ssd"}, "containers": [{"name": "app", "image": "a"}]}});
+        let message = refusal(
+            &[owned(json!({}))],
+            None,
+            &Target::new(nameless, "shop").unwrap(),
+            false,
+        );
+        assert!(message.contains("its target alone"), "{message}");
+    }
+
+    #[test]
+    fn a_pod_of_a_node_runs_on_that_node() {
+        for (spec, wanted) in [
+            (json!({"nodeName": "n"}), "fine"),
+            (
+                json!({"nodeName": "sec-cp-1"}),
+                "on node \"sec-cp-1\" instead of \"n\"",
+            ),
+            (
+                json!({"nodeSelector": {"kubernetes.io/hostname": "n"}}),
+                "not bound to node \"n\"",
+            ),
+        ] {
+            let pod = create(json!({"metadata": {"namespace": "ops"}, "spec": spec}));
+            let message = refusal(&[pod], None, &node(), false);
+            assert!(message.contains(wanted), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_copy_is_scheduled_as_its_target() {
+        let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+            {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["cp-1"]}]}
+        ]}}});
+        for (spec, wanted) in [
+            (
+                json!({"tolerations": [{"key": "b", "operator": "Exists"}]}),
+                "fine",
+            ),
+            (json!({"schedulerName": "default-scheduler"}), "fine"),
+            (
+                json!({"nodeName": "cp-1"}),
+                "node \"cp-1\", where its target is not",
+            ),
+            (json!({"nodeName": "n-1"}), "not asked for (--same-node)"),
+            (json!({"affinity": affinity}), "spec.affinity"),
+            (
+                json!({"nodeSelector": {"kubernetes.io/hostname": "cp-1"}}),
+                "spec.nodeSelector",
+            ),
+            (json!({"nodeSelector": null}), "spec.nodeSelector"),
+            (
+                json!({"tolerations": [{"operator": "Exists"}]}),
+                "spec.tolerations",
+            ),
+            (json!({"schedulerName": "mine"}), "spec.schedulerName"),
+            (
+                json!({"schedulingGates": [{"name": "mine"}]}),
+                "spec.schedulingGates",
+            ),
+            (
+                json!({"topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone"}]}),
+                "spec.topologySpreadConstraints",
+            ),
+        ] {
+            let message = refusal(&[create(json!({"spec": spec}))], None, &pod(), false);
+            assert!(message.contains(wanted), "{message}");
+        }
+        let same_node = DebugOptions {
+            same_node: true,
+            ..DebugOptions::default()
+        };
+        let on = |node: &str| create(json!({"spec": {"nodeName": node}}));
+        assert_eq!(refusal_with(&same_node, &[on("n-1")], None, &pod()), "fine");
+        let message = refusal_with(&same_node, &[on("cp-1")], None, &pod());
+        assert!(message.contains("where its target is not"), "{message}");
+    }
+
+    #[test]
+    fn the_marks_of_the_host_and_of_a_kubelet_are_in_no_plan() {
+        for (metadata, wanted) in [
+            (
+                json!({"labels": {"trocar.dev/session": "x"}}),
+                "trocar.dev/session",
+            ),
+            (json!({"annotations": {"trocar.dev/": "x"}}), "trocar.dev/"),
+            (
+                json!({"annotations": {"kubernetes.io/config.mirror": "x"}}),
+                "kubelet",
+            ),
+            (
+                json!({"annotations": {"kubernetes.io/config.source": "file"}}),
+                "kubelet",
+            ),
+        ] {
+            let message = refusal(&[create(json!({"metadata": metadata}))], None, &pod(), false);
+            assert!(message.contains(wanted), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_pod_of_twelve_thousand_containers_is_checked_in_one_pass() {
+        // Quadratic, this is 144 million comparisons of names, and as many of tolerations.
+        let containers: Vec<Value> = (0..12_000)
+            .map(|index| json!({"name": format!("c{index}"), "image": "a"}))
+            .collect();
+        let tolerations: Vec<Value> = (0..4_000)
+            .map(|index| json!({"key": format!("k{index}")}))
+            .collect();
+        let spec = json!({"containers": containers, "tolerations": tolerations});
+        let target = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-0", "namespace": "shop"}, "spec": spec});
+        let mut copy = target.clone();
+        copy["metadata"]["name"] = "copy".into();
+        let target = Target::new(target, "shop").unwrap();
+        assert_eq!(
+            refusal(&[step("create-pod", copy)], Some("c11999"), &target, false),
+            "fine"
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 pub mod after;
 pub mod check;
-pub mod excess;
 mod review;
+pub mod rights;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use serde_json::{Value, json};
@@ -19,12 +19,12 @@ use crate::{
     bounded::{self, Limits},
     kubernetes::{Refused, normalize_container, normalize_pod},
     request::ignored_flags,
-    strict,
+    stamp, strict,
     target::{Target, TargetId, TargetKind},
 };
 pub(crate) use check::check_count;
-pub use excess::Excess;
 pub use review::{Mode, PlanChange, PolicyReview, ReviewVerdict};
+pub use rights::{Right, RightKind};
 
 /// One write, as the host understands it.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,7 +108,11 @@ impl Step {
             }
             Self::CreatePod(pod) => {
                 let original = (target.id().kind == TargetKind::Pod).then(|| target.object());
-                Self::CreatePod(Pod(normalize_pod(pod.0, original)?))
+                let mut pod = normalize_pod(pod.0, original)?;
+                if let Some(original) = original {
+                    stamp::drop_inherited(&mut pod, original);
+                }
+                Self::CreatePod(Pod(pod))
             }
             Self::DeletePod(deletion) => Self::DeletePod(deletion),
         })
@@ -155,7 +159,7 @@ pub struct DebugPlan {
     steps: Vec<Step>,
     attach: Option<String>,
     policies: Vec<PolicyReview>,
-    beyond_options: Vec<Excess>,
+    beyond_options: Vec<Right>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -208,7 +212,7 @@ impl DebugPlan {
 
     /// Notes what is known once nothing changes any more: rights beyond the options, and options without an effect.
     pub(crate) fn finish(&mut self, target: &Target, options: &DebugOptions) {
-        self.beyond_options = excess::excess(&self.steps, target, options);
+        self.beyond_options = rights::rights_beyond(&self.steps, self.attach.as_deref(), target, options);
         let is_node = target.id().kind == TargetKind::Node;
         self.diagnostics.extend(ignored_flags(options, is_node));
     }
@@ -239,7 +243,7 @@ impl DebugPlan {
     }
 
     /// What the plan gives beyond what the options ask for.
-    pub fn beyond_options(&self) -> &[Excess] {
+    pub fn beyond_options(&self) -> &[Right] {
         &self.beyond_options
     }
 

@@ -15,7 +15,7 @@
 //! ```
 
 use crate::{
-    plan::{DebugPlan, Excess},
+    plan::{DebugPlan, Right},
     target::Target,
 };
 
@@ -48,7 +48,7 @@ impl Draft {
 
     /// The rights that need consent: those beyond the options, where a plugin that is not a default one made the plan
     /// what it is. Empty when none is needed.
-    pub fn rights(&self) -> &[Excess] {
+    pub fn rights(&self) -> &[Right] {
         if self.is_third_party {
             self.plan.beyond_options()
         } else {
@@ -60,7 +60,7 @@ impl Draft {
     ///
     /// # Errors
     /// Fails when consent is refused; the error holds the draft.
-    pub fn approve(self, agree: impl FnOnce(&[Excess]) -> bool) -> Result<Approved, NotAgreed> {
+    pub fn approve(self, agree: impl FnOnce(&[Right]) -> bool) -> Result<Approved, NotAgreed> {
         if !self.rights().is_empty() && !agree(self.rights()) {
             return Err(NotAgreed(Box::new(self)));
         }
@@ -80,7 +80,7 @@ pub struct NotAgreed(pub Box<Draft>);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Approved {
     draft: Draft,
-    agreed: Vec<Excess>,
+    agreed: Vec<Right>,
 }
 
 impl Approved {
@@ -100,7 +100,7 @@ impl Approved {
     }
 
     /// The rights that were agreed to.
-    pub fn agreed(&self) -> &[Excess] {
+    pub fn agreed(&self) -> &[Right] {
         &self.agreed
     }
 

@@ -10,6 +10,7 @@ use trocar::{
         manifests,
     },
     request::deprecation,
+    text::message,
 };
 
 use crate::cli::{
@@ -17,7 +18,7 @@ use crate::cli::{
     configuration,
     diff::unified,
     error::CliError,
-    planner::{planner, show_warnings},
+    planner::{planner, show_found, show_warnings},
     resolve, ui,
 };
 
@@ -49,7 +50,7 @@ pub(crate) fn run(args: PlanArgs) -> Result<(), CliError> {
         ui::error_line(notice);
     }
     if !matches!(args.output, PlanOutput::Yaml | PlanOutput::Json) {
-        show_diagnostics(&plans, quiet.unwrap_or(false));
+        show_diagnostics(&plans, args.output, quiet.unwrap_or(false));
     }
     show(&text, args.output)
 }
@@ -65,9 +66,12 @@ fn actor(args: &PlanArgs) -> Result<Actor, CliError> {
     })
 }
 
-fn show_diagnostics(plans: &[(DebugPlan, Target)], quiet: bool) {
+fn show_diagnostics(plans: &[(DebugPlan, Target)], output: PlanOutput, quiet: bool) {
     for (plan, _) in plans {
-        show_warnings(plan);
+        match output {
+            PlanOutput::Diff => show_found(plan),
+            _ => show_warnings(plan),
+        }
         for found in plan.diagnostics_of(Severity::Info).filter(|_| !quiet) {
             ui::error_line(&found.message);
         }
@@ -112,7 +116,7 @@ fn documents<'a>(plans: impl Iterator<Item = (&'a DebugPlan, &'a Target)>) -> Ve
     plans.map(|(plan, _)| plan.document()).collect()
 }
 
-/// What the policies came to, as comments that tools for diffs pass over.
+/// What the policies came to and which rights were not asked for, as comments that tools for diffs pass over.
 fn reviews(plan: &DebugPlan) -> String {
     let mut lines = String::new();
     for review in plan.policies() {
@@ -129,6 +133,9 @@ fn reviews(plan: &DebugPlan) -> String {
         for found in &review.diagnostics {
             lines += &format!("#   {}\n", ui::with_help(found));
         }
+    }
+    for right in plan.beyond_options() {
+        lines += &format!("# right beyond the flags: {}\n", message(&right.to_string()));
     }
     lines
 }

@@ -16,13 +16,13 @@ use trocar::{
 use self::targets::references;
 use super::plan::{render, show};
 use crate::cli::{
-    args::{DebugArgs, DryRunMode},
+    args::{DebugArgs, DryRunMode, PlanOutput},
     configuration,
     connect::{self, Connection},
     error::CliError,
     exit_code,
     pflag::Switch,
-    planner::{planner, show_warnings},
+    planner::{planner, show_found, show_warnings},
     resolve,
     session::SessionFlags,
     ui,
@@ -188,7 +188,10 @@ impl<'a> Debug<'a> {
     async fn dry_run(&self, drafts: &[Draft]) -> Result<ExitCode, CliError> {
         let is_server = self.args.dry_run == DryRunMode::Server;
         for draft in drafts {
-            show_warnings(draft.plan());
+            match self.args.output {
+                Some(PlanOutput::Diff) => show_found(draft.plan()),
+                _ => show_warnings(draft.plan()),
+            }
             if is_server {
                 self.debugger.dry_run(draft).await?;
             }

@@ -1,0 +1,163 @@
+//! The guard rails for a pod that is created.
+
+use std::collections::HashSet;
+
+use trocar_sdk::{
+    DebugOptions, Object, Pod,
+    pod::{ContainerKind, flag, list, object, text},
+};
+
+use super::check_size;
+use crate::{
+    kubernetes::scheduled_otherwise,
+    plan::container_name,
+    stamp,
+    target::{Target, TargetKind, is_subdomain},
+};
+
+/// The metadata that a plan may give to a pod that it creates.
+const CREATED_METADATA: [&str; 5] = ["name", "namespace", "labels", "annotations", "ownerReferences"];
+
+/// The annotations by which a kubelet knows its static pods, and the API server's copies of them.
+const STATIC_POD_PREFIX: &str = "kubernetes.io/config.";
+
+/// Checks a pod that is to be created. `deletes_target` says whether the plan deletes the target as well.
+pub(super) fn check_created(
+    pod: &Pod,
+    target: &Target,
+    options: &DebugOptions,
+    namespace: &str,
+    deletes_target: bool,
+) -> Result<(), String> {
+    check_size(&pod.0)?;
+    if text(&pod.0, "apiVersion") != Some("v1") || text(&pod.0, "kind") != Some("Pod") {
+        return Err("only a v1 Pod may be created".into());
+    }
+    if !is_subdomain(pod.name()) {
+        return Err(format!("{:?} is not a valid pod name", pod.name()));
+    }
+    let wanted = target.id().namespace.as_deref().unwrap_or(namespace);
+    if pod.namespace() != Some(wanted) {
+        return Err(format!(
+            "the pod would be created in namespace {:?} instead of {wanted:?}",
+            pod.namespace().unwrap_or_default()
+        ));
+    }
+    let metadata = pod.metadata().ok_or("the pod has no metadata")?;
+    let mut fields = metadata.keys();
+    if let Some(field) = fields.find(|field| !CREATED_METADATA.contains(&field.as_str())) {
+        return Err(format!("a plan may not set metadata.{field}"));
+    }
+    check_marks(metadata)?;
+    check_owners(metadata, target, deletes_target)?;
+    check_containers(pod)?;
+    check_place(pod, target, options)
+}
+
+/// The host's own labels and annotations, and those of a kubelet.
+fn check_marks(metadata: &Object) -> Result<(), String> {
+    for field in ["labels", "annotations"] {
+        let mut names = object(metadata, field).into_iter().flat_map(Object::keys);
+        if let Some(name) = names.find(|name| name.starts_with(stamp::PREFIX)) {
+            return Err(format!("{name} in metadata.{field} is set by trocar alone"));
+        }
+    }
+    let mut annotations = object(metadata, "annotations").into_iter().flat_map(Object::keys);
+    match annotations.find(|name| name.starts_with(STATIC_POD_PREFIX)) {
+        Some(name) => Err(format!("the annotation {name} is set by a kubelet alone")),
+        None => Ok(()),
+    }
+}
+
+/// Another owner would count the pod as its own, and delete it or others.
+fn check_owners(metadata: &Object, target: &Target, deletes_target: bool) -> Result<(), String> {
+    for owner in list(metadata, "ownerReferences") {
+        let owner = owner.as_object().ok_or("an owner reference is not an object")?;
+        if !is_target(owner, target) {
+            return Err(format!(
+                "the pod would belong to {} {:?}; it may belong to its target alone",
+                text(owner, "kind").unwrap_or("the unknown kind of"),
+                text(owner, "name").unwrap_or_default()
+            ));
+        }
+        if flag(owner, "controller") {
+            return Err("the pod's owner would be its controller, which a target never is".into());
+        }
+        if deletes_target {
+            return Err("the pod would belong to its target, and be deleted together with it".into());
+        }
+    }
+    Ok(())
+}
+
+fn is_target(owner: &Object, target: &Target) -> bool {
+    let id = target.id();
+    let is = |field, wanted: &str| text(owner, field) == Some(wanted);
+    let has_identity = id
+        .uid
+        .as_deref()
+        .is_some_and(|uid| !uid.is_empty() && is("uid", uid));
+    has_identity && is("apiVersion", "v1") && is("kind", id.kind.name()) && is("name", &id.name)
+}
+
+/// The normal form wants all of this already; a plan without it has no container to attach to.
+fn check_containers(pod: &Pod) -> Result<(), String> {
+    if pod.containers_of(ContainerKind::Ephemeral).next().is_some() {
+        return Err("a new pod may not have ephemeral containers yet".into());
+    }
+    if pod.containers_of(ContainerKind::Regular).next().is_none() {
+        return Err("the pod has no containers".into());
+    }
+    let mut names = HashSet::new();
+    for kind in ContainerKind::ALL {
+        let containers = pod.spec().map_or(&[][..], |spec| list(spec, kind.field()));
+        for container in containers {
+            let container = container.as_object().ok_or("a container is not an object")?;
+            let name = container_name(container);
+            if name.is_empty() {
+                return Err(format!("a container in spec.{} has no name", kind.field()));
+            }
+            if text(container, "image").is_none_or(str::is_empty) {
+                return Err(format!("container {name:?} has no image"));
+            }
+            if !names.insert(name) {
+                return Err(format!("two containers are named {name:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A node's pod runs on that node; a copy where its target could run, or with `--same-node` where it does.
+fn check_place(pod: &Pod, target: &Target, options: &DebugOptions) -> Result<(), String> {
+    let node = pod.spec().and_then(|spec| text(spec, "nodeName"));
+    if target.id().kind == TargetKind::Node {
+        let wanted = &target.id().name;
+        return match node {
+            Some(node) if node == wanted => Ok(()),
+            Some(node) => Err(format!(
+                "the pod would run on node {node:?} instead of {wanted:?}"
+            )),
+            None => Err(format!("the pod is not bound to node {wanted:?} (spec.nodeName)")),
+        };
+    }
+    if let Some(node) = node.filter(|node| !node.is_empty()) {
+        let targets = object(target.object(), "spec").and_then(|spec| text(spec, "nodeName"));
+        if targets != Some(node) {
+            return Err(format!(
+                "the pod would be put on node {node:?}, where its target is not"
+            ));
+        }
+        if !options.same_node {
+            return Err(format!(
+                "the pod would be put on node {node:?}, which was not asked for (--same-node)"
+            ));
+        }
+    }
+    match scheduled_otherwise(&pod.0, target.object()) {
+        Some(field) => Err(format!(
+            "the pod would be scheduled otherwise than its target (spec.{field})"
+        )),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,99 @@
+//! What the options ask for, as the objects that they ask for: the debug container, and the pod on a node.
+
+use serde_json::Value;
+use trocar_sdk::{
+    DebugOptions, Object, Pod, Profile, custom,
+    plan::{change_container, debug_container},
+    pod::{ContainerKind, object, text},
+    profile::{apply_to_ephemeral, apply_to_node_pod, apply_to_windows_node_pod},
+};
+
+use crate::{kubernetes::normalize_container, target::Target};
+
+/// The name of the debug container that is asked for. What it is called in a plan is the strategy's choice.
+const NAME: &str = "debugger";
+
+/// The debug container: a new one, or one of the target's as the options change it.
+pub(super) fn asked_container(
+    original: Option<&Object>,
+    kind: ContainerKind,
+    options: &DebugOptions,
+) -> Object {
+    let mut container = match original {
+        Some(original) => {
+            let mut container = original.clone();
+            change_container(&mut container, options);
+            container
+        }
+        None => debug_container(NAME, options),
+    };
+    apply_to_ephemeral(options.profile, &mut container);
+    customize(&mut container, kind, options);
+    container
+}
+
+/// The pod on a node, with the debug container alone.
+pub(super) fn asked_node_pod(target: &Target, options: &DebugOptions) -> Pod {
+    let mut pod = Pod::default();
+    pod.push_container(ContainerKind::Regular, debug_container(NAME, options));
+    if options.profile == Profile::Sysadmin && is_windows(target.object()) {
+        apply_to_windows_node_pod(&mut pod, NAME);
+    } else {
+        apply_to_node_pod(options.profile, &mut pod, NAME);
+    }
+    if let Some(container) = pod.container_mut(NAME) {
+        customize(container, ContainerKind::Regular, options);
+    }
+    pod
+}
+
+/// Merges `--custom` over a container, and puts it into the form in which plans are.
+fn customize(container: &mut Object, kind: ContainerKind, options: &DebugOptions) {
+    let Some(custom) = &options.custom else { return };
+    custom::merge(container, custom);
+    // A strategy may choose the image; the normal form needs one.
+    container.entry("image").or_insert_with(|| NAME.into());
+    if let Ok(normal) = normalize_container(container.clone(), kind, None) {
+        *container = normal;
+    }
+}
+
+fn is_windows(node: &Object) -> bool {
+    let labels = object(node, "metadata").and_then(|metadata| object(metadata, "labels"));
+    labels.and_then(|labels| text(labels, "kubernetes.io/os")) == Some("windows")
+}
+
+/// Returns true if the options ask for a copy without a debug container.
+pub(super) fn only_changes_images(options: &DebugOptions) -> bool {
+    options.image.is_none() && !options.set_image.is_empty()
+}
+
+/// The image that a flag names for a container of the target.
+pub(super) fn asked_image<'a>(options: &'a DebugOptions, kind: ContainerKind, name: &str) -> Option<&'a str> {
+    let own = options.image.as_ref();
+    let own = own.filter(|_| options.container.as_deref() == Some(name));
+    let set = || options.set_image.get(name).or_else(|| options.set_image.get("*"));
+    let set = || set().filter(|_| kind == ContainerKind::Regular);
+    own.or_else(set).map(String::as_str)
+}
+
+/// Returns true if the options ask that the containers of a copy see each other's processes.
+pub(super) fn asks_to_share(options: &DebugOptions, has_debug_container: bool) -> bool {
+    let by_profile = has_debug_container && options.profile != Profile::Legacy;
+    options.share_processes.unwrap_or(by_profile)
+}
+
+/// Whether a copy keeps its target's labels or annotations.
+pub(super) fn keeps(options: &DebugOptions, field: &str) -> bool {
+    match field {
+        "labels" => options.keep.labels,
+        // `legacy` keeps them unasked.
+        _ => options.keep.annotations || options.profile == Profile::Legacy,
+    }
+}
+
+/// A pod's spec; empty where there is none.
+pub(super) fn spec_of(pod: &Object) -> &Object {
+    static EMPTY: std::sync::LazyLock<Object> = std::sync::LazyLock::new(Object::new);
+    pod.get("spec").and_then(Value::as_object).unwrap_or(&EMPTY)
+}

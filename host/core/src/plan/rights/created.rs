@@ -1,0 +1,194 @@
+//! What a created pod can do beyond the pod that was asked for: a copy of the target, or the debug pod on a node.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::Value;
+use trocar_sdk::{
+    DebugOptions, Object, Pod,
+    pod::{ContainerKind, ContainerRef, containers_of},
+};
+
+use super::{
+    Right, RightKind,
+    asked::{asked_container, asked_image, asked_node_pod, asks_to_share, only_changes_images, spec_of},
+    container::{Surroundings, container_powers, program},
+    drop_implied,
+    pod::pod_powers,
+    power::Shown,
+    rights,
+    volume::Volumes,
+};
+use crate::{
+    kubernetes::normalize_target,
+    target::{Target, TargetKind},
+};
+
+/// The time that a pod has to end where neither it nor its target says another, in seconds.
+const USUAL_GRACE_PERIOD: i64 = 30;
+
+/// Lists what a created pod and its containers can do beyond what was asked for.
+pub(super) fn of_created(
+    pod: &Pod,
+    attach: Option<&str>,
+    target: &Target,
+    options: &DebugOptions,
+) -> Vec<Right> {
+    let is_copy = target.id().kind == TargetKind::Pod;
+    let model = match is_copy {
+        true => normalize_target(target.object()).unwrap_or_else(|| target.object().clone()),
+        false => asked_node_pod(target, options).0,
+    };
+    let known = if is_copy { known(&model) } else { HashMap::new() };
+    let debug = match known.get(options.container.as_deref().unwrap_or_default()) {
+        Some(known) => Some(DebugContainer {
+            name: known.name(),
+            kind: known.kind,
+            asked: asked_container(Some(known.container), known.kind, options),
+        }),
+        None if is_copy && only_changes_images(options) => None,
+        None => new_container(pod, attach, options, &known).map(|name| DebugContainer {
+            name,
+            kind: ContainerKind::Regular,
+            asked: match containers_of(&model, ContainerKind::Regular).next() {
+                Some(of_node) if !is_copy => of_node.container.clone(),
+                _ => asked_container(None, ContainerKind::Regular, options),
+            },
+        }),
+    };
+    let (spec, asked_spec) = (spec_of(&pod.0), spec_of(&model));
+    let (volumes, asked_volumes) = (Volumes::of(spec), Volumes::of(asked_spec));
+    let unchanged = ["securityContext", "hostNetwork", "volumes"];
+    let scene = Scene {
+        around: Surroundings {
+            spec,
+            volumes: &volumes,
+        },
+        asked_around: Surroundings {
+            spec: asked_spec,
+            volumes: &asked_volumes,
+        },
+        is_same_around: unchanged
+            .iter()
+            .all(|field| spec.get(*field) == asked_spec.get(*field)),
+        known,
+        debug,
+        options,
+    };
+    scene.rights(pod)
+}
+
+/// The containers of a target by their names.
+type Known<'a> = HashMap<&'a str, ContainerRef<'a>>;
+
+fn known(target: &Object) -> Known<'_> {
+    let kinds = [ContainerKind::Regular, ContainerKind::Init];
+    let containers = kinds.into_iter().flat_map(|kind| containers_of(target, kind));
+    containers.map(|found| (found.name(), found)).collect()
+}
+
+/// The one container that may be new: with the name that was asked for, of the session, or else the first.
+fn new_container<'a>(
+    pod: &'a Pod,
+    attach: Option<&str>,
+    options: &DebugOptions,
+    known: &Known<'_>,
+) -> Option<&'a str> {
+    let new = || {
+        let names = pod
+            .containers_of(ContainerKind::Regular)
+            .map(|found| found.name());
+        names.filter(|name| !known.contains_key(name))
+    };
+    let named = |wanted: Option<&str>| new().find(|name| Some(*name) == wanted);
+    named(options.container.as_deref())
+        .or_else(|| named(attach))
+        .or_else(|| new().next())
+}
+
+/// The one debug container: the target's as it is asked for, or a new one.
+struct DebugContainer<'a> {
+    name: &'a str,
+    kind: ContainerKind,
+    asked: Object,
+}
+
+/// A created pod, and what it is held against.
+struct Scene<'a> {
+    around: Surroundings<'a>,
+    asked_around: Surroundings<'a>,
+    /// Containers have the same from both pods.
+    is_same_around: bool,
+    known: Known<'a>,
+    debug: Option<DebugContainer<'a>>,
+    options: &'a DebugOptions,
+}
+
+impl Scene<'_> {
+    fn rights(&self, pod: &Pod) -> Vec<Right> {
+        let of_pod = self.of_pod();
+        let mut found = rights(of_pod.clone(), None);
+        for container in pod.containers() {
+            let mut shown = self.of_container(container);
+            // What is listed for the pod is not listed again for each container.
+            shown.retain(|right| !of_pod.contains(right));
+            found.extend(rights(shown, Some(container.name())));
+        }
+        found
+    }
+
+    /// The pod's own, and what each container has from it.
+    fn of_pod(&self) -> BTreeSet<Shown> {
+        let (spec, asked_spec) = (self.around.spec, self.asked_around.spec);
+        let mut asked = pod_powers(asked_spec, self.asked_around.volumes);
+        if asks_to_share(self.options, self.debug.is_some()) {
+            asked.add(RightKind::ShareProcessNamespace);
+        }
+        let mut shown = pod_powers(spec, self.around.volumes).beyond(&[&asked]);
+        if !self.is_same_around {
+            let nothing = Object::new();
+            let bare = |around| container_powers(&nothing, ContainerKind::Regular, around);
+            shown.extend(bare(self.around).beyond(&[&bare(self.asked_around)]));
+        }
+        let grace_period = |spec: &Object| spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64);
+        let usual = grace_period(asked_spec).unwrap_or(0).max(USUAL_GRACE_PERIOD);
+        if let Some(seconds) = grace_period(spec).filter(|seconds| *seconds > usual) {
+            shown.insert((RightKind::GracePeriod, Some(seconds.to_string())));
+        }
+        shown
+    }
+
+    fn of_container(&self, found: ContainerRef<'_>) -> BTreeSet<Shown> {
+        let same_kind = |known: &&ContainerRef<'_>| known.kind == found.kind;
+        let known = self.known.get(found.name()).filter(same_kind);
+        let known = known.map(|known| known.container);
+        let debug = self.debug.as_ref();
+        let debug = debug.filter(|debug| debug.name == found.name() && debug.kind == found.kind);
+        if debug.is_none() && self.is_same_around && known == Some(found.container) {
+            return BTreeSet::new();
+        }
+        let nothing = Object::new();
+        let asked = debug.map(|debug| &debug.asked).or(known).unwrap_or(&nothing);
+        let powers = container_powers(found.container, found.kind, self.around);
+        let mut shown = powers.beyond(&[&container_powers(asked, found.kind, self.asked_around)]);
+        drop_implied(&mut shown, asked);
+        match known {
+            Some(known) => shown.extend(self.program_of(found, known, asked)),
+            None if debug.is_none() => {
+                shown.insert((RightKind::ExtraContainer, None));
+            }
+            // What the debug container runs is the strategy's choice.
+            None => {}
+        }
+        shown
+    }
+
+    /// What a container of the target runs that it did not run before.
+    fn program_of(&self, found: ContainerRef<'_>, known: &Object, asked: &Object) -> BTreeSet<Shown> {
+        let mut shown = program(found.container).beyond(&[&program(known), &program(asked)]);
+        // A policy may take the image that was asked for from a mirror.
+        if asked_image(self.options, found.kind, found.name()).is_some() {
+            shown.retain(|(kind, _)| *kind != RightKind::Image);
+        }
+        shown
+    }
+}
