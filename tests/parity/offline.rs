@@ -87,6 +87,11 @@ fn carry_out(case: &Case, objects: &mut Vec<Value>) -> Result<(), String> {
         None => vec![document],
     };
     assert_eq!(plans.len(), targets.len(), "there is a plan for each target");
+    if let Some(rights) = plans.iter().find_map(|plan| plan.get("beyondOptions")) {
+        return Err(format!(
+            "a default strategy gives more than the flags ask for: {rights}"
+        ));
+    }
     plans.iter().try_for_each(|plan| apply(case, plan, objects))
 }
 

@@ -22,6 +22,7 @@ pub(super) fn asked_container(
     let mut container = match original {
         Some(original) => {
             let mut container = original.clone();
+            drop_probes(&mut container, options);
             change_container(&mut container, options);
             container
         }
@@ -30,6 +31,20 @@ pub(super) fn asked_container(
     apply_to_ephemeral(options.profile, &mut container);
     customize(&mut container, kind, options);
     container
+}
+
+/// `--custom` is merged over the probes that a copy keeps.
+fn drop_probes(container: &mut Object, options: &DebugOptions) {
+    let keep = &options.keep;
+    for (probe, kept) in [
+        ("livenessProbe", keep.liveness),
+        ("readinessProbe", keep.readiness),
+        ("startupProbe", keep.startup),
+    ] {
+        if !kept && options.profile != Profile::Legacy {
+            container.remove(probe);
+        }
+    }
 }
 
 /// The pod on a node, with the debug container alone.

@@ -38,7 +38,7 @@ pub(super) fn container_powers<'a>(
     }
     ports(container, flag(around.spec, "hostNetwork"), &mut powers);
     resource_powers(container, &mut powers);
-    run_by_kubelet(container, &mut powers);
+    powers.extend(&run_by_kubelet(container));
     if kind == ContainerKind::Init && is_sidecar(container) {
         powers.add(RightKind::Sidecar);
     }
@@ -120,7 +120,8 @@ pub(super) fn resource_powers<'a>(of: &'a Object, powers: &mut Powers<'a>) {
 }
 
 /// What the kubelet runs for a container, or asks of a server.
-fn run_by_kubelet<'a>(container: &'a Object, powers: &mut Powers<'a>) {
+pub(super) fn run_by_kubelet(container: &Object) -> Powers<'_> {
+    let mut powers = Powers::default();
     for (name, hook) in object(container, "lifecycle").into_iter().flatten() {
         // Which signal stops a container is not a hook.
         if let Some(hook) = hook.as_object() {
@@ -132,6 +133,7 @@ fn run_by_kubelet<'a>(container: &'a Object, powers: &mut Powers<'a>) {
             powers.detailed(RightKind::Probe, name, json_text(probe));
         }
     }
+    powers
 }
 
 /// A container's security context over its pod's.

@@ -11,7 +11,7 @@ use trocar_sdk::{
 use super::{
     Right, RightKind,
     asked::{asked_container, asked_image, asked_node_pod, asks_to_share, only_changes_images, spec_of},
-    container::{Surroundings, container_powers, program},
+    container::{Surroundings, container_powers, program, run_by_kubelet},
     drop_implied,
     pod::pod_powers,
     power::Shown,
@@ -169,7 +169,10 @@ impl Scene<'_> {
         let nothing = Object::new();
         let asked = debug.map(|debug| &debug.asked).or(known).unwrap_or(&nothing);
         let powers = container_powers(found.container, found.kind, self.around);
-        let mut shown = powers.beyond(&[&container_powers(asked, found.kind, self.asked_around)]);
+        // Probes that no flag keeps are asked for all the same: they are the target's.
+        let kept = known.map(run_by_kubelet).unwrap_or_default();
+        let asked_powers = container_powers(asked, found.kind, self.asked_around);
+        let mut shown = powers.beyond(&[&asked_powers, &kept]);
         drop_implied(&mut shown, asked);
         match known {
             Some(known) => shown.extend(self.program_of(found, known, asked)),

@@ -512,6 +512,26 @@ fn what_flags_change_in_a_container_of_the_target_is_asked_for() {
 }
 
 #[test]
+fn custom_is_merged_over_the_probes_that_a_copy_keeps() {
+    let probe = json!({"livenessProbe": {"tcpSocket": {"port": 1}}});
+    let named = DebugOptions {
+        container: Some("app".into()),
+        custom: probe.as_object().cloned(),
+        ..options()
+    };
+    let replaced = with_app(json!({"livenessProbe": {"tcpSocket": {"port": 1}, "httpGet": null}}));
+    assert_eq!(rights(&target(), "create-pod", replaced, &named), [""; 0]);
+    // The target's own probe is asked for as well.
+    let kept = with_app(json!({"image": "busybox"}));
+    assert_eq!(rights(&target(), "create-pod", kept, &named), [""; 0]);
+    let other = with_app(json!({"livenessProbe": {"tcpSocket": {"port": 2}, "httpGet": null}}));
+    assert_eq!(
+        rights(&target(), "create-pod", other, &named),
+        ["probe livenessProbe (container \"app\")"]
+    );
+}
+
+#[test]
 fn one_container_is_the_debug_container_and_others_are_told() {
     let dbg = json!({"name": "dbg", "image": "busybox"});
     let more = json!({"name": "more", "image": "busybox", "securityContext": {"capabilities": {"add": ["SYS_PTRACE"]}}});
