@@ -4,7 +4,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 use trocar::{
     Actor, Context, DebugOptions, Target,
-    plan::{DebugPlan, PluginId, Step},
+    plan::{DebugPlan, PluginId, RightKind, Step},
     target::TargetKind,
 };
 use trocar_core::planning::{
@@ -380,13 +380,13 @@ proptest! {
             let object = step.object();
             for container in privileged_containers(step, &object) {
                 let name = container["name"].as_str().map(str::to_owned);
-                prop_assert!(shown.iter().any(|found| found.right == "privileged" && found.container == name));
+                prop_assert!(shown.iter().any(|found| found.kind == RightKind::Privileged && found.container == name));
             }
             if object["spec"]["hostPID"] == true {
-                prop_assert!(shown.iter().any(|found| found.right == "host-namespace"));
+                prop_assert!(shown.iter().any(|found| found.kind == RightKind::HostNamespace));
             }
             if object["spec"]["volumes"][0].get("hostPath").is_some() {
-                prop_assert!(shown.iter().any(|found| found.right == "host-path"));
+                prop_assert!(shown.iter().any(|found| found.kind == RightKind::HostPath));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use trocar::{
     DebugPlan, EngineConfig, LeftBehind, Planner, PluginChoice, Severity, config::Config, left_behind,
-    plugin::PluginSource, text,
+    plugin::PluginSource,
 };
 
 use super::{

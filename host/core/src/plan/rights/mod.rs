@@ -32,7 +32,10 @@ use self::{
     volume::Volumes,
 };
 use super::Step;
-use crate::target::{Target, TargetKind};
+use crate::{
+    target::{Target, TargetKind},
+    text::plain,
+};
 
 pub use kind::RightKind;
 
@@ -54,7 +57,8 @@ impl std::fmt::Display for Right {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(self.kind.name())?;
         if let Some(value) = &self.value {
-            write!(out, " {value}")?;
+            // A guest chose it.
+            write!(out, " {}", plain(value))?;
         }
         if let Some(container) = &self.container {
             write!(out, " (container {container:?})")?;
