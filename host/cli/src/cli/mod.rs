@@ -10,7 +10,6 @@ mod exit_code;
 mod pflag;
 mod planner;
 mod plugin_flags;
-mod policy_cases;
 mod resolve;
 mod session;
 mod terminal;
