@@ -211,7 +211,7 @@ hint: --request-timeout sets how long to wait
         r#"--- stderr ---
 error: invalid argument "soon" for "--request-timeout" flag: it is no duration
 hint: durations are written like 30s, 5m or 1h30m
---- exit code 125 ---
+--- exit code 2 ---
 "#,
     );
 }
@@ -228,7 +228,7 @@ fn impersonation_is_passed_on() {
         &env.run(&format!("{DEBUG} --as-group=ops")),
         r"--- stderr ---
 error: --as-group needs --as
---- exit code 125 ---
+--- exit code 2 ---
 ",
     );
 }

@@ -254,3 +254,47 @@ hint: whoever manages access to the cluster can bind it to you
     );
     assert_eq!(server.objects().len(), 2);
 }
+
+/// Scripts tell a mistake of theirs from a refusal of the cluster's by the exit code alone.
+#[test]
+fn a_command_line_that_makes_no_sense_ends_with_2_whatever_the_command_and_nothing_is_asked_of_a_cluster() {
+    let (env, server) = online([pod("web-0")]);
+    env.write("pod.yaml", &pod("web-0").to_string());
+    for command in [
+        "debug web-0 --imge=busybox",
+        "debug web-0",
+        "debug --image=busybox",
+        "debug web-0 --image=busybox --profile=genaral",
+        "debug web-0 --image=busybox --env=nonsense",
+        "debug web-0 --image=busybox --tty=perhaps",
+        "debug web-0 --image=busybox --detach-keys=ctrl-",
+        "debug web-0 --image=busybox --pod-running-timeout=soon",
+        "debug web-0 --image=busybox --limit=tiem=5s",
+        "debug web-0 --image=busybox --set=nonsense",
+        "debug web-0 --image=busybox --suffix=Ä",
+        "debug web-0 -l app=web --image=busybox",
+        "plan --imge=busybox",
+        "plan -f pod.yaml --suffix=Ä --image=busybox",
+        "policy test --output=xml",
+        "policy nonsense",
+        "config view nonsense",
+        "plugin inspect",
+        "nonsense",
+    ] {
+        let output = env.run(command);
+        assert_eq!(output.code, 2, "{command}: {output}");
+        assert_eq!(output.stdout, "", "{command}");
+    }
+    assert_eq!(server.requests().len(), 0, "{:?}", server.requests());
+    for (command, code) in [
+        ("debug gone --image=busybox", 125),
+        ("debug web-0 --image=busybox --strategy=./gone.wasm", 125),
+        ("debug web-0 --image=busybox --target=gone", 125),
+        ("plan -f gone.yaml --image=busybox", 1),
+        ("policy test gone", 1),
+        ("plugin inspect ./gone.wasm", 1),
+    ] {
+        let output = env.run(command);
+        assert_eq!(output.code, code, "{command}: {output}");
+    }
+}

@@ -185,7 +185,7 @@ Error from server (NotFound): deployments "ghost" not found
         &env.run(&format!("debug deploymnt/x {FLAGS}")),
         r#"--- stderr ---
 error: the server doesn't have a resource type "deploymnt"
---- exit code 125 ---
+--- exit code 2 ---
 "#,
     );
 }
@@ -216,7 +216,7 @@ error: no pod in namespace "default" matches "app=none"
         &env.run(&format!("debug a -l app=web {FLAGS}")),
         r"--- stderr ---
 error: name cannot be provided when a selector is specified
---- exit code 125 ---
+--- exit code 2 ---
 ",
     );
 }
@@ -260,7 +260,7 @@ fn a_file_names_what_is_in_the_cluster() {
         &env.run(&format!("debug -f pod.yaml web-0 {FLAGS}")),
         r"--- stderr ---
 error: resource/name arguments cannot be provided when a path is specified
---- exit code 125 ---
+--- exit code 2 ---
 ",
     );
 }

@@ -26,7 +26,7 @@ pod/web-0 deleted (dry run)
         r#"--- stderr ---
 error: invalid argument "maybe" for "--dry-run" flag: it must be one of none, client, server
 hint: see 'trocar --help' for usage
---- exit code 125 ---
+--- exit code 2 ---
 "#,
     );
 }

@@ -71,7 +71,7 @@ fn main() -> ExitCode {
 )]
 fn skipped() {
     eprintln!(
-        "SKIPPED: no test of trocar debug on a real cluster ran. To run them: TROCAR_TEST_KUBECONFIG=FILE cargo test -p trocar \
+        "SKIPPED: no test of trocar debug on a real cluster ran. To run them: TROCAR_TEST_KUBECONFIG=FILE cargo test -p trocar-cli \
          --test cluster, with the kubeconfig of a cluster that may be used for tests"
     );
 }

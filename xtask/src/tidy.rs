@@ -32,7 +32,10 @@ pub(crate) fn tidy(root: &Path) -> Result<()> {
                 }
                 problems.extend(purity::problems(file, &text));
             }
-            Some("md") => problems.extend(broken_links(root, file, &text)),
+            Some("md") => {
+                problems.extend(broken_links(root, file, &text));
+                problems.extend(missing_paths(root, file, &text));
+            }
             _ => {}
         }
     }
@@ -92,6 +95,29 @@ fn broken_links(root: &Path, file: &Path, text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Paths of this repository, written as code, at which nothing is. Those with a placeholder are not looked at.
+fn missing_paths(root: &Path, file: &Path, text: &str) -> Vec<String> {
+    const FOLDERS: [&str; 7] = [
+        "docs/",
+        "fuzz/",
+        "guest-sdk/",
+        "host/",
+        "plugins/",
+        "tests/",
+        "xtask/",
+    ];
+    let is_placeholder = |letter: char| letter.is_ascii_uppercase() || "*<{ ".contains(letter);
+    text.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|code| {
+            FOLDERS.iter().any(|folder| code.starts_with(folder)) && !code.contains(is_placeholder)
+        })
+        .filter(|path| !root.join(path).exists())
+        .map(|path| format!("{}: there is no {path}", file.display()))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +126,12 @@ mod tests {
     fn the_page_of_the_contract_is_of_this_contract() {
         let problems = contract_hash(&crate::root()).expect("the contract can be read");
         assert!(problems.is_empty(), "{problems:?}");
+    }
+
+    #[test]
+    fn a_path_in_a_page_that_was_moved_is_found() {
+        let text = "See `host/core/src/lib.rs`, `host/src/lib.rs`, `plugins/NAME/cases` and host/none.";
+        let problems = missing_paths(&crate::root(), Path::new("page.md"), text);
+        assert_eq!(problems, ["page.md: there is no host/src/lib.rs"]);
     }
 }

@@ -1,7 +1,7 @@
 //! What a whole run costs, from its start to its end: planning without a cluster, with policies, of many targets, and
 //! `trocar debug` against a server that records, in turn with `kubectl debug` of the folder that `KUBEBUILDER_ASSETS` names.
 //!
-//! `cargo bench -p trocar --bench processes`, and a word after `--` chooses by name. The figures are in docs/performance.md.
+//! `cargo bench -p trocar-cli --bench processes`, and a word after `--` chooses by name. The figures are in docs/performance.md.
 #![expect(clippy::print_stdout, reason = "a benchmark shows what it measured")]
 
 use std::{env, path::Path, process::Command};

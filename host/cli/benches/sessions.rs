@@ -1,7 +1,7 @@
 //! How long a person waits on a real cluster, `trocar debug` in turn with `kubectl debug`: until the command has added a
 //! container, until the first byte of the program is on the screen, and how old that byte is.
 //!
-//! `TROCAR_TEST_KUBECONFIG=FILE KUBEBUILDER_ASSETS=FOLDER cargo bench -p trocar --bench sessions`, with the kubeconfig of a
+//! `TROCAR_TEST_KUBECONFIG=FILE KUBEBUILDER_ASSETS=FOLDER cargo bench -p trocar-cli --bench sessions`, with the kubeconfig of a
 //! cluster that may be used for it and the folder of kubectl. The figures are in docs/performance.md.
 #![expect(clippy::print_stdout, reason = "a benchmark shows what it measured")]
 

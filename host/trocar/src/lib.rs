@@ -45,6 +45,7 @@ mod engine;
 mod error;
 mod files;
 mod planner;
+pub mod policy_cases;
 
 pub use approval::{Approved, Draft, NotAgreed, SamePod, approve_all, check_names};
 pub use audit::{AuditError, AuditLog};

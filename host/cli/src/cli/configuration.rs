@@ -32,11 +32,6 @@ pub(crate) fn load(typed: Option<&Path>) -> Result<Config, CliError> {
     Ok(read_config(&files)?)
 }
 
-/// Loads one file and what it includes, without the system's and the user's: for tests of policies.
-pub(crate) fn read_alone(path: &Path) -> Result<Config, CliError> {
-    Ok(read_config(&[(Layer::Flag, path.to_owned())])?)
-}
-
 /// Only a file that is certainly not there is left out.
 fn is_there(path: &Path) -> bool {
     !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)

@@ -75,6 +75,15 @@ impl CliError {
         self
     }
 
+    /// Of `trocar debug`: it failed, whatever the reason, unless the command line makes no sense. Other exit codes are the
+    /// program's own.
+    pub(crate) fn of_debug(self) -> Self {
+        match self.code {
+            exit_code::USAGE => self,
+            _ => self.code(exit_code::DEBUG_FAILED),
+        }
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self

@@ -10,7 +10,6 @@ mod exit_code;
 mod pflag;
 mod planner;
 mod plugin_flags;
-mod policy_cases;
 mod resolve;
 mod session;
 mod terminal;
@@ -30,10 +29,9 @@ pub(crate) fn run() -> ExitCode {
         terminal::guard();
         return ExitCode::SUCCESS;
     }
-    // Whatever is wrong with a debug, other exit codes are the program's own.
     let is_debug = std::env::args_os().nth(1).is_some_and(|verb| verb == "debug");
     let parsed = args::parse(std::env::args_os().collect()).map_err(|error| match is_debug {
-        true => error.code(exit_code::DEBUG_FAILED),
+        true => error.of_debug(),
         false => error,
     });
     let result = parsed.and_then(|command| match command {

@@ -26,8 +26,8 @@ const DEBUG_EXAMPLES: &str = "Examples:
   # What would be done?
   trocar debug web-0 --image=busybox:1.36 --dry-run=server -o diff
 
-Exit codes: the program's own when attached; 0 when a debug container or pod was made; 125 when trocar itself failed or a
-policy denied it; 141 when nobody reads the output any more";
+Exit codes: the program's own when attached; 0 when a debug container or pod was made; 2 the command line makes no sense,
+and nothing was done; 125 trocar itself failed, or a policy denied it; 141 nobody reads the output any more";
 
 /// `trocar debug`.
 #[derive(Debug, Args)]

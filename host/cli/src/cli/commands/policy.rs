@@ -4,15 +4,21 @@ use std::{collections::BTreeMap, path::Path, process::ExitCode, time::Duration};
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
-use trocar::{Engine, EngineConfig, documents::to_yaml, manifest::PluginType, plugin};
+use trocar::{
+    DebugOptions, Engine, EngineConfig,
+    config::Defaults,
+    documents::to_yaml,
+    manifest::PluginType,
+    plugin,
+    policy_cases::{self, Case, CaseError, CaseResult, CaseVerdict, EXTENSION, Runner},
+};
 
 use crate::cli::{
-    args::{DocumentOutput, ListOutput, PolicyEvalArgs, PolicyListArgs, PolicyTestArgs, TestOutput},
+    args::{self, DocumentOutput, ListOutput, PolicyEvalArgs, PolicyListArgs, PolicyTestArgs, TestOutput},
     configuration,
+    diff::unified,
     error::CliError,
-    exit_code,
-    policy_cases::{self, Case, CaseResult, CaseVerdict, Runner},
-    resolve, ui,
+    exit_code, resolve, ui,
 };
 
 pub(crate) fn list(args: &PolicyListArgs) -> Result<(), CliError> {
@@ -44,7 +50,7 @@ pub(crate) fn list(args: &PolicyListArgs) -> Result<(), CliError> {
 }
 
 pub(crate) fn eval(args: &PolicyEvalArgs) -> Result<ExitCode, CliError> {
-    let cases = policy_cases::read(&args.case)?;
+    let cases = cases(&args.case)?;
     let case = chosen(&cases, args.name.as_deref())?;
     let engine = engine(&[], false)?;
     let result = Runner::new(&engine).run(case, None)?;
@@ -60,11 +66,26 @@ pub(crate) fn eval(args: &PolicyEvalArgs) -> Result<ExitCode, CliError> {
     })
 }
 
+fn cases(file: &Path) -> Result<Vec<Case>, CliError> {
+    let text = resolve::read_file(file)?;
+    Ok(policy_cases::parse(file, &text, &options)?)
+}
+
+/// The options that the command line of a case asks for.
+fn options(typed: &[String], own_strategy: bool) -> Result<DebugOptions, String> {
+    let asked = || {
+        let flags = args::parse_debug(typed)?;
+        resolve::request(&flags.debug, &Defaults::default(), 1, own_strategy)
+    };
+    let request = asked().map_err(|failed: CliError| failed.message().to_owned())?;
+    Ok(request.options)
+}
+
 fn chosen<'a>(cases: &'a [Case], name: Option<&str>) -> Result<&'a Case, CliError> {
-    let names = || trocar::names::list(cases.iter().map(|case| case.name.as_str()));
+    let names = || trocar::names::list(cases.iter().map(|case| case.name()));
     match (cases, name) {
         (_, Some(name)) => {
-            let found = cases.iter().find(|case| case.name == name);
+            let found = cases.iter().find(|case| case.name() == name);
             found.ok_or_else(|| CliError::usage(format!("there is no case {name:?}; there are {}", names())))
         }
         ([only], None) => Ok(only),
@@ -114,22 +135,35 @@ fn run_file(runner: &mut Runner<'_>, file: &Path, update: bool) -> Result<Vec<Ra
         false => policy_cases::snapshots(file)?,
     };
     let mut ran = Vec::new();
-    for case in policy_cases::read(file)? {
-        let before = before.get(&case.name);
+    for case in cases(file)? {
+        let before = before.get(case.name());
         let mut result = runner.run(&case, before)?;
         if case.expects_nothing() && before.is_none() && !update {
             let told = "it expects nothing: add expect, or take a snapshot with --update";
             result.differences.push(told.into());
         }
+        result
+            .differences
+            .extend(result.before.take().map(|before| changed(&before, &result)));
         ran.push((case, result));
     }
     if update {
         let outcomes = ran
             .iter()
-            .map(|(case, result)| (case.name.clone(), json!(result.outcome)));
+            .map(|(case, result)| (case.name().to_owned(), json!(result.outcome)));
         policy_cases::keep(file, &outcomes.collect())?;
     }
     Ok(ran)
+}
+
+/// A snapshot that holds something else, as a difference.
+fn changed(before: &Value, result: &CaseResult) -> String {
+    let yaml = |value: &Value| to_yaml(std::slice::from_ref(value));
+    let diff = unified(&yaml(before), &yaml(&json!(result.outcome)), "snapshot", "now");
+    format!(
+        "the snapshot is another (--update takes a new one):\n{}",
+        diff.trim_end()
+    )
 }
 
 fn report_text(ran: &[Ran], untouched: &[(String, Vec<String>)]) -> String {
@@ -137,7 +171,7 @@ fn report_text(ran: &[Ran], untouched: &[(String, Vec<String>)]) -> String {
     let failures = ran.iter().filter(|(_, result)| !result.differences.is_empty());
     let failed = failures.clone().count();
     for (case, result) in failures {
-        text += &format!("FAILED {}: {}\n", case.file.display(), case.name);
+        text += &format!("FAILED {}: {}\n", case.file().display(), case.name());
         for difference in &result.differences {
             text += &format!("    {}\n", difference.replace('\n', "\n    "));
         }
@@ -155,7 +189,7 @@ fn report_text(ran: &[Ran], untouched: &[(String, Vec<String>)]) -> String {
 
 fn report_json(ran: &[Ran], untouched: &[(String, Vec<String>)]) -> String {
     let case = |(case, result): &Ran| {
-        json!({"file": case.file.display().to_string(), "case": case.name, "passed": result.differences.is_empty(),
+        json!({"file": case.file().display().to_string(), "case": case.name(), "passed": result.differences.is_empty(),
             "differences": result.differences, "outcome": result.outcome, "microseconds": result.took.as_micros() as u64})
     };
     let cases: Vec<Value> = ran.iter().map(case).collect();
@@ -167,13 +201,13 @@ fn report_json(ran: &[Ran], untouched: &[(String, Vec<String>)]) -> String {
 fn report_junit(ran: &[Ran]) -> Result<String, CliError> {
     let mut suites: BTreeMap<String, TestSuite> = BTreeMap::new();
     for (case, result) in ran {
-        let name = case.file.display().to_string();
+        let name = case.file().display().to_string();
         let mut status = TestCaseStatus::success();
         if !result.differences.is_empty() {
             status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_message(result.differences.join("\n"));
         }
-        let mut test = TestCase::new(case.name.as_str(), status);
+        let mut test = TestCase::new(case.name(), status);
         test.set_time(result.took);
         let suite = suites.entry(name.clone()).or_insert_with(|| TestSuite::new(name));
         suite.add_test_case(test);
@@ -183,4 +217,25 @@ fn report_junit(ran: &[Ran]) -> Result<String, CliError> {
     report
         .to_string()
         .map_err(|error| CliError::new(format!("the report cannot be written as XML: {error}")))
+}
+
+impl From<CaseError> for CliError {
+    fn from(error: CaseError) -> Self {
+        let message = error.to_string();
+        match error {
+            CaseError::NoCases(_) => Self::new(message).hint(format!(
+                "cases are in files that end in {EXTENSION}; docs/policies.md shows one"
+            )),
+            CaseError::Case { file, name, error } => Self::from(*error)
+                .ours()
+                .of(&format!("{}: case {name:?}", file.display())),
+            CaseError::Policy { file, policy, error } => {
+                Self::from(*error).of(&format!("{}: policy {policy:?}", file.display()))
+            }
+            CaseError::Target(error) => error.into(),
+            CaseError::Config(error) => error.into(),
+            CaseError::Plugin(error) => error.into(),
+            _ => Self::new(message),
+        }
+    }
 }

@@ -29,7 +29,7 @@ use crate::cli::{
 };
 
 pub(crate) fn run(args: DebugArgs) -> Result<ExitCode, CliError> {
-    debug(args).map_err(|failed| failed.code(exit_code::DEBUG_FAILED))
+    debug(args).map_err(CliError::of_debug)
 }
 
 fn debug(args: DebugArgs) -> Result<ExitCode, CliError> {

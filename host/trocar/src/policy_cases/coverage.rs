@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use trocar::{PolicyRule, manifest::PluginManifest};
+use trocar_core::manifest::PluginManifest;
 
 use super::outcome::Outcome;
+use crate::engine::PolicyRule;
 
 /// The host's own codes: a policy could not judge, or said nothing.
 const OF_HOST: [&str; 2] = ["policy-failed", "policy-silent"];

@@ -6,33 +6,43 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use trocar::{
-    DebugOptions, Engine, PlanError, PlanRequest, PolicyRule,
-    capability::Grants,
-    documents,
-    manifest::PluginType,
-    plugin::{Plugin, PluginSource},
-    settings_problems,
-};
+use trocar_core::{capability::Grants, manifest::PluginType};
+use trocar_runtime::plugin::{Plugin, PluginSource};
+use trocar_sdk::DebugOptions;
 
 use super::{
-    Case,
+    Case, CaseError,
     coverage::{Coverage, undeclared},
     outcome::{CaseVerdict, Outcome},
 };
-use crate::cli::{diff::unified, error::CliError};
+use crate::{
+    engine::{Engine, PlanError, PlanRequest, PolicyRule},
+    error::PlannerError,
+    planner::settings_problems,
+};
 
 /// What came out of a case.
 #[derive(Clone, Debug)]
-pub(crate) struct CaseResult {
-    pub(crate) outcome: Outcome,
+pub struct CaseResult {
+    /// What came out.
+    pub outcome: Outcome,
     /// How it differs from what is expected. Empty when it does not.
-    pub(crate) differences: Vec<String>,
-    pub(crate) took: Duration,
+    pub differences: Vec<String>,
+    /// What the snapshot holds, where that is something else.
+    pub before: Option<Value>,
+    /// How long planning took.
+    pub took: Duration,
+}
+
+impl CaseResult {
+    /// Returns true if it is what was expected, and what the snapshot holds.
+    pub fn is_as_expected(&self) -> bool {
+        self.differences.is_empty() && self.before.is_none()
+    }
 }
 
 /// Runs cases, and remembers what they touched.
-pub(crate) struct Runner<'a> {
+pub struct Runner<'a> {
     engine: &'a Engine,
     plugins: BTreeMap<(String, bool), Plugin>,
     checked: BTreeSet<(String, String)>,
@@ -40,7 +50,8 @@ pub(crate) struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    pub(crate) fn new(engine: &'a Engine) -> Self {
+    /// Makes a runner. Each plugin is loaded once, when a case needs it.
+    pub fn new(engine: &'a Engine) -> Self {
         Self {
             engine,
             plugins: BTreeMap::new(),
@@ -50,8 +61,11 @@ impl<'a> Runner<'a> {
     }
 
     /// Runs a case and holds it against what is expected. `before` is what came out when its snapshot was taken.
-    pub(crate) fn run(&mut self, case: &Case, before: Option<&Value>) -> Result<CaseResult, CliError> {
-        let strategy = self.plugin(&PluginSource::typed(&case.strategy), PluginType::Strategy)?;
+    ///
+    /// # Errors
+    /// Fails when a plugin cannot be had and when settings do not fit. That there is no plan is an outcome.
+    pub fn run(&mut self, case: &Case, before: Option<&Value>) -> Result<CaseResult, CaseError> {
+        let strategy = self.plugin(&case.strategy, PluginType::Strategy)?;
         let rules = self.rules(case)?;
         let rules: Vec<&PolicyRule> = rules.iter().collect();
         let started = Instant::now();
@@ -65,10 +79,9 @@ impl<'a> Runner<'a> {
         for rule in &rules {
             differences.extend(undeclared(rule, &outcome));
         }
-        if let Some(before) = before.filter(|before| **before != json!(outcome)) {
-            differences.push(changed(before, &json!(outcome)));
-        }
+        let before = before.filter(|before| **before != json!(outcome)).cloned();
         Ok(CaseResult {
+            before,
             outcome,
             differences,
             took,
@@ -106,7 +119,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn plugin(&mut self, source: &PluginSource, wanted: PluginType) -> Result<Plugin, CliError> {
+    fn plugin(&mut self, source: &PluginSource, wanted: PluginType) -> Result<Plugin, CaseError> {
         let key = (source.to_string(), wanted == PluginType::Policy);
         if let Some(plugin) = self.plugins.get(&key) {
             return Ok(plugin.clone());
@@ -116,19 +129,14 @@ impl<'a> Runner<'a> {
         Ok(plugin)
     }
 
-    fn rules(&mut self, case: &Case) -> Result<Vec<PolicyRule>, CliError> {
+    fn rules(&mut self, case: &Case) -> Result<Vec<PolicyRule>, CaseError> {
         let mut rules = Vec::with_capacity(case.policies.len());
         for (entry, source) in &case.policies {
             let plugin = self.plugin(source, PluginType::Policy)?;
-            let settings = Value::Object(entry.settings.clone());
-            let text = settings.to_string();
-            if self
-                .checked
-                .insert((plugin.description().digest().to_owned(), text.clone()))
-            {
-                self.check_settings(&plugin, &settings, &text).map_err(|failed| {
-                    failed.of(&format!("{}: policy {:?}", case.file.display(), entry.name))
-                })?;
+            let text = json!(entry.settings).to_string();
+            let digest = plugin.description().digest().to_owned();
+            if self.checked.insert((digest, text.clone())) {
+                self.check_settings(case, &entry.name, &plugin, &text)?;
             }
             rules.push(PolicyRule {
                 name: entry.name.clone(),
@@ -141,15 +149,35 @@ impl<'a> Runner<'a> {
         Ok(rules)
     }
 
-    fn check_settings(&self, plugin: &Plugin, settings: &Value, text: &str) -> Result<(), CliError> {
-        let problems = settings_problems(plugin.description().manifest(), settings)?;
-        if let Some(problem) = problems.first() {
-            return Err(CliError::new(format!("settings: {problem}")));
-        }
-        match self.engine.validate_settings(plugin, text)? {
-            Ok(found) if found.is_empty() => Ok(()),
-            Ok(found) => Err(CliError::new(format!("settings: {}", found[0].message))),
-            Err(failure) => Err(CliError::new(format!("settings: {failure}"))),
+    fn check_settings(
+        &self,
+        case: &Case,
+        policy: &str,
+        plugin: &Plugin,
+        text: &str,
+    ) -> Result<(), CaseError> {
+        let failed = |error: PlannerError| CaseError::Policy {
+            file: case.file.clone(),
+            policy: policy.to_owned(),
+            error: Box::new(error),
+        };
+        let settings = serde_json::from_str(text).unwrap_or_default();
+        let problems = settings_problems(plugin.description().manifest(), &settings).map_err(failed)?;
+        let problem = match problems.first() {
+            Some(problem) => Some(problem.to_string()),
+            None => match self.engine.validate_settings(plugin, text) {
+                Ok(Ok(found)) => found.first().map(|found| found.message.clone()),
+                Ok(Err(failure)) => Some(failure.to_string()),
+                Err(error) => return Err(failed(error.into())),
+            },
+        };
+        match problem {
+            None => Ok(()),
+            Some(problem) => Err(CaseError::Settings {
+                file: case.file.clone(),
+                policy: policy.to_owned(),
+                problem,
+            }),
         }
     }
 
@@ -164,19 +192,10 @@ impl<'a> Runner<'a> {
     }
 
     /// What no case has touched: by policy, the codes of its rules and its settings.
-    pub(crate) fn untouched(&self) -> Vec<(String, Vec<String>)> {
+    pub fn untouched(&self) -> Vec<(String, Vec<String>)> {
         let all = self.coverage.iter();
         all.map(|(name, coverage)| (name.clone(), coverage.untouched()))
             .filter(|(_, untouched)| !untouched.is_empty())
             .collect()
     }
-}
-
-fn changed(before: &Value, now: &Value) -> String {
-    let yaml = |value: &Value| documents::to_yaml(std::slice::from_ref(value));
-    let diff = unified(&yaml(before), &yaml(now), "snapshot", "now");
-    format!(
-        "the snapshot is another (--update takes a new one):\n{}",
-        diff.trim_end()
-    )
 }

@@ -7,35 +7,39 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use trocar::documents;
+use trocar_core::documents;
 
-use super::{EXTENSION, read::one_document};
-use crate::cli::error::CliError;
+use super::{CaseError, EXTENSION, read::one_document};
 
 /// The end of the name of the file with what came out of them.
 const SNAPSHOT_EXTENSION: &str = ".snapshots.yaml";
 
-/// The snapshots of a file's cases, by their names.
-pub(crate) fn snapshots(file: &Path) -> Result<BTreeMap<String, Value>, CliError> {
+/// The snapshots of a file's cases, by their names. None where no file with them is there.
+///
+/// # Errors
+/// Fails when the file with them cannot be read or is malformed.
+pub fn snapshots(file: &Path) -> Result<BTreeMap<String, Value>, CaseError> {
     let place = snapshot_file(file);
     if !place.exists() {
         return Ok(BTreeMap::new());
     }
     let Value::Object(snapshots) = one_document(&place)? else {
-        return Err(CliError::new(format!(
-            "{}: these are no snapshots",
-            place.display()
-        )));
+        return Err(CaseError::Shape {
+            file: place,
+            problem: "these are no snapshots".into(),
+        });
     };
     Ok(snapshots.into_iter().collect())
 }
 
-/// Keeps what came out of a file's cases.
-pub(crate) fn keep(file: &Path, outcomes: &BTreeMap<String, Value>) -> Result<(), CliError> {
+/// Keeps what came out of a file's cases, in a file beside it.
+///
+/// # Errors
+/// Fails when that file cannot be written.
+pub fn keep(file: &Path, outcomes: &BTreeMap<String, Value>) -> Result<(), CaseError> {
     let place = snapshot_file(file);
     let text = documents::to_yaml(&[json!(outcomes)]);
-    fs::write(&place, text)
-        .map_err(|error| CliError::new(format!("cannot write {}: {error}", place.display())))
+    fs::write(&place, text).map_err(|error| CaseError::Write { file: place, error })
 }
 
 fn snapshot_file(file: &Path) -> PathBuf {

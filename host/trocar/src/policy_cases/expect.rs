@@ -2,10 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use trocar::Diagnostic;
+use trocar_sdk::Diagnostic;
 
 use super::outcome::{CaseVerdict, Outcome};
-use crate::cli::ui;
 
 /// What is expected of a case.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -21,7 +20,7 @@ pub(super) struct Expect {
 }
 
 impl Expect {
-    /// Says whether whatever comes out is as expected.
+    /// Returns true if any outcome is as expected.
     pub(super) fn is_nothing(&self) -> bool {
         self.verdict.is_none() && self.messages.is_empty() && self.codes.is_empty() && self.plan.is_none()
     }
@@ -58,9 +57,7 @@ impl Expect {
             missing("plan", wanted, &plan, &mut differences);
         }
         if !differences.is_empty() {
-            let said = outcome
-                .diagnostics()
-                .map(|found| format!("said: {}: {}", found.code, ui::with_help(found)));
+            let said = outcome.diagnostics().map(said);
             differences.extend(said);
             // Where there was no plan, that is why the rest is not as expected.
             let refused = outcome
@@ -71,6 +68,16 @@ impl Expect {
         }
         differences
     }
+}
+
+fn said(found: &Diagnostic) -> String {
+    let help = found.help.as_ref().map(|help| format!(" ({help})"));
+    format!(
+        "said: {}: {}{}",
+        found.code,
+        found.message,
+        help.unwrap_or_default()
+    )
 }
 
 /// What of an expectation is not so.

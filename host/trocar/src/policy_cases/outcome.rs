@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use trocar::{DebugPlan, Diagnostic, plan::PlanChange};
+use trocar_core::plan::{DebugPlan, PlanChange, ReviewVerdict};
+use trocar_sdk::Diagnostic;
 
 /// What comes of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum CaseVerdict {
+pub enum CaseVerdict {
     /// The plan may go ahead as the strategy made it.
     Allow,
     /// The plan may go ahead, changed.
@@ -20,25 +21,32 @@ pub(crate) enum CaseVerdict {
 
 /// What a case came to, as it is kept in a snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Outcome {
-    pub(crate) verdict: CaseVerdict,
+pub struct Outcome {
+    /// The verdict of all policies together.
+    pub verdict: CaseVerdict,
     /// Why there is no plan.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) refusal: Option<String>,
-    pub(crate) policies: Vec<Said>,
+    pub refusal: Option<String>,
+    /// What each policy said that was asked.
+    pub policies: Vec<Said>,
+    /// The steps of the plan and what a session is with, where the plan may go ahead.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) plan: Option<Value>,
+    pub plan: Option<Value>,
 }
 
 /// What one policy said and changed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Said {
-    pub(super) policy: String,
-    verdict: Value,
+pub struct Said {
+    /// The policy's name.
+    pub policy: String,
+    /// What it came to.
+    pub verdict: ReviewVerdict,
+    /// What it changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    changes: Vec<PlanChange>,
+    pub changes: Vec<PlanChange>,
+    /// What it said.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) diagnostics: Vec<Diagnostic>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Outcome {
@@ -52,7 +60,7 @@ impl Outcome {
         let verdict = verdict.unwrap_or(otherwise);
         let said = plan.policies().iter().map(|review| Said {
             policy: review.policy.clone(),
-            verdict: json!(review.verdict),
+            verdict: review.verdict,
             changes: review.changes.clone(),
             diagnostics: review.diagnostics.clone(),
         });
@@ -74,7 +82,8 @@ impl Outcome {
         }
     }
 
-    pub(super) fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+    /// All that the policies said.
+    pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
         self.policies.iter().flat_map(|said| &said.diagnostics)
     }
 }

@@ -1,0 +1,89 @@
+//! Cases for policies: reading them from files, running them, holding what comes out against what is expected. No cluster is
+//! needed. What a case can hold is in `docs/schemas/policy-cases.schema.json`.
+//!
+//! ```
+//! use std::path::Path;
+//! use trocar::{Engine, EngineConfig, policy_cases::{self, CaseVerdict, Runner}};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let text = r#"
+//! apiVersion: trocar.dev/v1alpha1
+//! kind: PolicyCases
+//! name: a debug without a reason
+//! policies: [{name: reasons, plugin: require-reason}]
+//! target: {apiVersion: v1, kind: Pod, metadata: {name: web-0}, spec: {containers: [{name: app, image: "web:1"}]}}
+//! options: {image: "busybox:1.36"}
+//! expect: {verdict: deny, codes: [reason-missing]}
+//! "#;
+//! let no_flags = |_: &[String], _: bool| Err("there are no flags here".to_owned());
+//! let cases = policy_cases::parse(Path::new("reasons.cases.yaml"), text.as_bytes(), &no_flags)?;
+//! let engine = Engine::new(EngineConfig::default())?;
+//! let result = Runner::new(&engine).run(&cases[0], None)?;
+//! assert!(result.is_as_expected());
+//! assert_eq!(result.outcome.verdict, CaseVerdict::Deny);
+//! # Ok(())
+//! # }
+//! ```
+
+mod coverage;
+mod error;
+mod expect;
+mod outcome;
+mod read;
+mod run;
+mod snapshots;
+
+use std::path::{Path, PathBuf};
+
+use trocar_core::{config::PolicyEntry, target::Target};
+use trocar_runtime::plugin::PluginSource;
+use trocar_sdk::{Actor, Context, DebugOptions};
+
+use self::expect::Expect;
+pub use self::{
+    error::CaseError,
+    outcome::{CaseVerdict, Outcome, Said},
+    read::{find, parse, read},
+    run::{CaseResult, Runner},
+    snapshots::{keep, snapshots},
+};
+
+/// The end of the name of a file with cases.
+pub const EXTENSION: &str = ".cases.yaml";
+
+/// Makes options of the command line of a case, in which a front's own flags stand. The second value says that the case names
+/// a strategy, which may need less than the default ones. An error is what the front would answer to such a command line: a
+/// case may expect it.
+pub type ReadFlags<'a> = dyn Fn(&[String], bool) -> Result<DebugOptions, String> + 'a;
+
+/// A case that can be run.
+#[derive(Debug)]
+pub struct Case {
+    file: PathBuf,
+    name: String,
+    policies: Vec<(PolicyEntry, PluginSource)>,
+    target: Target,
+    /// What is asked for; or why the command line makes no sense.
+    options: Result<DebugOptions, String>,
+    strategy: PluginSource,
+    actor: Actor,
+    context: Context,
+    expect: Expect,
+}
+
+impl Case {
+    /// The file that it stands in.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Its name, unique in the file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns true if any outcome is as expected.
+    pub fn expects_nothing(&self) -> bool {
+        self.expect.is_nothing()
+    }
+}
