@@ -107,7 +107,7 @@ mod tests {
     fn a_document_is_the_same_as_a_whole_and_in_part_whether_it_came_as_text_or_as_a_value() {
         let text = r#"{"kind": "Pod", "spec": {"containers": []}}"#;
         let of_text = Document::<Target>::new("target", text);
-        let of_value = Document::from(of_text.clone().clone());
+        let of_value = Document::from(Target::clone(&of_text));
         for target in [of_text, of_value] {
             let kind: Kind = target.read().unwrap();
             assert_eq!(kind.kind, "Pod");

@@ -170,11 +170,10 @@ where
             continue;
         }
         match decode(message.into_data()) {
-            Some(Frame::Output(stream, data)) => {
-                if to_us.send(Received::Bytes(stream, data)).await.is_err() {
-                    return end;
-                }
-            }
+            Some(Frame::Output(stream, data)) => match to_us.send(Received::Bytes(stream, data)).await {
+                Ok(()) => {}
+                Err(_) => return end,
+            },
             Some(Frame::End(ended)) => end = ended,
             None => {}
         }

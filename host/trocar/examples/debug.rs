@@ -1,6 +1,7 @@
 //! Debugs a pod as the command line does: policies are asked, rights agreed to, everything stamped and written down.
 //!
 //!     cargo run --example debug -- web-0 busybox:1.36 CONFIG ls /
+#![expect(clippy::print_stderr, reason = "an example talks to its user")]
 
 use std::{env, error::Error, io::stdin, process::ExitCode};
 

@@ -1,6 +1,7 @@
 //! Asks the policies of a configuration whether somebody may debug a pod so; there is no cluster.
 //!
 //!     cargo run --example judge -- docs/examples/pod.yaml CONFIG jane
+#![expect(clippy::print_stdout, reason = "an example talks to its user")]
 
 use std::{env, error::Error, fs, process::ExitCode};
 

@@ -1,6 +1,7 @@
 //! Plans a debug offline: what would be created for the pod in a file?
 //!
 //!     cargo run --example plan -- docs/examples/pod.yaml
+#![expect(clippy::print_stdout, reason = "an example talks to its user")]
 
 use std::{env, error::Error, fs};
 

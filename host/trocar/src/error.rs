@@ -23,7 +23,7 @@ pub enum PlannerError {
         /// Its name.
         policy: String,
         /// Why not.
-        error: Box<PlannerError>,
+        error: Box<Self>,
     },
     /// A plugin calls itself as a default or configured one is called.
     #[error("the plugin {file} calls itself {name:?}, which is the name of a {} plugin", if *is_default { "default" } else { "configured" })]

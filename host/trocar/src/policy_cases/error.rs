@@ -61,7 +61,7 @@ pub enum CaseError {
         /// Its name.
         name: String,
         /// What is wrong.
-        error: Box<CaseError>,
+        error: Box<Self>,
     },
     /// A case is not one by the schema, or says nothing of what it needs.
     #[error("{0}")]
