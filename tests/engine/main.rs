@@ -21,8 +21,11 @@ fn every_guest_is_named_by_a_test() {
     let guests = guest::all();
     assert!(guests.len() > 70, "{guests:?}");
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
+    let cases = ["privilege-ceiling", "session-limits"].map(|policy| format!("../plugins/{policy}/cases"));
     let sources: String = ["engine", "cluster", "cli"]
+        .map(str::to_owned)
         .into_iter()
+        .chain(cases)
         .flat_map(|suite| fs::read_dir(tests.join(suite)).unwrap())
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_file())

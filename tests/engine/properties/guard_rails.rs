@@ -441,7 +441,7 @@ fn a_container_without_a_name_is_not_a_plan_and_not_attached_to() {
     ] {
         let mut pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "copy", "namespace": "ops"},
-            "spec": {"containers": [{"name": "dbg", "image": "busybox"}]},
+            "spec": {"nodeName": "web-0", "containers": [{"name": "dbg", "image": "busybox"}]},
         });
         let step = |pod: &Value| ("create-pod".to_owned(), pod.clone());
         assert!(drafted(&[step(&pod)], Some("dbg"), &target, false).is_ok());

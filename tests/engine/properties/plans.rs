@@ -42,7 +42,7 @@ fn copy_without_debugging(target: &Target, options: &DebugOptions) -> Value {
     let keep = &options.keep;
     let legacy = options.profile == Profile::Legacy;
     for (field, kept) in [
-        ("labels", keep.labels && !legacy),
+        ("labels", keep.labels),
         ("annotations", keep.annotations || legacy),
     ] {
         if let (true, Some(value)) = (kept, original["metadata"].get(field)) {
@@ -53,11 +53,11 @@ fn copy_without_debugging(target: &Target, options: &DebugOptions) -> Value {
     if !options.same_node {
         remove(&mut copy["spec"], "nodeName");
     }
-    if legacy {
-        return copy;
-    }
     if !keep.init_containers {
         remove(&mut copy["spec"], "initContainers");
+    }
+    if legacy {
+        return copy;
     }
     for (probe, kept) in [
         ("livenessProbe", keep.liveness),
