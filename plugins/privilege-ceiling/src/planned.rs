@@ -139,7 +139,8 @@ impl<'a> Originals<'a> {
     fn new(planned: &Planned<'a>) -> Self {
         let (original, spec) = (planned.original_spec(), planned.spec());
         let known = planned.original.into_iter().flat_map(containers);
-        let differs = |field: &&str| value(original, field) != value(spec, field);
+        let of = |spec: Option<&'a Object>, field: &str| spec.and_then(|spec| spec.get(field));
+        let differs = |field: &&str| !is_same(of(original, field), of(spec, field), true);
         Self {
             containers: known
                 .map(|found| ((found.kind, found.name()), found.container))
@@ -154,10 +155,11 @@ impl<'a> Originals<'a> {
     }
 
     fn is_kept(&self, before: &Object, container: &Object) -> bool {
-        let is_same = |field: &String| {
-            let (before, after) = (value(Some(before), field), value(Some(container), field));
-            let may_go = MAY_GO.contains(&field.as_str()) && after.is_none_or(|after| after == false);
-            before == after || may_go || HARMLESS.contains(&field.as_str())
+        let is_kept = |field: &String| {
+            let field = field.as_str();
+            let (before, after) = (before.get(field), container.get(field));
+            let goes = MAY_GO.contains(&field) && after.is_none_or(|after| !says_something(after, false));
+            goes || HARMLESS.contains(&field) || is_same(before, after, field == "securityContext")
         };
         let mounts_other = || {
             let mounts = ["volumeMounts", "volumeDevices"].into_iter();
@@ -169,16 +171,44 @@ impl<'a> Originals<'a> {
             })
         };
         !self.is_other_pod
-            && before.keys().chain(container.keys()).all(is_same)
+            && before.keys().chain(container.keys()).all(is_kept)
             && (self.other_volumes.is_empty() || !mounts_other())
     }
 }
 
-/// A member that says something: null and an empty object are the same as nothing.
-fn value<'a>(parent: Option<&'a Object>, field: &str) -> Option<&'a Value> {
-    let value = parent?.get(field)?;
-    let is_empty = value.is_null() || value.as_object().is_some_and(Object::is_empty);
-    (!is_empty).then_some(value)
+/// Says whether two members mean the same. A plan comes in a form in which what says nothing is left out; a target comes as
+/// it was written, so there a null, or an empty text, list or object, stands for nothing, and so does what a plain field of
+/// the API is without being set. In a security context `false` and `0` say something.
+pub(crate) fn is_same(one: Option<&Value>, other: Option<&Value>, zero_means_something: bool) -> bool {
+    let says =
+        |value: &Option<&Value>| value.is_some_and(|value| says_something(value, zero_means_something));
+    match (one.filter(|_| says(&one)), other.filter(|_| says(&other))) {
+        (None, None) => true,
+        (Some(Value::Object(one)), Some(Value::Object(other))) => {
+            let mut fields = one.keys().chain(other.keys());
+            fields.all(|field| is_same(one.get(field), other.get(field), zero_means_something))
+        }
+        (Some(Value::Array(one)), Some(Value::Array(other))) => {
+            let mut items = one.iter().zip(other);
+            one.len() == other.len()
+                && items.all(|(one, other)| is_same(Some(one), Some(other), zero_means_something))
+        }
+        (one, other) => one == other,
+    }
+}
+
+fn says_something(value: &Value, zero_means_something: bool) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value || zero_means_something,
+        Value::Number(number) => number.as_f64() != Some(0.0) || zero_means_something,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        // An object of which nothing says something says nothing either.
+        Value::Object(fields) => fields
+            .values()
+            .any(|value| says_something(value, zero_means_something)),
+    }
 }
 
 fn other_volumes<'a>(original: Option<&'a Object>, spec: Option<&'a Object>) -> BTreeSet<&'a str> {
@@ -186,7 +216,7 @@ fn other_volumes<'a>(original: Option<&'a Object>, spec: Option<&'a Object>) -> 
     let mut other = BTreeSet::new();
     for volume in spec.map_or(&[][..], |spec| list(spec, "volumes")) {
         let name = volume["name"].as_str().unwrap_or_default();
-        if known.get(name) != Some(&volume) {
+        if !is_same(known.get(name).copied(), Some(volume), false) {
             other.insert(name);
         }
     }

@@ -109,7 +109,9 @@ impl Resources {
                 continue;
             };
             asked.retain(|name, amount_asked| {
-                let is_kept = had.is_some_and(|had| amount(had, field, name) == Some(amount_asked));
+                let is_kept = had
+                    .and_then(|had| amount(had, field, name))
+                    .is_some_and(|had| read(had).is_some() && read(had) == read(amount_asked));
                 if is_kept || !self.is_above(name, amount_asked) {
                     return true;
                 }
@@ -130,12 +132,16 @@ impl Resources {
             None if COMMON.contains(&name) => return false,
             None => 0,
         };
-        let asked = match asked {
-            Value::String(asked) => billionths(asked),
-            Value::Null => Some(0),
-            number => billionths(&number.to_string()),
-        };
-        asked.is_none_or(|asked| asked > most)
+        read(asked).is_none_or(|asked| asked > most)
+    }
+}
+
+/// An amount as it may be written: a text or a number.
+fn read(amount: &Value) -> Option<u128> {
+    match amount {
+        Value::String(text) => billionths(text),
+        Value::Null => Some(0),
+        number => billionths(&number.to_string()),
     }
 }
 
@@ -182,8 +188,12 @@ mod tests {
         let original = || Some(json!({"containers": [{"name": "app", "resources": had.clone()}]}));
         let copy = |resources: Value| json!({"containers": [{"name": "app", "resources": resources}]});
         let settings = || json!({"cpu": "500m"});
-        let kept = copy(had.clone());
-        assert_eq!(limited(settings(), original(), kept.clone()), (None, kept));
+        let written_otherwise =
+            json!({"limits": {"cpu": 4000e-3, "nvidia.com/gpu": 1}, "requests": {"cpu": "2000m"}});
+        for kept in [had.clone(), written_otherwise] {
+            let kept = copy(kept);
+            assert_eq!(limited(settings(), original(), kept.clone()), (None, kept));
+        }
         for (asked, wanted) in [
             (
                 json!({"limits": {"cpu": "64", "nvidia.com/gpu": "8"}, "requests": {"cpu": "2"}}),

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     finding::{Finding, listed},
-    planned::{Judged, Planned, volumes},
+    planned::{Judged, Planned, is_same, volumes},
     settings::Settings,
 };
 
@@ -142,7 +142,7 @@ impl<'a> Objects<'a> {
         if !given.bounds_nothing() {
             let had = volumes(planned.original_spec());
             known = volumes(planned.spec());
-            known.retain(|name, volume| had.get(name) == Some(volume));
+            known.retain(|name, volume| is_same(had.get(name).copied(), Some(*volume), false));
         }
         Self {
             given,
@@ -357,7 +357,7 @@ impl<'a> Objects<'a> {
             for (resource, amount) in amounts(owner, field) {
                 let had =
                     before.and_then(|before| amounts(before, field).find(|(name, _)| *name == resource));
-                let is_had = had.is_some_and(|(_, had)| had == amount);
+                let is_had = had.is_some_and(|(_, had)| typed(had) == typed(amount));
                 if is_extended(resource) && !is_nothing(amount) && !is_had {
                     used.insert((Kind::ExtendedResource, resource.clone()));
                 }
@@ -418,7 +418,8 @@ fn tell(used: BTreeSet<Use>, container: Option<&str>, at: &str, found: &mut Vec<
 /// Says whether the same list of the original had the same item, most likely at the same place.
 fn had(before: Option<&Object>, field: &str, index: usize, item: &Value) -> bool {
     let known = before.map_or(&[][..], |before| list(before, field));
-    known.get(index) == Some(item) || known.contains(item)
+    let is_it = |known: &Value| is_same(Some(known), Some(item), false);
+    known.get(index).is_some_and(is_it) || known.iter().any(is_it)
 }
 
 /// Elsewhere in the container it is the same volume with the same rights.
@@ -431,7 +432,7 @@ fn is_same_mount(one: &Value, other: &Value) -> bool {
         }
         mount
     };
-    one["name"] == other["name"] && rest(one) == rest(other)
+    one["name"] == other["name"] && is_same(Some(&rest(one)), Some(&rest(other)), false)
 }
 
 fn restore(spec: &mut Object, original: Option<&Object>, field: &str) {
@@ -461,6 +462,11 @@ fn claims(container: &Object) -> &[Value] {
 /// What is not there for every container: devices, huge pages.
 fn is_extended(resource: &str) -> bool {
     !["cpu", "memory", "ephemeral-storage"].contains(&resource)
+}
+
+/// An amount may be a number as well as a text.
+fn typed(amount: &Value) -> String {
+    amount.as_str().map_or_else(|| amount.to_string(), str::to_owned)
 }
 
 fn is_nothing(amount: &Value) -> bool {

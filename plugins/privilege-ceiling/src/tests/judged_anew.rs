@@ -94,6 +94,36 @@ fn what_has_no_say_in_what_runs_leaves_it_alone() {
 }
 
 #[test]
+fn a_target_that_spells_out_what_says_nothing_is_the_same_as_its_copy_without() {
+    let target = merged(
+        powerful(),
+        json!({"spec": {"securityContext": {"sysctls": [], "seLinuxOptions": {"type": ""}}, "hostUsers": null}}),
+    );
+    let mut spelled = target.clone();
+    let container = &mut spelled["spec"]["containers"][0];
+    container["env"][0]["valueFrom"] = Value::Null;
+    container["command"] = json!(["serve"]);
+    for (field, nothing) in [
+        ("envFrom", json!([])),
+        ("workingDir", json!("")),
+        ("stdin", json!(false)),
+        ("volumeDevices", Value::Null),
+    ] {
+        container[field] = nothing;
+    }
+    container["volumeMounts"][0]["readOnly"] = json!(false);
+    container["securityContext"]["seccompProfile"] = json!({});
+    let mut copy = powerful();
+    assert_eq!(codes(&created(settings(), &spelled, copy.clone())), [""; 0]);
+    copy["spec"]["containers"][0]["securityContext"]["runAsNonRoot"] = json!(false);
+    assert_eq!(
+        codes(&created(settings(), &spelled, copy)),
+        ALL,
+        "false says something there"
+    );
+}
+
+#[test]
 fn the_user_that_a_copy_takes_away_from_its_container_is_missed() {
     let target = target_with(json!({"containers": [{"name": "app", "image": "app:1",
         "securityContext": {"runAsNonRoot": true}}]}));
