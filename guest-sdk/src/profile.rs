@@ -71,20 +71,21 @@ pub fn apply_to_ephemeral(profile: Profile, container: &mut Object) {
 
 /// Shapes a pod copy: what is kept of the original and, where a debug container is named, that container.
 ///
-/// Without a debug container (a copy that only changes images) nothing is traced and processes are not shared. `legacy` keeps
-/// annotations and probes unasked, and leaves out labels; `--keep-labels` and `--keep-init-containers=false` hold there as well.
+/// Without a debug container (a copy that only changes images) nothing is traced and processes are not shared. `legacy` leaves
+/// out labels and keeps everything else, whatever `keep` says; without a debug container what was typed holds there as well.
 pub fn apply_to_copy(profile: Profile, pod: &mut Pod, debug_container: Option<&str>, keep: &Keep) {
     if profile == Profile::Legacy {
-        keep_only(
-            pod,
-            &Keep {
-                annotations: true,
-                liveness: true,
-                readiness: true,
-                startup: true,
-                ..keep.clone()
-            },
-        );
+        let typed = Keep {
+            annotations: true,
+            liveness: true,
+            readiness: true,
+            startup: true,
+            ..keep.clone()
+        };
+        match debug_container {
+            Some(_) => remove_metadata(pod, "labels"),
+            None => keep_only(pod, &typed),
+        }
         return;
     }
     keep_only(pod, keep);

@@ -1,5 +1,5 @@
-//! When two outcomes count as the same. Generated suffixes are folded, empty values are the same as absent ones, a client may
-//! add labels and annotations of its own to what it creates, and may leave out what the API server computes.
+//! When two outcomes count as the same. Generated suffixes are folded, empty values are the same as absent ones, and a client
+//! may add labels and annotations of its own to what it creates.
 
 use serde_json::{Map, Value};
 
@@ -81,12 +81,6 @@ pub(crate) fn clean(object: &Value) -> Value {
             if is_empty {
                 metadata.remove(field);
             }
-        }
-    }
-    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
-        // kubectl copies them, and its copy is refused where a class has changed since.
-        for computed in ["priority", "preemptionPolicy", "overhead"] {
-            spec.remove(computed);
         }
     }
     for list in ["containers", "ephemeralContainers", "initContainers"] {

@@ -59,11 +59,8 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
 /// Labels and annotations that only trocar itself writes: who made this copy and why is not what was true of the original.
 const OF_TROCAR: &str = "trocar.dev/";
 
-/// What the API server computes from the names of a pod's classes. It refuses a pod that says something else.
-const COMPUTED: [&str; 3] = ["priority", "preemptionPolicy", "overhead"];
-
-/// A pod with the original's spec, labels and annotations, and nothing else of it: no owner, no identity, no node, none of
-/// trocar's stamps and nothing that the API server computed.
+/// A pod with the original's spec, labels and annotations, and nothing else of it: no owner, no identity, no node, and
+/// none of trocar's stamps.
 fn copy_of(mut original: Pod, name: &str, options: &DebugOptions) -> Pod {
     let mut metadata = Object::new();
     metadata.insert("name".into(), name.into());
@@ -81,9 +78,6 @@ fn copy_of(mut original: Pod, name: &str, options: &DebugOptions) -> Pod {
     }
     let mut spec = std::mem::take(original.spec_mut());
     spec.remove(ContainerKind::Ephemeral.field());
-    for field in COMPUTED {
-        spec.remove(field);
-    }
     if !options.same_node {
         spec.remove("nodeName");
     }
@@ -281,19 +275,6 @@ mod tests {
         });
         let wanted = json!({"name": "web-debug", "labels": {"app": "web"}, "annotations": {"team": "shop"}});
         assert_eq!(steps[0]["metadata"], wanted);
-    }
-
-    #[test]
-    fn what_the_api_server_computed_is_left_to_it_and_the_classes_are_kept() {
-        let copy = &steps(DebugOptions {
-            image: Some("busybox".into()),
-            ..DebugOptions::default()
-        })[0];
-        for computed in COMPUTED {
-            assert_eq!(copy["spec"].get(computed), None, "{computed}");
-        }
-        assert_eq!(copy["spec"]["priorityClassName"], "shop");
-        assert_eq!(copy["spec"]["runtimeClassName"], "kata");
     }
 
     #[test]

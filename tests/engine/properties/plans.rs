@@ -41,8 +41,10 @@ fn copy_without_debugging(target: &Target, options: &DebugOptions) -> Value {
     });
     let keep = &options.keep;
     let legacy = options.profile == Profile::Legacy;
+    // With a debug container, legacy does not look at what is to be kept, as in kubectl.
+    let is_debugged = options.set_image.is_empty() || options.image.is_some() || !options.args.is_empty();
     for (field, kept) in [
-        ("labels", keep.labels),
+        ("labels", keep.labels && !(legacy && is_debugged)),
         ("annotations", keep.annotations || legacy),
     ] {
         if let (true, Some(value)) = (kept, original["metadata"].get(field)) {
@@ -53,7 +55,7 @@ fn copy_without_debugging(target: &Target, options: &DebugOptions) -> Value {
     if !options.same_node {
         remove(&mut copy["spec"], "nodeName");
     }
-    if !keep.init_containers {
+    if !keep.init_containers && !(legacy && is_debugged) {
         remove(&mut copy["spec"], "initContainers");
     }
     if legacy {
