@@ -55,7 +55,7 @@ fn copy_without_debugging(target: &Target, options: &DebugOptions) -> Value {
     if !options.same_node {
         remove(&mut copy["spec"], "nodeName");
     }
-    if !keep.init_containers && !(legacy && is_debugged) {
+    if !(keep.init_containers || legacy && is_debugged) {
         remove(&mut copy["spec"], "initContainers");
     }
     if legacy {
