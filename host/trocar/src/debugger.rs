@@ -189,18 +189,29 @@ impl Debugger {
     pub async fn plan(&mut self, request: &DebugRequest, target: &Target) -> Result<Draft, DebugError> {
         self.identify(None).await?;
         let auditor = self.auditor();
+        let judged = self.judge(request, target, &auditor)??;
+        Ok(Draft {
+            judged,
+            request: request.clone(),
+            auditor,
+            made: Instant::now(),
+        })
+    }
+
+    /// A draft by the whole chain; a denial is written down. The outer error is that it could not be.
+    fn judge(
+        &mut self,
+        request: &DebugRequest,
+        target: &Target,
+        auditor: &Auditor,
+    ) -> Result<Result<planning::Draft, PlannerError>, AuditError> {
         let judged = self.planner.draft(request, target, &self.context, &self.actor);
         if let Err(PlannerError::Plan(error)) = &judged
             && let Some(plan) = error.reviewed()
         {
             auditor.write(AuditEvent::Denied, plan, &Value::Null, &[])?;
         }
-        Ok(Draft {
-            judged: judged?,
-            request: request.clone(),
-            auditor,
-            made: Instant::now(),
-        })
+        Ok(judged)
     }
 
     /// Lets the server check a plan with everything that it has, and store nothing. Needs no consent.
@@ -270,13 +281,8 @@ impl Debugger {
         if let Some(same) = judged.for_target(&now) {
             return Ok(same);
         }
-        let newer = self.planner.draft(request, &now, &self.context, &self.actor);
         let auditor = self.auditor();
-        if let Err(PlannerError::Plan(error)) = &newer
-            && let Some(plan) = error.reviewed()
-        {
-            auditor.write(AuditEvent::Denied, plan, &Value::Null, &[])?;
-        }
+        let newer = self.judge(request, &now, &auditor)?;
         match judged.renew(newer.map_err(ApplyError::Planner)?) {
             Ok(renewed) => {
                 auditor.write(AuditEvent::Allowed, renewed.plan(), &Value::Null, &[])?;
