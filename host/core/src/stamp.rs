@@ -9,7 +9,7 @@ use crate::plan::{DebugPlan, PluginId, Step};
 pub const PREFIX: &str = "trocar.dev/";
 
 /// The label that tells by which program a pod is managed.
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// Labels and annotations of a created pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -289,8 +289,18 @@ fn answer() -> Value {
 
 #[test]
 fn what_a_server_and_its_admission_put_in_is_not_a_difference() {
-    let differences = compare_stored_pod(&object(restricted()), &object(answer()));
+    let differences = compare_stored_pod(&object(restricted()), &object(answer())).differences;
     assert_eq!(told(&differences), [""; 0]);
+}
+
+#[test]
+fn what_was_stored_is_what_was_judged_once_that_is_taken_out() {
+    let stored = compare_stored_pod(&object(restricted()), &object(answer())).object;
+    let mut wanted = restricted();
+    // These mean what they meant, and are written as the server writes them.
+    wanted["spec"]["securityContext"] = json!({});
+    wanted["spec"]["containers"][0]["resources"]["limits"]["cpu"] = json!("0.5");
+    assert_eq!(json!(stored), wanted);
 }
 
 #[test]
@@ -430,7 +440,7 @@ fn what_was_stored_with_less_restrictions_or_more_rights_is_told() {
     ] {
         let mut stored = answer();
         merge(&mut stored, changes.clone());
-        let differences = compare_stored_pod(&object(restricted()), &object(stored));
+        let differences = compare_stored_pod(&object(restricted()), &object(stored)).differences;
         let told = told(&differences);
         let wanted: Vec<&str> = wanted.split(", ").collect();
         // Harmless differences may stand beside.
@@ -448,7 +458,7 @@ fn a_token_is_a_new_right_where_none_was_to_be_mounted() {
     let mut stored = answer();
     judged["spec"]["automountServiceAccountToken"] = json!(false);
     stored["spec"]["automountServiceAccountToken"] = json!(false);
-    let differences = compare_stored_pod(&object(judged), &object(stored));
+    let differences = compare_stored_pod(&object(judged), &object(stored)).differences;
     assert_eq!(
         told(&differences),
         ["new /spec/containers/0/volumeMounts/1", "new /spec/volumes/1"]
@@ -459,14 +469,14 @@ fn a_token_is_a_new_right_where_none_was_to_be_mounted() {
 fn a_volume_that_only_looks_like_the_tokens_is_a_new_right() {
     let mut stored = answer();
     stored["spec"]["volumes"][1]["projected"]["sources"][1]["configMap"]["name"] = json!("other");
-    let differences = compare_stored_pod(&object(restricted()), &object(stored));
+    let differences = compare_stored_pod(&object(restricted()), &object(stored)).differences;
     assert_eq!(told(&differences), ["new /spec/volumes/1"]);
 }
 
 #[test]
 fn an_answer_that_is_not_a_pod_keeps_no_restriction() {
     for stored in [json!({"spec": []}), json!({"spec": {"containers": "x"}})] {
-        let differences = compare_stored_pod(&object(restricted()), &object(stored.clone()));
+        let differences = compare_stored_pod(&object(restricted()), &object(stored.clone())).differences;
         assert_eq!(differences.len(), 1, "{stored}");
         assert_eq!(differences[0].kind, DifferenceKind::RestrictionGone);
     }
@@ -479,7 +489,7 @@ fn many_harmless_differences_do_not_hide_a_grave_one() {
         stored["metadata"]["annotations"][format!("a{index}")] = json!("x");
     }
     stored["spec"]["hostPID"] = json!(true);
-    let told = told(&compare_stored_pod(&object(restricted()), &object(stored)));
+    let told = told(&compare_stored_pod(&object(restricted()), &object(stored)).differences);
     assert_eq!(told.len(), 33);
     assert!(told.contains(&"new /spec/hostPID".to_owned()));
 }
@@ -509,7 +519,7 @@ fn an_ephemeral_container_is_compared_with_the_one_of_its_name() {
             vec!["new /spec/ephemeralContainers/2"],
         ),
     ] {
-        let differences = compare_stored_ephemeral(&judged, &before, &pod(stored.clone()));
+        let differences = compare_stored_ephemeral(&judged, &before, &pod(stored.clone())).differences;
         assert_eq!(told(&differences), wanted, "{stored}");
     }
 }
@@ -661,7 +671,7 @@ proptest! {
         let Value::Object(pod) = value else { return Ok(()) };
         if let Ok(normal) = normalize_pod(pod.clone(), None) {
             prop_assert_eq!(normalize_pod(normal.clone(), None), Ok(normal.clone()));
-            prop_assert_eq!(compare_stored_pod(&normal, &pod), vec![]);
+            prop_assert_eq!(compare_stored_pod(&normal, &pod).differences, vec![]);
         }
         if let Ok(kept) = normalize_pod(pod.clone(), Some(&pod)) {
             prop_assert_eq!(normalize_pod(kept.clone(), Some(&pod)), Ok(kept));
@@ -674,6 +684,6 @@ proptest! {
     #[test]
     fn whatever_a_server_answers_the_comparison_ends(judged in any_pod(), stored in prop_oneof![any_pod(), any_value()]) {
         let (Value::Object(judged), Value::Object(stored)) = (judged, stored) else { return Ok(()) };
-        prop_assert!(compare_stored_pod(&judged, &stored).len() <= 96);
+        prop_assert!(compare_stored_pod(&judged, &stored).differences.len() <= 96);
     }
 }

@@ -204,6 +204,18 @@ impl DebugPlan {
         self.steps = steps;
     }
 
+    /// The same plan with another object in a step, which no policy has seen: what a server stored.
+    pub(crate) fn with_object(&self, step: usize, object: Object) -> Self {
+        let mut plan = self.clone();
+        plan.policies = Vec::new();
+        match plan.steps.get_mut(step) {
+            Some(Step::AddEphemeralContainer(container)) => *container = object,
+            Some(Step::CreatePod(pod)) => pod.0 = object,
+            _ => {}
+        }
+        plan
+    }
+
     /// Takes what the policies saw, said and changed.
     pub(crate) fn set_reviews(&mut self, reviews: Vec<PolicyReview>, diagnostics: Vec<Diagnostic>) {
         self.policies = reviews;

@@ -6,10 +6,12 @@
 mod draft;
 mod error;
 mod guests;
+mod stored;
 
 pub use draft::{Approved, Draft, NotAgreed};
 pub use error::{Blame, Blamed, PlanError};
 pub use guests::{Decision, Documents, Guests, Proposal};
+pub use stored::{StoredOtherwise, judge_stored};
 
 use trocar_sdk::{Actor, Context, DebugOptions};
 

@@ -8,6 +8,8 @@ use trocar_sdk::{
     pod::{flag, list, object, text},
 };
 
+use crate::stamp;
+
 /// What may have been put where nothing was judged.
 enum Put {
     /// This text.
@@ -122,7 +124,7 @@ pub(super) fn is_expected(of: &str, field: &str, scene: Scene<'_>) -> bool {
 }
 
 fn is_stamp(scene: Scene<'_>) -> bool {
-    scene.name.starts_with("trocar.dev/")
+    scene.name.starts_with(stamp::PREFIX) || scene.name == stamp::MANAGED_BY && scene.value == "trocar"
 }
 
 fn is_topology(scene: Scene<'_>) -> bool {

@@ -5,6 +5,7 @@
 
 mod expected;
 mod meaning;
+mod remove;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -20,6 +21,7 @@ use trocar_sdk::{
 use self::{
     expected::{Scene, is_expected},
     meaning::{Meaning, meaning},
+    remove::remove,
 };
 use super::{
     Kind, Type,
@@ -64,21 +66,35 @@ impl fmt::Display for Difference {
     }
 }
 
+/// What became of something that was judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// How it differs from what was judged.
+    pub differences: Vec<Difference>,
+    /// What was stored in normal form, without what every server puts in: as a plan would have it. None where it cannot be
+    /// told, and where more was stored than one object.
+    pub object: Option<Object>,
+}
+
 /// Compares the API server's answer to the creation of a pod with the pod in normal form that was judged.
-pub fn compare_stored_pod(judged: &Object, stored: &Object) -> Vec<Difference> {
+pub fn compare_stored_pod(judged: &Object, stored: &Object) -> Stored {
     let stored = match normalize_stored(stored.clone()) {
         Ok(stored) => stored,
         Err(refused) => return unreadable(refused.place),
     };
     let mut comparison = Comparison::new(object(judged, "spec"));
     comparison.objects(&POD, Some(judged), Some(&stored), &Place::Root);
-    comparison.found
+    let Comparison { found, expected, .. } = comparison;
+    Stored {
+        differences: found,
+        object: without(stored, &expected),
+    }
 }
 
 /// Compares the API server's answer to an ephemeral container with the one in normal form that was judged.
 ///
 /// `before` is the pod as it was, `stored` as it is now. Other containers that came with it are new rights.
-pub fn compare_stored_ephemeral(judged: &Object, before: &Object, stored: &Object) -> Vec<Difference> {
+pub fn compare_stored_ephemeral(judged: &Object, before: &Object, stored: &Object) -> Stored {
     let stored = match normalize_stored(stored.clone()) {
         Ok(stored) => stored,
         Err(refused) => return unreadable(refused.place),
@@ -91,27 +107,50 @@ pub fn compare_stored_ephemeral(judged: &Object, before: &Object, stored: &Objec
         .filter_map(|(_, container)| text(container, "name"))
         .collect();
     let own = text(judged, "name");
-    let mut is_stored = false;
+    let (mut own_index, mut is_alone) = (None, true);
     for (index, container) in ephemeral(&stored) {
         let name = text(container, "name");
         let at = at.item(index);
         if name == own {
-            is_stored = true;
+            own_index = Some(index);
             comparison.objects(&EPHEMERAL_CONTAINER, Some(judged), Some(container), &at);
         } else if name.is_none_or(|name| !known.contains(name)) {
+            is_alone = false;
             comparison.report(DifferenceKind::RightNew, &at);
         }
     }
-    if !is_stored {
+    if own_index.is_none() {
         comparison.report(DifferenceKind::RestrictionGone, &at);
     }
-    comparison.found
+    let Comparison { found, expected, .. } = comparison;
+    let own = own_index.filter(|_| is_alone);
+    let own = own.and_then(|own| {
+        let stored = without(stored, &expected)?;
+        ephemeral(&stored).find_map(|(index, container)| (index == own).then(|| container.clone()))
+    });
+    Stored {
+        differences: found,
+        object: own,
+    }
+}
+
+/// What was stored without what every server puts in, again in normal form: lists that are empty now are gone.
+fn without(stored: Object, expected: &[String]) -> Option<Object> {
+    let mut stored = Value::Object(stored);
+    remove(&mut stored, expected);
+    match stored {
+        Value::Object(stored) => normalize_stored(stored).ok(),
+        _ => None,
+    }
 }
 
 /// An answer that is not a pod: nothing is known to hold.
-fn unreadable(place: String) -> Vec<Difference> {
+fn unreadable(place: String) -> Stored {
     let kind = DifferenceKind::RestrictionGone;
-    vec![Difference { place, kind }]
+    Stored {
+        differences: vec![Difference { place, kind }],
+        object: None,
+    }
 }
 
 fn ephemeral(pod: &Object) -> impl Iterator<Item = (usize, &Object)> {
@@ -127,6 +166,8 @@ struct Comparison<'a> {
     /// The spec that was judged.
     spec: Option<&'a Object>,
     found: Vec<Difference>,
+    /// The places of what a server is expected to put in, in the order of the walk.
+    expected: Vec<String>,
 }
 
 /// A field that is compared: of which object, and what it means.
@@ -146,8 +187,11 @@ impl FieldOf<'_> {
 
 impl<'a> Comparison<'a> {
     fn new(spec: Option<&'a Object>) -> Self {
-        let found = Vec::new();
-        Self { spec, found }
+        Self {
+            spec,
+            found: Vec::new(),
+            expected: Vec::new(),
+        }
     }
 
     fn report(&mut self, kind: DifferenceKind, at: &Place<'_>) {
@@ -212,7 +256,7 @@ impl<'a> Comparison<'a> {
                     (Some(judged), Some(stored)) => is_same_scalar(kind, judged, stored),
                     (judged, stored) => judged == stored,
                 };
-                if !is_same && !self.is_expected(field, field.name, judged, stored) {
+                if !is_same && !self.is_expected(field, field.name, judged, stored, at) {
                     self.report(weigh(field.meaning(), judged, stored), at);
                 }
             }
@@ -230,7 +274,7 @@ impl<'a> Comparison<'a> {
         if judged.is_some() && stored.is_some() {
             return self.objects(kind, as_object(judged), as_object(stored), at);
         }
-        if self.is_expected(field, field.name, judged, stored) {
+        if self.is_expected(field, field.name, judged, stored, at) {
             return;
         }
         match field.meaning() {
@@ -249,6 +293,7 @@ impl<'a> Comparison<'a> {
     ) {
         let mut inner = Comparison::new(self.spec);
         inner.objects(kind, as_object(judged), as_object(stored), at);
+        self.expected.append(&mut inner.expected);
         if let Some(heaviest) = inner.found.iter().map(|difference| difference.kind).max() {
             self.report(heaviest, at);
         }
@@ -297,32 +342,36 @@ impl<'a> Comparison<'a> {
             let is_same = old
                 .zip(new)
                 .is_some_and(|(old, new)| is_same_scalar(kind, old, new));
-            if !is_same && !self.is_expected(field, name, old, new) {
-                self.report(weigh(field.meaning(), old, new), &at.field(name));
+            let at = at.field(name);
+            if !is_same && !self.is_expected(field, name, old, new, &at) {
+                self.report(weigh(field.meaning(), old, new), &at);
             }
         }
     }
 
+    /// Says whether a server is expected to put this in, and remembers its place then.
     fn is_expected(
-        &self,
+        &mut self,
         field: FieldOf<'a>,
         name: &str,
         judged: Option<&Value>,
         stored: Option<&Value>,
+        at: &Place<'_>,
     ) -> bool {
-        match (judged, stored) {
-            (None, Some(value)) => {
-                let (spec, parent) = (self.spec, field.parent);
-                let scene = Scene {
-                    spec,
-                    parent,
-                    name,
-                    value,
-                };
-                is_expected(field.of, field.name, scene)
-            }
-            _ => false,
+        let (None, Some(value)) = (judged, stored) else {
+            return false;
+        };
+        let scene = Scene {
+            spec: self.spec,
+            parent: field.parent,
+            name,
+            value,
+        };
+        let is_expected = is_expected(field.of, field.name, scene);
+        if is_expected {
+            self.expected.push(at.pointer());
         }
+        is_expected
     }
 }
 

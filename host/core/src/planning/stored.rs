@@ -1,0 +1,211 @@
+//! What the server stored is judged again where it is not what was judged: by the same policies, as a step of the plan.
+
+use serde_json::Value;
+
+use super::{Documents, Draft, Guests, PlanInputs, judgement};
+use crate::{
+    kubernetes::{Difference, DifferenceKind, Stored, compare_stored_ephemeral, compare_stored_pod},
+    plan::{Mode, PolicyReview, Step},
+    policy::{self, Outcome},
+};
+
+/// What the server made of a plan, where it stored something else than what was judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredOtherwise {
+    /// What was stored with more rights or fewer restrictions. Never empty.
+    pub differences: Vec<Difference>,
+    /// What the policies say of it as it was stored. Empty where they were not asked: no policy is to be obeyed, or what was
+    /// stored cannot be put before them.
+    pub reviews: Vec<PolicyReview>,
+    /// A session may begin: no policy is to be obeyed, or they allow what was stored as it is.
+    pub is_allowed: bool,
+}
+
+/// Compares what the server stored with what was judged, and lets the policies judge it where it is not the same.
+///
+/// `stored` is the server's answer to the step that makes the debug container or pod. None where it has no other rights and
+/// all restrictions.
+pub fn judge_stored<G: Guests>(
+    draft: &Draft,
+    stored: &Value,
+    inputs: &PlanInputs<'_>,
+    guests: &mut G,
+) -> Option<StoredOtherwise> {
+    let (index, Stored { differences, object }) = compared(draft, stored)?;
+    let mut differences = differences;
+    differences.retain(|difference| difference.kind != DifferenceKind::Other);
+    if differences.is_empty() {
+        return None;
+    }
+    let mut otherwise = StoredOtherwise {
+        differences,
+        reviews: Vec::new(),
+        is_allowed: true,
+    };
+    let obeyed = |review: &PolicyReview| review.mode == Mode::Enforce;
+    if !draft.plan().policies().iter().any(obeyed) {
+        return Some(otherwise);
+    }
+    otherwise.is_allowed = false;
+    let Some(object) = object else {
+        return Some(otherwise);
+    };
+    let mut plan = draft.plan().with_object(index, object);
+    let steps = plan.steps().to_vec();
+    let documents = Documents::new(inputs.target, inputs.options, inputs.actor, inputs.context);
+    let outcome = policy::review(&mut plan, inputs.target, inputs.reviewers, &mut |index, plan| {
+        let text = plan.under_review().to_string();
+        judgement(guests.evaluate(index, &text, &documents)?)
+    });
+    // A policy that would change it does not allow it: what is stored is not changed any more.
+    otherwise.is_allowed = outcome == Outcome::Allowed && plan.steps() == steps;
+    otherwise.reviews = plan.policies().to_vec();
+    Some(otherwise)
+}
+
+/// The step that makes the debug container or pod, and what became of it.
+fn compared(draft: &Draft, stored: &Value) -> Option<(usize, Stored)> {
+    let empty = serde_json::Map::new();
+    // An answer that is not an object differs in everything.
+    let stored = stored.as_object().unwrap_or(&empty);
+    let mut steps = draft.plan().steps().iter().enumerate();
+    steps.find_map(|(index, step)| match step {
+        Step::AddEphemeralContainer(container) => {
+            let before = draft.target().object();
+            Some((index, compare_stored_ephemeral(container, before, stored)))
+        }
+        Step::CreatePod(pod) => Some((index, compare_stored_pod(&pod.0, stored))),
+        Step::DeletePod(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use trocar_sdk::{Actor, Context, DebugOptions, policy::Operation, policy::Verdict};
+
+    use super::super::{Author, Decision, Proposal, draft};
+    use super::*;
+    use crate::{plan::PluginId, policy::Reviewer, target::Target};
+
+    /// A strategy that adds an ephemeral container, and policies that answer by what they are shown.
+    struct Fake<'a>(&'a dyn Fn(&Value) -> Verdict);
+
+    impl Guests for Fake<'_> {
+        type Error = String;
+
+        fn propose(&mut self, _: &Documents<'_>) -> Result<Result<Proposal, trocar_sdk::Failure>, String> {
+            let container = json!({"name": "dbg", "image": "a", "securityContext": {"runAsNonRoot": true}});
+            Ok(Ok(Proposal {
+                steps: vec![("add-ephemeral-container".into(), container.to_string())],
+                ..Proposal::default()
+            }))
+        }
+
+        fn evaluate(&mut self, _: usize, plan: &str, _: &Documents<'_>) -> Result<Decision, String> {
+            let plan: Value = serde_json::from_str(plan).unwrap();
+            let verdict = (self.0)(&plan["steps"][0]["object"]);
+            let at = "/steps/0/object/image".to_owned();
+            let change = (Operation::Replace, at, Some("\"b\"".to_owned()));
+            Ok(Decision {
+                changes: vec![change; usize::from(verdict == Verdict::Amend)],
+                verdict,
+                diagnostics: Vec::new(),
+            })
+        }
+    }
+
+    /// What comes of a container that was stored, with a policy that answers so to what it is shown.
+    fn judged(mode: Mode, containers: Value, policy: &dyn Fn(&Value) -> Verdict) -> Option<StoredOtherwise> {
+        let pod = |containers: Value| {
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
+            "spec": {"containers": [], "ephemeralContainers": containers}})
+        };
+        let target = Target::new(pod(json!([])), "shop").unwrap();
+        let id = || PluginId {
+            name: "p".into(),
+            version: "1".into(),
+            digest: "sha256:0".into(),
+        };
+        let inputs = PlanInputs {
+            target: &target,
+            options: &DebugOptions::default(),
+            context: &Context::default(),
+            actor: &Actor::default(),
+            strategy: &Author {
+                id: id(),
+                is_default: true,
+            },
+            reviewers: &[Reviewer {
+                name: "policy".into(),
+                plugin: id(),
+                is_default: true,
+                mode,
+            }],
+        };
+        let draft = draft(&inputs, &mut Fake(&|_| Verdict::Allow)).unwrap();
+        judge_stored(&draft, &pod(containers), &inputs, &mut Fake(policy))
+    }
+
+    fn is_restricted(container: &Value) -> Verdict {
+        match container["securityContext"]["runAsNonRoot"] == true {
+            true => Verdict::Allow,
+            false => Verdict::Deny,
+        }
+    }
+
+    #[test]
+    fn what_was_stored_as_judged_is_not_judged_again() {
+        let stored = json!([{"name": "dbg", "image": "a", "securityContext": {"runAsNonRoot": true},
+            "imagePullPolicy": "Always", "terminationMessagePolicy": "File"}]);
+        assert_eq!(judged(Mode::Enforce, stored, &|_| panic!("it is asked")), None);
+    }
+
+    #[test]
+    fn a_policy_decides_whether_what_was_stored_may_be_used() {
+        let privileged = json!([{"name": "dbg", "image": "a", "imagePullPolicy": "Always",
+            "securityContext": {"runAsNonRoot": true, "privileged": true}}]);
+        let place = "/spec/ephemeralContainers/0/securityContext/privileged";
+        let asked_with = |verdict: Verdict, mode: Mode| {
+            let otherwise = judged(mode, privileged.clone(), &|container| {
+                // As a plan would have it: without what every server puts in.
+                let wanted = json!({"name": "dbg", "image": "a", "securityContext": {"runAsNonRoot": true, "privileged": true}});
+                if container["image"] == "b" {
+                    // It was changed already.
+                    return Verdict::Allow;
+                }
+                assert_eq!(*container, wanted);
+                verdict
+            });
+            let otherwise = otherwise.unwrap();
+            assert_eq!(otherwise.differences[0].place, place);
+            (otherwise.is_allowed, otherwise.reviews.len())
+        };
+        assert_eq!(asked_with(Verdict::Allow, Mode::Enforce), (true, 1));
+        assert_eq!(asked_with(Verdict::Deny, Mode::Enforce), (false, 1));
+        assert_eq!(asked_with(Verdict::Amend, Mode::Enforce), (false, 1));
+        assert_eq!(asked_with(Verdict::Deny, Mode::Warn), (true, 0));
+    }
+
+    #[test]
+    fn a_restriction_that_is_gone_is_denied_by_the_policy_that_wants_it() {
+        let stored = json!([{"name": "dbg", "image": "a"}]);
+        let otherwise = judged(Mode::Enforce, stored, &is_restricted).unwrap();
+        assert!(!otherwise.is_allowed);
+        assert_eq!(otherwise.differences[0].kind, DifferenceKind::RestrictionGone);
+    }
+
+    #[test]
+    fn what_cannot_be_put_before_a_policy_is_not_allowed() {
+        let own = json!({"name": "dbg", "image": "a", "securityContext": {"runAsNonRoot": true}});
+        for stored in [
+            json!([own, {"name": "other", "image": "b"}]),
+            json!([]),
+            json!("x"),
+        ] {
+            let otherwise = judged(Mode::Enforce, stored.clone(), &|_| panic!("it is asked")).unwrap();
+            assert!(!otherwise.is_allowed, "{stored}");
+            assert!(judged(Mode::Audit, stored, &is_restricted).unwrap().is_allowed);
+        }
+    }
+}
