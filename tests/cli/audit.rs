@@ -21,7 +21,7 @@ fn records(text: &str) -> Vec<Value> {
     records
 }
 
-fn records_of(env: &TestEnv) -> Vec<Value> {
+pub(crate) fn records_of(env: &TestEnv) -> Vec<Value> {
     records(&fs::read_to_string(env.folder().join(".config/trocar/audit.jsonl")).unwrap_or_default())
 }
 

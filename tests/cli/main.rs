@@ -20,6 +20,7 @@ mod policy_debugs;
 mod refusals;
 mod schemas;
 mod sessions;
+mod stored;
 mod targets;
 mod writing;
 

@@ -246,7 +246,7 @@ fn a_copy_stays_when_the_original_cannot_be_deleted() {
         &env.run(&format!("{COPY} --replace")),
         r#"--- stderr ---
 Error from server (Forbidden): pods "web-0" is forbidden: User "jane" cannot delete resource "pods"
-  pod "copy" was created before that and stays; remove it with: kubectl delete pod copy -n default
+  Pod copy stays in namespace default. Remove it with: kubectl delete pod copy -n default
 hint: you lack the right to delete pods; what is missing is a Role in namespace "default" with the rule {apiGroups: [""], resources: ["pods"], verbs: ["delete"]}
 hint: whoever manages access to the cluster can bind it to you
 --- exit code 125 ---

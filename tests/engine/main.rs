@@ -4,6 +4,7 @@
 mod answers;
 mod cache;
 mod capabilities;
+mod debugger;
 mod files;
 mod guest;
 mod host;

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 use trocar_core::{
-    plan::{DebugPlan, Step},
+    plan::{DebugPlan, Deletion, Step},
     planning::{Approved, Draft},
     reference::Kind,
     stamp::Stamp,
     target::Target,
 };
+use trocar_sdk::Object;
 
 use super::{
     client::Cluster,
@@ -20,109 +21,140 @@ const FIELD_MANAGER: (&str, &str) = ("fieldManager", "trocar");
 /// A field that the server does not know is refused, and never dropped: what was judged is what is stored.
 const STRICT: (&str, &str) = ("fieldValidation", "Strict");
 
-/// A plan of which a step was refused.
-#[derive(Debug)]
-pub struct Unfinished {
-    /// Why.
-    pub error: ClusterError,
-    /// What was made before, and stays.
-    pub written: Written,
+/// How a write is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Run {
+    Real,
+    /// The server checks it with everything that it has (admission, quotas, webhooks), and stores nothing.
+    Dry,
 }
 
-/// What a plan came to.
-#[derive(Clone, Debug, Default)]
-pub struct Written {
-    /// The pod with the debug container, as the server returned it; null before it is there.
-    pub pod: Value,
-    /// The pod that was deleted, by name.
-    pub deleted: Option<String>,
-}
-
-/// Carries out an approved plan.
+/// Carries out a step of an approved plan, by its place in the plan. Steps are carried out in order, each once.
+///
+/// Gives the pod with the debug container as the server stored it; null where the step makes none.
 ///
 /// # Errors
-/// Fails at the first write that the server refuses. The steps before it stay: the error's action names the step.
-pub async fn apply(cluster: &Cluster, approved: &Approved, stamp: &Stamp) -> Result<Written, Unfinished> {
-    write(cluster, approved.plan(), approved.target(), stamp, false).await
-}
-
-/// Lets the server check a plan with everything that it has (admission, quotas, webhooks), and store nothing.
-///
-/// # Errors
-/// Fails at the first write that the server would refuse.
-pub async fn dry_run(cluster: &Cluster, draft: &Draft, stamp: &Stamp) -> Result<Written, ClusterError> {
-    let written = write(cluster, draft.plan(), draft.target(), stamp, true).await;
-    written.map_err(|unfinished| unfinished.error)
-}
-
-async fn write(
+/// Fails when the server refuses, and when its answer is lost: the step may have been carried out then, which
+/// [`find_written`] can tell.
+pub async fn apply_step(
     cluster: &Cluster,
-    plan: &DebugPlan,
-    target: &Target,
+    approved: &Approved,
+    step: usize,
     stamp: &Stamp,
-    dry_run: bool,
-) -> Result<Written, Unfinished> {
-    let mut written = Written::default();
-    for step in plan.steps() {
-        if let Err(error) = write_step(cluster, plan, target, step, stamp, dry_run, &mut written).await {
-            return Err(Unfinished { error, written });
-        }
-    }
-    Ok(written)
+) -> Result<Value, ClusterError> {
+    write_step(cluster, approved.draft(), step, stamp, Run::Real).await
+}
+
+/// Lets the server check a step of a plan, and store nothing.
+///
+/// # Errors
+/// Fails when the server would refuse it.
+pub async fn dry_run_step(
+    cluster: &Cluster,
+    draft: &Draft,
+    step: usize,
+    stamp: &Stamp,
+) -> Result<Value, ClusterError> {
+    write_step(cluster, draft, step, stamp, Run::Dry).await
 }
 
 async fn write_step(
     cluster: &Cluster,
-    plan: &DebugPlan,
-    target: &Target,
-    step: &Step,
+    draft: &Draft,
+    step: usize,
     stamp: &Stamp,
-    dry_run: bool,
-    written: &mut Written,
-) -> Result<(), ClusterError> {
+    run: Run,
+) -> Result<Value, ClusterError> {
+    let plan = draft.plan();
     let mut query = vec![FIELD_MANAGER, STRICT];
-    query.extend(dry_run.then_some(("dryRun", "All")));
-    match step {
+    query.extend((run == Run::Dry).then_some(("dryRun", "All")));
+    match &plan.steps()[step] {
         Step::AddEphemeralContainer(container) => {
-            let patch = added_container(target, &json!(container));
+            let patch = added_container(draft.target(), &json!(container), run);
             let action = pod_action("patch", "ephemeralcontainers", plan, &plan.target().name);
             let content_type = "application/json-patch+json";
-            written.pod = cluster.write(&action, &query, content_type, &patch).await?;
+            cluster.write(&action, &query, content_type, &patch).await
         }
         Step::CreatePod(pod) => {
             let action = pod_action("create", "", plan, pod.name());
             let pod = stamp.on(json!(pod));
-            written.pod = cluster.write(&action, &query, "application/json", &pod).await?;
+            cluster.write(&action, &query, "application/json", &pod).await
         }
         Step::DeletePod(deletion) => {
             let action = pod_action("delete", "", plan, &deletion.name);
-            let mut options = json!({"apiVersion": "v1", "kind": "DeleteOptions"});
-            if let Some(seconds) = deletion.grace_period_seconds {
-                options["gracePeriodSeconds"] = json!(seconds);
-            }
-            if let Some(uid) = &plan.target().uid {
-                options["preconditions"] = json!({"uid": uid});
-            }
-            if dry_run {
-                options["dryRun"] = json!(["All"]);
-            }
-            cluster.write(&action, &[], "application/json", &options).await?;
-            written.deleted = Some(deletion.name.clone());
+            let options = delete_options(draft.target(), deletion, run);
+            let deleted = cluster.write(&action, &[], "application/json", &options).await;
+            deleted.map(|_| Value::Null)
         }
     }
-    Ok(())
+}
+
+fn delete_options(target: &Target, deletion: &Deletion, run: Run) -> Value {
+    let mut options = json!({"apiVersion": "v1", "kind": "DeleteOptions"});
+    if let Some(seconds) = deletion.grace_period_seconds {
+        options["gracePeriodSeconds"] = json!(seconds);
+    }
+    if let Some(uid) = &target.id().uid {
+        options["preconditions"] = json!({"uid": uid});
+    }
+    if run == Run::Dry {
+        options["dryRun"] = json!(["All"]);
+    }
+    options
+}
+
+/// Looks for what a step did whose answer was lost. Returns what [`apply_step`] would have, and None where nothing is to be
+/// seen of it.
+///
+/// # Errors
+/// Fails when the pod cannot be read.
+pub async fn find_written(
+    cluster: &Cluster,
+    approved: &Approved,
+    step: usize,
+    stamp: &Stamp,
+) -> Result<Option<Value>, ClusterError> {
+    let plan = approved.plan();
+    let target = plan.target();
+    let step = &plan.steps()[step];
+    let name = match step {
+        Step::AddEphemeralContainer(_) => &target.name,
+        Step::CreatePod(pod) => pod.name(),
+        Step::DeletePod(deletion) => &deletion.name,
+    };
+    let pod = match cluster.get(&pod_action("get", "", plan, name)).await {
+        Ok(pod) => pod,
+        Err(error) if error.code() == Some(404) => Value::Null,
+        Err(error) => return Err(error),
+    };
+    let is_target = pod["metadata"]["uid"].as_str() == target.uid.as_deref();
+    Ok(match step {
+        Step::AddEphemeralContainer(added) => (is_target && has_container(&pod, added)).then_some(pod),
+        Step::CreatePod(_) => stamp.is_on(&pod).then_some(pod),
+        Step::DeletePod(_) => {
+            let is_terminating = !pod["metadata"]["deletionTimestamp"].is_null();
+            (!is_target || is_terminating).then_some(Value::Null)
+        }
+    })
+}
+
+fn has_container(pod: &Value, added: &Object) -> bool {
+    let containers = pod["spec"]["ephemeralContainers"].as_array();
+    let mut containers = containers.into_iter().flatten();
+    containers.any(|container| Some(&container["name"]) == added.get("name"))
 }
 
 /// The JSON Patch that appends an ephemeral container to the pod that was looked at, and to no other version of it.
 ///
 /// Of the patch formats this is the one in which no content is a directive: a strategic merge patch obeys `$patch` at any
-/// depth, and puts a new container before those that are there.
-fn added_container(target: &Target, container: &Value) -> Value {
+/// depth, and puts a new container before those that are there. A dry run is for any version: that only the status has
+/// changed meanwhile is no reason for it to fail.
+fn added_container(target: &Target, container: &Value, run: Run) -> Value {
     let mut operations = Vec::new();
     if let Some(uid) = &target.id().uid {
         operations.push(json!({"op": "test", "path": "/metadata/uid", "value": uid}));
     }
-    if let Some(version) = target.resource_version() {
+    if let (Some(version), Run::Real) = (target.resource_version(), run) {
         // A stale version is a conflict. A failed `test` of it would be a mistake of the request.
         operations.push(json!({"op": "replace", "path": "/metadata/resourceVersion", "value": version}));
     }
@@ -163,6 +195,7 @@ mod tests {
         let patch = added_container(
             &target(&json!([{"name": "old"}])),
             &json!({"name": "dbg", "$patch": "delete"}),
+            Run::Real,
         );
         let wanted = json!([
             {"op": "test", "path": "/metadata/uid", "value": "u-1"},
@@ -174,9 +207,9 @@ mod tests {
 
     #[test]
     fn the_first_container_brings_its_list() {
-        let patch = added_container(&target(&Value::Null), &json!({"name": "dbg"}));
+        let patch = added_container(&target(&Value::Null), &json!({"name": "dbg"}), Run::Dry);
         assert_eq!(
-            patch[2],
+            patch[1],
             json!({"op": "add", "path": "/spec/ephemeralContainers", "value": [{"name": "dbg"}]})
         );
     }

@@ -24,6 +24,7 @@ use trocar_core::text;
 use super::{
     error::{Action, ClusterError},
     paths::{collection, path, with_query},
+    status::shortened,
 };
 
 /// Who we say that we are.
@@ -315,7 +316,7 @@ impl Cluster {
         };
         ClusterError::Refused {
             action: action.clone(),
-            status: Box::new(Status { code, ..status }),
+            status: Box::new(shortened(Status { code, ..status })),
         }
     }
 

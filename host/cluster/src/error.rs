@@ -137,6 +137,24 @@ impl ClusterError {
         }
     }
 
+    /// Says whether a write that came to this may have been carried out: its answer was lost, makes no sense, or says that the
+    /// server failed.
+    pub fn may_have_been_carried_out(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => matches!(status.code, 408 | 500..=599),
+            Self::TimedOut { .. } | Self::Broken { .. } | Self::Answer { .. } => true,
+            // Which of them began before the request was sent cannot be told for certain.
+            Self::Unreachable { reason, .. } => !reason.contains("refused") && !reason.contains("dns error"),
+            Self::Untrusted { .. } | Self::Credentials(_) => false,
+        }
+    }
+
+    /// Says whether the server is done with a request that came to this: what it did not carry out by now it never will.
+    pub fn is_final(&self) -> bool {
+        // The request goes on in the background after these.
+        self.code().is_some_and(|code| !matches!(code, 408 | 502 | 504))
+    }
+
     /// Says whether the server was asked for a part of its API that it does not have.
     fn is_missing_subresource(&self) -> bool {
         match self {

@@ -19,10 +19,11 @@ mod progress;
 mod reader;
 mod run;
 mod session;
+mod status;
 mod telling;
 mod watch;
 
-pub use apply::{Unfinished, Written, apply, dry_run};
+pub use apply::{apply_step, dry_run_step, find_written};
 pub use client::{Cluster, ClusterConfig, RequestTrace};
 pub use error::{Action, ClusterError};
 pub use identity::{Identity, who_am_i};

@@ -6,7 +6,10 @@
 use serde_json::{Map, Value, json};
 use trocar_sdk::{Actor, options::API_VERSION, pod::text};
 
-use crate::plan::{DebugPlan, Step};
+use crate::{
+    plan::{DebugPlan, Step},
+    planning::StoredOtherwise,
+};
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,16 +56,20 @@ pub struct AuditRecord<'a> {
     pub plan: &'a DebugPlan,
     /// The pod with the debug container, as the server returned it; null before it is there.
     pub pod: &'a Value,
-    /// What was stored otherwise than judged: places.
-    pub differences: &'a [String],
+    /// What was stored otherwise than judged, where the line is about that.
+    pub stored: Option<&'a StoredOtherwise>,
 }
 
 impl AuditRecord<'_> {
     /// One line, without its end.
     pub fn line(&self) -> String {
         let plan = self.plan;
-        let policies: Vec<Value> = plan
-            .policies()
+        // Of what was stored otherwise it is said what the policies said of that, where they were asked.
+        let reviews = match self.stored {
+            Some(stored) if !stored.reviews.is_empty() => &stored.reviews,
+            _ => plan.policies(),
+        };
+        let policies: Vec<Value> = reviews
             .iter()
             .map(|review| {
                 json!({
@@ -92,8 +99,10 @@ impl AuditRecord<'_> {
         if !plan.beyond_options().is_empty() {
             line["rights"] = json!(plan.beyond_options());
         }
-        if !self.differences.is_empty() {
-            line["differences"] = json!(self.differences);
+        if let Some(stored) = self.stored {
+            let places = stored.differences.iter().map(|difference| &difference.place);
+            line["differences"] = json!(places.collect::<Vec<_>>());
+            line["allowed"] = json!(stored.is_allowed);
         }
         let (event, outcome, code) = match self.event {
             AuditEvent::Allowed => ("allowed", None, None),

@@ -11,6 +11,9 @@ pub const PREFIX: &str = "trocar.dev/";
 /// The label that tells by which program a pod is managed.
 pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
+/// The label that tells of which session a pod is.
+const SESSION: &str = "trocar.dev/session";
+
 /// Labels and annotations of a created pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
@@ -46,10 +49,20 @@ impl Stamp {
         Self {
             labels: vec![
                 (MANAGED_BY.into(), "trocar".into()),
-                (format!("{PREFIX}session"), context.suffix.clone()),
+                (SESSION.into(), context.suffix.clone()),
             ],
             annotations: annotations.collect(),
         }
+    }
+
+    /// Returns true if a pod that was stored has these marks.
+    pub fn is_on(&self, pod: &Value) -> bool {
+        let annotations = &pod["metadata"]["annotations"];
+        let session = &pod["metadata"]["labels"][SESSION];
+        let wanted = self.labels.iter().find(|(name, _)| name == SESSION);
+        let mut marks = self.annotations.iter();
+        wanted.is_some_and(|(_, value)| session == value)
+            && marks.all(|(name, value)| annotations[name] == *value)
     }
 
     /// A pod as it is created: with its stamp, in the place of whatever the plan had under these names.

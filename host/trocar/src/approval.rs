@@ -14,6 +14,36 @@ use trocar_core::{
 use crate::audit::{AuditError, Auditor, LastRecord};
 
 /// A plan that the policies allow, for one target. Made by [`Debugger::plan`](crate::Debugger::plan) alone.
+///
+/// ```compile_fail,E0451
+/// // Nothing but planning makes one.
+/// fn forged(draft: trocar::Draft) -> trocar::Draft {
+///     trocar::Draft { ..draft }
+/// }
+/// ```
+///
+/// ```compile_fail,E0451
+/// // Nor does anything else make the plan in it.
+/// fn forged(plan: trocar::DebugPlan) -> trocar::DebugPlan {
+///     trocar::DebugPlan { ..plan }
+/// }
+/// ```
+///
+/// ```compile_fail,E0382
+/// // One draft is good for one question.
+/// fn twice(draft: trocar::Draft) {
+///     let _ = draft.approve(|_| false);
+///     let _ = draft.approve(|_| true);
+/// }
+/// ```
+///
+/// ```compile_fail,E0425
+/// // No write of the inner crates is to be had from here.
+/// use trocar::cluster;
+/// fn write() {
+///     cluster::apply_step();
+/// }
+/// ```
 pub struct Draft {
     pub(crate) judged: planning::Draft,
     pub(crate) request: DebugRequest,
@@ -108,7 +138,7 @@ pub fn approve_all(
         for draft in drafts.iter().filter(|draft| !draft.rights().is_empty()) {
             draft
                 .auditor
-                .write(AuditEvent::Refused, draft.plan(), &Value::Null, &[])?;
+                .write(AuditEvent::Refused, draft.plan(), &Value::Null, None)?;
         }
         return Err(NotAgreed::Rights(drafts));
     }

@@ -17,6 +17,7 @@ use trocar_core::{
     audit::{AuditEvent, AuditOutcome, AuditRecord},
     config::{AuditSink, Config},
     plan::DebugPlan,
+    planning::StoredOtherwise,
 };
 use trocar_sdk::Actor;
 
@@ -201,7 +202,7 @@ fn lock(file: &File) -> io::Result<()> {
 
 /// What all records of one debugger share.
 pub(crate) struct Auditor {
-    pub(crate) log: AuditLog,
+    pub(crate) log: Arc<AuditLog>,
     pub(crate) session: String,
     pub(crate) actor: Actor,
     pub(crate) impersonator: Option<String>,
@@ -213,7 +214,7 @@ impl Auditor {
         event: AuditEvent,
         plan: &DebugPlan,
         pod: &Value,
-        differences: &[String],
+        stored: Option<&StoredOtherwise>,
     ) -> Result<(), AuditError> {
         if self.log.is_empty() {
             return Ok(());
@@ -226,7 +227,7 @@ impl Auditor {
             impersonator: self.impersonator.as_deref(),
             plan,
             pod,
-            differences,
+            stored,
         };
         self.log.write(&record.line())
     }
@@ -243,7 +244,7 @@ pub(crate) struct LastRecord {
 impl LastRecord {
     /// Writes that a plan is allowed; from then on, how it ends is written as well.
     pub(crate) fn begin(auditor: &Arc<Auditor>, plan: &DebugPlan) -> Result<Self, AuditError> {
-        auditor.write(AuditEvent::Allowed, plan, &Value::Null, &[])?;
+        auditor.write(AuditEvent::Allowed, plan, &Value::Null, None)?;
         Ok(Self {
             auditor: auditor.clone(),
             plan: plan.clone(),
@@ -251,13 +252,17 @@ impl LastRecord {
             outcome: AuditOutcome::NotBegun,
         })
     }
+
+    pub(crate) fn auditor(&self) -> &Arc<Auditor> {
+        &self.auditor
+    }
 }
 
 impl Drop for LastRecord {
     fn drop(&mut self) {
         let event = AuditEvent::Ended(self.outcome);
         // What was done is done: that it cannot be written down is only told.
-        if let Err(error) = self.auditor.write(event, &self.plan, &self.pod, &[]) {
+        if let Err(error) = self.auditor.write(event, &self.plan, &self.pod, None) {
             self.auditor.log.warn(&error);
         }
     }

@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::Value;
 use trocar_core::{
     capability::{ClusterReader, Grants},
     manifest::PluginType,
     plan::{DebugPlan, Mode},
-    planning::{self, Author, Decision, Documents, Draft, Guests, PlanInputs, Proposal},
+    planning::{self, Author, Decision, Documents, Draft, Guests, PlanInputs, Proposal, StoredOtherwise},
     policy::{Match, Reviewer},
     target::Target,
 };
@@ -150,6 +151,28 @@ impl Engine {
         request: &PlanRequest<'_>,
         logs: &mut Vec<PluginLog>,
     ) -> Result<Draft, PlanError> {
+        self.with_guests(request, logs, |inputs, guests| planning::draft(inputs, guests))
+    }
+
+    /// Compares what a server stored with a draft of the same request, and asks its policies where it is not the same.
+    pub(crate) fn judge_stored(
+        &self,
+        request: &PlanRequest<'_>,
+        draft: &Draft,
+        stored: &Value,
+        logs: &mut Vec<PluginLog>,
+    ) -> Option<StoredOtherwise> {
+        self.with_guests(request, logs, |inputs, guests| {
+            planning::judge_stored(draft, stored, inputs, guests)
+        })
+    }
+
+    fn with_guests<T>(
+        &self,
+        request: &PlanRequest<'_>,
+        logs: &mut Vec<PluginLog>,
+        work: impl FnOnce(&PlanInputs<'_>, &mut LoadedGuests<'_, '_>) -> T,
+    ) -> T {
         let strategy = request.strategy.description();
         let name = request.strategy_name.unwrap_or(&strategy.manifest().name);
         let names = planning::strategy_names(name, strategy.is_default(), request.target.id().kind);
@@ -176,7 +199,7 @@ impl Engine {
             asked: &asked,
             logs,
         };
-        planning::draft(&inputs, &mut guests)
+        work(&inputs, &mut guests)
     }
 }
 

@@ -84,6 +84,9 @@ pub enum DebugError {
     /// The cluster does not say who asks.
     #[error(transparent)]
     Cluster(#[from] trocar_cluster::ClusterError),
+    /// The target cannot be read.
+    #[error(transparent)]
+    Lookup(#[from] trocar_cluster::LookupError),
     /// The decision cannot be written down where the configuration requires it.
     #[error(transparent)]
     Audit(#[from] AuditError),

@@ -38,6 +38,8 @@
 //!
 //! Whole programs are in `examples/`: `plan` (offline), `debug` (with consent), `judge` (policies alone, no cluster).
 
+mod applied;
+mod apply;
 mod approval;
 mod audit;
 mod debugger;
@@ -47,9 +49,11 @@ mod files;
 mod planner;
 pub mod policy_cases;
 
+pub use applied::{Applied, LeftBehind, SessionOptions, left_behind};
+pub use apply::{ApplyError, WriteError};
 pub use approval::{Approved, Draft, NotAgreed, SamePod, approve_all, check_names};
 pub use audit::{AuditError, AuditLog};
-pub use debugger::{Applied, ApplyError, Debugger, LeftBehind, SessionOptions, left_behind};
+pub use debugger::Debugger;
 pub use engine::{Engine, PlanError, PlanRequest, Planned, PluginLog, PolicyRule};
 pub use error::{DebugError, PlannerError, SettingsOf};
 pub use files::read_config;
@@ -57,9 +61,11 @@ pub use planner::{Planner, PluginChoice, policy_rule, settings_problems, source_
 pub use trocar_core::{
     capability,
     config::{self, Config},
-    documents, manifest,
+    documents,
+    kubernetes::{Difference, DifferenceKind},
+    manifest,
     plan::{self, DebugPlan},
-    planning::{Blame, default_strategy},
+    planning::{Blame, StoredOtherwise, default_strategy},
     policy, reference,
     request::{self, DebugRequest},
     settings, strict,

@@ -8,7 +8,7 @@ use trocar_core::{
     config::{Config, PolicyEntry, Sourced},
     manifest::{PluginManifest, PluginType},
     plan::{DebugPlan, Mode},
-    planning::{Draft, default_strategy, strategy_names},
+    planning::{Draft, StoredOtherwise, default_strategy, strategy_names},
     policy::Match,
     request::{self, DebugRequest},
     settings::{SettingsProblem, check_settings},
@@ -21,7 +21,7 @@ use trocar_runtime::{
 use trocar_sdk::{Actor, Context};
 
 use crate::{
-    engine::{Engine, PlanRequest, PolicyRule},
+    engine::{Engine, PlanRequest, PluginLog, PolicyRule},
     error::{PlannerError, SettingsOf},
 };
 
@@ -80,13 +80,21 @@ impl Planner {
     #[must_use]
     pub fn with_config(mut self, config: &Config) -> Self {
         self.config = config.clone();
-        self
+        self.unload()
     }
 
     /// Chooses plugins besides those of the configuration.
     #[must_use]
     pub fn with_plugins(mut self, choice: PluginChoice) -> Self {
         self.choice = choice;
+        self.unload()
+    }
+
+    /// Forgets what was loaded by other rules.
+    fn unload(mut self) -> Self {
+        self.strategies.clear();
+        self.policies.clear();
+        self.chosen.clear();
         self
     }
 
@@ -140,24 +148,61 @@ impl Planner {
         actor: &Actor,
     ) -> Result<Draft, PlannerError> {
         request::check(request)?;
-        let options = &request.options;
+        let strategy = self.strategy_for(request, target);
+        self.load_strategy(&strategy)?;
+        self.load_policies(&strategy, target, context, actor)?;
+        let drafted = self.ask(request, target, context, actor, |engine, request, logs| {
+            engine.draft(request, logs)
+        });
+        drafted.map_err(|error| PlannerError::Plan(Box::new(error)))
+    }
+
+    /// Compares what a server stored with a draft of this planner, and asks the policies where it is not the same.
+    pub(crate) fn judge_stored(
+        &self,
+        request: &DebugRequest,
+        draft: &Draft,
+        stored: &Value,
+        context: &Context,
+        actor: &Actor,
+    ) -> Option<StoredOtherwise> {
+        self.ask(
+            request,
+            draft.target(),
+            context,
+            actor,
+            |engine, request, logs| engine.judge_stored(request, draft, stored, logs),
+        )
+    }
+
+    fn strategy_for(&self, request: &DebugRequest, target: &Target) -> String {
         let typed = self
             .choice
             .strategy
             .as_ref()
             .or(self.config.defaults.strategy.as_ref());
-        let strategy = match typed {
+        match typed {
             Some(typed) => typed.clone(),
-            None => default_strategy(target.id().kind, options).to_owned(),
-        };
-        self.load_strategy(&strategy)?;
-        self.load_policies(&strategy, target, context, actor)?;
-        let strategy = &self.strategies[&strategy];
+            None => default_strategy(target.id().kind, &request.options).to_owned(),
+        }
+    }
+
+    /// Lets the engine ask plugins that are loaded.
+    fn ask<T>(
+        &self,
+        request: &DebugRequest,
+        target: &Target,
+        context: &Context,
+        actor: &Actor,
+        ask: impl FnOnce(&Engine, &PlanRequest<'_>, &mut Vec<PluginLog>) -> T,
+    ) -> T {
+        let strategy = &self.strategies[&self.strategy_for(request, target)];
         let mut logs = Vec::new();
-        let drafted = self.engine.draft(
+        let answer = ask(
+            &self.engine,
             &PlanRequest {
                 target,
-                options,
+                options: &request.options,
                 strategy: &strategy.plugin,
                 strategy_name: Some(&strategy.name),
                 settings: &strategy.settings,
@@ -172,7 +217,7 @@ impl Planner {
             logs.iter()
                 .for_each(|of_plugin| log(&of_plugin.plugin, &of_plugin.lines));
         }
-        drafted.map_err(|error| PlannerError::Plan(Box::new(error)))
+        answer
     }
 
     /// The loaded policies in the order in which they are asked: the configured ones, then those that were chosen.

@@ -6,12 +6,16 @@ use std::{
 };
 
 use trocar::{
-    ApplyError, AuditError, Blame, DebugError, Diagnostic, NotAgreed, PlanError, PlannerError, SamePod,
-    SettingsOf, config::ConfigError, plan::PolicyReview, plugin::PluginError, request::RequestError,
-    target::TargetError,
+    ApplyError, AuditError, Blame, DebugError, DebugPlan, Diagnostic, NotAgreed, PlanError, PlannerError,
+    SamePod, SettingsOf, WriteError, config::ConfigError, plan::PolicyReview, plugin::PluginError,
+    request::RequestError, target::TargetError,
 };
 
-use super::{exit_code, ui};
+use super::{
+    exit_code,
+    planner::{differences_in_words, what_is_left},
+    ui,
+};
 
 /// A failure, ready to be shown.
 #[derive(Debug)]
@@ -258,6 +262,7 @@ impl From<DebugError> for CliError {
         match error {
             DebugError::Planner(error) => error.into(),
             DebugError::Cluster(error) => error.into(),
+            DebugError::Lookup(error) => error.into(),
             DebugError::Audit(error) => error.into(),
             _ => Self::new(error.to_string()),
         }
@@ -278,24 +283,10 @@ impl From<ApplyError> for CliError {
     fn from(error: ApplyError) -> Self {
         let message = error.to_string();
         match error {
-            ApplyError::Planner(error) => error.into(),
-            ApplyError::Lookup(error) => error.into(),
-            ApplyError::Audit(error) => error.into(),
-            ApplyError::Cluster {
-                error,
-                created,
-                namespace,
-            } => {
-                let failed = Self::from(error);
-                match created {
-                    Some(pod) => {
-                        let namespace = namespace.unwrap_or_default();
-                        failed.note(format!(
-                            "pod {pod:?} was created before that and stays; remove it with: kubectl delete pod {pod} -n {namespace}"
-                        ))
-                    }
-                    None => failed,
-                }
+            ApplyError::Plan(error) => error.into(),
+            ApplyError::Write { error, plan, left } => {
+                let failed = Self::of_write(error, &plan);
+                what_is_left(&plan, left).into_iter().fold(failed, Self::note)
             }
             _ => Self::new(message),
         }
@@ -309,6 +300,32 @@ impl From<SamePod> for CliError {
 }
 
 impl CliError {
+    /// A step of a plan that was not carried out, or not as it was judged.
+    fn of_write(error: WriteError, plan: &DebugPlan) -> Self {
+        let message = error.to_string();
+        match error {
+            WriteError::Refused(error) => error.into(),
+            WriteError::Unknown(error) => {
+                let (pod, namespace) = (plan.debug_pod(), plan.debug_namespace().unwrap_or_default());
+                Self::from(error).note(format!(
+                    "It is not known whether that was carried out. See with: kubectl get pod {pod} -n {namespace} -o yaml"
+                ))
+            }
+            WriteError::NotAllowed(stored) => {
+                let told = differences_in_words(&stored.differences);
+                let failed = told
+                    .into_iter()
+                    .fold(Self::new(message).code(exit_code::DENIED), Self::note);
+                let denials = stored.reviews.iter().filter(|review| review.denies());
+                denials.fold(failed, Self::denial).hint(
+                    "a webhook of the cluster, or a feature that it lacks, changes what is written: its operators know which",
+                )
+            }
+            WriteError::Audit(error) => error.into(),
+            _ => Self::new(message),
+        }
+    }
+
     /// What a policy says, in its own words, and what it would allow.
     fn denial(self, review: &PolicyReview) -> Self {
         review.diagnostics.iter().fold(self, |denied, found| {

@@ -1,8 +1,8 @@
 //! From flags to a planner, and what is shown of a plan before it is carried out.
 
 use trocar::{
-    DebugPlan, EngineConfig, LeftBehind, Planner, PluginChoice, Severity, config::Config, left_behind,
-    plugin::PluginSource,
+    DebugPlan, Difference, EngineConfig, LeftBehind, Planner, PluginChoice, Severity, config::Config,
+    left_behind, plugin::PluginSource,
 };
 
 use super::{
@@ -10,6 +10,9 @@ use super::{
     error::CliError,
     resolve, ui,
 };
+
+/// How many differences between what was planned and what was stored are shown.
+const MAX_DIFFERENCES_SHOWN: usize = 5;
 
 /// Makes a planner; nothing is loaded before the first plan.
 pub(crate) fn planner(
@@ -53,10 +56,45 @@ pub(crate) fn show_found(plan: &DebugPlan) {
     }
 }
 
+/// Shows what a server stored, or would store, otherwise than it was judged.
+pub(crate) fn show_differences(plan: &DebugPlan, differences: &[Difference], who: &str) {
+    if !differences.is_empty() {
+        let told = differences_in_words(differences).join("; ");
+        ui::warning(&format!(
+            "{who} something else than was planned for {}: {told}",
+            plan.target()
+        ));
+    }
+}
+
+/// The first differences, and how many more there are.
+pub(crate) fn differences_in_words(differences: &[Difference]) -> Vec<String> {
+    let shown = differences.iter().take(MAX_DIFFERENCES_SHOWN);
+    let mut told: Vec<String> = shown.map(ToString::to_string).collect();
+    if differences.len() > told.len() {
+        told.push(format!("and {} more", differences.len() - told.len()));
+    }
+    told
+}
+
 /// What a debug leaves behind, and the command that removes it or comes back to it.
 pub(crate) fn what_stays(plan: &DebugPlan, may_run: bool, with_terminal: bool) -> Vec<String> {
     let (pod, namespace) = (plan.debug_pod(), plan.debug_namespace().unwrap_or_default());
-    let left = left_behind(plan).into_iter().map(|left| match left {
+    let mut lines = what_is_left(plan, left_behind(plan));
+    if let (Some(container), true) = (plan.attach(), may_run) {
+        // Without a terminal the program's input has ended with ours.
+        let streams = if with_terminal { " -i -t" } else { "" };
+        lines.push(format!(
+            "If it still runs, come back with: kubectl attach {pod} -c {container} -n {namespace}{streams}"
+        ));
+    }
+    lines
+}
+
+/// What of a plan is left in the cluster, and how it is removed.
+pub(crate) fn what_is_left(plan: &DebugPlan, left: Vec<LeftBehind>) -> Vec<String> {
+    let (pod, namespace) = (plan.debug_pod(), plan.debug_namespace().unwrap_or_default());
+    let left = left.into_iter().map(|left| match left {
         LeftBehind::Container { container } => format!(
             "Container {container} stays listed in pod {pod} of namespace {namespace}: Kubernetes cannot remove \
              ephemeral containers."
@@ -66,13 +104,5 @@ pub(crate) fn what_stays(plan: &DebugPlan, may_run: bool, with_terminal: bool) -
         ),
         LeftBehind::Deleted { pod } => format!("Pod {pod} was deleted."),
     });
-    let mut lines: Vec<String> = left.collect();
-    if let (Some(container), true) = (plan.attach(), may_run) {
-        // Without a terminal the program's input has ended with ours.
-        let streams = if with_terminal { " -i -t" } else { "" };
-        lines.push(format!(
-            "If it still runs, come back with: kubectl attach {pod} -c {container} -n {namespace}{streams}"
-        ));
-    }
-    lines
+    left.collect()
 }

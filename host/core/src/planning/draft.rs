@@ -56,6 +56,16 @@ impl Draft {
         }
     }
 
+    /// The same plan for the target as it is now, where nothing changed that a plan is made of.
+    ///
+    /// None where anything else than [`Target::is_same_to_rules`] allows has changed.
+    pub fn for_target(&self, now: &Target) -> Option<Self> {
+        self.target.is_same_to_rules(now).then(|| Self {
+            target: now.clone(),
+            ..self.clone()
+        })
+    }
+
     /// Asks for consent where it is needed; `agree` is given the rights.
     ///
     /// # Errors
@@ -122,15 +132,10 @@ impl Approved {
         })
     }
 
-    /// The same plan for the target as it is now, where nothing changed that a plan is made of.
-    ///
-    /// None where anything else than [`Target::is_same_to_rules`] allows has changed.
+    /// The same plan for the target as it is now: see [`Draft::for_target`].
     pub fn for_target(&self, now: &Target) -> Option<Self> {
-        self.draft.target.is_same_to_rules(now).then(|| Self {
-            draft: Draft {
-                target: now.clone(),
-                ..self.draft.clone()
-            },
+        Some(Self {
+            draft: self.draft.for_target(now)?,
             agreed: self.agreed.clone(),
         })
     }

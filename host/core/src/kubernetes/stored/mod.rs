@@ -31,6 +31,7 @@ use super::{
     shape::identity,
     table::{EPHEMERAL_CONTAINER, POD},
 };
+use crate::text::message;
 
 /// How many differences of each kind are reported.
 const MAX_DIFFERENCES: usize = 32;
@@ -62,7 +63,7 @@ impl fmt::Display for Difference {
             DifferenceKind::RightNew => "is a right that was not part of the plan",
             DifferenceKind::RestrictionGone => "is a restriction of the plan that was not stored",
         };
-        write!(out, "{} {what}", self.place)
+        write!(out, "{} {what}", message(&self.place))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Debug, is_quiet, note};
 use crate::cli::{
     error::CliError,
     exit_code,
-    planner::show_warnings,
+    planner::{show_differences, show_warnings},
     session::{self, SessionFlags},
     ui,
 };
@@ -101,7 +101,10 @@ impl Debug<'_> {
         }
         for _ in 0..MAX_QUESTIONS {
             let draft = match self.debugger.apply(approved).await {
-                Ok(applied) => return Ok(applied),
+                Ok(applied) => {
+                    show_differences(applied.plan(), applied.differences(), "the server stored");
+                    return Ok(applied);
+                }
                 Err(ApplyError::Stale(draft)) => draft,
                 Err(failed) => return Err(failed.into()),
             };

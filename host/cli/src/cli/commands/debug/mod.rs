@@ -22,7 +22,7 @@ use crate::cli::{
     error::CliError,
     exit_code,
     pflag::Switch,
-    planner::{planner, show_found, show_warnings},
+    planner::{planner, show_differences, show_found, show_warnings},
     resolve,
     session::SessionFlags,
     ui,
@@ -193,7 +193,8 @@ impl<'a> Debug<'a> {
                 _ => show_warnings(draft.plan()),
             }
             if is_server {
-                self.debugger.dry_run(draft).await?;
+                let differences = self.debugger.dry_run(draft).await?;
+                show_differences(draft.plan(), &differences, "the server would store");
             }
         }
         match self.args.output {

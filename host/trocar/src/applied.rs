@@ -1,0 +1,170 @@
+//! A plan that was carried out: its session, and what stays of it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use trocar_cluster::{Cluster, Ended, InputQueue, Output, Screen, Session, SessionError};
+use trocar_core::{
+    audit::AuditOutcome,
+    kubernetes::Difference,
+    plan::{DebugPlan, Step},
+};
+
+use crate::audit::LastRecord;
+
+/// What a front has for a session.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// There is something for the container's standard input.
+    pub stdin: bool,
+    /// Our terminal is the container's.
+    pub tty: bool,
+    /// The terminal that a person looks at, where one does.
+    pub screen: Option<Screen>,
+    /// How long the container may take to start.
+    pub start_timeout: Duration,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            stdin: false,
+            tty: false,
+            screen: None,
+            start_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A plan that was carried out. How it ends is written down when this goes away.
+///
+/// ```compile_fail,E0599
+/// // There is no session without a write.
+/// async fn early(approved: trocar::Approved, output: &mut dyn trocar::cluster::Output) {
+///     let (_, mut input) = trocar::cluster::input_queue(1);
+///     approved.attach(output, &mut input, Default::default()).await;
+/// }
+/// ```
+///
+/// ```compile_fail,E0451
+/// // Nothing but a write makes one.
+/// fn forged(applied: trocar::Applied) -> trocar::Applied {
+///     trocar::Applied { ..applied }
+/// }
+/// ```
+///
+/// ```compile_fail,E0382
+/// // One write is good for one session.
+/// async fn twice(applied: trocar::Applied, output: &mut dyn trocar::cluster::Output) {
+///     let (_, mut input) = trocar::cluster::input_queue(1);
+///     applied.attach(output, &mut input, Default::default()).await;
+///     applied.attach(output, &mut input, Default::default()).await;
+/// }
+/// ```
+pub struct Applied {
+    pub(crate) cluster: Cluster,
+    pub(crate) record: LastRecord,
+    pub(crate) differences: Vec<Difference>,
+}
+
+impl Applied {
+    /// The plan as it was carried out.
+    pub fn plan(&self) -> &DebugPlan {
+        &self.record.plan
+    }
+
+    /// The pod with the debug container, as the server stored it.
+    pub fn pod(&self) -> &Value {
+        &self.record.pod
+    }
+
+    /// What was stored with more rights or fewer restrictions than were judged. No policy that is enforced denies it.
+    pub fn differences(&self) -> &[Difference] {
+        &self.differences
+    }
+
+    /// Returns true if a flag of the container that a session is with is set, for example `tty`.
+    pub fn container_flag(&self, flag: &str) -> bool {
+        let name = self.plan().attach().unwrap_or_default();
+        ["ephemeralContainers", "containers", "initContainers"]
+            .into_iter()
+            .filter_map(|list| self.pod()["spec"][list].as_array())
+            .flatten()
+            .any(|container| container["name"] == name && container[flag] == true)
+    }
+
+    /// Runs a session with the container that the plan made, to its end. None where the plan has no session.
+    ///
+    /// Dropping the future leaves: the connections are closed and the program goes on.
+    ///
+    /// # Errors
+    /// Fails when the container does not start, when the pod goes away, when the cluster does not answer for longer than
+    /// another try can mend, and when the output cannot be written.
+    pub async fn attach(
+        mut self,
+        output: &mut dyn Output,
+        input: &mut InputQueue,
+        options: SessionOptions,
+    ) -> Result<Option<Ended>, SessionError> {
+        let Some(container) = self.plan().attach().map(str::to_owned) else {
+            return Ok(None);
+        };
+        let session = Session {
+            cluster: self.cluster.clone(),
+            namespace: self.plan().debug_namespace().unwrap_or_default().to_owned(),
+            pod: self.plan().debug_pod().to_owned(),
+            container,
+            stdin: options.stdin,
+            stdin_once: self.container_flag("stdinOnce"),
+            has_terminal: self.container_flag("tty"),
+            tty: options.tty,
+            screen: options.screen,
+            start_timeout: options.start_timeout,
+        };
+        self.record.outcome = AuditOutcome::Session(None);
+        let ended = session.run(&self.record.pod, input, output).await;
+        self.record.outcome = match &ended {
+            Ok(ended) => AuditOutcome::Session(Some(ended.exit_code())),
+            Err(_) => AuditOutcome::Failed,
+        };
+        ended.map(Some)
+    }
+}
+
+/// What a debug leaves behind in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeftBehind {
+    /// An ephemeral container, which nothing can remove from its pod.
+    Container {
+        /// Its name.
+        container: String,
+    },
+    /// A pod.
+    Pod,
+    /// A pod that is gone now.
+    Deleted {
+        /// Its name.
+        pod: String,
+    },
+}
+
+/// What a plan leaves behind once it was carried out.
+pub fn left_behind(plan: &DebugPlan) -> Vec<LeftBehind> {
+    left_by(plan.steps())
+}
+
+/// What these steps of a plan leave behind.
+pub(crate) fn left_by(steps: &[Step]) -> Vec<LeftBehind> {
+    let left = steps.iter().map(|step| match step {
+        Step::AddEphemeralContainer(container) => LeftBehind::Container {
+            container: trocar_sdk::pod::text(container, "name")
+                .unwrap_or_default()
+                .to_owned(),
+        },
+        Step::CreatePod(_) => LeftBehind::Pod,
+        Step::DeletePod(deletion) => LeftBehind::Deleted {
+            pod: deletion.name.clone(),
+        },
+    });
+    left.collect()
+}
