@@ -6,7 +6,10 @@
 use serde_json::{Map, Value, json};
 use trocar_sdk::{Actor, options::API_VERSION, pod::text};
 
-use crate::plan::{DebugPlan, Step};
+use crate::{
+    documents::harmless_json,
+    plan::{DebugPlan, Step},
+};
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +115,8 @@ impl AuditRecord<'_> {
         if let Some(code) = code {
             line["exitCode"] = json!(code);
         }
-        line.to_string()
+        // Standard error may be a terminal.
+        harmless_json(&line.to_string())
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 
 use serde_json::Value;
 use trocar_cluster::{
-    Cluster, ClusterError, Ended, Identity, InputQueue, LookupError, Output, Screen, Session, SessionError,
-    Unfinished, apply, dry_run, lookup, who_am_i,
+    Cluster, ClusterError, Ended, Identity, InputQueue, LookupError, Output, Refusal, Screen, Session,
+    SessionError, Unfinished, apply, dry_run, lookup, who_am_i,
 };
 use trocar_core::{
     audit::{AuditEvent, AuditOutcome},
@@ -323,9 +323,7 @@ fn pause(tried: u32, session: &str) -> Duration {
 
 /// Whether a write was refused because the target is not as it was looked at. One that made something is not tried again.
 fn is_conflict(unfinished: &Unfinished) -> bool {
-    let status = unfinished.error.status();
-    let is_conflict = status.is_some_and(|status| status.code == 409 && status.reason == "Conflict");
-    unfinished.written.pod.is_null() && is_conflict
+    unfinished.written.pod.is_null() && unfinished.error.refusal() == Some(Refusal::Conflict)
 }
 
 /// Whether a write may have been refused because another object has the target's name now: of the test of its identity the

@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 use trocar::{
     API_VERSION, Engine, EngineConfig,
     config::{Config, Layer, PolicyEntry, Sourced},
-    documents::to_yaml,
+    documents::{harmless_json, to_json, to_yaml},
     plugin::PluginSource,
     policy_rule,
+    text::plain,
 };
 
 use crate::cli::{
@@ -20,7 +21,7 @@ pub(crate) fn view(args: &ConfigViewArgs) -> Result<(), CliError> {
     let config = configuration::load(args.file.config.as_deref())?;
     ui::output(&match args.output {
         DocumentOutput::Yaml => annotated(&config),
-        DocumentOutput::Json => format!("{:#}\n", with_origins(&config)),
+        DocumentOutput::Json => to_json(&with_origins(&config)),
     })
 }
 
@@ -52,7 +53,7 @@ fn lists(config: &Config) -> [(&'static str, Vec<Part>); 3] {
 fn annotated(config: &Config) -> String {
     let mut text = String::new();
     for file in &config.files {
-        text += &format!("# {}\n", file.display());
+        text += &format!("# {}\n", plain(&file.display().to_string()));
     }
     if config.files.is_empty() {
         text += "# there is no configuration file\n";
@@ -64,18 +65,28 @@ fn annotated(config: &Config) -> String {
     }
     for default in &config.default_origins {
         let line = to_yaml(&[json!({default.value: defaults[default.value]})]);
-        text += &format!("  # {} ({})\n  {line}", default.origin(), layer(default.layer));
+        let place = plain(&default.origin().to_string());
+        text += &format!("  # {place} ({})\n  {line}", layer(default.layer));
     }
     for (name, parts) in lists(config) {
         if !parts.is_empty() {
             text += &format!("{name}:\n");
         }
         for part in parts {
-            text += &format!("# {} ({})\n", part.place, layer(part.layer));
-            text += &to_yaml(&[json!([part.value])]);
+            text += &format!("# {} ({})\n", plain(&part.place), layer(part.layer));
+            text += &list_item(part.value);
         }
     }
     text
+}
+
+/// An item of a list. One with hidden letters is written as JSON, in one line, since it stands among others.
+fn list_item(value: Value) -> String {
+    let json = harmless_json(&value.to_string());
+    match json.contains("\\u") {
+        true => format!("- {json}\n"),
+        false => to_yaml(&[json!([value])]),
+    }
 }
 
 fn layer(layer: Layer) -> &'static str {
@@ -134,7 +145,7 @@ pub(crate) fn check(args: &ConfigFileFlag) -> Result<(), CliError> {
     let files: String = config
         .files
         .iter()
-        .map(|file| format!("{}\n", file.display()))
+        .map(|file| format!("{}\n", plain(&file.display().to_string())))
         .collect();
     ui::output(&format!(
         "{files}{} plugins, {} policies, {} audit sinks: no mistakes\n",
