@@ -48,7 +48,7 @@ mod planner;
 pub mod policy_cases;
 
 pub use approval::{Approved, Draft, NotAgreed, SamePod, approve_all, check_names};
-pub use audit::{AuditError, AuditLog};
+pub use audit::{AuditError, AuditLog, check_audit_file};
 pub use debugger::{Applied, ApplyError, Debugger, LeftBehind, SessionOptions, left_behind};
 pub use engine::{Engine, PlanError, PlanRequest, Planned, PluginLog, PolicyRule};
 pub use error::{DebugError, PlannerError, SettingsOf};

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use trocar::{
-    API_VERSION, Engine, EngineConfig,
-    config::{Config, Layer, PolicyEntry, Sourced},
+    API_VERSION, AuditError, Engine, EngineConfig,
+    config::{AuditEntry, Config, Layer, PolicyEntry, Sourced},
     documents::{harmless_json, to_json, to_yaml},
     plugin::PluginSource,
     policy_rule,
@@ -136,6 +136,9 @@ pub(crate) fn check(args: &ConfigFileFlag) -> Result<(), CliError> {
     for policy in &config.policies {
         problems += report(check_policy(&engine, &config, policy));
     }
+    for audit in &config.audit {
+        problems += check_audit(audit);
+    }
     if problems > 0 {
         return Err(CliError::new(format!(
             "the configuration has {problems} mistake{}",
@@ -153,6 +156,27 @@ pub(crate) fn check(args: &ConfigFileFlag) -> Result<(), CliError> {
         config.policies.len(),
         config.audit.len()
     ))
+}
+
+/// Tries the file of an audit. One that is not required and cannot be written is told, and is not a mistake.
+fn check_audit(audit: &Sourced<AuditEntry>) -> usize {
+    let Some(file) = &audit.value.file else {
+        return 0;
+    };
+    let Err(source) = trocar::check_audit_file(file) else {
+        return 0;
+    };
+    let error = AuditError {
+        file: file.display().to_string(),
+        is_required: audit.value.required,
+        source,
+    };
+    let place = audit.origin().to_string();
+    if error.is_required {
+        return report::<()>(Err(CliError::from(error).of(&place)));
+    }
+    ui::warning(&format!("{place}: {error}"));
+    0
 }
 
 fn report<T>(checked: Result<T, CliError>) -> usize {

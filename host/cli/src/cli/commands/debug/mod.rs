@@ -25,7 +25,7 @@ use crate::cli::{
     planner::{planner, show_found, show_warnings},
     resolve,
     session::SessionFlags,
-    ui, words,
+    terminal, ui, words,
 };
 
 pub(crate) fn run(args: DebugArgs) -> Result<ExitCode, CliError> {
@@ -104,6 +104,7 @@ impl<'a> Debug<'a> {
         request: &'a DebugRequest,
         config: &'a Config,
     ) -> Result<ExitCode, CliError> {
+        terminal::survive_full_files();
         let references = references(&args.targets)?;
         let files = resolve::file_targets(&args.debug.filename, resolve::namespace(&args.namespace))?;
         let flags = SessionFlags::new(args, request.options.stdin, request.options.tty)?;
