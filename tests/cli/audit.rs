@@ -284,6 +284,139 @@ fn a_place_that_is_required_and_cannot_be_written_stops_the_debug() {
     }
 }
 
+/// The file of the audits below, and its text.
+fn audit_file(env: &TestEnv) -> std::path::PathBuf {
+    env.folder().join(".config/trocar/audit.jsonl")
+}
+
+/// A limit for the size of files: more than the memory of a plugin needs, which is a file to the system as well.
+const FULL: &str = "ulimit -f 65536";
+
+/// The largest size of a file under that limit, in bytes: shells count in blocks of their own.
+fn largest_file(env: &TestEnv) -> usize {
+    let probe = env.folder().join("probe");
+    let script = format!(
+        "{FULL}; head -c 200000000 /dev/zero > {} 2>/dev/null",
+        probe.display()
+    );
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", &script]).status().unwrap();
+    usize::try_from(fs::metadata(&probe).unwrap().len()).unwrap()
+}
+
+#[test]
+fn a_record_for_which_there_is_half_the_room_is_not_written_and_the_next_one_is_whole() {
+    let (env, server) = online([pod("web-0")]);
+    configure(&env, "audit: [{sink: file, file: audit.jsonl, required: true}]\n");
+    let limit = largest_file(&env);
+    assert!((10 << 20..100 << 20).contains(&limit), "{limit}");
+    let mut filled = vec![b'x'; limit - 300];
+    filled.push(b'\n');
+    fs::write(audit_file(&env), &filled).unwrap();
+    check(
+        &env.run_limited(FULL, DEBUG),
+        "--- stderr ---\nerror: the audit file $HOME/.config/trocar/audit.jsonl cannot be written: File too large (os error 27)\n\
+         hint: the configuration requires it, so nothing is debugged without it\n--- exit code 125 ---\n",
+    );
+    assert_eq!(touched(&server), [""; 0], "the record comes before the write");
+    assert!(
+        fs::read(audit_file(&env)).unwrap() == filled,
+        "the half is taken back"
+    );
+
+    assert_eq!(env.run(DEBUG).code, 0);
+    let text = fs::read(audit_file(&env)).unwrap();
+    let added = text.strip_prefix(&*filled).expect("records are added");
+    let added = std::str::from_utf8(added).unwrap();
+    assert_eq!(events(&records(added)), ["allowed", "ended"]);
+}
+
+#[test]
+fn a_record_after_one_that_was_cut_begins_a_line() {
+    let (env, _server) = online([pod("web-0")]);
+    configure(&env, "audit: [{sink: file, file: audit.jsonl, required: true}]\n");
+    let torn = "{\"event\":\"allowed\",\"act";
+    fs::write(audit_file(&env), torn).unwrap();
+    assert_eq!(env.run(DEBUG).code, 0);
+    let text = fs::read_to_string(audit_file(&env)).unwrap();
+    let (first, rest) = text.split_once('\n').unwrap();
+    assert_eq!(first, torn, "what was cut stays as it is");
+    assert_eq!(events(&records(rest)), ["allowed", "ended"]);
+}
+
+/// Makes a FIFO that nothing reads.
+fn make_fifo(env: &TestEnv, path: &str) {
+    let made = std::process::Command::new("mkfifo")
+        .arg(env.folder().join(path))
+        .status()
+        .unwrap();
+    assert!(made.success());
+}
+
+#[test]
+fn a_fifo_is_no_place_for_records_and_is_not_waited_for() {
+    let (env, server) = online([pod("web-0")]);
+    configure(&env, "audit: [{sink: file, file: pipe, required: true}]\n");
+    make_fifo(&env, ".config/trocar/pipe");
+    check(
+        &env.run(DEBUG),
+        "--- stderr ---\nerror: the audit file $HOME/.config/trocar/pipe cannot be written: it is neither a regular file nor a \
+         character device\nhint: the configuration requires it, so nothing is debugged without it\n--- exit code 125 ---\n",
+    );
+    assert_eq!(touched(&server), [""; 0]);
+}
+
+#[test]
+fn the_check_of_a_configuration_tries_the_files_of_the_audit_and_leaves_them_as_they_are() {
+    let env = crate::offline();
+    for (file, reason) in [
+        ("gone/audit.jsonl", "No such file or directory (os error 2)"),
+        (".", "Is a directory (os error 21)"),
+        ("pipe", "it is neither a regular file nor a character device"),
+    ] {
+        configure(
+            &env,
+            &format!("audit: [{{sink: file, file: {file}, required: true}}]\n"),
+        );
+        if file == "pipe" {
+            make_fifo(&env, ".config/trocar/pipe");
+        }
+        check(
+            &env.run("config check"),
+            &format!(
+                "--- stderr ---\nerror: $HOME/.config/trocar/config.yaml:3:9: the audit file $HOME/.config/trocar/{file} cannot be \
+                 written: {reason}\nhint: the configuration requires it, so nothing is debugged without it\nerror: the \
+                 configuration has 1 mistake\n--- exit code 1 ---\n"
+            ),
+        );
+        configure(&env, &format!("audit: [{{sink: file, file: {file}}}]\n"));
+        let output = env.run("config check");
+        assert!(
+            output.code == 0 && output.stdout.ends_with("1 audit sinks: no mistakes\n"),
+            "{output}"
+        );
+        assert!(
+            output
+                .stderr
+                .starts_with("Warning: $HOME/.config/trocar/config.yaml:3:9: the audit file "),
+            "{output}"
+        );
+    }
+    configure(
+        &env,
+        "audit: [{sink: file, file: audit.jsonl, required: true}, {sink: stderr, required: true}]\n",
+    );
+    assert_eq!(env.run("config check").code, 0);
+    assert!(!audit_file(&env).exists(), "nothing is made");
+    fs::write(audit_file(&env), "{}").unwrap();
+    assert_eq!(env.run("config check").code, 0);
+    assert_eq!(
+        fs::read_to_string(audit_file(&env)).unwrap(),
+        "{}",
+        "nothing is written"
+    );
+}
+
 #[test]
 fn an_audit_without_a_cluster_to_ask_names_nobody() {
     let (env, server) = online([pod("web-0")]);

@@ -253,17 +253,17 @@ error: invalid image name "Bad/Image" for container "app": invalid reference for
 fn names_that_cannot_be() {
     check_flags(
         "--image=a -c Debug_1",
-        r"--- stderr ---
-error: --container=Debug_1: a container's name is up to 63 lower-case letters, digits and dashes between them
+        r#"--- stderr ---
+error: --container="Debug_1": a container's name is up to 63 lower-case letters, digits and dashes between them
 --- exit code 2 ---
-",
+"#,
     );
     check_flags(
         "--image=a --copy-to=Copy",
-        r"--- stderr ---
-error: --copy-to=Copy: a pod's name is up to 253 lower-case letters and digits, with dashes and dots between them
+        r#"--- stderr ---
+error: --copy-to="Copy": a pod's name is up to 253 lower-case letters and digits, with dashes and dots between them
 --- exit code 2 ---
-",
+"#,
     );
     check_flags(
         "--image=a -c app",
@@ -396,7 +396,8 @@ error: --custom sets "ports", which an ephemeral container cannot have; a copy o
     check_custom(
         "targetContainerName: app\n",
         r"--- stderr ---
-error: custom.yaml does not contain a valid container spec: line 1, column 1: targetContainerName: unknown field; use --target=CONTAINER for the container of spec.containers to join
+error: custom.yaml does not contain a valid container spec: line 1, column 1: targetContainerName: unknown field; which container to join is an option of the request
+hint: --target=CONTAINER names the container to join
 --- exit code 1 ---
 ",
     );

@@ -1,5 +1,6 @@
 //! Reaching a cluster: kubeconfig, context, credentials, and servers that are not what they should be.
 
+use serde_json::json;
 use trocar_test_support::{Answer, Fault, TestEnv, kubeconfig};
 
 use crate::{TROCAR, check, check_at, offline, online, pod};
@@ -102,7 +103,7 @@ fn a_plain_server_behind_a_secure_address() {
         &server,
         r"--- stderr ---
 Unable to connect to the server: received corrupt message of type InvalidContentType
-hint: whoever answers there does not speak TLS: is the address in the kubeconfig right?
+hint: the server there does not speak TLS: is the address in the kubeconfig right?
 --- exit code 125 ---
 ",
     );
@@ -112,7 +113,7 @@ hint: whoever answers there does not speak TLS: is the address in the kubeconfig
 fn credentials_of_a_program_that_is_not_there() {
     let (env, server) = online([pod("web-0")]);
     let mut config = kubeconfig(&server.url());
-    config["users"][0]["user"] = serde_json::json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1",
+    config["users"][0]["user"] = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1",
         "command": "no-such-login-tool", "interactiveMode": "Never"}});
     env.write("kubeconfig", &config.to_string());
     check(
@@ -162,6 +163,50 @@ error: the connection broke: get pods "web-0" in namespace "default": connection
         server.inject(Fault::new("GET", "/pods/web-0", answer));
         check_at(&env.run(DEBUG), &server, wanted);
         assert!(server.writes().is_empty());
+    }
+}
+
+#[test]
+fn answers_of_another_shape_are_errors() {
+    let shapes = [
+        "[]",
+        "5",
+        "\"text\"",
+        "null",
+        "{}",
+        "{\"items\": 5}",
+        "{\"items\": [5, [], null]}",
+        "{\"kind\": [], \"items\": [{}]}",
+        "{\"metadata\": []}",
+    ];
+    for shape in shapes {
+        for (method, path, command) in [
+            ("GET", "/pods", "debug -l app=web --image=busybox:1.36"),
+            ("GET", "/pods/web-0", DEBUG),
+            ("GET", "/deployments/web", "debug deploy/web --image=busybox:1.36"),
+        ] {
+            let (env, server) = online([pod("web-0")]);
+            server.inject(Fault::new(method, path, Answer::text(200, shape)));
+            let output = env.run(command);
+            assert_eq!(
+                (output.code, output.stdout.as_str()),
+                (125, ""),
+                "{shape}: {output}"
+            );
+            assert!(server.writes().is_empty(), "{shape}: {output}");
+        }
+        let (env, server) = online([pod("web-0")]);
+        crate::configure(&env, "audit: [{sink: stderr}]\n");
+        server.inject(Fault::new(
+            "POST",
+            "/selfsubjectreviews",
+            Answer::text(201, shape),
+        ));
+        let output = env.run(DEBUG);
+        assert_eq!(
+            output.code, 0,
+            "the server does not say who asks: {shape}: {output}"
+        );
     }
 }
 

@@ -11,6 +11,8 @@ mod documents;
 #[path = "../engine/guest.rs"]
 #[allow(dead_code, reason = "the tests of the engine need more of it")]
 mod guest;
+mod harmless;
+mod hostile_plugins;
 mod pages;
 mod plan;
 mod plugin;

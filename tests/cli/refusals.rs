@@ -32,7 +32,7 @@ fn the_role_that_is_missing() {
         r#"--- stderr ---
 Error from server (Forbidden): pods "web-0" is forbidden: User "jane" cannot patch resource "pods/ephemeralcontainers" in API group "" in the namespace "default"
 hint: you lack the right to patch pods/ephemeralcontainers; what is missing is a Role in namespace "default" with the rule {apiGroups: [""], resources: ["pods/ephemeralcontainers"], verbs: ["patch"]}
-hint: whoever manages access to the cluster can bind it to you
+hint: ask a cluster administrator to bind it to you
 --- exit code 125 ---
 "#,
     );
@@ -45,7 +45,7 @@ hint: whoever manages access to the cluster can bind it to you
         r#"--- stderr ---
 Error from server (Forbidden): pods "web-0" is forbidden: User "jane" cannot get resource "pods"
 hint: you lack the right to get pods; what is missing is a Role in namespace "default" with the rule {apiGroups: [""], resources: ["pods"], verbs: ["get"]}
-hint: whoever manages access to the cluster can bind it to you
+hint: ask a cluster administrator to bind it to you
 --- exit code 125 ---
 "#,
     );
@@ -58,7 +58,7 @@ hint: whoever manages access to the cluster can bind it to you
         r#"--- stderr ---
 Error from server (Forbidden): pods is forbidden: User "jane" cannot create resource "pods"
 hint: you lack the right to create pods; what is missing is a Role in namespace "default" with the rule {apiGroups: [""], resources: ["pods"], verbs: ["create"]}
-hint: whoever manages access to the cluster can bind it to you
+hint: ask a cluster administrator to bind it to you
 --- exit code 125 ---
 "#,
     );
@@ -72,7 +72,7 @@ fn admission_of_every_kind() {
             r#"--- stderr ---
 Error from server (Forbidden): pods "copy" is forbidden: violates PodSecurity "restricted:latest": unrestricted capabilities
 hint: the namespace enforces the Pod Security level "restricted"; --profile=restricted asks for no more than that
-hint: if the pod itself breaks the level, only whoever manages the namespace can change that
+hint: if the pod itself breaks the level, only an administrator of the namespace can change that
 --- exit code 125 ---
 "#,
         ),
@@ -104,7 +104,7 @@ hint: a LimitRange of the namespace bounds resources: --custom=FILE with {resour
             "admission webhook \"guard.example.com\" denied the request: no debugging on Fridays",
             r#"--- stderr ---
 Error from server (Forbidden): admission webhook "guard.example.com" denied the request: no debugging on Fridays
-hint: that is a rule of the cluster (webhook "guard.example.com"): whoever manages it can say what would be allowed
+hint: that is a rule of the cluster (webhook "guard.example.com"): its operators know what would be allowed
 --- exit code 125 ---
 "#,
         ),
@@ -248,7 +248,7 @@ fn a_copy_stays_when_the_original_cannot_be_deleted() {
 Error from server (Forbidden): pods "web-0" is forbidden: User "jane" cannot delete resource "pods"
   Pod copy stays in namespace default. Remove it with: kubectl delete pod copy -n default
 hint: you lack the right to delete pods; what is missing is a Role in namespace "default" with the rule {apiGroups: [""], resources: ["pods"], verbs: ["delete"]}
-hint: whoever manages access to the cluster can bind it to you
+hint: ask a cluster administrator to bind it to you
 --- exit code 125 ---
 "#,
     );

@@ -257,7 +257,7 @@ fn a_command_that_does_not_exist_never_ran() {
 error: container "dbg" of pod "web-0" does not start: StartError: exec: "nosuch": not found
   Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
   If it still runs, come back with: kubectl attach web-0 -c dbg -n default
-hint: is the command right? What stands after -- must be a program of the image
+hint: check the command: the word after -- must be an executable in the image
 --- exit code 125 ---
 "#,
     );
@@ -378,6 +378,25 @@ fn watches_that_fail_are_opened_again() {
         program.writes("here\n");
         program.exits(0);
         check(&running.finish(), &format!("here\n{STAYS}"));
+    }
+}
+
+#[test]
+fn an_event_of_another_shape_ends_the_session_with_an_error() {
+    for event in [
+        "[]",
+        "5",
+        "null",
+        "{\"type\": [], \"object\": \"x\"}",
+        "{\"type\": \"ADDED\"}",
+    ] {
+        let (env, server) = online([pod("web-0")]);
+        let watch = Fault::new("GET", "/pods", Answer::text(200, &format!("{event}\n")));
+        server.inject(watch.with_query("watch", "true"));
+        let output = env.run(DEBUG);
+        assert_eq!(output.code, 125, "{event}: {output}");
+        let error = "error: the server's answer makes no sense: watch pods \"web-0\" in namespace \"default\": an event without an object\n";
+        assert!(output.stderr.starts_with(error), "{event}: {output}");
     }
 }
 

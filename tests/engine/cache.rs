@@ -187,6 +187,5 @@ fn a_folder_that_others_may_enter_is_refused() {
         let message = error.to_string();
         assert!(message.contains(folder.to_str().unwrap()), "{message}");
         assert!(message.contains("0700"), "{message}");
-        assert!(error.hint().unwrap().contains("chmod 700"), "{error:?}");
     }
 }

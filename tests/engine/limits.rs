@@ -17,7 +17,6 @@ fn assert_out_of_time(guest: &str) {
         &format!("{:?}", format!("{} 0.1.0", guest::plugin_name(guest))),
         Blame::Plugin,
         &["did not answer within its time limit of 200ms"],
-        "--limit time=1s",
     );
 }
 
@@ -61,13 +60,7 @@ fn endless_settings() {
         })
         .unwrap_err();
     assert_eq!(reached(&error, Limit::Time), None);
-    told(
-        &error,
-        "endless-settings 0.1.0",
-        Blame::Plugin,
-        &["200ms"],
-        "--limit time=1s",
-    );
+    told(&error, "endless-settings 0.1.0", Blame::Plugin, &["200ms"]);
     let planned = host.plan(&plugin, &Asked::default()).unwrap();
     assert_eq!(planned.plan.steps().len(), 1);
 }
@@ -116,7 +109,6 @@ fn host_call_loop() {
         "\"host-call-loop 0.1.0\"",
         Blame::Plugin,
         &["reached its limit of 500 host calls"],
-        "--limit host-calls=1000",
     );
 }
 
@@ -134,7 +126,7 @@ fn log_flood() {
     assert!(kept.iter().all(|line| line.len() == 1023));
     assert_eq!(
         lines(&planned, LogLevel::Warn),
-        ["(982080 more bytes of log were dropped; raise with --limit log=1Mi)"]
+        ["(982080 more bytes of log were dropped; the limit \"log\" is 64Ki)"]
     );
 }
 
@@ -147,7 +139,6 @@ fn log_flood_then_trap() {
         "log-flood-then-trap 0.1.0",
         Blame::Plugin,
         &["panicked: the disk of the guest is on fire"],
-        "bug in the plugin",
     );
 }
 
@@ -189,7 +180,6 @@ fn memory_bomb() {
         "\"memory-bomb 0.1.0\"",
         Blame::Plugin,
         &["reached its memory limit of 8Mi bytes", "it asked for"],
-        "--limit memory=9Mi",
     );
 }
 
@@ -202,7 +192,6 @@ fn memory_from_the_start() {
         "memory_from_the_start.wasm",
         Blame::Plugin,
         &["memory limit of 64Mi bytes", "it asked for 2Gi"],
-        "--limit memory=2Gi",
     );
 }
 
@@ -215,7 +204,6 @@ fn many_memories() {
         "many-memories 0.1.0",
         Blame::Plugin,
         &["memory limit of 64Mi bytes", "it asked for 72Mi"],
-        "--limit memory=72Mi",
     );
 }
 
@@ -228,7 +216,6 @@ fn too_many_memories() {
         "too-many-memories 0.1.0",
         Blame::Plugin,
         &["more than 16 memories"],
-        "cannot be raised",
     );
 }
 
@@ -241,7 +228,6 @@ fn too_many_instances() {
         "too-many-instances 0.1.0",
         Blame::Plugin,
         &["more than 64 memories, tables or instances"],
-        "cannot be raised",
     );
 }
 
@@ -259,7 +245,6 @@ fn table_bomb() {
         "table-bomb 0.1.0",
         Blame::Plugin,
         &["limit of 20000 table elements", "it asked for 20001"],
-        "--limit table-elements=20001",
     );
 }
 
@@ -272,7 +257,6 @@ fn table_from_the_start() {
         "table_from_the_start.wasm",
         Blame::Plugin,
         &["limit of 20000 table elements"],
-        "--limit table-elements=10000000",
     );
 }
 
@@ -290,7 +274,6 @@ fn deep_recursion() {
         "deep-recursion 0.1.0",
         Blame::Plugin,
         &["reached its stack limit of 256Ki bytes"],
-        "recurse less deeply",
     );
 }
 
@@ -303,7 +286,6 @@ fn huge_result() {
         "huge-result 0.1.0",
         Blame::Plugin,
         &["limit of 4Mi bytes in an answer"],
-        "--limit result=6Mi",
     );
 }
 
@@ -316,7 +298,6 @@ fn data_bomb() {
         "data-bomb 0.1.0",
         Blame::Plugin,
         &["limit of 16Mi bytes handed to the host in one call"],
-        "--limit data=32Mi",
     );
 }
 
@@ -330,7 +311,6 @@ fn a_component_that_takes_too_long_to_compile_is_refused() {
         "ephemeral 0.1.0",
         Blame::Plugin,
         &["takes longer to compile than the limit of 1ms"],
-        "--limit compile-time=1s",
     );
 }
 

@@ -80,7 +80,6 @@ fn a_component_that_no_pool_has_room_for_is_refused() {
         "remembers 0.1.0",
         Blame::Plugin,
         &["more than 16 memories"],
-        "cannot be raised",
     );
 }
 

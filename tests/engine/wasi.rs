@@ -66,7 +66,6 @@ fn wasi_exit() {
             &format!("{} 0.1.0", crate::guest::plugin_name(guest)),
             Blame::Plugin,
             &["called exit instead of answering"],
-            "bug in the plugin",
         );
     }
 }
@@ -80,7 +79,6 @@ fn wasi_panic() {
         "wasi-panic 0.1.0",
         Blame::Plugin,
         &["the plugin panicked: panicked at plan.py:3: no \\u{1b}[31mway"],
-        "bug in the plugin",
     );
 }
 
@@ -114,7 +112,6 @@ fn wasi_resource_flood() {
         "wasi-resource-flood 0.1.0",
         Blame::Plugin,
         &["the plugin crashed: it keeps too many of the host's resources in plan"],
-        "bug in the plugin",
     );
 }
 
@@ -126,7 +123,6 @@ fn wasi_random_bomb() {
         "wasi-random-bomb 0.1.0",
         Blame::Plugin,
         &["the plugin crashed: "],
-        "bug in the plugin",
     );
 }
 
@@ -139,7 +135,6 @@ fn wasi_http() {
         "wasi_http.wasm",
         Blame::Plugin,
         &["imports \"wasi:http/outgoing-handler@0.2.0\", which trocar does not offer"],
-        "docs/capabilities.md",
     );
 }
 

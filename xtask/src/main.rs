@@ -8,7 +8,9 @@
 mod guests;
 mod kubernetes;
 mod purity;
+mod source;
 mod tidy;
+mod walls;
 
 use std::{env, path::PathBuf, process::ExitCode};
 
@@ -18,7 +20,7 @@ const HELP: &str = "Usage: cargo xtask VERB
   guests --check   say whether the committed components are what the source makes
   kubernetes --version VERSION --from SWAGGER.JSON TYPES.GO...
                    write the table of the Kubernetes API from its OpenAPI document and its Go types
-  tidy             check what no compiler checks: the contract's hash, links, file headers, forgotten guests";
+  tidy             check what no compiler checks: the contract's hash, links, file headers, walls between crates";
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();

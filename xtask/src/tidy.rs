@@ -1,5 +1,5 @@
 //! What no compiler checks: the contract and its page change together, links lead somewhere, every file says what it is for,
-//! and the pure crate stays pure.
+//! the pure crate stays pure, and the walls between the crates stand.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
-use crate::purity;
+use crate::{purity, walls};
 
 /// Checks the tree below a folder and says all that is wrong with it.
 pub(crate) fn tidy(root: &Path) -> Result<()> {
@@ -31,6 +31,7 @@ pub(crate) fn tidy(root: &Path) -> Result<()> {
                     ));
                 }
                 problems.extend(purity::problems(file, &text));
+                problems.extend(walls::problems(file, &text));
             }
             Some("md") => {
                 problems.extend(broken_links(root, file, &text));
@@ -45,7 +46,7 @@ pub(crate) fn tidy(root: &Path) -> Result<()> {
     bail!("{}", problems.join("\n"))
 }
 
-fn files(root: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(root: &Path) -> Result<Vec<PathBuf>> {
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
         .current_dir(root)

@@ -13,10 +13,7 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use kube::{
-    client::{Body, ConfigExt as _, Connection},
-    core::Status,
-};
+use kube::client::{Body, ConfigExt as _, Connection};
 use serde_json::Value;
 use tower::{BoxError, ServiceBuilder};
 use trocar_core::text;
@@ -24,6 +21,7 @@ use trocar_core::text;
 use super::{
     error::{Action, ClusterError},
     paths::{collection, path, with_query},
+    refusal::Status,
     status::shortened,
 };
 
@@ -129,24 +127,11 @@ impl Cluster {
         query: &[(&str, &str)],
     ) -> Result<Vec<Value>, ClusterError> {
         let path = with_query(path(action), query);
-        let mut list = self.exchange(action, Method::GET, &path, None).await?;
-        let (api_version, kind) = (list["apiVersion"].take(), list["kind"].take());
-        let Value::Array(mut items) = list["items"].take() else {
-            return Err(ClusterError::Answer {
-                action: action.clone(),
-                problem: "it is not a list".into(),
-            });
-        };
-        // A server leaves these two out of a list's items.
-        let kind = kind
-            .as_str()
-            .and_then(|kind| kind.strip_suffix("List"))
-            .map(str::to_owned);
-        for item in items.iter_mut().filter_map(Value::as_object_mut) {
-            item.entry("apiVersion").or_insert_with(|| api_version.clone());
-            item.entry("kind").or_insert_with(|| kind.clone().into());
-        }
-        Ok(items)
+        let list = self.exchange(action, Method::GET, &path, None).await?;
+        items(list).ok_or_else(|| ClusterError::Answer {
+            action: action.clone(),
+            problem: "it is not a list".into(),
+        })
     }
 
     /// Changes the cluster. For `apply.rs` alone.
@@ -310,7 +295,7 @@ impl Cluster {
         let status = serde_json::from_slice::<Status>(&text).unwrap_or_default();
         let status = if status.message.is_empty() && status.reason.is_empty() {
             let message = String::from_utf8_lossy(&text);
-            Status::failure(&text::message(message.trim()), "")
+            Status::of_text(text::message(message.trim()))
         } else {
             status
         };
@@ -327,7 +312,7 @@ impl Cluster {
         match error {
             kube::Error::Api(status) => ClusterError::Refused {
                 action: action.clone(),
-                status,
+                status: Box::new(Status::from_kube(*status)),
             },
             kube::Error::Auth(_) => ClusterError::Credentials(reason),
             _ if reason.contains("certificate")
@@ -380,6 +365,29 @@ fn is_connecting(reason: &str) -> bool {
     .any(|sign| reason.contains(sign))
 }
 
+/// The objects of a list as a server sent it; none where it is not a list.
+pub(super) fn items(mut list: Value) -> Option<Vec<Value>> {
+    let (api_version, kind) = (taken(&mut list, "apiVersion"), taken(&mut list, "kind"));
+    let Value::Array(mut items) = taken(&mut list, "items") else {
+        return None;
+    };
+    // A server leaves these two out of a list's items.
+    let kind = kind
+        .as_str()
+        .and_then(|kind| kind.strip_suffix("List"))
+        .map(str::to_owned);
+    for item in items.iter_mut().filter_map(Value::as_object_mut) {
+        item.entry("apiVersion").or_insert_with(|| api_version.clone());
+        item.entry("kind").or_insert_with(|| kind.clone().into());
+    }
+    Some(items)
+}
+
+/// Takes a field out of what a server sent; null where it is not there, or what was sent is not an object.
+pub(super) fn taken(sent: &mut Value, field: &str) -> Value {
+    sent.get_mut(field).map(Value::take).unwrap_or_default()
+}
+
 fn broken(action: &Action, error: &dyn std::error::Error) -> ClusterError {
     ClusterError::Broken {
         action: action.clone(),
@@ -428,4 +436,28 @@ fn request(method: &Method, path: &str) -> http::request::Builder {
         .uri(path)
         .header(header::USER_AGENT, USER_AGENT)
         .header(header::ACCEPT, "application/json")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_items_of_a_list_say_what_they_are_and_what_is_no_list_has_none() {
+        let list = json!({"apiVersion": "v1", "kind": "PodList", "items": [{"metadata": {}}, 5]});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}});
+        assert_eq!(items(list), Some(vec![pod, json!(5)]));
+        for other in [
+            json!(null),
+            json!([]),
+            json!(5),
+            json!("x"),
+            json!({}),
+            json!({"items": {}}),
+        ] {
+            assert_eq!(items(other.clone()), None, "{other}");
+        }
+    }
 }

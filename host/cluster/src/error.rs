@@ -1,13 +1,13 @@
-//! What can go wrong between us and a cluster, told apart, in kubectl's words where it has some, and what to do about it.
+//! What can go wrong between us and a cluster, told apart, in kubectl's words where it has some.
 
 use std::{fmt, time::Duration};
-
-use kube::core::Status;
 
 use trocar_core::{
     reference::Kind,
     text::{indented, plain},
 };
+
+use crate::refusal::{Refusal, Status};
 
 /// The longest text of a server that is shown, in bytes.
 const MAX_SERVER_TEXT: usize = 4096;
@@ -36,18 +36,14 @@ impl Action {
         }
     }
 
-    /// The rule that allows it, and where it belongs.
-    fn rule(&self) -> String {
-        let rule = format!(
+    /// The rule of a Role or ClusterRole that allows it.
+    pub fn rule(&self) -> String {
+        format!(
             "{{apiGroups: [{:?}], resources: [{:?}], verbs: [{:?}]}}",
             self.kind.group(),
             self.resource(),
             self.verb
-        );
-        match &self.namespace {
-            Some(namespace) => format!("a Role in namespace {namespace:?} with the rule {rule}"),
-            None => format!("a ClusterRole with the rule {rule}"),
-        }
+        )
     }
 }
 
@@ -169,22 +165,11 @@ impl ClusterError {
         }
     }
 
-    /// What to do about it, the most useful first. Empty where the message says it all.
-    pub fn advice(&self) -> Vec<String> {
+    /// Why the server refuses, if it answered.
+    pub fn refusal(&self) -> Option<Refusal> {
         match self {
-            Self::Refused { action, status } => refusal_advice(action, status),
-            Self::Unreachable { .. } => vec![
-                "is the cluster up, and is this the right context? kubectl config get-contexts lists them".into(),
-            ],
-            Self::Untrusted { reason, .. } if reason.contains("InvalidContentType") => vec![
-                "whoever answers there does not speak TLS: is the address in the kubeconfig right?".into(),
-            ],
-            Self::Untrusted { .. } => vec![
-                "the cluster's certificate authority belongs into certificate-authority-data of the kubeconfig".into(),
-            ],
-            Self::Credentials(_) => vec!["log in again with the tool that your kubeconfig names".into()],
-            Self::TimedOut { .. } => vec!["--request-timeout sets how long to wait".into()],
-            Self::Broken { .. } | Self::Answer { .. } => Vec::new(),
+            Self::Refused { action, status } => Some(Refusal::of(status, action.verb, action.subresource)),
+            _ => None,
         }
     }
 }
@@ -256,86 +241,6 @@ fn of_server(text: &str) -> String {
     indented(&text[..end])
 }
 
-fn refusal_advice(action: &Action, status: &Status) -> Vec<String> {
-    let message = status.message.as_str();
-    match status.code {
-        401 => vec!["the credentials in the kubeconfig are missing or expired: log in again".into()],
-        403 => forbidden_advice(action, message),
-        404 if message.starts_with("namespaces ") => vec!["-n names another namespace".into()],
-        404 if action.subresource == "ephemeralcontainers" && message.starts_with("the server could not find") => {
-            vec!["--copy-to debugs a copy of the pod instead".into()]
-        }
-        409 if status.reason == "AlreadyExists" && action.verb == "create" => {
-            vec!["choose another name with --copy-to, or delete that pod first".into()]
-        }
-        422 => vec!["trocar plan … -o manifest shows the object that was refused; --custom changes the debug container".into()],
-        429 | 500..=599 => vec!["the server is busy or restarting: try again in a moment".into()],
-        400 if message.contains("denied the request") => webhook_advice(message),
-        _ => Vec::new(),
-    }
-}
-
-/// The server uses one status for missing rights, Pod Security, quotas, limits and webhooks; only the text tells.
-fn forbidden_advice(action: &Action, message: &str) -> Vec<String> {
-    if let Some(level) = between(message, "violates PodSecurity \"", ":") {
-        return pod_security_advice(level);
-    }
-    if message.contains("denied the request") {
-        return webhook_advice(message);
-    }
-    if let Some(quota) = between(message, "exceeded quota: ", ",") {
-        return vec![format!(
-            "quota {quota:?} of the namespace is used up: delete something, or debug without a new pod"
-        )];
-    }
-    if message.contains("failed quota: ") {
-        return vec!["the namespace's quota wants resources to be set: --custom=FILE with {resources: {requests: …, limits: …}}".into()];
-    }
-    if message.contains("usage per Container") || message.contains("usage per Pod") {
-        return vec![
-            "a LimitRange of the namespace bounds resources: --custom=FILE with {resources: {…}} sets them"
-                .into(),
-        ];
-    }
-    if message.contains("is being terminated") {
-        return vec!["the namespace is being deleted; nothing can be made in it".into()];
-    }
-    let mut advice = vec![format!(
-        "you lack the right to {} {}; what is missing is {}",
-        action.verb,
-        action.resource(),
-        action.rule()
-    )];
-    advice.push("whoever manages access to the cluster can bind it to you".into());
-    advice
-}
-
-fn pod_security_advice(level: &str) -> Vec<String> {
-    let profile = if level == "restricted" {
-        "restricted"
-    } else {
-        "baseline"
-    };
-    vec![
-        format!(
-            "the namespace enforces the Pod Security level {level:?}; --profile={profile} asks for no more than that"
-        ),
-        "if the pod itself breaks the level, only whoever manages the namespace can change that".into(),
-    ]
-}
-
-fn webhook_advice(message: &str) -> Vec<String> {
-    let webhook = between(message, "admission webhook \"", "\"").unwrap_or("of the cluster");
-    vec![format!(
-        "that is a rule of the cluster (webhook {webhook:?}): whoever manages it can say what would be allowed"
-    )]
-}
-
-fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
-    let rest = &text[text.find(start)? + start.len()..];
-    rest.find(end).map(|end| &rest[..end])
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -353,47 +258,6 @@ mod tests {
                 name: "web-0".into(),
             },
             status: Box::new(serde_json::from_value(status).unwrap()),
-        }
-    }
-
-    #[test]
-    fn refusals_are_told_apart_and_each_has_a_next_step() {
-        for (code, message, wanted) in [
-            (
-                403,
-                "pods \"web-0\" is forbidden: User \"jane\" cannot patch resource \"pods/ephemeralcontainers\"",
-                "resources: [\"pods/ephemeralcontainers\"], verbs: [\"patch\"]",
-            ),
-            (
-                403,
-                "pods \"web-0\" is forbidden: violates PodSecurity \"restricted:latest\": privileged",
-                "--profile=restricted",
-            ),
-            (
-                403,
-                "pods \"x\" is forbidden: exceeded quota: small, requested: pods=1",
-                "quota \"small\"",
-            ),
-            (
-                403,
-                "pods \"x\" is forbidden: failed quota: small: must specify limits.cpu",
-                "--custom",
-            ),
-            (
-                403,
-                "pods \"x\" is forbidden: maximum cpu usage per Container is 1",
-                "LimitRange",
-            ),
-            (
-                403,
-                "admission webhook \"guard.example.com\" denied the request: no",
-                "webhook \"guard.example.com\"",
-            ),
-            (401, "Unauthorized", "log in again"),
-            (503, "shutting down", "try again"),
-        ] {
-            let advice = refused(code, "Forbidden", message).advice().join("; ");
-            assert!(advice.contains(wanted), "{message}: {advice}");
         }
     }
 

@@ -105,7 +105,7 @@ fn selector(uid: &str) -> String {
 }
 
 /// Reads an event; none when it is about another container.
-fn read(event: &Value, container: &str) -> Option<Said> {
+pub(super) fn read(event: &Value, container: &str) -> Option<Said> {
     let part = |field: &str| text::message(event[field].as_str().unwrap_or_default());
     let (reason, message) = (part("reason"), part("message"));
     let field = event["involvedObject"]["fieldPath"].as_str().unwrap_or_default();

@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use crate::{
     attach::decode,
+    client::{items, taken},
     error::{Action, ClusterError},
+    events, identity,
     progress::{nothing_starts, progress},
 };
 
@@ -28,6 +30,15 @@ pub fn status(data: &[u8]) -> Option<String> {
         status: Box::new(status),
     };
     Some(error.to_string())
+}
+
+/// Reads what a server may answer with where something else is meant: a list, a review, an event.
+pub fn answer(sent: &Value) {
+    items(sent.clone());
+    identity::read(sent);
+    events::read(sent, "dbg");
+    let mut event = sent.clone();
+    taken(&mut event, "object");
 }
 
 /// Reads how far a container of a pod is.

@@ -37,7 +37,7 @@ pub async fn who_am_i(cluster: &Cluster) -> Result<Identity, ClusterError> {
     }
 }
 
-fn read(answer: &Value) -> Identity {
+pub(super) fn read(answer: &Value) -> Identity {
     let info = &answer["status"]["userInfo"];
     let groups = info["groups"].as_array().into_iter().flatten();
     Identity {

@@ -17,6 +17,7 @@ mod output;
 mod paths;
 mod progress;
 mod reader;
+mod refusal;
 mod run;
 mod session;
 mod status;
@@ -29,8 +30,9 @@ pub use error::{Action, ClusterError};
 pub use identity::{Identity, who_am_i};
 pub use lookup::{Found, LookupError, lookup, select};
 pub use output::{Screen, Stream};
-pub use progress::{Hopeless, Progress, nothing_starts, progress};
+pub use progress::{Hopeless, HopelessKind, Progress, nothing_starts, progress};
 pub use reader::LiveReader;
+pub use refusal::{Refusal, Status, StatusCause, StatusDetails};
 pub use session::{
     Ended, Input, InputQueue, InputSender, Output, Session, SessionEnded, SessionError, SessionEvent,
     WriteOutput, input_queue,

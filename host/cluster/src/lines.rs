@@ -11,6 +11,8 @@ const LONGEST_LINE: usize = 8 << 20;
 pub(super) struct Lines {
     body: Body,
     rest: BytesMut,
+    /// So much of the rest has no line end.
+    searched: usize,
 }
 
 impl Lines {
@@ -18,6 +20,7 @@ impl Lines {
         Self {
             body,
             rest: BytesMut::new(),
+            searched: 0,
         }
     }
 
@@ -42,11 +45,15 @@ impl Lines {
     /// Safe to cancel.
     pub(super) async fn line(&mut self) -> Result<Option<Bytes>, String> {
         loop {
-            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let unknown = &self.rest[self.searched..];
+            if let Some(end) = unknown.iter().position(|byte| *byte == b'\n') {
+                let end = self.searched + end;
+                self.searched = 0;
                 let mut line = self.rest.split_to(end + 1);
                 line.truncate(end);
                 return Ok(Some(line.freeze()));
             }
+            self.searched = self.rest.len();
             if self.rest.len() > LONGEST_LINE {
                 return Err(format!("a line is longer than {LONGEST_LINE} bytes"));
             }

@@ -37,23 +37,47 @@ pub enum Progress {
 pub struct Hopeless {
     /// The reason, quoted from the cluster where the cluster gives one.
     pub reason: String,
-    /// What to do.
-    pub advice: Option<String>,
+    /// What kind of reason it is.
+    pub kind: HopelessKind,
     /// For how long it must be so before we believe it.
     pub grace: Duration,
 }
 
+/// What keeps a container from starting, as far as it matters to what can be done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HopelessKind {
+    /// The pod has finished, and nothing starts in it.
+    PodFinished,
+    /// The pod is being deleted.
+    PodDeleted,
+    /// The pod is a static pod, whose kubelet starts no ephemeral container.
+    StaticPod,
+    /// The image's name is not one.
+    ImageName,
+    /// The image is not on the node, and the pull policy forbids to pull it.
+    ImageNeverPulled,
+    /// The image cannot be pulled.
+    Pull,
+    /// The container needs what the pod does not have, or may not have.
+    Config,
+    /// The program cannot be started.
+    Command,
+    /// The program ends as soon as it starts.
+    Crashes,
+}
+
 impl Hopeless {
-    fn at_once(reason: impl Into<String>, advice: &str) -> Self {
+    fn at_once(reason: impl Into<String>, kind: HopelessKind) -> Self {
         Self {
             reason: reason.into(),
-            advice: Some(advice.to_owned()),
+            kind,
             grace: Duration::ZERO,
         }
     }
 
-    fn now(reason: impl Into<String>, advice: &str) -> Progress {
-        Progress::Hopeless(Self::at_once(reason, advice))
+    fn now(reason: impl Into<String>, kind: HopelessKind) -> Progress {
+        Progress::Hopeless(Self::at_once(reason, kind))
     }
 }
 
@@ -119,7 +143,7 @@ fn ended(status: &Value) -> Option<Progress> {
         reason,
         "ContainerCannotRun" | "StartError" | "ContainerStatusUnknown"
     ) {
-        return Some(Hopeless::now(said(reason, message), COMMAND_ADVICE));
+        return Some(Hopeless::now(said(reason, message), HopelessKind::Command));
     }
     let own = matches!(reason, "Completed" | "Error" | "");
     Some(Progress::Ended {
@@ -148,19 +172,19 @@ pub fn nothing_starts(pod: &Value, is_ephemeral: bool) -> Option<Hopeless> {
         };
         return Some(Hopeless::at_once(
             format!("the pod has finished: its phase is {phase}{why}"),
-            "nothing starts in a finished pod; --copy-to=NAME debugs a copy of it",
+            HopelessKind::PodFinished,
         ));
     }
     if pod["metadata"]["deletionTimestamp"].is_string() {
         return Some(Hopeless::at_once(
             "the pod is being deleted",
-            "debug the pod that takes its place, or a copy with --copy-to=NAME",
+            HopelessKind::PodDeleted,
         ));
     }
     if is_ephemeral && pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string() {
         return Some(Hopeless::at_once(
             "the pod is a static pod: its kubelet never starts an ephemeral container in it",
-            "--copy-to=NAME debugs a copy of it, or debug its node with node/NAME",
+            HopelessKind::StaticPod,
         ));
     }
     None
@@ -178,28 +202,20 @@ fn waiting_progress(waiting: &Value) -> Progress {
 /// Why a container waits that will not start.
 fn hopeless_state(reason: &str, said: &str) -> Option<Hopeless> {
     Some(match reason {
-        "InvalidImageName" => Hopeless::at_once(said, "--image must name an image"),
-        "ErrImageNeverPull" => Hopeless::at_once(
-            said,
-            "the image is not on the node, and --image-pull-policy=Never forbids to pull it",
-        ),
-        "CreateContainerConfigError" => Hopeless::at_once(said, CONFIG_ADVICE),
-        "CreateContainerError" | "RunContainerError" => Hopeless::at_once(said, COMMAND_ADVICE),
+        "InvalidImageName" => Hopeless::at_once(said, HopelessKind::ImageName),
+        "ErrImageNeverPull" => Hopeless::at_once(said, HopelessKind::ImageNeverPulled),
+        "CreateContainerConfigError" => Hopeless::at_once(said, HopelessKind::Config),
+        "CreateContainerError" | "RunContainerError" => Hopeless::at_once(said, HopelessKind::Command),
         "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "SignatureValidationFailed" => {
             Hopeless {
                 grace: PULL_GRACE,
-                ..Hopeless::at_once(said, PULL_ADVICE)
+                ..Hopeless::at_once(said, HopelessKind::Pull)
             }
         }
-        "CrashLoopBackOff" => Hopeless::at_once(said, "the program ends as soon as it starts"),
+        "CrashLoopBackOff" => Hopeless::at_once(said, HopelessKind::Crashes),
         _ => return None,
     })
 }
-
-const CONFIG_ADVICE: &str = "the container asks for what the pod does not have or may not do; trocar plan shows it, --profile \
-                             and --custom change it";
-const COMMAND_ADVICE: &str = "is the command right? What stands after -- must be a program of the image";
-const PULL_ADVICE: &str = "is the name right, and may the node pull from there?";
 
 /// Why a container will not start, as far as an event about it tells.
 ///
@@ -211,18 +227,18 @@ pub(super) fn event_hopeless(reason: &str, message: &str) -> Option<Hopeless> {
     if message.starts_with("Failed to pull image") {
         return Some(Hopeless {
             grace: PULL_GRACE,
-            ..Hopeless::at_once(message, PULL_ADVICE)
+            ..Hopeless::at_once(message, HopelessKind::Pull)
         });
     }
     let error = message.strip_prefix("Error: ")?;
     let hopeless = hopeless_state(error, error).unwrap_or_else(|| {
         let is_command = ["exec", "no such file", "permission denied", "start"];
-        let advice = if is_command.into_iter().any(|sign| error.contains(sign)) {
-            COMMAND_ADVICE
+        let kind = if is_command.into_iter().any(|sign| error.contains(sign)) {
+            HopelessKind::Command
         } else {
-            CONFIG_ADVICE
+            HopelessKind::Config
         };
-        Hopeless::at_once(error, advice)
+        Hopeless::at_once(error, kind)
     });
     Some(Hopeless {
         grace: hopeless.grace.max(EVENT_GRACE),
@@ -315,24 +331,25 @@ mod tests {
 
     #[test]
     fn events_tell_sooner() {
-        let of = |message: &str| {
-            event_hopeless("Failed", message).map(|hopeless| (hopeless.advice.unwrap(), hopeless.grace))
-        };
-        let (advice, grace) = of("Failed to pull image \"x\": not found").unwrap();
-        assert!(advice.contains("name right") && grace == PULL_GRACE);
-        assert_eq!(of("Error: InvalidImageName").unwrap().1, EVENT_GRACE);
-        assert!(
-            of("Error: container has runAsNonRoot and image will run as root")
-                .unwrap()
-                .0
-                .contains("--custom")
-        );
-        assert!(
-            of("Error: failed to create containerd task: exec: \"x\"")
-                .unwrap()
-                .0
-                .contains("command")
-        );
+        let of =
+            |message: &str| event_hopeless("Failed", message).map(|hopeless| (hopeless.kind, hopeless.grace));
+        for (message, wanted) in [
+            (
+                "Failed to pull image \"x\": not found",
+                (HopelessKind::Pull, PULL_GRACE),
+            ),
+            ("Error: InvalidImageName", (HopelessKind::ImageName, EVENT_GRACE)),
+            (
+                "Error: container has runAsNonRoot and image will run as root",
+                (HopelessKind::Config, EVENT_GRACE),
+            ),
+            (
+                "Error: failed to create containerd task: exec: \"x\"",
+                (HopelessKind::Command, EVENT_GRACE),
+            ),
+        ] {
+            assert_eq!(of(message), Some(wanted), "{message}");
+        }
         assert!(event_hopeless("BackOff", "Back-off pulling image").is_none());
     }
 

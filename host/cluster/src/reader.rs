@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::{
-    client::{Cluster, ClusterConfig},
+    client::{Cluster, ClusterConfig, taken},
     paths::{escaped_segment, with_query},
 };
 use trocar_core::{
@@ -138,11 +138,12 @@ impl Kinds {
                     parameters.push(("labelSelector", selector));
                 }
                 let mut list = read_json(cluster, &with_query(path, &parameters)).await?;
-                let mut items = list["items"].take();
-                for item in items.as_array_mut().into_iter().flatten() {
+                let mut items = taken(&mut list, "items");
+                let objects = items.as_array_mut().into_iter().flatten();
+                for item in objects.filter_map(Value::as_object_mut) {
                     // A server leaves these two out of a list's items.
-                    item["apiVersion"] = query.api_version.clone().into();
-                    item["kind"] = query.kind.clone().into();
+                    item.insert("apiVersion".into(), query.api_version.clone().into());
+                    item.insert("kind".into(), query.kind.clone().into());
                 }
                 Ok(items)
             }

@@ -1,6 +1,6 @@
 //! A server's Status as it is kept: without the whole object that some of them hold.
 
-use kube::core::Status;
+use super::refusal::Status;
 
 /// Cuts whole objects out of a Status. Of a patch with an unknown field the server says `Invalid value: "{…}": why`, with
 /// the pod in the place of the dots, twice.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::{sync::mpsc, time::sleep};
 
 use super::{
-    client::Cluster,
+    client::{Cluster, taken},
     error::{Action, ClusterError},
     lines::Lines,
     telling::Telling,
@@ -125,12 +125,18 @@ impl Watching {
                 action: self.watch_action(),
                 problem: error.to_string(),
             })?;
-            let object = event["object"].take();
+            let object = taken(&mut event, "object");
             if event["type"] == "ERROR" {
                 let status = serde_json::from_value(object).unwrap_or_default();
                 return Err(ClusterError::Refused {
                     action: self.watch_action(),
                     status: Box::new(status),
+                });
+            }
+            if !object.is_object() {
+                return Err(ClusterError::Answer {
+                    action: self.watch_action(),
+                    problem: "an event without an object".into(),
                 });
             }
             self.is_at(&object);

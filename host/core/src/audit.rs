@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use trocar_sdk::{Actor, options::API_VERSION, pod::text};
 
 use crate::{
+    documents::harmless_json,
     plan::{DebugPlan, Step},
     planning::StoredOtherwise,
 };
@@ -121,7 +122,8 @@ impl AuditRecord<'_> {
         if let Some(code) = code {
             line["exitCode"] = json!(code);
         }
-        line.to_string()
+        // Standard error may be a terminal.
+        harmless_json(&line.to_string())
     }
 }
 

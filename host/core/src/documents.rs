@@ -88,6 +88,11 @@ pub fn harmless_json(json: &str) -> String {
     text
 }
 
+/// Writes a document as indented JSON with a line end, fit for a terminal.
+pub fn to_json(document: &Value) -> String {
+    harmless_json(&format!("{document:#}")) + "\n"
+}
+
 /// Puts the items of `List`, `PodList` and the like in the place of the list.
 pub fn flatten(documents: Vec<Value>) -> Vec<Value> {
     let mut flat = Vec::with_capacity(documents.len());
@@ -327,7 +332,7 @@ pub fn to_yaml(documents: &[Value]) -> String {
         .iter()
         .map(|document| {
             if holds_hidden(document) {
-                return harmless_json(&format!("{document:#}")) + "\n";
+                return to_json(document);
             }
             let mut options = serde_saphyr::SerializerOptions::default();
             options.prefer_block_scalars = false;

@@ -122,18 +122,24 @@ pub struct PluginFlag {
     pub help: String,
 }
 
+/// Why a manifest is refused: one sentence that names the field.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ManifestError(String);
+
 impl PluginManifest {
     /// Reads a manifest and checks everything that needs no component.
     ///
     /// # Errors
     /// Fails with one sentence that names the field.
-    pub fn parse(json: &[u8]) -> Result<Self, String> {
+    pub fn parse(json: &[u8]) -> Result<Self, ManifestError> {
         if json.len() > LARGEST {
-            return Err(format!("it is larger than {LARGEST} bytes"));
+            return Err(ManifestError(format!("it is larger than {LARGEST} bytes")));
         }
-        let value: Value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        let manifest: Self = strict::from_value(&value).map_err(|error| error.to_string())?;
-        manifest.check()?;
+        let failed = |error: &dyn std::error::Error| ManifestError(error.to_string());
+        let value: Value = serde_json::from_slice(json).map_err(|error| failed(&error))?;
+        let manifest: Self = strict::from_value(&value).map_err(|error| failed(&error))?;
+        manifest.check().map_err(ManifestError)?;
         Ok(manifest)
     }
 

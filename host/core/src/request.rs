@@ -1,11 +1,9 @@
-//! Checking what a user asked for before anything is looked up, in kubectl's order and with its words. No I/O.
+//! Checking what a user asked for before anything is looked up, in kubectl's order. No I/O.
 //!
 //! Source: the validation of `kubectl debug` 1.37. What only the target can tell is the strategy's to check.
 
 use serde_json::Value;
-use trocar_sdk::{
-    DebugOptions, Diagnostic, Keep, Object, Profile, image::ImageReference, names, pod::ContainerKind,
-};
+use trocar_sdk::{DebugOptions, Diagnostic, Keep, Object, Profile, image::ImageReference, names};
 
 use crate::{
     strict,
@@ -25,30 +23,32 @@ pub struct DebugRequest {
     pub own_strategy: bool,
 }
 
-/// Why a request makes no sense. The words are kubectl's wherever kubectl refuses as well.
+/// Why a request makes no sense. kubectl refuses the same, but for the last two.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// Attaching needs a container.
-    #[error("you must specify --container or create a new container using --image in order to attach.")]
+    #[error("attaching needs a container: the name of an existing one, or an image for a new one")]
     AttachToNothing,
     /// A copy without any change.
-    #[error("you must specify --image, --set-image or command arguments.")]
+    #[error(
+        "a copy needs a change: an image for a debug container, other images for its containers, or a command"
+    )]
     CopyWithoutChange,
-    /// Arguments for nobody.
-    #[error("you must specify an existing container or a new image when specifying args.")]
-    ArgumentsForNobody,
+    /// Arguments without a container that they are for.
+    #[error("arguments need a container: the name of an existing one, or an image for a new one")]
+    ArgumentsWithoutContainer,
     /// A flag of copies outside of a copy.
-    #[error("--{0} may only be used with --copy-to.")]
+    #[error("{0} is for copies only")]
     OnlyForCopies(&'static str),
     /// No image.
-    #[error("you must specify --image when not using --copy-to.")]
+    #[error("a new debug container needs an image")]
     NoImage,
     /// The image is no image reference.
     #[error("invalid image name {0:?}: invalid reference format")]
     Image(String),
     /// No target.
-    #[error("NAME or filename is required for debug")]
+    #[error("there is no target")]
     NoTarget,
     /// The pull policy is unknown.
     #[error("invalid image pull policy: {0}")]
@@ -62,22 +62,20 @@ pub enum RequestError {
         container: String,
     },
     /// A copy has no process namespace to join.
-    #[error("--target is incompatible with --copy-to. Use --share-processes instead.")]
+    #[error("a copy has no process namespace to join; its containers can share one")]
     TargetOfCopy,
     /// A terminal without input.
-    #[error("-i/--stdin is required for containers with -t/--tty=true")]
+    #[error("a terminal needs standard input")]
     TerminalWithoutInput,
     /// The custom container sets what it may not.
     #[error("name, command, image, lifecycle and volume devices are not modifiable via custom profile")]
     CustomSetsTooMuch,
     /// No container can have this name.
-    #[error(
-        "--container={0}: a container's name is up to 63 lower-case letters, digits and dashes between them"
-    )]
+    #[error("{0:?}: a container's name is up to 63 lower-case letters, digits and dashes between them")]
     ContainerName(String),
     /// No pod can have this name.
     #[error(
-        "--copy-to={0}: a pod's name is up to 253 lower-case letters and digits, with dashes and dots between them"
+        "{0:?}: a pod's name is up to 253 lower-case letters and digits, with dashes and dots between them"
     )]
     CopyName(String),
 }
@@ -91,13 +89,6 @@ impl DebugRequest {
             targets: 1,
             own_strategy: false,
         }
-    }
-}
-
-impl RequestError {
-    /// Says whether kubectl says the same, to the letter.
-    pub fn is_kubectls(&self) -> bool {
-        !matches!(self, Self::ContainerName(_) | Self::CopyName(_))
     }
 }
 
@@ -163,7 +154,7 @@ fn check_mode(request: &DebugRequest, image: &str) -> Result<(), RequestError> {
             return Err(RequestError::CopyWithoutChange);
         }
         if has_arguments && options.container.is_none() && image.is_empty() {
-            return Err(RequestError::ArgumentsForNobody);
+            return Err(RequestError::ArgumentsWithoutContainer);
         }
         return Ok(());
     }
@@ -230,26 +221,10 @@ pub fn ignored_flags(options: &DebugOptions, is_node: bool) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// The notice for a profile that is going away.
-pub fn deprecation(profile: Profile) -> Option<&'static str> {
-    (profile == Profile::Legacy).then_some(
-        "--profile=legacy is deprecated and planned to be removed in v1.39. It is recommended to specify other \
-         profile, for example \"--profile=general\".",
-    )
-}
-
-/// The notice that processes of another container are joined.
-pub fn targeting(container: &str) -> String {
-    format!(
-        "Targeting container {container:?}. If you don't see processes from this container it may be because the \
-         container runtime doesn't support this feature."
-    )
-}
-
 /// Finds a profile by the name that was typed.
 ///
 /// # Errors
-/// Fails with kubectl's words, and with the nearest name as a hint.
+/// Fails with the nearest name.
 pub fn profile(typed: &str) -> Result<Profile, UnknownProfile> {
     Profile::from_name(typed).ok_or_else(|| UnknownProfile {
         nearest: names::nearest(typed, Profile::ALL.map(Profile::name)).map(str::to_owned),
@@ -324,10 +299,7 @@ fn misplaced(container: &Object) -> Option<strict::StrictError> {
         .contains_key("targetContainerName")
         .then(|| strict::StrictError {
             at: "/targetContainerName".into(),
-            message: format!(
-                "unknown field; use --target=CONTAINER for the container of spec.{} to join",
-                ContainerKind::Regular.field()
-            ),
+            message: "unknown field; which container to join is an option of the request".into(),
         })
 }
 
@@ -349,26 +321,20 @@ mod tests {
     #[test]
     fn the_first_mistake_in_kubectls_order_is_reported() {
         let nothing = refusal(|_| {});
-        assert_eq!(nothing, "you must specify --image when not using --copy-to.");
+        assert_eq!(nothing, "a new debug container needs an image");
         let everything = refusal(|request| {
             request.attach = Some(true);
             request.options.tty = true;
         });
-        assert!(
-            everything.starts_with("you must specify --container"),
-            "{everything}"
-        );
+        assert!(everything.starts_with("attaching needs"), "{everything}");
         let no_target = refusal(|request| {
             request.targets = 0;
             request.options.image = Some("busybox".into());
             request.options.tty = true;
         });
-        assert_eq!(no_target, "NAME or filename is required for debug");
+        assert_eq!(no_target, "there is no target");
         let empty_copy = refusal(|request| request.options.copy_to = Some("c".into()));
-        assert_eq!(
-            empty_copy,
-            "you must specify --image, --set-image or command arguments."
-        );
+        assert!(empty_copy.starts_with("a copy needs a change"), "{empty_copy}");
     }
 
     #[test]
@@ -400,8 +366,8 @@ mod tests {
             })
         };
         assert_eq!(named("debug-1", "web.debug"), "fine");
-        assert!(named("Debug", "web").contains("--container=Debug"));
-        assert!(named("debug", "web_0").contains("--copy-to=web_0"));
+        assert!(named("Debug", "web").contains("\"Debug\": a container"));
+        assert!(named("debug", "web_0").contains("\"web_0\": a pod"));
     }
 
     #[test]
@@ -414,7 +380,7 @@ mod tests {
                 r#"securityContext.privilegd: unknown field; did you mean "privileged"?"#,
             ),
             (json!({"env": "no"}), "env: invalid type: string \"no\", expected"),
-            (json!({"targetContainerName": "main"}), "use --target"),
+            (json!({"targetContainerName": "main"}), "an option of the request"),
             (json!({"ports": [{"containerPort": "80"}]}), "expected i32"),
             (json!({"securityContext": {"runAsUser": 1.5}}), "expected i64"),
             (json!({"args": [null]}), "expected a string"),

@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-pub use crate::structural::Problem as SettingsProblem;
 use crate::structural::Schema;
+pub use crate::structural::{Problem as SettingsProblem, SchemaError};
 
 /// Holds settings against a schema. Empty when they fit.
 ///
 /// # Errors
 /// Fails when the schema itself is malformed or not structural, which is the plugin's fault.
-pub fn check_settings(schema: &Value, settings: &Value) -> Result<Vec<SettingsProblem>, String> {
-    let schema = Schema::parse(schema).map_err(|error| error.to_string())?;
+pub fn check_settings(schema: &Value, settings: &Value) -> Result<Vec<SettingsProblem>, SchemaError> {
+    let schema = Schema::parse(schema)?;
     Ok(schema.check(settings))
 }
 
@@ -60,6 +60,6 @@ mod tests {
     #[test]
     fn a_schema_that_refers_to_other_documents_is_refused() {
         let error = check_settings(&json!({"$ref": "file:///etc/hostname"}), &json!({})).unwrap_err();
-        assert!(error.contains("$ref"), "{error}");
+        assert!(error.to_string().contains("$ref"), "{error}");
     }
 }

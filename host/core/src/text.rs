@@ -5,21 +5,35 @@ const MAX_MESSAGE: usize = 4 << 10;
 
 /// Returns true if a letter moves a cursor, changes a colour, ends a line, turns the text around it, or is not seen at all.
 ///
-/// Control characters, the separators of lines and paragraphs, and Unicode's format characters that programs have no use
-/// for: directions, zero widths, invisible operators, tags.
+/// Source: `Cc`, the invisible part of `Cf`, `Zl`, `Zp` and `Default_Ignorable_Code_Point` of Unicode 16, and the blank
+/// Braille pattern. Of the variation selectors the one that makes a picture of a letter stays: it hides nothing of its own.
 pub fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || matches!(
             letter,
+            // The soft hyphen, joiners and fillers of several scripts.
             '\u{ad}'
+                | '\u{34f}'
                 | '\u{61c}'
-                | '\u{180e}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{3164}'
+                | '\u{ffa0}'
+                // Zero widths, directions, separators, invisible operators, the blank Braille pattern.
                 | '\u{200b}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
+                | '\u{2800}'
+                // Variation selectors, the byte order mark, annotations.
+                | '\u{fe00}'..='\u{fe0e}'
                 | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
+                | '\u{fff0}'..='\u{fffb}'
+                // Format characters of hieroglyphs, shorthand and music; tags.
+                | '\u{13430}'..='\u{1343f}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
         )
 }
 
@@ -33,10 +47,10 @@ pub fn lines(text: &str) -> String {
     escaped(text, |letter| matches!(letter, '\t' | '\n'))
 }
 
-/// Text of several lines within a message of ours: the lines after the first are indented, so that none of them can pass
-/// for one of ours.
+/// Text of several lines within a message of ours: the lines after the first are indented, further than any of ours, so that
+/// none of them can pass for one.
 pub fn indented(text: &str) -> String {
-    lines(text.trim_end()).replace('\n', "\n  ")
+    lines(text.trim_end()).replace('\n', "\n    ")
 }
 
 fn escaped(text: &str, is_kept: impl Fn(char) -> bool) -> String {
@@ -74,6 +88,9 @@ mod tests {
             ("ad\u{200b}min\u{feff}", "ad\\u{200b}min\\u{feff}"),
             ("\u{9b}31m", "\\u{9b}31m"),
             ("tag\u{e0041}", "tag\\u{e0041}"),
+            ("\u{2066}\u{2069}\u{61c}", "\\u{2066}\\u{2069}\\u{61c}"),
+            ("\u{3164}\u{115f}\u{2800}", "\\u{3164}\\u{115f}\\u{2800}"),
+            ("a heart: \u{2764}\u{fe0f}", "a heart: \u{2764}\u{fe0f}"),
             (
                 "ordinary: äöü 漢字 🙂 \"quoted\"",
                 "ordinary: äöü 漢字 🙂 \"quoted\"",
@@ -86,7 +103,7 @@ mod tests {
     #[test]
     fn lines_of_others_cannot_pass_for_ours() {
         assert_eq!(lines("a\nb\u{1b}"), "a\nb\\u{1b}");
-        assert_eq!(indented("no\nhint: run this\n"), "no\n  hint: run this");
+        assert_eq!(indented("no\nhint: run this\n"), "no\n    hint: run this");
     }
 
     #[test]

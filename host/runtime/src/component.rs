@@ -97,8 +97,8 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, WasmEr
     check_encoding(bytes)?;
     let outline = outline(bytes)?;
     let manifest = outline.manifest.ok_or(WasmError::NoManifest)?;
-    let manifest =
-        PluginManifest::parse(manifest).map_err(|problem| WasmError::Manifest(message(&problem)))?;
+    let manifest = PluginManifest::parse(manifest)
+        .map_err(|problem| WasmError::Manifest(message(&problem.to_string())))?;
     limits.allow(Limit::Memory, outline.largest_memory)?;
     limits.allow(Limit::TableElements, outline.largest_table)?;
     let inspected = Inspected {

@@ -1,4 +1,4 @@
-//! What can go wrong with a component: whose fault it is, what was expected, and what to do.
+//! What can go wrong with a component: whose fault it is, and what was expected.
 
 use std::{io, path::PathBuf};
 
@@ -108,68 +108,6 @@ impl WasmError {
             Self::Host(_) => Blame::Host,
             _ => Blame::Plugin,
         }
-    }
-
-    /// Says what to do about it, ready to paste where that is possible.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Limit {
-                limit: Limit::Stack, ..
-            } => Some("the stack cannot be raised; the plugin has to recurse less deeply".into()),
-            Self::Limit {
-                limit: Limit::Parts, ..
-            } => Some("this cannot be raised; the plugin has to be linked from fewer parts".into()),
-            Self::Limit {
-                limit,
-                allowed,
-                asked,
-            } => {
-                let wanted = asked.map_or(allowed.saturating_mul(2), |asked| asked.max(*allowed));
-                Some(format!(
-                    "if you trust the plugin, raise the limit: --limit {}={}",
-                    limit.name(),
-                    limit.amount(rounded_up(*limit, wanted))
-                ))
-            }
-            Self::CoreModule => {
-                Some("make it a component: trocar plugin pack MODULE.wasm --manifest plugin.yaml".into())
-            }
-            Self::NoManifest => Some("add one: trocar plugin pack FILE.wasm --manifest plugin.yaml".into()),
-            Self::Precompiled => Some("use the .wasm file that it was made from".into()),
-            Self::NotGranted(capability) => {
-                Some(format!("if you trust the plugin, grant it: --grant {capability}"))
-            }
-            Self::UnknownImport(_) => {
-                Some("the imports that trocar offers are listed in docs/capabilities.md".into())
-            }
-            Self::Version { .. } => Some("build the plugin with the SDK of this version".into()),
-            Self::NotWasm(_) => {
-                Some("a plugin is the .wasm file that trocar plugin build or trocar plugin pack writes".into())
-            }
-            Self::Invalid(_) => Some("build the plugin again, with the SDK of this version".into()),
-            Self::Manifest(_) | Self::ManifestLies { .. } => Some(
-                "correct plugin.yaml and pack the plugin again: trocar plugin pack FILE.wasm --manifest plugin.yaml"
-                    .into(),
-            ),
-            Self::World { .. } => {
-                Some("the plugin has to export it: in Rust with trocar_sdk::strategy!(make_plan)".into())
-            }
-            Self::Cache { folder, .. } => Some(format!("make it yours alone: chmod 700 {}", folder.display())),
-            Self::Host(_) => Some("this is a bug in trocar".into()),
-            Self::Panicked(_) | Self::Trapped { .. } | Self::Exited | Self::Answer(_) => {
-                Some("this is a bug in the plugin; -v shows its log".into())
-            }
-        }
-    }
-}
-
-fn rounded_up(limit: Limit, amount: u64) -> u64 {
-    match limit {
-        Limit::Memory | Limit::Data | Limit::Result | Limit::Log | Limit::Component => {
-            amount.next_multiple_of(1 << 20)
-        }
-        Limit::Time | Limit::CompileTime => amount.next_multiple_of(1000),
-        _ => amount,
     }
 }
 

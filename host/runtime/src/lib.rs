@@ -22,6 +22,6 @@ mod wasi;
 pub use cache::check as check_cache;
 pub use engine::{Answer, CallAids, Engine, EngineConfig, PlanInput, ReviewInput};
 pub use error::WasmError;
-pub use limits::{Limit, Limits};
+pub use limits::{Limit, LimitError, Limits};
 pub use log::{LogLevel, LogLine};
 pub use trocar_core::planning::Blame;

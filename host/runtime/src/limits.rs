@@ -117,6 +117,11 @@ impl Limit {
     }
 }
 
+/// Why a limit cannot be set: one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LimitError(String);
+
 impl Limits {
     /// The value of one limit: milliseconds, bytes or a count.
     pub fn get(&self, limit: Limit) -> u64 {
@@ -152,7 +157,11 @@ impl Limits {
     ///
     /// # Errors
     /// Fails with the names or the units that would have been valid.
-    pub fn set(&mut self, typed: &str) -> Result<(), String> {
+    pub fn set(&mut self, typed: &str) -> Result<(), LimitError> {
+        self.set_typed(typed).map_err(LimitError)
+    }
+
+    fn set_typed(&mut self, typed: &str) -> Result<(), String> {
         let (name, value) = typed
             .split_once('=')
             .ok_or_else(|| format!("{typed:?} must be formatted as NAME=VALUE"))?;
@@ -273,7 +282,7 @@ mod tests {
             ("memory=99999999999999999999", "positive"),
             ("memory=18446744073709551615Gi", "too large"),
         ] {
-            let message = limits.set(typed).unwrap_err();
+            let message = limits.set(typed).unwrap_err().to_string();
             assert!(message.contains(wanted), "{typed}: {message}");
         }
     }

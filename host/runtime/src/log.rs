@@ -2,6 +2,8 @@
 
 use trocar_core::text::plain;
 
+use crate::limits::Limit;
+
 /// The longest mistake that is remembered, in bytes.
 const LONGEST_ERROR: usize = 4 << 10;
 
@@ -33,6 +35,7 @@ pub struct LogLine {
 #[derive(Debug)]
 pub(crate) struct Log {
     lines: Vec<LogLine>,
+    limit: u64,
     room: u64,
     dropped: u64,
     last_error: Option<String>,
@@ -43,6 +46,7 @@ impl Log {
     pub(crate) fn new(limit: u64) -> Self {
         Self {
             lines: Vec::new(),
+            limit,
             room: limit,
             dropped: 0,
             last_error: None,
@@ -101,8 +105,10 @@ impl Log {
             self.lines.push(LogLine {
                 level: LogLevel::Warn,
                 text: format!(
-                    "({} more bytes of log were dropped; raise with --limit log=1Mi)",
-                    self.dropped
+                    "({} more bytes of log were dropped: the limit {:?} is {})",
+                    self.dropped,
+                    Limit::Log.name(),
+                    Limit::Log.amount(self.limit)
                 ),
             });
         }

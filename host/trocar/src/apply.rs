@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use trocar_cluster::{ClusterError, apply_step, dry_run_step, find_written};
+use trocar_cluster::{ClusterError, Refusal, apply_step, dry_run_step, find_written};
 use trocar_core::{
     audit::{AuditEvent, AuditOutcome},
     kubernetes::Difference,
@@ -77,13 +77,12 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    /// The server's refusal: HTTP status code and reason.
-    fn refusal(&self) -> (u16, &str) {
-        let status = match self {
-            Self::Refused(error) => error.status(),
+    /// Why the server refused it.
+    fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Refused(error) => error.refusal(),
             _ => None,
-        };
-        status.map_or((0, ""), |status| (status.code, status.reason.as_str()))
+        }
     }
 }
 
@@ -150,8 +149,8 @@ impl Debugger {
                 Err(error) => error,
             };
             // The test of the target's identity fails like any other invalid request. Only another look tells.
-            let is_invalid = error.refusal().0 == 422;
-            let is_conflict = error.refusal() == (409, "Conflict");
+            let is_invalid = error.refusal() == Some(Refusal::Invalid);
+            let is_conflict = error.refusal() == Some(Refusal::Conflict);
             if !(is_invalid || is_conflict) || tried == MAX_TRIES {
                 return Err(stopped(approved, MAKES, error));
             }

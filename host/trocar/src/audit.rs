@@ -73,7 +73,7 @@ impl AuditLog {
         for entry in &config.audit {
             let audit = &entry.value;
             let file = match (audit.sink, &audit.file) {
-                (AuditSink::File, Some(path)) => match open(path) {
+                (AuditSink::File, Some(path)) => match open(path, IfMissing::Create) {
                     Ok(file) => Some((path.display().to_string(), Mutex::new(file))),
                     Err(source) => {
                         log.failed(audit.required, &path.display().to_string(), source)?;
@@ -135,19 +135,41 @@ impl AuditLog {
     }
 }
 
-/// Checks that a place for records can be written to, and leaves it as it is.
+/// Checks that records could be written to a file, without writing one or making the file.
 ///
 /// # Errors
-/// Fails when it is neither a regular file nor a character device, or may not be written.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+/// Fails when it is neither a regular file nor a character device, or may not be written; where there is no file, when its
+/// folder may not be written.
+pub fn check_audit_file(path: &Path) -> io::Result<()> {
+    match open(path, IfMissing::Fail) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = folder.unwrap_or(Path::new("."));
+            let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+            Ok(rustix::fs::access(folder, wanted)?)
+        }
+        opened => opened.map(drop),
+    }
+}
+
+/// What happens where there is no file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IfMissing {
+    Create,
+    Fail,
+}
+
+/// Opens a place for records.
+fn open(path: &Path, if_missing: IfMissing) -> io::Result<File> {
     let mut options = fs::OpenOptions::new();
     // A FIFO without a reader would hang; a non-blocking open of one fails at once.
     options
         .append(true)
-        .create(true)
+        .create(if_missing == IfMissing::Create)
         .mode(0o600)
         .custom_flags(O_NONBLOCK);
     let readable = options.clone().read(true).open(path);
+    // One that may be written and not read is written to all the same.
     let file = readable.or_else(|_| options.open(path))?;
     let kind = file.metadata()?.file_type();
     if kind.is_file() || kind.is_char_device() {
@@ -277,9 +299,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.log");
         fs::write(&path, "{\"whole\":1}\n{\"torn\":").unwrap();
-        append(&mut open(&path).unwrap(), "{\"next\":2}").unwrap();
+        append(&mut open(&path, IfMissing::Create).unwrap(), "{\"next\":2}").unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text, "{\"whole\":1}\n{\"torn\":\n{\"next\":2}\n");
+    }
+
+    #[test]
+    fn a_check_makes_no_file_and_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        check_audit_file(&path).unwrap();
+        assert!(!path.exists());
+        fs::write(&path, "{\"torn\":").unwrap();
+        check_audit_file(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"torn\":");
+        let error = check_audit_file(&folder.path().join("gone/audit.log")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(check_audit_file(folder.path()).is_err());
     }
 
     #[test]
@@ -288,11 +324,12 @@ mod tests {
         let path = folder.path().join("pipe");
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-        let message = open(&path).unwrap_err().to_string();
+        let message = open(&path, IfMissing::Create).unwrap_err().to_string();
         assert!(
             message.contains("neither a regular file nor a character device"),
             "{message}"
         );
-        assert!(open(folder.path()).is_err());
+        assert!(open(folder.path(), IfMissing::Create).is_err());
+        assert!(check_audit_file(&path).is_err());
     }
 }

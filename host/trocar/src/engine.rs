@@ -255,10 +255,7 @@ impl Guests for LoadedGuests<'_, '_> {
         };
         let (answer, lines) = self.engine.evaluate(&rule.plugin, &input, self.aids());
         self.log(&rule.name, lines);
-        let answer = answer.map_err(|error| {
-            let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-            format!("{error}{hint}")
-        })?;
+        let answer = answer.map_err(|error| error.to_string())?;
         answer.map_err(|failure| failure.message)
     }
 }

@@ -52,7 +52,7 @@ pub mod policy_cases;
 pub use applied::{Applied, LeftBehind, SessionOptions, left_behind};
 pub use apply::{ApplyError, WriteError};
 pub use approval::{Approved, Draft, NotAgreed, SamePod, approve_all, check_names};
-pub use audit::{AuditError, AuditLog};
+pub use audit::{AuditError, AuditLog, check_audit_file};
 pub use debugger::Debugger;
 pub use engine::{Engine, PlanError, PlanRequest, Planned, PluginLog, PolicyRule};
 pub use error::{DebugError, PlannerError, SettingsOf};
@@ -72,7 +72,9 @@ pub use trocar_core::{
     target::{self, Target},
     text,
 };
-pub use trocar_runtime::{EngineConfig, Limit, Limits, LogLevel, LogLine, WasmError, check_cache};
+pub use trocar_runtime::{
+    EngineConfig, Limit, LimitError, Limits, LogLevel, LogLine, WasmError, check_cache,
+};
 pub use trocar_sdk::{
     Actor, Context, DebugOptions, Diagnostic, EnvVar, Failure, FailureKind, Keep, Profile, Severity, names,
     options::API_VERSION,
@@ -81,9 +83,10 @@ pub use trocar_sdk::{
 /// A cluster: how it is reached, what is read from it, and what a session shows. Nothing here writes.
 pub mod cluster {
     pub use trocar_cluster::{
-        Action, Cluster, ClusterConfig, ClusterError, Ended, Found, Hopeless, Identity, Input, InputQueue,
-        InputSender, LiveReader, LookupError, Output, RequestTrace, Screen, SessionError, SessionEvent,
-        Stream, WriteOutput, input_queue, lookup, nothing_starts, select, who_am_i,
+        Action, Cluster, ClusterConfig, ClusterError, Ended, Found, Hopeless, HopelessKind, Identity, Input,
+        InputQueue, InputSender, LiveReader, LookupError, Output, Refusal, RequestTrace, Screen,
+        SessionError, SessionEvent, Status, StatusCause, StatusDetails, Stream, WriteOutput, input_queue,
+        lookup, nothing_starts, select, who_am_i,
     };
 }
 

@@ -439,8 +439,8 @@ pub fn settings_problems(
         };
         return Ok(if has_none { Vec::new() } else { vec![problem] });
     };
-    check_settings(schema, settings).map_err(|problem| PlannerError::Schema {
+    check_settings(schema, settings).map_err(|error| PlannerError::Schema {
         plugin: manifest.name.clone(),
-        problem,
+        problem: error.to_string(),
     })
 }

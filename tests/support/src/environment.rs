@@ -94,6 +94,23 @@ impl TestEnv {
         self.start_with(arguments).finish()
     }
 
+    /// Runs the program in a shell that was told something before, for example a limit.
+    pub fn run_limited(&self, limit: &str, arguments: &str) -> CommandOutput {
+        let alone = self.command(arguments.split_whitespace());
+        let script = format!("{limit}; exec \"$@\"");
+        let mut limited = Command::new("/bin/sh");
+        limited
+            .args(["-c", &script, "sh"])
+            .arg(alone.get_program())
+            .args(alone.get_args())
+            .current_dir(self.folder())
+            .env_clear();
+        for (name, value) in alone.get_envs() {
+            limited.env(name, value.unwrap_or_default());
+        }
+        Running::start(limited, self.folder().display().to_string()).finish()
+    }
+
     /// Runs the program with a text as its standard input.
     pub fn run_fed(&self, arguments: &str, stdin: &str) -> CommandOutput {
         let mut running = self.start(arguments);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use trocar::cluster::{Cluster, ClusterConfig, ClusterError, RequestTrace};
 
-use super::{args::ConnectionFlags, error::CliError, ui};
+use super::{args::ConnectionFlags, error::CliError, ui, words};
 
 /// From which verbosity on each request is shown, as in kubectl.
 const SHOWS_REQUESTS: u8 = 6;
@@ -163,7 +163,7 @@ impl From<ClusterError> for CliError {
     fn from(error: ClusterError) -> Self {
         let is_plain = matches!(error.code(), Some(404 | 409));
         let failed = Self::worded(error.to_string());
-        let failed = error.advice().into_iter().fold(failed, Self::hint);
+        let failed = failed.hints(words::after_cluster(&error));
         // What kubectl says as well, a script may compare; what it leaves unexplained, everybody is told.
         if is_plain { failed.kubectls() } else { failed }
     }

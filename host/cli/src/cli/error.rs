@@ -6,15 +6,19 @@ use std::{
 };
 
 use trocar::{
-    ApplyError, AuditError, Blame, DebugError, DebugPlan, Diagnostic, NotAgreed, PlanError, PlannerError,
-    SamePod, SettingsOf, WriteError, config::ConfigError, plan::PolicyReview, plugin::PluginError,
-    request::RequestError, target::TargetError,
+    ApplyError, AuditError, Blame, DebugError, DebugPlan, Diagnostic, NotAgreed, PlanError, PlannerError, SamePod,
+    SettingsOf, WriteError,
+    config::ConfigError,
+    plan::{PolicyReview, ReviewVerdict},
+    plugin::PluginError,
+    request::RequestError,
+    target::TargetError,
 };
 
 use super::{
     exit_code,
     planner::{differences_in_words, what_is_left},
-    ui,
+    ui, words,
 };
 
 /// A failure, ready to be shown.
@@ -28,6 +32,8 @@ pub(crate) struct CliError {
     code: u8,
     /// There is nothing to complain about.
     quiet: bool,
+    /// The message has several lines, as that of a server: each of them is ours.
+    has_lines: bool,
     /// The message is kubectl's to the letter, and a script may compare it: hints are for people at a terminal only.
     kubectls: bool,
 }
@@ -41,6 +47,7 @@ impl CliError {
             hints: Vec::new(),
             code: exit_code::FAILED,
             quiet: false,
+            has_lines: false,
             kubectls: false,
         }
     }
@@ -56,15 +63,19 @@ impl CliError {
         }
     }
 
-    /// A message that says itself what it is, as those of a server do.
+    /// A message that says itself what it is, as those about a server do, and may have several lines.
     pub(crate) fn worded(message: impl Into<String>) -> Self {
         let message = message.into();
-        match message.strip_prefix("error: ") {
+        let failed = match message.strip_prefix("error: ") {
             Some(message) => Self::new(message),
             None => Self {
                 label: "",
                 ..Self::new(message)
             },
+        };
+        Self {
+            has_lines: true,
+            ..failed
         }
     }
 
@@ -127,7 +138,11 @@ impl CliError {
             self.notes.iter().for_each(|note| ui::error_line(note));
             return ExitCode::from(self.code);
         }
-        ui::error_line(&format!("{}{}", self.label, self.message));
+        let message = format!("{}{}", self.label, self.message);
+        match self.has_lines {
+            true => ui::error_lines(&message),
+            false => ui::error_line(&message),
+        }
         for note in &self.notes {
             ui::error_line(&format!("  {note}"));
         }
@@ -142,12 +157,9 @@ impl CliError {
 
 impl From<RequestError> for CliError {
     fn from(error: RequestError) -> Self {
-        let failed = Self::usage(error.to_string());
-        if error.is_kubectls() {
-            failed.kubectls()
-        } else {
-            failed
-        }
+        let (sentence, is_kubectls) = words::of_request(&error);
+        let failed = Self::usage(sentence);
+        if is_kubectls { failed.kubectls() } else { failed }
     }
 }
 
@@ -166,14 +178,15 @@ impl From<PluginError> for CliError {
             Blame::Plugin => failed.note("this is the plugin's fault, not trocar's"),
             _ => failed,
         };
-        match error.hint() {
-            Some(hint) => failed.hint(hint),
-            None => failed,
-        }
+        failed.hints(words::after_plugin(&error))
     }
 }
 
 impl CliError {
+    pub(crate) fn hints(self, hints: impl IntoIterator<Item = String>) -> Self {
+        hints.into_iter().fold(self, Self::hint)
+    }
+
     pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
@@ -188,7 +201,11 @@ impl From<PlanError> for CliError {
             PlanError::Refused { failure, .. } => Self::new(message).diagnostics(&failure.diagnostics),
             PlanError::Denied { plan } => {
                 let denied = Self::new(message).code(exit_code::DENIED);
-                plan.denials().fold(denied, Self::denial)
+                let has_failed = plan
+                    .denials()
+                    .any(|review| review.verdict == ReviewVerdict::Failed);
+                let denied = plan.denials().fold(denied, Self::denial);
+                denied.hints(has_failed.then(words::after_failed_policy))
             }
             PlanError::Undecided { policies, .. } => {
                 Self::new(message)
@@ -201,9 +218,9 @@ impl From<PlanError> for CliError {
             PlanError::Answer { .. } => Self::new(message)
                 .note("this is the plugin's fault, not trocar's")
                 .hint("this is a bug in the plugin; -v shows its log"),
-            PlanError::GuardRail { .. } => Self::new(message).hint(
-                "no plan may do that, whatever the plugin; use another plugin, and tell the author of this one",
-            ),
+            PlanError::GuardRail { violation, .. } => {
+                Self::new(message).hint(words::after_violation(&violation))
+            }
             _ => Self::new(message),
         }
     }
@@ -337,10 +354,6 @@ impl CliError {
 
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
-        let failed = Self::new(format!("configuration: {error}"));
-        match error.hint {
-            Some(hint) => failed.hint(hint),
-            None => failed,
-        }
+        Self::new(format!("configuration: {error}")).hints(words::after_config(&error.kind))
     }
 }

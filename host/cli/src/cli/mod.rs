@@ -14,6 +14,7 @@ mod resolve;
 mod session;
 mod terminal;
 mod ui;
+mod words;
 
 use std::process::ExitCode;
 

@@ -20,6 +20,7 @@ use super::{
     args::{DebugFlags, PluginFlags},
     error::CliError,
     pflag::{Switch, pairs},
+    words,
 };
 
 /// Makes a request of the flags and checks it.
@@ -141,6 +142,7 @@ fn custom(path: &Path) -> Result<Option<Map<String, Value>>, CliError> {
         1 => {
             let container = read.remove(0);
             let checked = request::custom(&container).map_err(|error| {
+                let invalid = |reason: String| invalid(reason).hints(words::after_custom(&error.at));
                 let place = std::str::from_utf8(&text)
                     .ok()
                     .and_then(|text| documents::locate(text, &error.at));

@@ -22,7 +22,7 @@ use super::{
     exit_code,
     planner::what_stays,
     terminal::{self, DetachKeys, Guard, Modes, RawMode},
-    ui,
+    ui, words,
 };
 
 /// How many blocks of input may wait.
@@ -79,11 +79,7 @@ pub(crate) fn check_target(draft: &Draft) -> Result<(), CliError> {
 }
 
 fn hopeless_error(target: &str, hopeless: &Hopeless) -> CliError {
-    let failed = CliError::new(format!("{target}: {}", hopeless.reason));
-    match &hopeless.advice {
-        Some(advice) => failed.hint(advice),
-        None => failed,
-    }
+    CliError::new(format!("{target}: {}", hopeless.reason)).hint(words::after_hopeless(hopeless.kind))
 }
 
 /// Runs a session with the container that a plan made, and returns the exit code that stands for how it ended.
@@ -189,10 +185,7 @@ impl From<SessionError> for CliError {
                 let failed = events.into_iter().fold(Self::new(message), |failed, event| {
                     failed.note(format!("event: {event}"))
                 });
-                match hopeless.advice {
-                    Some(advice) => failed.hint(advice),
-                    None => failed,
-                }
+                failed.hint(words::after_hopeless(hopeless.kind))
             }
             SessionError::TimedOut { events, .. } => events
                 .into_iter()

@@ -231,6 +231,15 @@ pub(crate) fn watch_size(sender: InputSender) {
     });
 }
 
+/// Lets a write that goes beyond the largest size of a file fail, as one on a full disk does, instead of ending the program.
+/// Must be called within a tokio runtime.
+pub(crate) fn survive_full_files() {
+    // The handler stays when the stream is dropped. Where there is none, the program ends as it did.
+    drop(signal(SignalKind::from_raw(
+        rustix::process::Signal::XFSZ.as_raw(),
+    )));
+}
+
 /// How long the program may take to end in good order after a signal.
 const GOOD_ORDER: Duration = Duration::from_secs(2);
 

@@ -11,9 +11,14 @@ use trocar::{Diagnostic, Engine, EngineConfig, LogLevel, LogLine, cluster::Strea
 use super::error::CliError;
 
 /// Writes a command's output, all at once, so that a failure leaves none of it. What is hidden in it is made visible: the
-/// last wall before a terminal.
+/// last wall before a terminal. Its line ends are ours, as in [`error_lines`].
 pub(crate) fn output(text: &str) -> Result<(), CliError> {
     write_output(&text::lines(text))
+}
+
+/// Writes one line of output, whatever is in it.
+pub(crate) fn output_line(line: &str) -> Result<(), CliError> {
+    output(&format!("{}\n", text::plain(line)))
 }
 
 /// Writes a diff, in colours where a person looks.
@@ -106,10 +111,16 @@ pub(crate) fn confirm(question: &str) -> bool {
     read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
-/// Writes one line to stderr. There is nobody to tell when that fails.
+/// Writes one line to stderr, whatever is in it: a line end of others begins no line. That it fails cannot be reported.
 pub(crate) fn error_line(line: &str) {
     live_line("");
-    drop(writeln!(io::stderr().lock(), "{}", text::lines(line)));
+    drop(writeln!(io::stderr().lock(), "{}", text::plain(line)));
+}
+
+/// Writes several lines to stderr. Each of them is ours: what others wrote in them has no line ends, or is indented.
+pub(crate) fn error_lines(lines: &str) {
+    live_line("");
+    drop(writeln!(io::stderr().lock(), "{}", text::lines(lines.trim_end())));
 }
 
 /// Writes a warning to stderr.
@@ -165,7 +176,8 @@ pub(crate) fn table<const COLUMNS: usize>(
     header: [&str; COLUMNS],
     rows: impl Iterator<Item = [String; COLUMNS]>,
 ) -> String {
-    let rows: Vec<[String; COLUMNS]> = std::iter::once(header.map(str::to_owned)).chain(rows).collect();
+    let rows = std::iter::once(header.map(str::to_owned)).chain(rows);
+    let rows: Vec<[String; COLUMNS]> = rows.map(|row| row.map(|cell| text::plain(&cell))).collect();
     let width = |column: usize| {
         rows.iter()
             .map(|row| row[column].chars().count())

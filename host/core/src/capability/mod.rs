@@ -7,6 +7,11 @@ pub use cluster_read::{ClusterReader, ObjectRef, Query, ReadError};
 /// The capability to read objects of the cluster.
 pub const CLUSTER_READ: &str = "cluster-read";
 
+/// A capability that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown capability {0:?}; there is {CLUSTER_READ:?}")]
+pub struct UnknownCapability(pub String);
+
 /// What the user granted to a plugin. Nothing, unless they said so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
@@ -19,9 +24,9 @@ impl Grants {
     ///
     /// # Errors
     /// Fails with the names that are known.
-    pub fn add(&mut self, name: &str) -> Result<(), String> {
+    pub fn add(&mut self, name: &str) -> Result<(), UnknownCapability> {
         if name != CLUSTER_READ {
-            return Err(format!("unknown capability {name:?}; there is {CLUSTER_READ:?}"));
+            return Err(UnknownCapability(name.to_owned()));
         }
         self.cluster_read = true;
         Ok(())
@@ -31,7 +36,7 @@ impl Grants {
     ///
     /// # Errors
     /// Fails with the names that are known.
-    pub fn parse(names: &[String]) -> Result<Self, String> {
+    pub fn parse(names: &[String]) -> Result<Self, UnknownCapability> {
         let mut grants = Self::default();
         names.iter().try_for_each(|name| grants.add(name))?;
         Ok(grants)

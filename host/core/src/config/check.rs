@@ -1,7 +1,9 @@
 //! What the values of one file may be: names, digests, defaults. That files do not take each other's names is asked here as
 //! well, with what was set before.
 
-use super::{ConfigError, Defaults, Origin, file::PluginEntry, parse_duration, source::Source};
+use super::{
+    ConfigError, ConfigErrorKind, Defaults, Origin, file::PluginEntry, parse_duration, source::Source,
+};
 use crate::{capability::Grants, request, target::is_label};
 
 /// `known` is where a plugin of that name was set before.
@@ -26,7 +28,7 @@ pub(super) fn check_plugin(
     let hex = plugin.digest.strip_prefix("sha256:").unwrap_or_default();
     if hex.len() != 64 || !hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
         return Err(ConfigError {
-            hint: Some("trocar plugin inspect FILE.wasm shows a plugin's digest".into()),
+            kind: ConfigErrorKind::Digest,
             ..source.error(
                 &format!("{at}/digest"),
                 format!(
@@ -38,7 +40,7 @@ pub(super) fn check_plugin(
     }
     for (index, grant) in plugin.grants.iter().enumerate() {
         let granted = Grants::default().add(grant);
-        granted.map_err(|problem| source.error(&format!("{at}/grants/{index}"), problem))?;
+        granted.map_err(|unknown| source.error(&format!("{at}/grants/{index}"), unknown.to_string()))?;
     }
     Ok(())
 }
@@ -47,15 +49,12 @@ pub(super) fn check_defaults(source: &Source, given: &Defaults) -> Result<(), Co
     let at = |field: &str| format!("/defaults/{field}");
     if let Some(profile) = &given.profile {
         request::profile(profile).map_err(|unknown| ConfigError {
-            hint: unknown
-                .nearest
-                .as_ref()
-                .map(|nearest| format!("did you mean {nearest}?")),
+            kind: ConfigErrorKind::Profile(unknown.nearest.clone()),
             ..source.error(&at("profile"), unknown.to_string())
         })?;
     }
     if let Some(timeout) = &given.pod_running_timeout {
-        parse_duration(timeout).map_err(|problem| source.error(&at("podRunningTimeout"), problem))?;
+        parse_duration(timeout).map_err(|error| source.error(&at("podRunningTimeout"), error.to_string()))?;
     }
     if let Some(image) = &given.image
         && trocar_sdk::image::ImageReference::parse(image).is_none()
@@ -81,9 +80,7 @@ pub(super) fn check_name(
     match known {
         None => Ok(()),
         Some(known) => Err(ConfigError {
-            hint: Some(
-                "what one file sets, another can neither replace nor weaken; choose another name".into(),
-            ),
+            kind: ConfigErrorKind::NameTaken,
             ..source.error(at, format!("the {what} {name:?} is set in {known} already"))
         }),
     }
@@ -95,7 +92,7 @@ pub(super) fn check_policy_plugin(source: &Source, at: &str, plugin: &str) -> Re
         return Ok(());
     }
     Err(ConfigError {
-        hint: Some("a plugin from a file gets a name under plugins, with its digest".into()),
+        kind: ConfigErrorKind::PluginName,
         ..source.error(
             &format!("{at}/plugin"),
             format!("{plugin:?} is no name of a plugin"),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    AuditSink, Config, ConfigError, Defaults, Layer, Sourced,
+    AuditSink, Config, ConfigError, ConfigErrorKind, Defaults, Layer, Sourced,
     check::{check_defaults, check_name, check_plugin, check_policy_plugin},
     file::ConfigFile,
     source::{Source, parse},
@@ -63,20 +63,20 @@ impl Loader<'_> {
             return Err(ConfigError {
                 place: place(),
                 message: format!("files include each other in a circle: {}", chain.join(" → ")),
-                hint: Some("remove one of the includes".into()),
+                kind: ConfigErrorKind::Circle,
             });
         }
         if self.including.len() == DEEPEST {
             return Err(ConfigError {
                 place: place(),
                 message: format!("files include files more than {DEEPEST} deep"),
-                hint: None,
+                kind: ConfigErrorKind::Other,
             });
         }
         let bytes = (self.read)(path).map_err(|error| ConfigError {
             place: place(),
             message: format!("cannot read {}: {error}", path.display()),
-            hint: None,
+            kind: ConfigErrorKind::Other,
         })?;
         let (source, file) = parse(layer, path, &bytes)?;
         self.including.push(path.to_owned());
@@ -210,7 +210,7 @@ mod tests {
 
     fn refusal(text: &str) -> String {
         let error = load_all(&[(Layer::User, "c.yaml", text)], &[]).unwrap_err();
-        format!("{error} {}", error.hint.clone().unwrap_or_default())
+        format!("{error} ({:?})", error.kind)
     }
 
     #[test]
@@ -319,7 +319,7 @@ mod tests {
             ),
             (
                 "defaults: {profile: genral}\n",
-                "unknown profile: genral did you mean general?",
+                "unknown profile: genral (Profile(Some(\"general\")))",
             ),
             ("defaults: {podRunningTimeout: soon}\n", "\"soon\" is no duration"),
             (
@@ -332,7 +332,7 @@ mod tests {
             ),
             (
                 "policies: [{name: x, plugin: ./x.wasm}]\n",
-                "c.yaml:3:22: \"./x.wasm\" is no name of a plugin a plugin from a file gets a name under plugins",
+                "c.yaml:3:22: \"./x.wasm\" is no name of a plugin (PluginName)",
             ),
             ("audit: [{sink: stderr, file: x}]\n", "a sink of kind file"),
             ("kind: Config\n", "uplicate"),

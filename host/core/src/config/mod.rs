@@ -100,20 +100,43 @@ pub struct ConfigError {
     pub place: Option<String>,
     /// What is wrong.
     pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
+    /// What kind of mistake it is.
+    pub kind: ConfigErrorKind,
 }
+
+/// A kind of mistake in a configuration, as far as it matters to what can be done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigErrorKind {
+    /// Files include each other in a circle.
+    Circle,
+    /// A plugin's digest is not one.
+    Digest,
+    /// The name is set already, by this file or another.
+    NameTaken,
+    /// A policy names something else than a plugin, such as a path.
+    PluginName,
+    /// There is no such profile; the nearest, where one is near.
+    Profile(Option<String>),
+    /// Another mistake, of which the message says everything.
+    Other,
+}
+
+/// A text that is not a duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no duration; durations are written like 30s, 5m or 1h30m")]
+pub struct DurationError(pub String);
 
 /// How long something may take, as it is written in a file: `30s`, `5m`.
 ///
 /// # Errors
 /// Fails when it is no duration.
-pub fn parse_duration(typed: &str) -> Result<Duration, String> {
+pub fn parse_duration(typed: &str) -> Result<Duration, DurationError> {
     if let Ok(seconds) = typed.parse::<u32>() {
         return Ok(Duration::from_secs(u64::from(seconds)));
     }
     let parsed = typed.parse::<jiff::SignedDuration>().ok();
     parsed
         .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| format!("{typed:?} is no duration; durations are written like 30s, 5m or 1h30m"))
+        .ok_or_else(|| DurationError(typed.to_owned()))
 }

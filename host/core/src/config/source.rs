@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use trocar_sdk::options::API_VERSION;
 
-use super::{ConfigError, Layer, Origin, Sourced, file::ConfigFile};
+use super::{ConfigError, ConfigErrorKind, Layer, Origin, Sourced, file::ConfigFile};
 use crate::{documents, strict};
 
 /// One file while it is read.
@@ -32,7 +32,7 @@ impl Source {
         ConfigError {
             place: Some(self.origin(at).to_string()),
             message: message.into(),
-            hint: None,
+            kind: ConfigErrorKind::Other,
         }
     }
 
@@ -59,7 +59,7 @@ pub(super) fn parse(layer: Layer, path: &Path, bytes: &[u8]) -> Result<(Source, 
             _ => path.display().to_string(),
         }),
         message,
-        hint: None,
+        kind: ConfigErrorKind::Other,
     };
     let documents =
         documents::read(bytes).map_err(|error| malformed(error.line, error.column, error.message))?;

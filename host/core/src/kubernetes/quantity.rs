@@ -64,7 +64,9 @@ fn factor(suffix: &str) -> Option<(i128, i32)> {
         "Ei" => (1 << 60, 0),
         other => {
             let exponent: i32 = other.strip_prefix(['e', 'E'])?.parse().ok()?;
-            (exponent.abs() <= MAX_EXPONENT).then_some((1, exponent))?
+            (-MAX_EXPONENT..=MAX_EXPONENT)
+                .contains(&exponent)
+                .then_some((1, exponent))?
         }
     })
 }
@@ -99,6 +101,7 @@ mod tests {
             ("1gi", None),
             ("1e", None),
             ("1e999999999", None),
+            ("1e-2147483648", None),
             ("0x10", None),
             ("one", None),
         ] {

@@ -54,6 +54,8 @@ pub struct Violation {
     pub step: Option<usize>,
     /// What is wrong with it.
     pub message: String,
+    /// The option of the request with which a plan may do that, where there is one: for example `replace`.
+    pub option: Option<&'static str>,
 }
 
 impl fmt::Display for Violation {
@@ -66,6 +68,25 @@ impl fmt::Display for Violation {
 }
 
 impl std::error::Error for Violation {}
+
+impl Violation {
+    /// Makes a violation that is not of one step.
+    fn of_plan(message: impl Into<String>) -> Self {
+        Self {
+            step: None,
+            message: message.into(),
+            option: None,
+        }
+    }
+
+    /// Makes a violation of what only an option of the request allows.
+    fn without_option(option: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            option: Some(option),
+            ..Self::of_plan(message)
+        }
+    }
+}
 
 /// Checks a plan against its target and what the user asked for.
 ///
@@ -80,9 +101,8 @@ pub fn check(
     options: &DebugOptions,
     namespace: &str,
 ) -> Result<(), Violation> {
-    let plan = |message: String| Violation { step: None, message };
     if steps.is_empty() {
-        return Err(plan("the plan has no steps".into()));
+        return Err(Violation::of_plan("the plan has no steps"));
     }
     check_count(steps.len())?;
     let creations = steps
@@ -90,23 +110,27 @@ pub fn check(
         .filter(|step| !matches!(step, Step::DeletePod(_)))
         .count();
     if creations != 1 {
-        return Err(plan(format!(
+        return Err(Violation::of_plan(format!(
             "the plan makes {creations} debug containers or pods; it must make one"
         )));
     }
     let deletes_target = steps.iter().any(|step| matches!(step, Step::DeletePod(_)));
     for (index, step) in steps.iter().enumerate() {
         let checked = match step {
-            Step::AddEphemeralContainer(container) => check_ephemeral(container, target),
+            Step::AddEphemeralContainer(container) => {
+                check_ephemeral(container, target).map_err(Violation::of_plan)
+            }
             Step::CreatePod(pod) => check_created(pod, target, options, namespace, deletes_target),
             Step::DeletePod(deletion) => check_deletion(deletion, &steps[..index], target, options),
         };
-        checked.map_err(|message| Violation {
+        checked.map_err(|violation| Violation {
             step: Some(index),
-            message,
+            ..violation
         })?;
     }
-    attach.map_or(Ok(()), |name| check_attach(name, steps).map_err(plan))
+    attach.map_or(Ok(()), |name| {
+        check_attach(name, steps).map_err(Violation::of_plan)
+    })
 }
 
 /// Checks how many steps there are, before they are read.
@@ -117,10 +141,9 @@ pub fn check_count(steps: usize) -> Result<(), Violation> {
     if steps <= MAX_STEPS {
         return Ok(());
     }
-    Err(Violation {
-        step: None,
-        message: format!("the plan has {steps} steps; at the most {MAX_STEPS} are carried out"),
-    })
+    Err(Violation::of_plan(format!(
+        "the plan has {steps} steps; at the most {MAX_STEPS} are carried out"
+    )))
 }
 
 fn check_ephemeral(container: &Object, target: &Target) -> Result<(), String> {
@@ -162,21 +185,24 @@ fn check_deletion(
     before: &[Step],
     target: &Target,
     options: &DebugOptions,
-) -> Result<(), String> {
+) -> Result<(), Violation> {
     if target.id().kind != TargetKind::Pod || deletion.name != target.id().name {
-        return Err(format!(
+        return Err(Violation::of_plan(format!(
             "it would delete pod {:?}, which is not the target",
             deletion.name
-        ));
+        )));
     }
     if !options.replace {
-        return Err("it would delete the target, which was not asked for (--replace)".into());
+        let message = "it would delete the target, which was not asked for";
+        return Err(Violation::without_option("replace", message));
     }
     if !before.iter().any(|step| matches!(step, Step::CreatePod(_))) {
-        return Err("it would delete the target before its copy exists".into());
+        return Err(Violation::of_plan(
+            "it would delete the target before its copy exists",
+        ));
     }
     if before.iter().any(|step| matches!(step, Step::DeletePod(_))) {
-        return Err("it would delete the target twice".into());
+        return Err(Violation::of_plan("it would delete the target twice"));
     }
     Ok(())
 }
@@ -483,7 +509,7 @@ mod tests {
                 json!({"nodeName": "cp-1"}),
                 "node \"cp-1\", where its target is not",
             ),
-            (json!({"nodeName": "n-1"}), "not asked for (--same-node)"),
+            (json!({"nodeName": "n-1"}), "not asked for"),
             (json!({"affinity": affinity}), "spec.affinity"),
             (
                 json!({"nodeSelector": {"kubernetes.io/hostname": "cp-1"}}),

@@ -37,6 +37,11 @@ pub enum Step {
     DeletePod(Deletion),
 }
 
+/// Why a step cannot be read: what is said after its place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StepError(String);
+
 /// Which pod is deleted, and how quickly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,8 +58,8 @@ impl Step {
     ///
     /// # Errors
     /// Fails when the action is unknown or the object is not the JSON that it needs.
-    pub fn parse(action: &str, object: &str) -> Result<Self, String> {
-        let value = bounded::parse(object, Limits::STEP).map_err(|error| error.to_string())?;
+    pub fn parse(action: &str, object: &str) -> Result<Self, StepError> {
+        let value = bounded::parse(object, Limits::STEP).map_err(|error| StepError(error.to_string()))?;
         Self::from_value(action, value)
     }
 
@@ -62,20 +67,20 @@ impl Step {
     ///
     /// # Errors
     /// Fails when the action is unknown or the object is not what it needs.
-    pub fn from_value(action: &str, value: Value) -> Result<Self, String> {
+    pub fn from_value(action: &str, value: Value) -> Result<Self, StepError> {
         let object = |value: Value| match value {
             Value::Object(object) => Ok(object),
-            _ => Err("is not a JSON object".to_owned()),
+            _ => Err(StepError("is not a JSON object".to_owned())),
         };
         match action {
             "add-ephemeral-container" => Ok(Self::AddEphemeralContainer(object(value)?)),
             "create-pod" => Ok(Self::CreatePod(Pod(object(value)?))),
             "delete-pod" => strict::from_value(&value)
                 .map(Self::DeletePod)
-                .map_err(|error| error.to_string()),
-            unknown => Err(format!(
+                .map_err(|error| StepError(error.to_string())),
+            unknown => Err(StepError(format!(
                 "has the unknown action {unknown:?}; known are add-ephemeral-container, create-pod and delete-pod"
-            )),
+            ))),
         }
     }
 
@@ -353,6 +358,7 @@ pub(crate) fn normal(steps: Vec<Step>, target: &Target) -> Result<Vec<Step>, Vio
         step.into_normal(target).map_err(|refused| Violation {
             step: Some(index),
             message: refused.to_string(),
+            option: None,
         })
     });
     steps.collect()

@@ -86,9 +86,9 @@ fn checked<E>(proposal: Proposal, inputs: &PlanInputs<'_>) -> Result<DebugPlan, 
     check_count(proposal.steps.len()).map_err(refused)?;
     let mut steps = Vec::with_capacity(proposal.steps.len());
     for (index, (action, object)) in proposal.steps.iter().enumerate() {
-        let step = Step::parse(action, object).map_err(|problem| PlanError::Answer {
+        let step = Step::parse(action, object).map_err(|error| PlanError::Answer {
             strategy: strategy.clone(),
-            problem: message(&format!("step {} {problem}", index + 1)),
+            problem: message(&format!("step {} {error}", index + 1)),
         })?;
         steps.push(step);
     }

@@ -200,21 +200,6 @@ impl PluginError {
     pub fn blame(&self) -> Blame {
         Blamed::blame(self)
     }
-
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unknown { .. } => Some("a plugin from a file is named by its path: ./NAME.wasm".into()),
-            Self::WrongType { wanted, .. } => {
-                Some(format!("trocar plugin list shows every {}", wanted.name()))
-            }
-            Self::Wasm { error, .. } => error.hint(),
-            Self::Digest { .. } => Some(
-                "if you built it anew, put the new digest into the configuration; if you did not, find out who changed the file".into(),
-            ),
-            Self::Read { .. } => Some("trocar plugin list shows the plugins that need no file".into()),
-        }
-    }
 }
 
 fn plural(plugin_type: PluginType) -> &'static str {

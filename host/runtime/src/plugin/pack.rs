@@ -70,7 +70,7 @@ pub fn read_manifest(text: &str) -> Result<PluginManifest, PackError> {
     let [document] =
         <[Value; 1]>::try_from(documents).map_err(|_| failed("it must be one document".into()))?;
     let json = serde_json::to_vec(&document).expect("a JSON value can always be written");
-    let manifest = PluginManifest::parse(&json).map_err(failed)?;
+    let manifest = PluginManifest::parse(&json).map_err(|error| failed(error.to_string()))?;
     if let Some(schema) = &manifest.settings_schema {
         check_settings(schema, &Value::Object(Map::new()))
             .map_err(|error| failed(format!("settingsSchema is malformed: {error}")))?;

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 use trocar::{
-    API_VERSION, Engine, EngineConfig,
-    config::{Config, Layer, PolicyEntry, Sourced},
-    documents::to_yaml,
+    API_VERSION, AuditError, Engine, EngineConfig,
+    config::{AuditEntry, Config, Layer, PolicyEntry, Sourced},
+    documents::{harmless_json, to_json, to_yaml},
     plugin::PluginSource,
     policy_rule,
+    text::plain,
 };
 
 use crate::cli::{
@@ -20,7 +21,7 @@ pub(crate) fn view(args: &ConfigViewArgs) -> Result<(), CliError> {
     let config = configuration::load(args.file.config.as_deref())?;
     ui::output(&match args.output {
         DocumentOutput::Yaml => annotated(&config),
-        DocumentOutput::Json => format!("{:#}\n", with_origins(&config)),
+        DocumentOutput::Json => to_json(&with_origins(&config)),
     })
 }
 
@@ -52,7 +53,7 @@ fn lists(config: &Config) -> [(&'static str, Vec<Part>); 3] {
 fn annotated(config: &Config) -> String {
     let mut text = String::new();
     for file in &config.files {
-        text += &format!("# {}\n", file.display());
+        text += &format!("# {}\n", plain(&file.display().to_string()));
     }
     if config.files.is_empty() {
         text += "# there is no configuration file\n";
@@ -64,18 +65,28 @@ fn annotated(config: &Config) -> String {
     }
     for default in &config.default_origins {
         let line = to_yaml(&[json!({default.value: defaults[default.value]})]);
-        text += &format!("  # {} ({})\n  {line}", default.origin(), layer(default.layer));
+        let place = plain(&default.origin().to_string());
+        text += &format!("  # {place} ({})\n  {line}", layer(default.layer));
     }
     for (name, parts) in lists(config) {
         if !parts.is_empty() {
             text += &format!("{name}:\n");
         }
         for part in parts {
-            text += &format!("# {} ({})\n", part.place, layer(part.layer));
-            text += &to_yaml(&[json!([part.value])]);
+            text += &format!("# {} ({})\n", plain(&part.place), layer(part.layer));
+            text += &list_item(part.value);
         }
     }
     text
+}
+
+/// An item of a list. One with hidden letters is written as JSON, in one line, since it stands among others.
+fn list_item(value: Value) -> String {
+    let json = harmless_json(&value.to_string());
+    match json.contains("\\u") {
+        true => format!("- {json}\n"),
+        false => to_yaml(&[json!([value])]),
+    }
 }
 
 fn layer(layer: Layer) -> &'static str {
@@ -125,6 +136,9 @@ pub(crate) fn check(args: &ConfigFileFlag) -> Result<(), CliError> {
     for policy in &config.policies {
         problems += report(check_policy(&engine, &config, policy));
     }
+    for audit in &config.audit {
+        problems += check_audit(audit);
+    }
     if problems > 0 {
         return Err(CliError::new(format!(
             "the configuration has {problems} mistake{}",
@@ -134,7 +148,7 @@ pub(crate) fn check(args: &ConfigFileFlag) -> Result<(), CliError> {
     let files: String = config
         .files
         .iter()
-        .map(|file| format!("{}\n", file.display()))
+        .map(|file| format!("{}\n", plain(&file.display().to_string())))
         .collect();
     ui::output(&format!(
         "{files}{} plugins, {} policies, {} audit sinks: no mistakes\n",
@@ -142,6 +156,27 @@ pub(crate) fn check(args: &ConfigFileFlag) -> Result<(), CliError> {
         config.policies.len(),
         config.audit.len()
     ))
+}
+
+/// Tries the file of an audit. One that is not required and cannot be written is told, and is not a mistake.
+fn check_audit(audit: &Sourced<AuditEntry>) -> usize {
+    let Some(file) = &audit.value.file else {
+        return 0;
+    };
+    let Err(source) = trocar::check_audit_file(file) else {
+        return 0;
+    };
+    let error = AuditError {
+        file: file.display().to_string(),
+        is_required: audit.value.required,
+        source,
+    };
+    let place = audit.origin().to_string();
+    if error.is_required {
+        return report::<()>(Err(CliError::from(error).of(&place)));
+    }
+    ui::warning(&format!("{place}: {error}"));
+    0
 }
 
 fn report<T>(checked: Result<T, CliError>) -> usize {

@@ -3,14 +3,13 @@
 use serde_json::{Value, json};
 use trocar::{
     Actor, Severity, Target, check_names,
-    documents::{harmless_json, to_yaml},
+    documents::{to_json, to_yaml},
     plan::{
         DebugPlan,
         after::{Change, changes},
         manifests,
     },
-    request::deprecation,
-    text::message,
+    text::plain,
 };
 
 use crate::cli::{
@@ -19,7 +18,7 @@ use crate::cli::{
     diff::unified,
     error::CliError,
     planner::{planner, show_found, show_warnings},
-    resolve, ui,
+    resolve, ui, words,
 };
 
 pub(crate) fn run(args: PlanArgs) -> Result<(), CliError> {
@@ -46,7 +45,7 @@ pub(crate) fn run(args: PlanArgs) -> Result<(), CliError> {
     }
     check_names(plans.iter().map(|(plan, _)| plan))?;
     let text = render(plans.iter().map(|(plan, target)| (plan, target)), args.output);
-    if let Some(notice) = deprecation(request.options.profile) {
+    if let Some(notice) = words::deprecation(request.options.profile) {
         ui::error_line(notice);
     }
     if !matches!(args.output, PlanOutput::Yaml | PlanOutput::Json) {
@@ -94,7 +93,7 @@ pub(crate) fn render<'a>(
         PlanOutput::Yaml => to_yaml(&documents(plans)),
         PlanOutput::Json => {
             let mut items = documents(plans);
-            json_text(match items.len() {
+            to_json(&match items.len() {
                 1 => items.remove(0),
                 _ => json!({"apiVersion": trocar::API_VERSION, "kind": "DebugPlanList", "items": items}),
             })
@@ -131,17 +130,13 @@ fn reviews(plan: &DebugPlan) -> String {
             lines += &format!("#   {change}\n");
         }
         for found in &review.diagnostics {
-            lines += &format!("#   {}\n", ui::with_help(found));
+            lines += &format!("#   {}\n", plain(&ui::with_help(found)));
         }
     }
     for right in plan.beyond_options() {
-        lines += &format!("# right beyond the flags: {}\n", message(&right.to_string()));
+        lines += &format!("# right beyond the flags: {}\n", plain(&right.to_string()));
     }
     lines
-}
-
-fn json_text(document: Value) -> String {
-    harmless_json(&format!("{document:#}")) + "\n"
 }
 
 fn diff(changes: &[Change]) -> String {

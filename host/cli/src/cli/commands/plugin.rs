@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use trocar::{
     EngineConfig, Limit, Limits,
-    documents::to_yaml,
+    documents::{to_json, to_yaml},
     manifest::PluginManifest,
     plugin::{self, PluginDescription, PluginSource},
 };
@@ -32,7 +32,7 @@ pub(crate) fn list(args: &PluginListArgs) -> Result<(), CliError> {
                 .iter()
                 .map(|found| describe(found, &Limits::default()))
                 .collect();
-            format!("{:#}\n", json!({"items": items}))
+            to_json(&json!({"items": items}))
         }
         ListOutput::Table => ui::table(
             ["NAME", "TYPE", "VERSION", "CAPABILITIES", "SUMMARY"],
@@ -73,7 +73,7 @@ pub(crate) fn inspect(args: &PluginInspectArgs) -> Result<(), CliError> {
     let document = describe(&found, &limits);
     ui::output(&match args.output {
         DocumentOutput::Yaml => to_yaml(&[document]),
-        DocumentOutput::Json => format!("{document:#}\n"),
+        DocumentOutput::Json => to_json(&document),
     })
 }
 
@@ -249,5 +249,5 @@ fn read_text(file: &Path) -> Result<String, CliError> {
 fn write(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
     fs::write(file, bytes)
         .map_err(|error| CliError::new(format!("cannot write {}: {error}", file.display())))?;
-    ui::output(&format!("{} ({} bytes)\n", file.display(), bytes.len()))
+    ui::output_line(&format!("{} ({} bytes)", file.display(), bytes.len()))
 }

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use trocar::{
     DebugOptions, Engine, EngineConfig,
     config::Defaults,
-    documents::to_yaml,
+    documents::{to_json, to_yaml},
     manifest::PluginType,
     plugin,
     policy_cases::{self, Case, CaseError, CaseResult, CaseVerdict, EXTENSION, Runner},
+    text::plain,
 };
 
 use crate::cli::{
@@ -40,7 +41,7 @@ pub(crate) fn list(args: &PolicyListArgs) -> Result<(), CliError> {
     let cell = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_owned();
     ui::output(&match args.output {
         ListOutput::Name => rows.iter().map(|row| cell(row, "name") + "\n").collect(),
-        ListOutput::Json => format!("{:#}\n", json!({"items": rows})),
+        ListOutput::Json => to_json(&json!({"items": rows})),
         ListOutput::Table => ui::table(
             ["NAME", "PLUGIN", "MODE", "FROM"],
             rows.iter()
@@ -57,7 +58,7 @@ pub(crate) fn eval(args: &PolicyEvalArgs) -> Result<ExitCode, CliError> {
     let document = json!(result.outcome);
     ui::output(&match args.output {
         DocumentOutput::Yaml => to_yaml(&[document]),
-        DocumentOutput::Json => format!("{document:#}\n"),
+        DocumentOutput::Json => to_json(&document),
     })?;
     Ok(match result.outcome.verdict {
         CaseVerdict::Allow | CaseVerdict::Amend => ExitCode::SUCCESS,
@@ -171,13 +172,18 @@ fn report_text(ran: &[Ran], untouched: &[(String, Vec<String>)]) -> String {
     let failures = ran.iter().filter(|(_, result)| !result.differences.is_empty());
     let failed = failures.clone().count();
     for (case, result) in failures {
-        text += &format!("FAILED {}: {}\n", case.file().display(), case.name());
+        let file = case.file().display().to_string();
+        text += &format!("FAILED {}: {}\n", plain(&file), plain(case.name()));
         for difference in &result.differences {
             text += &format!("    {}\n", difference.replace('\n', "\n    "));
         }
     }
     for (policy, parts) in untouched {
-        text += &format!("no case touches of {policy}: {}\n", parts.join(", "));
+        text += &format!(
+            "no case touches of {}: {}\n",
+            plain(policy),
+            plain(&parts.join(", "))
+        );
     }
     let took: Duration = ran.iter().map(|(_, result)| result.took).sum();
     text + &format!(
@@ -195,19 +201,19 @@ fn report_json(ran: &[Ran], untouched: &[(String, Vec<String>)]) -> String {
     let cases: Vec<Value> = ran.iter().map(case).collect();
     let untouched: BTreeMap<&String, &Vec<String>> =
         untouched.iter().map(|(name, parts)| (name, parts)).collect();
-    format!("{:#}\n", json!({"cases": cases, "untouched": untouched}))
+    to_json(&json!({"cases": cases, "untouched": untouched}))
 }
 
 fn report_junit(ran: &[Ran]) -> Result<String, CliError> {
     let mut suites: BTreeMap<String, TestSuite> = BTreeMap::new();
     for (case, result) in ran {
-        let name = case.file().display().to_string();
+        let name = plain(&case.file().display().to_string());
         let mut status = TestCaseStatus::success();
         if !result.differences.is_empty() {
             status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_message(result.differences.join("\n"));
         }
-        let mut test = TestCase::new(case.name(), status);
+        let mut test = TestCase::new(plain(case.name()), status);
         test.set_time(result.took);
         let suite = suites.entry(name.clone()).or_insert_with(|| TestSuite::new(name));
         suite.add_test_case(test);

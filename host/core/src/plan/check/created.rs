@@ -7,7 +7,7 @@ use trocar_sdk::{
     pod::{ContainerKind, flag, list, object, text},
 };
 
-use super::check_size;
+use super::{Violation, check_size};
 use crate::{
     kubernetes::scheduled_otherwise,
     plan::container_name,
@@ -28,7 +28,12 @@ pub(super) fn check_created(
     options: &DebugOptions,
     namespace: &str,
     deletes_target: bool,
-) -> Result<(), String> {
+) -> Result<(), Violation> {
+    check_form(pod, target, namespace, deletes_target).map_err(Violation::of_plan)?;
+    check_place(pod, target, options)
+}
+
+fn check_form(pod: &Pod, target: &Target, namespace: &str, deletes_target: bool) -> Result<(), String> {
     check_size(&pod.0)?;
     if text(&pod.0, "apiVersion") != Some("v1") || text(&pod.0, "kind") != Some("Pod") {
         return Err("only a v1 Pod may be created".into());
@@ -50,8 +55,7 @@ pub(super) fn check_created(
     }
     check_marks(metadata)?;
     check_owners(metadata, target, deletes_target)?;
-    check_containers(pod)?;
-    check_place(pod, target, options)
+    check_containers(pod)
 }
 
 /// The host's own labels and annotations, and those of a kubelet.
@@ -128,36 +132,38 @@ fn check_containers(pod: &Pod) -> Result<(), String> {
     Ok(())
 }
 
-/// A node's pod runs on that node; a copy where its target could run, or with `--same-node` where it does.
-fn check_place(pod: &Pod, target: &Target, options: &DebugOptions) -> Result<(), String> {
+/// A node's pod runs on that node; a copy where its target could run, or where it does if that was asked for.
+fn check_place(pod: &Pod, target: &Target, options: &DebugOptions) -> Result<(), Violation> {
     let node = pod.spec().and_then(|spec| text(spec, "nodeName"));
     if target.id().kind == TargetKind::Node {
-        let wanted = &target.id().name;
-        return match node {
-            Some(node) if node == wanted => Ok(()),
-            Some(node) => Err(format!(
-                "the pod would run on node {node:?} instead of {wanted:?}"
-            )),
-            None => Err(format!("the pod is not bound to node {wanted:?} (spec.nodeName)")),
-        };
+        return check_node(node, &target.id().name).map_err(Violation::of_plan);
     }
     if let Some(node) = node.filter(|node| !node.is_empty()) {
         let targets = object(target.object(), "spec").and_then(|spec| text(spec, "nodeName"));
         if targets != Some(node) {
-            return Err(format!(
+            return Err(Violation::of_plan(format!(
                 "the pod would be put on node {node:?}, where its target is not"
-            ));
+            )));
         }
         if !options.same_node {
-            return Err(format!(
-                "the pod would be put on node {node:?}, which was not asked for (--same-node)"
-            ));
+            let message = format!("the pod would be put on node {node:?}, which was not asked for");
+            return Err(Violation::without_option("same-node", message));
         }
     }
     match scheduled_otherwise(&pod.0, target.object()) {
-        Some(field) => Err(format!(
+        Some(field) => Err(Violation::of_plan(format!(
             "the pod would be scheduled otherwise than its target (spec.{field})"
-        )),
+        ))),
         None => Ok(()),
+    }
+}
+
+fn check_node(node: Option<&str>, wanted: &str) -> Result<(), String> {
+    match node {
+        Some(node) if node == wanted => Ok(()),
+        Some(node) => Err(format!(
+            "the pod would run on node {node:?} instead of {wanted:?}"
+        )),
+        None => Err(format!("the pod is not bound to node {wanted:?} (spec.nodeName)")),
     }
 }

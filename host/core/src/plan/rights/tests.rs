@@ -112,7 +112,7 @@ fn outcome(
     object: Value,
     options: &DebugOptions,
 ) -> Result<Vec<String>, String> {
-    let step = Step::parse(action, &object.to_string())?;
+    let step = Step::parse(action, &object.to_string()).map_err(|error| error.to_string())?;
     let steps = normal(vec![step], target).map_err(|refused| refused.to_string())?;
     check(&steps, None, target, options, "ops").map_err(|refused| refused.to_string())?;
     let rights = rights_beyond(&steps, None, target, options);

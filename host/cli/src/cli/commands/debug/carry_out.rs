@@ -153,6 +153,6 @@ fn report(ended: Vec<EndedTarget>) -> u8 {
         rows.push(row);
     }
     let table = ui::table(["TARGET", "POD", "CONTAINER", "RESULT"], rows.into_iter());
-    ui::error_line(table.trim_end());
+    ui::error_lines(&table);
     code
 }

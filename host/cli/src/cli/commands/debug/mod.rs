@@ -10,7 +10,7 @@ use trocar::{
     cluster::LiveReader,
     config::{Config, Defaults},
     plan::Step,
-    request::{self, DebugRequest, deprecation},
+    request::DebugRequest,
 };
 
 use self::targets::references;
@@ -25,7 +25,7 @@ use crate::cli::{
     planner::{planner, show_differences, show_found, show_warnings},
     resolve,
     session::SessionFlags,
-    ui,
+    terminal, ui, words,
 };
 
 pub(crate) fn run(args: DebugArgs) -> Result<ExitCode, CliError> {
@@ -70,9 +70,9 @@ fn checked_request(args: &DebugArgs, config: &Config) -> Result<DebugRequest, Cl
     let own_strategy = args.plugin.strategy.is_some() || config.defaults.strategy.is_some();
     let request = resolve::request(&args.debug, &config.defaults, targets, own_strategy)?;
     if let (Some(target), false) = (&request.options.target_container, is_quiet(args)) {
-        note(args, &request::targeting(target))?;
+        note(args, &words::targeting(target))?;
     }
-    if let Some(notice) = deprecation(request.options.profile) {
+    if let Some(notice) = words::deprecation(request.options.profile) {
         ui::error_line(notice);
     }
     Ok(request)
@@ -88,7 +88,7 @@ fn note(args: &DebugArgs, message: &str) -> Result<(), CliError> {
         ui::error_line(message);
         return Ok(());
     }
-    ui::output(&format!("{message}\n"))
+    ui::output_line(message)
 }
 
 /// One debug of one or many targets.
@@ -104,6 +104,7 @@ impl<'a> Debug<'a> {
         request: &'a DebugRequest,
         config: &'a Config,
     ) -> Result<ExitCode, CliError> {
+        terminal::survive_full_files();
         let references = references(&args.targets)?;
         let files = resolve::file_targets(&args.debug.filename, resolve::namespace(&args.namespace))?;
         let flags = SessionFlags::new(args, request.options.stdin, request.options.tty)?;

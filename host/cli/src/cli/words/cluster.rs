@@ -1,0 +1,213 @@
+//! What to do when a cluster does not do what was asked, or a container does not start.
+
+use trocar::cluster::{Action, ClusterError, HopelessKind, Refusal};
+
+/// What to do about an error of a cluster, the most useful first. Empty where its message says everything.
+pub(crate) fn after_cluster(error: &ClusterError) -> Vec<String> {
+    let one = |hint: &str| vec![hint.to_owned()];
+    match error {
+        ClusterError::Refused { action, .. } => error
+            .refusal()
+            .map_or_else(Vec::new, |refusal| after_refusal(action, &refusal)),
+        ClusterError::Unreachable { .. } => {
+            one("is the cluster up, and is this the right context? kubectl config get-contexts lists them")
+        }
+        ClusterError::Untrusted { reason, .. } if reason.contains("InvalidContentType") => {
+            one("the server there does not speak TLS: is the address in the kubeconfig right?")
+        }
+        ClusterError::Untrusted { .. } => one(
+            "the cluster's certificate authority belongs into certificate-authority-data of the kubeconfig",
+        ),
+        ClusterError::Credentials(_) => one("log in again with the tool that your kubeconfig names"),
+        ClusterError::TimedOut { .. } => one("--request-timeout sets how long to wait"),
+        _ => Vec::new(),
+    }
+}
+
+fn after_refusal(action: &Action, refusal: &Refusal) -> Vec<String> {
+    let one = |hint: &str| vec![hint.to_owned()];
+    match refusal {
+        Refusal::Unauthenticated => {
+            one("the credentials in the kubeconfig are missing or expired: log in again")
+        }
+        Refusal::MissingRight => vec![
+            format!(
+                "you lack the right to {} {}; what is missing is {}",
+                action.verb,
+                action.resource(),
+                missing_rule(action)
+            ),
+            "ask a cluster administrator to bind it to you".to_owned(),
+        ],
+        Refusal::PodSecurity { level } => after_pod_security(level),
+        Refusal::QuotaUsedUp { quota } => vec![format!(
+            "quota {quota:?} of the namespace is used up: delete something, or debug without a new pod"
+        )],
+        Refusal::QuotaNeedsResources => one(
+            "the namespace's quota wants resources to be set: --custom=FILE with {resources: {requests: …, limits: …}}",
+        ),
+        Refusal::LimitRange => one(
+            "a LimitRange of the namespace bounds resources: --custom=FILE with {resources: {…}} sets them",
+        ),
+        Refusal::NamespaceTerminating => one("the namespace is being deleted; nothing can be made in it"),
+        Refusal::Webhook { name } => vec![format!(
+            "that is a rule of the cluster (webhook {:?}): its operators know what would be allowed",
+            name.as_deref().unwrap_or("of the cluster")
+        )],
+        Refusal::NoNamespace => one("-n names another namespace"),
+        Refusal::NoEphemeralContainers => one("--copy-to debugs a copy of the pod instead"),
+        Refusal::NameTaken => one("choose another name with --copy-to, or delete that pod first"),
+        Refusal::Invalid => one(
+            "trocar plan … -o manifest shows the object that was refused; --custom changes the debug container",
+        ),
+        Refusal::Busy => one("the server is busy or restarting: try again in a moment"),
+        _ => Vec::new(),
+    }
+}
+
+/// The rule that allows an action, and where it belongs.
+fn missing_rule(action: &Action) -> String {
+    let rule = action.rule();
+    match &action.namespace {
+        Some(namespace) => format!("a Role in namespace {namespace:?} with the rule {rule}"),
+        None => format!("a ClusterRole with the rule {rule}"),
+    }
+}
+
+fn after_pod_security(level: &str) -> Vec<String> {
+    let profile = match level {
+        "restricted" => "restricted",
+        _ => "baseline",
+    };
+    vec![
+        format!(
+            "the namespace enforces the Pod Security level {level:?}; --profile={profile} asks for no more than that"
+        ),
+        "if the pod itself breaks the level, only an administrator of the namespace can change that".into(),
+    ]
+}
+
+/// What to do when a container will not start.
+pub(crate) fn after_hopeless(kind: HopelessKind) -> &'static str {
+    match kind {
+        HopelessKind::PodFinished => "nothing starts in a finished pod; --copy-to=NAME debugs a copy of it",
+        HopelessKind::PodDeleted => "debug the pod that takes its place, or a copy with --copy-to=NAME",
+        HopelessKind::StaticPod => "--copy-to=NAME debugs a copy of it, or debug its node with node/NAME",
+        HopelessKind::ImageName => "--image must name an image",
+        HopelessKind::ImageNeverPulled => {
+            "the image is not on the node, and --image-pull-policy=Never forbids to pull it"
+        }
+        HopelessKind::Pull => "is the name right, and may the node pull from there?",
+        HopelessKind::Config => {
+            "the container asks for what the pod does not have or may not do; trocar plan shows it, --profile and \
+             --custom change it"
+        }
+        HopelessKind::Command => "check the command: the word after -- must be an executable in the image",
+        HopelessKind::Crashes => "the program ends as soon as it starts",
+        _ => "trocar plan shows the container",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trocar::{cluster::Status, reference::Kind};
+
+    use super::*;
+
+    fn action(namespace: Option<&str>) -> Action {
+        Action {
+            verb: "patch",
+            kind: Kind::Pod,
+            subresource: "ephemeralcontainers",
+            namespace: namespace.map(str::to_owned),
+            name: "web-0".into(),
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_a_next_step() {
+        let quota = "small".to_owned();
+        let (level, name) = ("restricted".to_owned(), Some("guard.example.com".to_owned()));
+        for (refusal, wanted) in [
+            (Refusal::Unauthenticated, "log in again"),
+            (
+                Refusal::MissingRight,
+                "resources: [\"pods/ephemeralcontainers\"], verbs: [\"patch\"]",
+            ),
+            (Refusal::PodSecurity { level }, "--profile=restricted"),
+            (Refusal::QuotaUsedUp { quota }, "quota \"small\""),
+            (Refusal::QuotaNeedsResources, "--custom"),
+            (Refusal::LimitRange, "LimitRange"),
+            (Refusal::NamespaceTerminating, "being deleted"),
+            (Refusal::Webhook { name }, "webhook \"guard.example.com\""),
+            (Refusal::NoNamespace, "-n"),
+            (Refusal::NoEphemeralContainers, "--copy-to"),
+            (Refusal::NameTaken, "--copy-to"),
+            (Refusal::Invalid, "-o manifest"),
+            (Refusal::Busy, "try again"),
+        ] {
+            let hints = after_refusal(&action(Some("shop")), &refusal).join("; ");
+            assert!(hints.contains(wanted), "{refusal:?}: {hints}");
+        }
+        for refusal in [Refusal::NotFound, Refusal::Conflict, Refusal::Other] {
+            assert_eq!(
+                after_refusal(&action(None), &refusal),
+                Vec::<String>::new(),
+                "{refusal:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_missing_right_is_of_a_role_or_a_cluster_role() {
+        let of = |namespace| after_refusal(&action(namespace), &Refusal::MissingRight).remove(0);
+        assert!(of(Some("shop")).contains("a Role in namespace \"shop\" with the rule {apiGroups: [\"\"]"));
+        assert!(of(None).contains("a ClusterRole with the rule"));
+    }
+
+    #[test]
+    fn each_failure_to_reach_a_cluster_has_a_next_step() {
+        let server = || "https://a".to_owned();
+        let untrusted = |reason: &str| ClusterError::Untrusted {
+            server: server(),
+            reason: reason.into(),
+        };
+        for (error, wanted) in [
+            (
+                ClusterError::Unreachable {
+                    server: server(),
+                    reason: "no route".into(),
+                },
+                "get-contexts",
+            ),
+            (untrusted("InvalidContentType"), "does not speak TLS"),
+            (untrusted("unknown issuer"), "certificate-authority-data"),
+            (ClusterError::Credentials("gone".into()), "log in again"),
+            (
+                ClusterError::TimedOut {
+                    action: action(None),
+                    after: std::time::Duration::from_secs(1),
+                },
+                "--request-timeout",
+            ),
+            (
+                ClusterError::Refused {
+                    action: action(None),
+                    status: Box::new(Status {
+                        code: 503,
+                        ..Status::default()
+                    }),
+                },
+                "try again",
+            ),
+        ] {
+            let hints = after_cluster(&error).join("; ");
+            assert!(hints.contains(wanted), "{error:?}: {hints}");
+        }
+        let broken = ClusterError::Broken {
+            action: action(None),
+            reason: "reset".into(),
+        };
+        assert!(after_cluster(&broken).is_empty());
+    }
+}
