@@ -240,9 +240,9 @@ fn an_answer_that_is_too_large_is_not_handed_over() {
 
 #[test]
 fn an_unknown_capability_cannot_be_granted() {
-    let message = Grants::default().add("cluster-write").unwrap_err();
+    let error = Grants::default().add("cluster-write").unwrap_err();
     assert_eq!(
-        message,
+        error.to_string(),
         "unknown capability \"cluster-write\"; there is \"cluster-read\""
     );
 }
