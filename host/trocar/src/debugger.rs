@@ -20,8 +20,12 @@ use crate::{
     audit::{AuditLog, Auditor},
     engine::Engine,
     error::{DebugError, PlannerError},
+    journal::JournalFile,
     planner::{Planner, PluginChoice},
 };
+
+/// Told what could not be written into the journal.
+type Tell = Box<dyn Fn(&str)>;
 
 /// Debugs targets of one cluster, by the rules of one configuration.
 pub struct Debugger {
@@ -34,6 +38,7 @@ pub struct Debugger {
     audit: Arc<AuditLog>,
     /// Made with the first plan, and anew once anything else is: an approval is only good with what it was made by.
     auditor: Option<Arc<Auditor>>,
+    pub(crate) journal: Option<(JournalFile, Tell)>,
 }
 
 impl Debugger {
@@ -55,6 +60,7 @@ impl Debugger {
             impersonator: None,
             audit: Arc::default(),
             auditor: None,
+            journal: None,
         }
     }
 
@@ -79,6 +85,14 @@ impl Debugger {
     pub fn with_audit(mut self, log: AuditLog) -> Self {
         self.audit = Arc::new(log);
         self.auditor = None;
+        self
+    }
+
+    /// Keeps a journal of what is made, by which a person finds their own sessions again. `warn` is told when it cannot be
+    /// written: nothing is debugged less for that.
+    #[must_use]
+    pub fn with_journal(mut self, journal: JournalFile, warn: impl Fn(&str) + 'static) -> Self {
+        self.journal = Some((journal, Box::new(warn)));
         self
     }
 

@@ -46,8 +46,10 @@ mod debugger;
 mod engine;
 mod error;
 mod files;
+mod journal;
 mod planner;
 pub mod policy_cases;
+pub mod sessions;
 
 pub use applied::{Applied, LeftBehind, SessionOptions, left_behind};
 pub use apply::{ApplyError, WriteError};
@@ -57,6 +59,7 @@ pub use debugger::Debugger;
 pub use engine::{Engine, PlanError, PlanRequest, Planned, PluginLog, PolicyRule};
 pub use error::{DebugError, PlannerError, SettingsOf};
 pub use files::read_config;
+pub use journal::JournalFile;
 pub use planner::{Planner, PluginChoice, policy_rule, settings_problems, source_named};
 pub use trocar_core::{
     capability,

@@ -9,6 +9,7 @@ mod output;
 mod plan;
 mod plugin;
 mod policy;
+mod sessions;
 mod usage;
 
 use std::ffi::OsString;
@@ -23,6 +24,7 @@ pub(crate) use self::{
     output::{DocumentOutput, ListOutput},
     plan::{PlanArgs, PlanOutput},
     plugin::{PluginBuildArgs, PluginCommand, PluginInspectArgs, PluginListArgs, PluginPackArgs},
+    sessions::{CleanArgs, SessionsArgs, SessionsOutput, Where},
     policy::{PolicyCommand, PolicyEvalArgs, PolicyListArgs, PolicyTestArgs, TestOutput},
 };
 use super::{error::CliError, plugin_flags};
@@ -56,6 +58,10 @@ pub(crate) enum Command {
     Debug(Box<DebugArgs>),
     /// Show what a debug would create, without a cluster
     Plan(Box<PlanArgs>),
+    /// List debug sessions: containers and pods that debugs made, and whose they are
+    Sessions(Box<SessionsArgs>),
+    /// Delete debug pods that are left behind
+    Clean(Box<CleanArgs>),
     /// Test policies, evaluate one case, list those that are configured
     #[command(arg_required_else_help = true)]
     Policy {
