@@ -12,6 +12,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("sessions::all_are_listed_and_ours_are_known", all_are_listed_and_ours_are_known),
     ("sessions::fifteen_debugs_of_one_pod", fifteen_debugs_of_one_pod),
     ("sessions::without_the_right_to_list", without_the_right_to_list),
+    ("sessions::back_to_a_shell_that_was_left", back_to_a_shell_that_was_left),
+    ("sessions::policies_are_asked_before_one_comes_back", policies_are_asked_before_one_comes_back),
+    ("sessions::a_pod_with_a_time_to_live", a_pod_with_a_time_to_live),
     ("sessions::clean_spares_what_others_made", clean_spares_what_others_made),
     ("sessions::clean_takes_what_has_ended", clean_takes_what_has_ended),
 ];
@@ -186,4 +189,75 @@ fn clean_takes_what_has_ended(cluster: &Cluster) {
     assert_eq!(ours(&namespace, &format!("clean {} -y", pod("runs"))).code, 0);
     namespace.wait_for_gone(&pod("runs"));
     assert_eq!(ours(&namespace, "clean -y").stderr, "Nothing to delete.\n");
+}
+
+fn attach(namespace: &Namespace<'_>, arguments: &str) -> trocar_test_support::Terminal {
+    let command = namespace.env.command(words(namespace, &format!("attach {arguments}")));
+    trocar_test_support::Terminal::start(command, 80, 24)
+}
+
+fn back_to_a_shell_that_was_left(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    namespace.pod("web");
+    for number in 0..cluster.repeat {
+        let mut terminal = namespace.on_terminal(&format!("-it web --image=$IMAGE -c dbg-{number}"), &["sh"]);
+        terminal.read_until("# ");
+        terminal.write("echo before-$((40 + 2))\r");
+        terminal.read_until("before-42\r\n");
+        terminal.read_until("# ");
+        terminal.write("(sleep 1; echo between-$((40 + 3))) &\r");
+        terminal.read_until("# ");
+        terminal.write("\x10\x11");
+        terminal.read_until(&format!("come back with: trocar attach pod/web:dbg-{number} -n "));
+        assert_eq!(terminal.wait(), 0);
+
+        // By its name, by its target, and as the only one that runs.
+        let way = [format!("pod/web:dbg-{number}"), "web".into(), String::new()][number % 3].clone();
+        let mut terminal = attach(&namespace, &way);
+        terminal.read_until("before-42");
+        terminal.read_until("between-43");
+        terminal.write("exit 7\r");
+        assert_eq!(terminal.wait(), 7, "{}", terminal.screen());
+        assert!(terminal.is_sane());
+    }
+    let output = ours(&namespace, "attach pod/web:dbg-0");
+    assert_eq!(output.code, 125, "{output:?}");
+    assert!(output.stderr.contains("pod/web:dbg-0 has exited 7"), "{output:?}");
+    let output = ours(&namespace, "attach web-1");
+    assert!(output.stderr.contains("nothing debugs pod/web-1 in namespace"), "{output:?}");
+}
+
+fn policies_are_asked_before_one_comes_back(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    namespace.pod("web");
+    assert_eq!(namespace.debug("web --image=$IMAGE -c dbg", &["sleep", "3600"]).code, 0);
+    let config = namespace.env.write("rules.yaml", "apiVersion: trocar.dev/v1alpha1\nkind: Config\npolicies:\n- name: why\n  plugin: require-reason\n");
+    let config = config.display();
+    let output = ours(&namespace, &format!("attach web --config={config}"));
+    assert_eq!(output.code, 125, "{output:?}");
+    assert!(output.stderr.contains("why"), "{output:?}");
+    let running = namespace.env.start_with(words(&namespace, &format!("attach web --config={config} --reason=OPS-7")));
+    namespace.cluster.delete(&format!("{}/web", namespace.path("pods")));
+    let output = running.finish();
+    assert!(output.stderr.contains("was deleted") || output.code == 137, "{output:?}");
+}
+
+fn a_pod_with_a_time_to_live(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    let node = format!("node/{}", cluster.node());
+    let typed = format!("debug {node} --image=$IMAGE --suffix=abc12 --ttl=4s -- sleep 3600");
+    assert_eq!(namespace.env.run_with(words_before_command(&namespace, &typed)).code, 0);
+    let pod = format!("node-debugger-{}-abc12", cluster.node());
+    let reason = namespace.wait_for_pod(&pod, "over", |pod| {
+        (pod["status"]["phase"] == "Failed").then(|| pod["status"]["reason"].clone())
+    });
+    assert_eq!(reason, "DeadlineExceeded");
+    assert_eq!(ours(&namespace, "clean --expired -y").code, 0);
+    namespace.wait_for_gone(&pod);
+    namespace.pod("web");
+    let refused = namespace.debug("web --image=$IMAGE --ttl=1h", &[]);
+    assert_eq!((refused.code, namespace.ephemeral_containers("web").len()), (2, 0), "{refused:?}");
+    assert!(refused.stderr.contains("stays until its pod ends"), "{refused:?}");
+    let refused = namespace.debug("web --image=$IMAGE --ttl=1h --copy-to=c --replace", &[]);
+    assert_eq!(refused.code, 2, "{refused:?}");
 }

@@ -17,7 +17,7 @@ use trocar_sdk::{Actor, Context};
 
 use crate::{
     approval::Draft,
-    audit::{AuditLog, Auditor},
+    audit::{AuditError, AuditLog, Auditor},
     engine::Engine,
     error::{DebugError, PlannerError},
     journal::JournalFile,
@@ -129,7 +129,7 @@ impl Debugger {
         Ok(())
     }
 
-    fn auditor(&mut self) -> Arc<Auditor> {
+    pub(crate) fn auditor(&mut self) -> Arc<Auditor> {
         let auditor = self.auditor.get_or_insert_with(|| {
             Arc::new(Auditor {
                 log: self.audit.clone(),
@@ -180,10 +180,8 @@ impl Debugger {
         let auditor = self.auditor();
         let made = Instant::now();
         let judged = self.planner.draft(request, target, &self.context, &self.actor);
-        if let Err(PlannerError::Plan(error)) = &judged
-            && let Some(plan) = error.reviewed()
-        {
-            auditor.write(AuditEvent::Denied, plan, &Value::Null, None)?;
+        if let Err(error) = &judged {
+            note_denial(&auditor, error)?;
         }
         Ok(Draft {
             judged: judged?,
@@ -205,5 +203,16 @@ impl Debugger {
         let namespace = target.namespace.as_deref().unwrap_or_default();
         let mut found = lookup(&self.cluster, &reference, namespace, false).await?;
         Ok(found.remove(0).target)
+    }
+}
+
+/// Writes down that policies deny a plan.
+pub(crate) fn note_denial(auditor: &Auditor, error: &PlannerError) -> Result<(), AuditError> {
+    match error {
+        PlannerError::Plan(error) => match error.reviewed() {
+            Some(plan) => auditor.write(AuditEvent::Denied, plan, &Value::Null, None),
+            None => Ok(()),
+        },
+        _ => Ok(()),
     }
 }

@@ -48,6 +48,8 @@ mod error;
 mod files;
 mod journal;
 mod planner;
+mod present;
+mod rejoin;
 pub mod policy_cases;
 pub mod sessions;
 
@@ -56,6 +58,7 @@ pub use apply::{ApplyError, WriteError};
 pub use approval::{Approved, Draft, NotAgreed, SamePod, approve_all, check_names};
 pub use audit::{AuditError, AuditLog, check_audit_file};
 pub use debugger::Debugger;
+pub use rejoin::RejoinError;
 pub use engine::{Engine, PlanError, PlanRequest, Planned, PluginLog, PolicyRule};
 pub use error::{DebugError, PlannerError, SettingsOf};
 pub use files::read_config;

@@ -39,6 +39,7 @@ pub(crate) fn run() -> ExitCode {
     let result = parsed.and_then(|command| match command {
         Command::Debug(args) => commands::debug::run(*args),
         Command::Plan(args) => commands::plan::run(*args).map(|()| ExitCode::SUCCESS),
+        Command::Attach(args) => commands::attach::run(&args),
         Command::Sessions(args) => commands::sessions::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Clean(args) => commands::clean::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Policy { command } => policy(command),

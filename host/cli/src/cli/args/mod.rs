@@ -2,6 +2,7 @@
 //!
 //! Here are the verbs and the parser. The flags of each verb have a file of its name; those of several are in `flags.rs`.
 
+mod attach;
 mod config;
 mod debug;
 mod flags;
@@ -18,9 +19,10 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::
 
 use self::usage::usage_error;
 pub(crate) use self::{
+    attach::AttachArgs,
     config::{ConfigCommand, ConfigFileFlag, ConfigViewArgs},
     debug::{DebugArgs, DryRunMode},
-    flags::{ConnectionFlags, DebugFlags, PluginFlags, PolicyFlags},
+    flags::{ConnectionFlags, DebugFlags, PluginFlags, PolicyFlags, Verbosity},
     output::{DocumentOutput, ListOutput},
     plan::{PlanArgs, PlanOutput},
     plugin::{PluginBuildArgs, PluginCommand, PluginInspectArgs, PluginListArgs, PluginPackArgs},
@@ -58,6 +60,8 @@ pub(crate) enum Command {
     Debug(Box<DebugArgs>),
     /// Show what a debug would create, without a cluster
     Plan(Box<PlanArgs>),
+    /// Come back to a debug container that still runs
+    Attach(Box<AttachArgs>),
     /// List debug sessions: containers and pods that debugs made, and whose they are
     Sessions(Box<SessionsArgs>),
     /// Delete debug pods that are left behind

@@ -1,5 +1,6 @@
 //! One file for each verb.
 
+pub(crate) mod attach;
 pub(crate) mod clean;
 pub(crate) mod config;
 pub(crate) mod debug;

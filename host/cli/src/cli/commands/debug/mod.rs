@@ -13,7 +13,7 @@ use trocar::{
     request::DebugRequest,
 };
 
-use self::targets::references;
+pub(super) use self::targets::references;
 use super::plan::{render, show};
 use crate::cli::{
     args::{DebugArgs, DryRunMode, PlanOutput},
@@ -134,6 +134,9 @@ impl<'a> Debug<'a> {
         if let Some(output) = args.output {
             show(&render(shown(&drafts), output), output)?;
         }
+        if request.time_to_live.is_some() {
+            drafts.iter().try_for_each(check_ttl)?;
+        }
         let is_session = request.attach.unwrap_or(request.options.stdin);
         if is_session {
             drafts.iter().try_for_each(crate::cli::session::check_target)?;
@@ -203,6 +206,19 @@ impl<'a> Debug<'a> {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Refuses a time for what cannot have one.
+fn check_ttl(draft: &Draft) -> Result<(), CliError> {
+    let creates = |step: &Step| matches!(step, Step::CreatePod(_));
+    if draft.plan().steps().iter().any(creates) {
+        return Ok(());
+    }
+    Err(CliError::usage(format!(
+        "--ttl: {} is debugged with an ephemeral container, which stays until its pod ends",
+        draft.plan().target()
+    ))
+    .hint("--copy-to debugs a copy, which can end by itself; a command can as well: -- timeout 1800 sh"))
 }
 
 fn shown(drafts: &[Draft]) -> impl Iterator<Item = (&DebugPlan, &Target)> {
