@@ -61,6 +61,7 @@ pub fn plan(mut answers: Answers) -> Option<DebugPlan> {
         actor: &Actor::default(),
         strategy: &Author { id, is_default: false },
         reviewers: &reviewers,
+        time_to_live: None,
     };
     let draft = planning::draft(&inputs, &mut answers).ok()?;
     let steps = draft.plan().steps().iter();

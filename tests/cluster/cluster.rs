@@ -276,6 +276,19 @@ impl<'a> Namespace<'a> {
         self.cluster.read(&path).expect("the pod is there")
     }
 
+    /// Waits until a pod is gone, or about to go.
+    pub(crate) fn wait_for_gone(&self, name: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let path = format!("{}/{name}", self.path("pods"));
+        while let Some(pod) = self.cluster.read(&path) {
+            if pod["metadata"]["deletionTimestamp"].is_string() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "pod {name} stays");
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// The names of all pods.
     pub(crate) fn pods(&self) -> Vec<String> {
         let pods = self.cluster.read(&self.path("pods")).expect("pods can be listed");

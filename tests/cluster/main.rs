@@ -20,6 +20,7 @@ mod policies;
 mod random_debugs;
 mod reader;
 mod refusals;
+mod sessions;
 mod targets;
 mod terminal;
 
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         reader::TESTS,
         pod_security::TESTS,
         policies::TESTS,
+        sessions::TESTS,
         apiserver::TESTS,
     ];
     let trials = groups.into_iter().flatten().map(|(name, test)| {

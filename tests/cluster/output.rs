@@ -328,7 +328,7 @@ fn signals_end_it_in_good_order(cluster: &Cluster) {
         assert!(
             output
                 .stderr
-                .contains("come back with: kubectl attach web -c debugger-"),
+                .contains("come back with: trocar attach pod/web:debugger-"),
             "{output}"
         );
         assert!(began.elapsed() < Duration::from_secs(5));

@@ -117,7 +117,7 @@ fn detaching(cluster: &Cluster) {
         assert!(terminal.is_sane());
         let screen = terminal.read_to_end();
         assert!(
-            screen.contains("come back with: kubectl attach web -c debugger-"),
+            screen.contains("come back with: trocar attach pod/web:debugger-"),
             "{screen}"
         );
         // Of the other screen, on which it drew, nothing is left.

@@ -1,4 +1,4 @@
-//! The only writes to a cluster, and only of plans that were approved.
+//! The only writes to a cluster: those of plans that were approved, and the deletion of what a session made.
 
 use serde_json::{Value, json};
 use trocar_core::{
@@ -87,6 +87,32 @@ async fn write_step(
             deleted.map(|_| Value::Null)
         }
     }
+}
+
+/// Deletes a pod that a session made, where it still is as it was looked at.
+///
+/// # Errors
+/// Fails with 409 where it is another by now or has changed, with 404 where it is gone, and when the server refuses.
+pub async fn delete_pod(
+    cluster: &Cluster,
+    namespace: &str,
+    name: &str,
+    uid: &str,
+    resource_version: Option<&str>,
+) -> Result<(), ClusterError> {
+    let action = Action {
+        verb: "delete",
+        kind: Kind::Pod,
+        subresource: "",
+        namespace: Some(namespace.to_owned()),
+        name: name.to_owned(),
+    };
+    let mut options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}});
+    if let Some(version) = resource_version {
+        options["preconditions"]["resourceVersion"] = json!(version);
+    }
+    let deleted = cluster.write(&action, &[], "application/json", &options).await;
+    deleted.map(drop)
 }
 
 fn delete_options(target: &Target, deletion: &Deletion, run: Run) -> Value {

@@ -106,6 +106,11 @@ impl Cluster {
         })
     }
 
+    /// The server's address.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
     /// Reads from a path, for kinds that are not known here: the answer's code and text, or what went wrong.
     pub(super) async fn read(&self, path: &str) -> Result<(u16, Bytes), String> {
         let request = request(&Method::GET, path).body(Body::empty());
@@ -113,6 +118,18 @@ impl Cluster {
         let response = self.send_traced(request).await.map_err(|error| causes(&error))?;
         let code = response.status().as_u16();
         Ok((code, whole(response.into_body()).await?))
+    }
+
+    /// Reads a text, and what time it is by the server's clock.
+    pub(super) async fn text(&self, action: &Action, path: &str) -> Result<(Bytes, Option<String>), ClusterError> {
+        let read = async {
+            let response = self.answer(action, Method::GET, path, None).await?;
+            let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+            let time = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|time| time.timestamp());
+            let text = collect(action, response.into_body()).await?;
+            Ok((text, time.map(|time| time.to_string())))
+        };
+        self.in_time(action, read).await
     }
 
     /// Reads one object.
@@ -210,9 +227,18 @@ impl Cluster {
                 problem: error.to_string(),
             })
         };
+        self.in_time(action, exchange).await
+    }
+
+    /// Bounds one answer, where a bound was set.
+    async fn in_time<T>(
+        &self,
+        action: &Action,
+        answer: impl Future<Output = Result<T, ClusterError>>,
+    ) -> Result<T, ClusterError> {
         match self.request_timeout {
-            None => exchange.await,
-            Some(after) => tokio::time::timeout(after, exchange).await.unwrap_or_else(|_| {
+            None => answer.await,
+            Some(after) => tokio::time::timeout(after, answer).await.unwrap_or_else(|_| {
                 Err(ClusterError::TimedOut {
                     action: action.clone(),
                     after,

@@ -20,11 +20,12 @@ mod reader;
 mod refusal;
 mod run;
 mod session;
+mod sessions;
 mod status;
 mod telling;
 mod watch;
 
-pub use apply::{apply_step, dry_run_step, find_written};
+pub use apply::{apply_step, delete_pod, dry_run_step, find_written};
 pub use client::{Cluster, ClusterConfig, RequestTrace};
 pub use error::{Action, ClusterError};
 pub use identity::{Identity, who_am_i};
@@ -37,3 +38,4 @@ pub use session::{
     Ended, Input, InputQueue, InputSender, Output, Session, SessionEnded, SessionError, SessionEvent,
     WriteOutput, input_queue,
 };
+pub use sessions::{Listed, PodChange, PodChanges, list_sessions, read_pod, watch_pods};

@@ -17,6 +17,7 @@ pub mod reference;
 pub mod request;
 #[cfg(test)]
 mod seeds;
+pub mod sessions;
 pub mod settings;
 pub mod stamp;
 pub mod strict;

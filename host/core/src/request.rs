@@ -21,6 +21,8 @@ pub struct DebugRequest {
     pub targets: usize,
     /// A strategy that the user chose, for which the rules of the default ones do not hold.
     pub own_strategy: bool,
+    /// How long a created pod may live, in seconds.
+    pub time_to_live: Option<u64>,
 }
 
 /// Why a request makes no sense. kubectl refuses the same, but for the last two.
@@ -88,6 +90,7 @@ impl DebugRequest {
             attach: None,
             targets: 1,
             own_strategy: false,
+            time_to_live: None,
         }
     }
 }

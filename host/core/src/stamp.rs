@@ -40,6 +40,8 @@ impl Stamp {
             ("policies", Some(policies.join(", "))),
             ("requester", Some(actor.user.clone())),
             ("reason", actor.reason.clone()),
+            ("container", plan.attach().map(str::to_owned)),
+            ("replaces", replaces_target(plan).then(|| "true".to_owned())),
             ("expires", expiry(plan, &context.time)),
         ];
         let annotations = annotations.into_iter().filter_map(|(name, value)| {
@@ -103,6 +105,11 @@ pub(crate) fn drop_inherited(pod: &mut Object, target: &Object) {
             metadata.remove(field);
         }
     }
+}
+
+/// Whether what is created takes the place of its target.
+pub fn replaces_target(plan: &DebugPlan) -> bool {
+    plan.steps().iter().any(|step| matches!(step, Step::DeletePod(_)))
 }
 
 /// When a created pod ends by itself, if it does.

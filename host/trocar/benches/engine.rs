@@ -54,6 +54,8 @@ fn plan(criterion: &mut Criterion) {
             actor: &Actor::default(),
             policies: &[],
             reader: None,
+            time_to_live: None,
+            present: None,
         };
         group.bench_function(BenchmarkId::new("plugin", name), |bencher| {
             bencher.iter(|| {
@@ -126,6 +128,8 @@ fn policies(criterion: &mut Criterion) {
             actor: &actor,
             policies,
             reader: None,
+            time_to_live: None,
+            present: None,
         };
         group.bench_function(name, |bencher| {
             bencher.iter(|| engine.plan(black_box(&request)).expect("they allow it"));

@@ -7,7 +7,7 @@ use trocar_cluster::{ClusterError, Refusal, apply_step, dry_run_step, find_writt
 use trocar_core::{
     audit::{AuditEvent, AuditOutcome},
     kubernetes::Difference,
-    plan::DebugPlan,
+    plan::{DebugPlan, Step},
     planning::{self, StoredOtherwise},
     request::DebugRequest,
     target::Target,
@@ -144,8 +144,14 @@ impl Debugger {
     async fn make(&mut self, approved: &mut Approved) -> Result<Value, ApplyError> {
         let mut tried = 1;
         loop {
+            self.note(approved.plan(), None);
             let error = match self.write(&approved.judged, MAKES).await {
-                Ok(pod) => return Ok(pod),
+                Ok(pod) => {
+                    if matches!(approved.plan().steps()[MAKES], Step::CreatePod(_)) {
+                        self.note(approved.plan(), pod["metadata"]["uid"].as_str());
+                    }
+                    return Ok(pod);
+                }
                 Err(error) => error,
             };
             // The test of the target's identity fails like any other invalid request. Only another look tells.
@@ -164,6 +170,19 @@ impl Debugger {
                 Err(_) if is_invalid => return Err(stopped(approved, MAKES, error)),
                 Err(error) => return Err(DebugError::Lookup(error).into()),
             }
+        }
+    }
+
+    /// Writes into the journal what is about to be made, and once more what it became: `uid` is the pod's.
+    fn note(&self, plan: &DebugPlan, uid: Option<&str>) {
+        let Some((journal, warn)) = &self.journal else { return };
+        let reason = self.actor.reason.as_deref();
+        let entry = sessions::begun(&self.cluster, plan, uid, &self.context.time, reason);
+        if let Some(Err(error)) = entry.map(|entry| journal.append(&entry)) {
+            warn(&format!(
+                "{} cannot be written, so this session will not be known as yours: {error}",
+                journal.path().display()
+            ));
         }
     }
 

@@ -183,7 +183,7 @@ fn open(path: &Path, if_missing: IfMissing) -> io::Result<File> {
 const O_NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
 
 /// Appends one line, whole or not at all. What another program left unfinished is ended first.
-fn append(file: &mut File, line: &str) -> io::Result<()> {
+pub(crate) fn append(file: &mut File, line: &str) -> io::Result<()> {
     if !file.metadata()?.is_file() {
         return file.write_all(format!("{line}\n").as_bytes());
     }

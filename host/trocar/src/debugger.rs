@@ -17,11 +17,15 @@ use trocar_sdk::{Actor, Context};
 
 use crate::{
     approval::Draft,
-    audit::{AuditLog, Auditor},
+    audit::{AuditError, AuditLog, Auditor},
     engine::Engine,
     error::{DebugError, PlannerError},
+    journal::JournalFile,
     planner::{Planner, PluginChoice},
 };
+
+/// Told what could not be written into the journal.
+type Tell = Box<dyn Fn(&str)>;
 
 /// Debugs targets of one cluster, by the rules of one configuration.
 pub struct Debugger {
@@ -34,6 +38,7 @@ pub struct Debugger {
     audit: Arc<AuditLog>,
     /// Made with the first plan, and anew once anything else is: an approval is only good with what it was made by.
     auditor: Option<Arc<Auditor>>,
+    pub(crate) journal: Option<(JournalFile, Tell)>,
 }
 
 impl Debugger {
@@ -55,6 +60,7 @@ impl Debugger {
             impersonator: None,
             audit: Arc::default(),
             auditor: None,
+            journal: None,
         }
     }
 
@@ -79,6 +85,14 @@ impl Debugger {
     pub fn with_audit(mut self, log: AuditLog) -> Self {
         self.audit = Arc::new(log);
         self.auditor = None;
+        self
+    }
+
+    /// Keeps a journal of what is made, by which a person finds their own sessions again. `warn` is told when it cannot be
+    /// written: nothing is debugged less for that.
+    #[must_use]
+    pub fn with_journal(mut self, journal: JournalFile, warn: impl Fn(&str) + 'static) -> Self {
+        self.journal = Some((journal, Box::new(warn)));
         self
     }
 
@@ -115,7 +129,7 @@ impl Debugger {
         Ok(())
     }
 
-    fn auditor(&mut self) -> Arc<Auditor> {
+    pub(crate) fn auditor(&mut self) -> Arc<Auditor> {
         let auditor = self.auditor.get_or_insert_with(|| {
             Arc::new(Auditor {
                 log: self.audit.clone(),
@@ -166,10 +180,8 @@ impl Debugger {
         let auditor = self.auditor();
         let made = Instant::now();
         let judged = self.planner.draft(request, target, &self.context, &self.actor);
-        if let Err(PlannerError::Plan(error)) = &judged
-            && let Some(plan) = error.reviewed()
-        {
-            auditor.write(AuditEvent::Denied, plan, &Value::Null, None)?;
+        if let Err(error) = &judged {
+            note_denial(&auditor, error)?;
         }
         Ok(Draft {
             judged: judged?,
@@ -191,5 +203,16 @@ impl Debugger {
         let namespace = target.namespace.as_deref().unwrap_or_default();
         let mut found = lookup(&self.cluster, &reference, namespace, false).await?;
         Ok(found.remove(0).target)
+    }
+}
+
+/// Writes down that policies deny a plan.
+pub(crate) fn note_denial(auditor: &Auditor, error: &PlannerError) -> Result<(), AuditError> {
+    match error {
+        PlannerError::Plan(error) => match error.reviewed() {
+            Some(plan) => auditor.write(AuditEvent::Denied, plan, &Value::Null, None),
+            None => Ok(()),
+        },
+        _ => Ok(()),
     }
 }

@@ -72,6 +72,10 @@ pub struct PlanRequest<'a> {
     pub policies: &'a [&'a PolicyRule],
     /// What reads the cluster for a plugin that was granted it.
     pub reader: Option<&'a Arc<dyn ClusterReader>>,
+    /// How long a created pod may live, in seconds.
+    pub time_to_live: Option<u64>,
+    /// What is there already and only to be judged: it stands in the place of the strategy's answer.
+    pub present: Option<&'a Proposal>,
 }
 
 /// A plan, and what the plugins wrote while it was made.
@@ -192,6 +196,7 @@ impl Engine {
                 is_default: strategy.is_default(),
             },
             reviewers: &reviewers,
+            time_to_live: request.time_to_live,
         };
         let mut guests = LoadedGuests {
             engine: &self.runtime,
@@ -231,6 +236,9 @@ impl Guests for LoadedGuests<'_, '_> {
     type Error = PluginError;
 
     fn propose(&mut self, documents: &Documents<'_>) -> Result<Result<Proposal, Failure>, PluginError> {
+        if let Some(present) = self.request.present {
+            return Ok(Ok(present.clone()));
+        }
         let strategy = self.request.strategy;
         let input = PlanInput {
             target: documents.target,

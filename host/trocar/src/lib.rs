@@ -46,17 +46,23 @@ mod debugger;
 mod engine;
 mod error;
 mod files;
+mod journal;
 mod planner;
+mod present;
+mod rejoin;
 pub mod policy_cases;
+pub mod sessions;
 
 pub use applied::{Applied, LeftBehind, SessionOptions, left_behind};
 pub use apply::{ApplyError, WriteError};
 pub use approval::{Approved, Draft, NotAgreed, SamePod, approve_all, check_names};
 pub use audit::{AuditError, AuditLog, check_audit_file};
 pub use debugger::Debugger;
+pub use rejoin::RejoinError;
 pub use engine::{Engine, PlanError, PlanRequest, Planned, PluginLog, PolicyRule};
 pub use error::{DebugError, PlannerError, SettingsOf};
 pub use files::read_config;
+pub use journal::JournalFile;
 pub use planner::{Planner, PluginChoice, policy_rule, settings_problems, source_named};
 pub use trocar_core::{
     capability,

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use trocar_core::{
     capability::{ClusterReader, Grants},
     config::{Config, PolicyEntry, Sourced},
     manifest::{PluginManifest, PluginType},
     plan::{DebugPlan, Mode},
-    planning::{Draft, StoredOtherwise, default_strategy, strategy_names},
+    planning::{Draft, Proposal, StoredOtherwise, default_strategy, strategy_names},
     policy::Match,
     request::{self, DebugRequest},
     settings::{SettingsProblem, check_settings},
@@ -18,7 +18,7 @@ use trocar_runtime::{
     LogLine,
     plugin::{self, Plugin, PluginSource},
 };
-use trocar_sdk::{Actor, Context};
+use trocar_sdk::{Actor, Context, Object};
 
 use crate::{
     engine::{Engine, PlanRequest, PluginLog, PolicyRule},
@@ -151,7 +151,7 @@ impl Planner {
         let strategy = self.strategy_for(request, target);
         self.load_strategy(&strategy)?;
         self.load_policies(&strategy, target, context, actor)?;
-        let drafted = self.ask(request, target, context, actor, |engine, request, logs| {
+        let drafted = self.ask(&strategy, request, target, context, actor, |engine, request, logs| {
             engine.draft(request, logs)
         });
         drafted.map_err(|error| PlannerError::Plan(Box::new(error)))
@@ -167,6 +167,7 @@ impl Planner {
         actor: &Actor,
     ) -> Option<StoredOtherwise> {
         self.ask(
+            &self.strategy_for(request, draft.target()),
             request,
             draft.target(),
             context,
@@ -190,13 +191,14 @@ impl Planner {
     /// Lets the engine ask plugins that are loaded.
     fn ask<T>(
         &self,
+        strategy: &str,
         request: &DebugRequest,
         target: &Target,
         context: &Context,
         actor: &Actor,
         ask: impl FnOnce(&Engine, &PlanRequest<'_>, &mut Vec<PluginLog>) -> T,
     ) -> T {
-        let strategy = &self.strategies[&self.strategy_for(request, target)];
+        let strategy = &self.strategies[strategy];
         let mut logs = Vec::new();
         let answer = ask(
             &self.engine,
@@ -210,14 +212,48 @@ impl Planner {
                 actor,
                 policies: &self.rules(),
                 reader: self.reader.as_ref(),
+                time_to_live: request.time_to_live,
+                present: None,
             },
             &mut logs,
         );
+        self.show(&logs);
+        answer
+    }
+
+    /// Lets the policies judge a debug container that is there already, as if it were made now. `strategy` is the default
+    /// strategy that would make one like it, `target` the pod without it.
+    pub(crate) fn judge_present(
+        &mut self,
+        strategy: &str,
+        target: &Target,
+        container: &Object,
+        context: &Context,
+        actor: &Actor,
+    ) -> Result<Draft, PlannerError> {
+        self.load_strategy(strategy)?;
+        self.load_policies(strategy, target, context, actor)?;
+        let present = Proposal {
+            steps: vec![("add-ephemeral-container".into(), json!(container).to_string())],
+            attach: trocar_sdk::pod::text(container, "name").map(str::to_owned),
+            ..Proposal::default()
+        };
+        let request = DebugRequest::default();
+        let drafted = self.ask(strategy, &request, target, context, actor, |engine, request, logs| {
+            let present = PlanRequest {
+                present: Some(&present),
+                ..*request
+            };
+            engine.draft(&present, logs)
+        });
+        drafted.map_err(|error| PlannerError::Plan(Box::new(error)))
+    }
+
+    fn show(&self, logs: &[PluginLog]) {
         if let Some(log) = &self.log {
             logs.iter()
                 .for_each(|of_plugin| log(&of_plugin.plugin, &of_plugin.lines));
         }
-        answer
     }
 
     /// The loaded policies in the order in which they are asked: the configured ones, then those that were chosen.

@@ -196,6 +196,7 @@ fn drafted(
             is_default: false,
         },
         reviewers: &[],
+        time_to_live: None,
     };
     planning::draft(&inputs, &mut Answers(proposal))
 }

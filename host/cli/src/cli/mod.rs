@@ -7,6 +7,7 @@ mod connect;
 mod diff;
 mod error;
 mod exit_code;
+mod journal;
 mod pflag;
 mod planner;
 mod plugin_flags;
@@ -38,11 +39,26 @@ pub(crate) fn run() -> ExitCode {
     let result = parsed.and_then(|command| match command {
         Command::Debug(args) => commands::debug::run(*args),
         Command::Plan(args) => commands::plan::run(*args).map(|()| ExitCode::SUCCESS),
+        Command::Attach(args) => commands::attach::run(&args),
+        Command::Sessions(args) => commands::sessions::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Clean(args) => commands::clean::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Policy { command } => policy(command),
         Command::Config { command } => config(command).map(|()| ExitCode::SUCCESS),
         Command::Plugin { command } => plugin(command).map(|()| ExitCode::SUCCESS),
     });
     result.unwrap_or_else(CliError::report)
+}
+
+/// Runs what waits for a cluster.
+fn block_on<T>(done: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(format!("cannot start the async runtime: {error}")))?;
+    let result = runtime.block_on(done);
+    // Reading standard input cannot be called off; it ends with the program.
+    runtime.shutdown_background();
+    result
 }
 
 fn policy(command: PolicyCommand) -> Result<ExitCode, CliError> {

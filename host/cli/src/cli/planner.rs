@@ -6,7 +6,7 @@ use trocar::{
 };
 
 use super::{
-    args::{PluginFlags, PolicyFlags},
+    args::{PluginFlags, PolicyFlags, Verbosity},
     error::CliError,
     resolve, ui,
 };
@@ -39,6 +39,22 @@ pub(crate) fn planner(
     Ok(Planner::new(engine, config)
         .with_plugins(choice)
         .with_log(move |plugin, lines| ui::plugin_log(plugin, lines, verbosity)))
+}
+
+/// A planner that only asks policies.
+pub(crate) fn planner_of_policies(
+    flags: &PolicyFlags,
+    config: &Config,
+    verbosity: Verbosity,
+) -> Result<Planner, CliError> {
+    let none = PluginFlags {
+        strategy: None,
+        set: Vec::new(),
+        grant: Vec::new(),
+        limit: Vec::new(),
+        verbose: verbosity,
+    };
+    planner(&none, flags, config)
 }
 
 /// Shows what a person should know before a plan is carried out: warnings, and rights that were not asked for.
@@ -78,14 +94,12 @@ pub(crate) fn differences_in_words(differences: &[Difference]) -> Vec<String> {
 }
 
 /// What a debug leaves behind, and the command that removes it or comes back to it.
-pub(crate) fn what_stays(plan: &DebugPlan, may_run: bool, with_terminal: bool) -> Vec<String> {
+pub(crate) fn what_stays(plan: &DebugPlan, may_run: bool) -> Vec<String> {
     let (pod, namespace) = (plan.debug_pod(), plan.debug_namespace().unwrap_or_default());
     let mut lines = what_is_left(plan, left_behind(plan));
     if let (Some(container), true) = (plan.attach(), may_run) {
-        // Without a terminal the program's input has ended with ours.
-        let streams = if with_terminal { " -i -t" } else { "" };
         lines.push(format!(
-            "If it still runs, come back with: kubectl attach {pod} -c {container} -n {namespace}{streams}"
+            "If it still runs, come back with: trocar attach pod/{pod}:{container} -n {namespace}"
         ));
     }
     lines

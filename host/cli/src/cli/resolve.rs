@@ -17,6 +17,7 @@ use trocar::{
 };
 
 use super::{
+    connect::duration,
     args::{DebugFlags, PluginFlags},
     error::CliError,
     pflag::{Switch, pairs},
@@ -80,9 +81,22 @@ pub(crate) fn request(
         attach,
         targets,
         own_strategy,
+        time_to_live: time_to_live(flags)?,
     };
     request::check(&request)?;
     Ok(request)
+}
+
+/// The seconds of `--ttl`.
+fn time_to_live(flags: &DebugFlags) -> Result<Option<u64>, CliError> {
+    let Some(typed) = &flags.ttl else { return Ok(None) };
+    if flags.replace.is_some_and(|switch| switch.0) {
+        return Err(CliError::usage("--ttl and --replace contradict each other: the copy is the workload then"));
+    }
+    match duration("ttl", typed)?.as_secs() {
+        0 => Err(CliError::usage(format!("--ttl={typed}: a pod lives for at least a second"))),
+        seconds => Ok(Some(seconds)),
+    }
 }
 
 /// The configured image, where the command would make no sense without one.

@@ -54,6 +54,25 @@ impl SessionFlags {
     }
 }
 
+impl SessionFlags {
+    /// Of a session that one comes back to: its container runs already.
+    pub(crate) fn of_attach(
+        detach_keys: Option<&str>,
+        quiet: bool,
+        stdin: bool,
+        tty: bool,
+    ) -> Result<Self, CliError> {
+        let keys = DetachKeys::parse(detach_keys.unwrap_or("ctrl-p,ctrl-q"));
+        Ok(Self {
+            start_timeout: Duration::from_secs(60),
+            detach_keys: keys.map_err(|reason| CliError::usage(format!("--detach-keys: {reason}")))?,
+            quiet,
+            stdin,
+            tty,
+        })
+    }
+}
+
 /// Says whether a person watches, who sees one session after the other.
 pub(crate) fn has_person() -> bool {
     io::stdout().is_terminal()
@@ -162,7 +181,7 @@ fn outcome(
         }
         Err(error) => {
             let failed = CliError::from(error);
-            Err(what_stays(plan, true, flags.tty)
+            Err(what_stays(plan, true)
                 .into_iter()
                 .fold(failed, CliError::note))
         }
@@ -171,7 +190,7 @@ fn outcome(
 
 fn say_what_stays(flags: &SessionFlags, plan: &DebugPlan, may_run: bool) {
     if !flags.quiet {
-        for line in what_stays(plan, may_run, flags.tty) {
+        for line in what_stays(plan, may_run) {
             ui::error_line(&line);
         }
     }

@@ -176,19 +176,24 @@ pub(crate) fn table<const COLUMNS: usize>(
     header: [&str; COLUMNS],
     rows: impl Iterator<Item = [String; COLUMNS]>,
 ) -> String {
-    let rows = std::iter::once(header.map(str::to_owned)).chain(rows);
-    let rows: Vec<[String; COLUMNS]> = rows.map(|row| row.map(|cell| text::plain(&cell))).collect();
+    self::rows(&header, rows.map(Vec::from))
+}
+
+/// The same, where only the program knows how many columns there are.
+pub(crate) fn rows(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let header = header.iter().copied().map(str::to_owned).collect();
+    let harmless = |row: Vec<String>| row.iter().map(|cell| text::plain(cell)).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(header).chain(rows).map(harmless).collect();
+    let columns = rows[0].len();
     let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
+        let widths = rows.iter().map(|row| row[column].chars().count());
+        widths.max().unwrap_or(0)
     };
-    let widths: [usize; COLUMNS] = std::array::from_fn(width);
-    let line = |row: &[String; COLUMNS]| {
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
         let cells = row
             .iter()
-            .zip(widths)
+            .zip(&widths)
             .map(|(cell, width)| format!("{cell:width$}"));
         format!("{}\n", cells.collect::<Vec<_>>().join("   ").trim_end())
     };

@@ -7,6 +7,7 @@ mod draft;
 mod error;
 mod guests;
 mod stored;
+mod time;
 
 pub use draft::{Approved, Draft, NotAgreed};
 pub use error::{Blame, Blamed, PlanError};
@@ -38,6 +39,8 @@ pub struct PlanInputs<'a> {
     pub strategy: &'a Author,
     /// The policies that review it, in the order in which they are asked.
     pub reviewers: &'a [Reviewer],
+    /// How long a created pod may live, in seconds.
+    pub time_to_live: Option<u64>,
 }
 
 /// A plugin that makes a plan what it is.
@@ -86,10 +89,13 @@ fn checked<E>(proposal: Proposal, inputs: &PlanInputs<'_>) -> Result<DebugPlan, 
     check_count(proposal.steps.len()).map_err(refused)?;
     let mut steps = Vec::with_capacity(proposal.steps.len());
     for (index, (action, object)) in proposal.steps.iter().enumerate() {
-        let step = Step::parse(action, object).map_err(|error| PlanError::Answer {
+        let mut step = Step::parse(action, object).map_err(|error| PlanError::Answer {
             strategy: strategy.clone(),
             problem: message(&format!("step {} {error}", index + 1)),
         })?;
+        if let (Step::CreatePod(pod), Some(seconds)) = (&mut step, inputs.time_to_live) {
+            time::limit(pod, seconds);
+        }
         steps.push(step);
     }
     DebugPlan::checked(

@@ -105,6 +105,8 @@ impl<'a> Runner<'a> {
             actor: &case.actor,
             policies: rules,
             reader: None,
+            time_to_live: None,
+            present: None,
         });
         match &planned {
             Ok(planned) => Outcome::of(&planned.plan, None),

@@ -78,6 +78,9 @@ pub(crate) struct DebugFlags {
     /// Container whose processes an ephemeral container sees
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub(crate) target: Option<String>,
+    /// End a created pod after this time, for example 30m or 2h
+    #[arg(long, value_name = "TIME")]
+    pub(crate) ttl: Option<String>,
     /// Give the container a terminal
     #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) tty: Option<Switch>,

@@ -2,6 +2,7 @@
 //!
 //! Here are the verbs and the parser. The flags of each verb have a file of its name; those of several are in `flags.rs`.
 
+mod attach;
 mod config;
 mod debug;
 mod flags;
@@ -9,6 +10,7 @@ mod output;
 mod plan;
 mod plugin;
 mod policy;
+mod sessions;
 mod usage;
 
 use std::ffi::OsString;
@@ -17,12 +19,14 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::
 
 use self::usage::usage_error;
 pub(crate) use self::{
+    attach::AttachArgs,
     config::{ConfigCommand, ConfigFileFlag, ConfigViewArgs},
     debug::{DebugArgs, DryRunMode},
-    flags::{ConnectionFlags, DebugFlags, PluginFlags, PolicyFlags},
+    flags::{ConnectionFlags, DebugFlags, PluginFlags, PolicyFlags, Verbosity},
     output::{DocumentOutput, ListOutput},
     plan::{PlanArgs, PlanOutput},
     plugin::{PluginBuildArgs, PluginCommand, PluginInspectArgs, PluginListArgs, PluginPackArgs},
+    sessions::{CleanArgs, SessionsArgs, SessionsOutput, Where},
     policy::{PolicyCommand, PolicyEvalArgs, PolicyListArgs, PolicyTestArgs, TestOutput},
 };
 use super::{error::CliError, plugin_flags};
@@ -56,6 +60,12 @@ pub(crate) enum Command {
     Debug(Box<DebugArgs>),
     /// Show what a debug would create, without a cluster
     Plan(Box<PlanArgs>),
+    /// Come back to a debug container that still runs
+    Attach(Box<AttachArgs>),
+    /// List debug sessions: containers and pods that debugs made, and whose they are
+    Sessions(Box<SessionsArgs>),
+    /// Delete debug pods that are left behind
+    Clean(Box<CleanArgs>),
     /// Test policies, evaluate one case, list those that are configured
     #[command(arg_required_else_help = true)]
     Policy {

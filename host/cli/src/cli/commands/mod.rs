@@ -1,7 +1,10 @@
 //! One file for each verb.
 
+pub(crate) mod attach;
+pub(crate) mod clean;
 pub(crate) mod config;
 pub(crate) mod debug;
 pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod policy;
+pub(crate) mod sessions;

@@ -13,14 +13,14 @@ use trocar::{
     request::DebugRequest,
 };
 
-use self::targets::references;
+pub(super) use self::targets::references;
 use super::plan::{render, show};
 use crate::cli::{
     args::{DebugArgs, DryRunMode, PlanOutput},
-    configuration,
+    block_on, configuration,
     connect::{self, Connection},
     error::CliError,
-    exit_code,
+    exit_code, journal,
     pflag::Switch,
     planner::{planner, show_differences, show_found, show_warnings},
     resolve,
@@ -36,14 +36,7 @@ fn debug(args: DebugArgs) -> Result<ExitCode, CliError> {
     let config = configuration::load(args.policy.config.as_deref())?;
     let args = &with_defaults(args, &config.defaults);
     let request = checked_request(args, &config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::new(format!("cannot start the async runtime: {error}")))?;
-    let code = runtime.block_on(Debug::run(args, &request, &config));
-    // Reading standard input cannot be called off; it ends with the program.
-    runtime.shutdown_background();
-    code
+    block_on(Debug::run(args, &request, &config))
 }
 
 /// What was not typed is as the configuration says.
@@ -116,9 +109,12 @@ impl<'a> Debug<'a> {
         let reader = Arc::new(LiveReader::new(connection.config.clone()));
         let planner = planner(&args.plugin, &args.policy, config)?.with_reader(reader);
         let context = resolve::context(Some(&namespace), args.suffix.as_deref())?;
-        let debugger = Debugger::with_planner(connection.cluster.clone(), planner, context)
+        let mut debugger = Debugger::with_planner(connection.cluster.clone(), planner, context)
             .with_audit(AuditLog::open(config, ui::error_line, ui::warning)?)
             .with_actor(actor(&connection, reason));
+        if let Some(file) = journal::file() {
+            debugger = debugger.with_journal(file, ui::warning);
+        }
         let mut debug = Self {
             args,
             request,
@@ -137,6 +133,9 @@ impl<'a> Debug<'a> {
         }
         if let Some(output) = args.output {
             show(&render(shown(&drafts), output), output)?;
+        }
+        if request.time_to_live.is_some() {
+            drafts.iter().try_for_each(check_ttl)?;
         }
         let is_session = request.attach.unwrap_or(request.options.stdin);
         if is_session {
@@ -207,6 +206,19 @@ impl<'a> Debug<'a> {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Refuses a time for what cannot have one.
+fn check_ttl(draft: &Draft) -> Result<(), CliError> {
+    let creates = |step: &Step| matches!(step, Step::CreatePod(_));
+    if draft.plan().steps().iter().any(creates) {
+        return Ok(());
+    }
+    Err(CliError::usage(format!(
+        "--ttl: {} is debugged with an ephemeral container, which stays until its pod ends",
+        draft.plan().target()
+    ))
+    .hint("--copy-to debugs a copy, which can end by itself; a command can as well: -- timeout 1800 sh"))
 }
 
 fn shown(drafts: &[Draft]) -> impl Iterator<Item = (&DebugPlan, &Target)> {

@@ -61,7 +61,7 @@ async fn read_again(cluster: &Cluster, target: &TargetId, namespace: &str) -> Re
     Ok(found.remove(0))
 }
 
-pub(super) fn references(typed: &[String]) -> Result<Vec<Reference>, CliError> {
+pub(crate) fn references(typed: &[String]) -> Result<Vec<Reference>, CliError> {
     let parsed = typed
         .iter()
         .map(|typed| Reference::parse(typed))

@@ -1,0 +1,168 @@
+//! `trocar attach`: back to a debug container that still runs.
+
+use std::{io::IsTerminal as _, process::ExitCode};
+
+use trocar::{
+    Actor, AuditLog, Debugger, RejoinError,
+    cluster::LookupError,
+    config::Config,
+    reference::{Kind, Reference},
+    sessions::{Name, Owner, Session, SessionKind, State, find_sessions},
+};
+
+use super::{debug::references, sessions::user};
+use crate::cli::{
+    args::AttachArgs,
+    block_on, configuration,
+    connect::{Connection, connect},
+    error::CliError,
+    journal,
+    planner::planner_of_policies,
+    resolve,
+    session::{self, SessionFlags},
+    ui,
+};
+
+pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, CliError> {
+    attach(args).map_err(CliError::of_debug)
+}
+
+fn attach(args: &AttachArgs) -> Result<ExitCode, CliError> {
+    let config = configuration::load(args.policy.config.as_deref())?;
+    let wanted = wanted(args)?;
+    block_on(async {
+        let connection = connect(&args.connection, args.verbose.0).await?;
+        let namespace = resolve::namespace(&args.namespace).unwrap_or(&connection.namespace);
+        let session = find(&connection, namespace, &wanted).await?;
+        if session.owner != Owner::You && !args.quiet {
+            say_whose(&session);
+        }
+        let applied = debugger(args, &config, &connection, namespace)?.rejoin(&session).await?;
+        let stdin = applied.container_flag("stdin") && !args.no_stdin;
+        let stdin = stdin && (args.stdin || std::io::stdin().is_terminal());
+        let tty = stdin && applied.container_flag("tty") && std::io::stdin().is_terminal();
+        let detach_keys = args.detach_keys.as_deref().or(config.defaults.detach_keys.as_deref());
+        let flags = SessionFlags::of_attach(detach_keys, args.quiet, stdin, tty)?;
+        Ok(ExitCode::from(session::run(&flags, false, applied).await?))
+    })
+}
+
+fn debugger(
+    args: &AttachArgs,
+    config: &Config,
+    connection: &Connection,
+    namespace: &str,
+) -> Result<Debugger, CliError> {
+    let planner = planner_of_policies(&args.policy, config, args.verbose)?;
+    let (context, cluster) = connection.names.clone().unzip();
+    let actor = Actor {
+        context,
+        cluster,
+        reason: resolve::reason(args.policy.reason.as_deref())?,
+        ..Actor::default()
+    };
+    let context = resolve::context(Some(namespace), None)?;
+    Ok(Debugger::with_planner(connection.cluster.clone(), planner, context)
+        .with_audit(AuditLog::open(config, ui::error_line, ui::warning)?)
+        .with_actor(actor))
+}
+
+/// What was typed.
+enum Wanted {
+    /// One's only running session.
+    Any,
+    /// A session by its name.
+    Session(Name),
+    /// The session of a target.
+    Target(Reference),
+}
+
+fn wanted(args: &AttachArgs) -> Result<Wanted, CliError> {
+    let Some(typed) = &args.session else {
+        return Ok(Wanted::Any);
+    };
+    if let Ok(name) = typed.parse() {
+        return Ok(Wanted::Session(name));
+    }
+    let mut references = references(std::slice::from_ref(typed))?;
+    let reference = references.remove(0);
+    match reference.kind {
+        Kind::Pod | Kind::Node => Ok(Wanted::Target(reference)),
+        _ => Err(CliError::usage(format!("{typed} is neither a session nor a pod or node"))
+            .hint("trocar sessions lists what there is to come back to")),
+    }
+}
+
+impl Wanted {
+    fn fits(&self, session: &Session) -> bool {
+        match self {
+            Self::Any => session.owner == Owner::You,
+            Self::Session(name) => session.name() == *name,
+            Self::Target(Reference { kind: Kind::Node, name }) => {
+                session.kind == SessionKind::NodePod && session.target.as_deref() == Some(&format!("node/{name}"))
+            }
+            Self::Target(Reference { name, .. }) => {
+                session.pod == *name || session.target.as_deref() == Some(&format!("pod/{name}"))
+            }
+        }
+    }
+}
+
+/// The one session that is meant.
+async fn find(connection: &Connection, namespace: &str, wanted: &Wanted) -> Result<Session, CliError> {
+    let (journal, user) = (journal::read(), user(&connection.cluster).await);
+    let found = find_sessions(&connection.cluster, Some(namespace), &journal, user.as_deref()).await?;
+    let fitting: Vec<Session> = found.sessions.into_iter().filter(|session| wanted.fits(session)).collect();
+    // A container that is about to start is waited for.
+    let may_run = |session: &&Session| matches!(session.state, State::Running | State::Waiting { .. });
+    let running = fitting.iter().filter(may_run);
+    let running: Vec<&Session> = running.collect();
+    let own: Vec<&Session> = running.iter().copied().filter(|session| session.owner == Owner::You).collect();
+    match (own.as_slice(), running.as_slice(), fitting.as_slice()) {
+        ([only], ..) | ([], [only], _) => Ok((*only).clone()),
+        ([], [], []) => Err(CliError::new(match wanted {
+            Wanted::Any => format!("no session of yours runs in namespace {namespace}"),
+            Wanted::Session(name) => format!("there is no session {name} in namespace {namespace}"),
+            Wanted::Target(target) => format!("nothing debugs {target} in namespace {namespace}"),
+        })
+        .hint("trocar sessions -A lists all of them; -n chooses the namespace")),
+        ([], [], ended) => {
+            let ended = ended.iter().map(|session| format!("{} has {}", session.name(), past(&session.state)));
+            Err(CliError::new(ended.collect::<Vec<_>>().join(", ")))
+        }
+        (several, running, _) => {
+            let several = if several.is_empty() { running } else { several };
+            let names: Vec<String> = several.iter().map(|session| session.name().to_string()).collect();
+            Err(CliError::usage(format!("several sessions run: {}", names.join(", ")))
+                .hint("name the one that is meant"))
+        }
+    }
+}
+
+fn past(state: &State) -> String {
+    match state {
+        State::Unknown => "an unknown state".into(),
+        ended => ended.to_string(),
+    }
+}
+
+fn say_whose(session: &Session) {
+    let whose = match (&session.requester, session.owner) {
+        (_, Owner::Claimed) => "its stamp claims that it is yours, which your journal does not know".to_owned(),
+        (Some(requester), _) => format!("its stamp claims that it is of {requester}"),
+        (None, _) => "it is not known whose it is".to_owned(),
+    };
+    ui::warning(&format!("{}: {whose}", session.name()));
+}
+
+impl From<RejoinError> for CliError {
+    fn from(error: RejoinError) -> Self {
+        match error {
+            RejoinError::Lookup(LookupError::Cluster(error)) | RejoinError::Cluster(error) => error.into(),
+            RejoinError::Lookup(error) => error.into(),
+            RejoinError::Planner(error) => error.into(),
+            RejoinError::Audit(error) => error.into(),
+            other => Self::new(other.to_string()).hint("trocar sessions lists what there is to come back to"),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! `trocar sessions`: what debug containers and pods there are, and whose.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use trocar::{
+    cluster::{Cluster, who_am_i},
+    documents::to_yaml,
+    sessions::{
+        FoundSessions, Journal, Maker, Owner, PodChange, Session, SessionList, find_sessions, of_pod, watch_pods,
+    },
+};
+
+use crate::cli::{
+    args::{SessionsArgs, SessionsOutput, Where},
+    block_on,
+    connect::{self, Connection},
+    error::CliError,
+    journal, resolve, ui,
+};
+
+pub(crate) fn run(args: &SessionsArgs) -> Result<(), CliError> {
+    block_on(async {
+        let connection = connect::connect(&args.connection, args.verbose.0).await?;
+        let journal = journal::read();
+        let found = find(&connection, &args.place, &journal).await?;
+        let shown = |session: &Session| !args.mine || session.owner == Owner::You;
+        let mut sessions = found.sessions;
+        sessions.retain(shown);
+        if args.watch {
+            show_some(args, &sessions, true)?;
+            return watch(args, &connection, &journal, found.resource_version, sessions).await;
+        }
+        show(args, &sessions)
+    })
+}
+
+/// Finds the sessions of a place, and says what that is worth.
+pub(super) async fn find(
+    connection: &Connection,
+    place: &Where,
+    journal: &Journal,
+) -> Result<FoundSessions, CliError> {
+    let cluster = &connection.cluster;
+    let namespace = namespace(connection, place);
+    let user = user(cluster).await;
+    let found = find_sessions(cluster, namespace, journal, user.as_deref()).await?;
+    if found.is_journal_only {
+        ui::warning("you may not list pods here, so only sessions that your journal knows are shown");
+    }
+    Ok(found)
+}
+
+/// The namespace that is looked at; none for all.
+pub(super) fn namespace<'a>(connection: &'a Connection, place: &'a Where) -> Option<&'a str> {
+    let typed = resolve::namespace(&place.namespace);
+    (!place.all_namespaces).then(|| typed.unwrap_or(&connection.namespace))
+}
+
+/// The cluster's name for who asks. Without it stamps claim nothing, which is no failure.
+pub(super) async fn user(cluster: &Cluster) -> Option<String> {
+    let identity = who_am_i(cluster).await.ok()?;
+    Some(identity.user).filter(|user| !user.is_empty())
+}
+
+fn show(args: &SessionsArgs, sessions: &[Session]) -> Result<(), CliError> {
+    match args.output {
+        SessionsOutput::Json => ui::output(&format!("{:#}\n", json!(SessionList::new(sessions)))),
+        SessionsOutput::Yaml => ui::output(&to_yaml(&[json!(SessionList::new(sessions))])),
+        SessionsOutput::Name => show_some(args, sessions, false),
+        _ if sessions.is_empty() => {
+            ui::error_line(match args.mine {
+                true => "No sessions of yours found.",
+                false => "No sessions found.",
+            });
+            Ok(())
+        }
+        _ => show_some(args, sessions, true),
+    }
+}
+
+/// Shows sessions in a form that can go on line by line.
+fn show_some(args: &SessionsArgs, sessions: &[Session], with_header: bool) -> Result<(), CliError> {
+    match args.output {
+        SessionsOutput::Json | SessionsOutput::Yaml => {
+            let documents = sessions.iter().map(|session| format!("{}\n", json!(session)));
+            ui::output(&documents.collect::<String>())
+        }
+        SessionsOutput::Name => ui::output(&sessions.iter().map(|session| format!("{}\n", session.name())).collect::<String>()),
+        SessionsOutput::Table | SessionsOutput::Wide => {
+            let text = table(sessions, args.output == SessionsOutput::Wide, args.place.all_namespaces);
+            let text = match with_header {
+                true => text.as_str(),
+                false => text.split_once('\n').map_or("", |(_, rows)| rows),
+            };
+            ui::output(text)
+        }
+    }
+}
+
+/// Shows each session that is new or has changed, until the person leaves.
+async fn watch(
+    args: &SessionsArgs,
+    connection: &Connection,
+    journal: &Journal,
+    mut version: String,
+    sessions: Vec<Session>,
+) -> Result<(), CliError> {
+    if version.is_empty() {
+        return Err(CliError::new("pods that may not be listed cannot be watched").hint("leave --watch out"));
+    }
+    let namespace = namespace(connection, &args.place);
+    let mut known: BTreeMap<String, Vec<Session>> = BTreeMap::new();
+    for session in sessions {
+        known.entry(session.pod_uid.clone()).or_default().push(session);
+    }
+    loop {
+        let mut changes = watch_pods(&connection.cluster, namespace, &version).await?;
+        while let Some(change) = changes.next().await? {
+            let (pod, is_gone) = match change {
+                PodChange::Is(pod) => (pod, false),
+                PodChange::Gone(pod) => (pod, true),
+            };
+            pod.resource_version().clone_into(&mut version);
+            let before = known.remove(pod.uid()).unwrap_or_default();
+            let mut now = of_pod(&pod, journal, None);
+            now.retain(|session| !args.mine || session.owner == Owner::You);
+            let is_new = |session: &&Session| is_gone || !before.iter().any(|known| is_same(known, session));
+            let news: Vec<Session> = now.iter().filter(is_new).cloned().collect();
+            show_some(args, &news, false)?;
+            if !is_gone && !now.is_empty() {
+                known.insert(pod.uid().to_owned(), now);
+            }
+        }
+        version = find(connection, &args.place, journal).await?.resource_version;
+    }
+}
+
+/// Whether a session looks as before. Its pod's version changes with every heartbeat of a probe.
+fn is_same(one: &Session, other: &Session) -> bool {
+    let without_version = |session: &Session| Session {
+        resource_version: String::new(),
+        ..session.clone()
+    };
+    without_version(one) == without_version(other)
+}
+
+/// The sessions as a table.
+pub(super) fn table(sessions: &[Session], is_wide: bool, with_namespace: bool) -> String {
+    let now = jiff::Timestamp::now();
+    let mut header = vec!["NAME", "KIND", "OWNER", "AGE", "STATE"];
+    if with_namespace {
+        header.insert(0, "NAMESPACE");
+    }
+    if is_wide {
+        header.extend(["TARGET", "IMAGE", "BY", "REQUESTER", "EXPIRES", "REASON"]);
+    }
+    let row = |session: &Session| {
+        let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+        let mut row = vec![
+            session.name().to_string(),
+            kind(session).to_owned(),
+            owner(session).to_owned(),
+            age(session.since.as_deref(), now),
+            session.state.to_string(),
+        ];
+        if with_namespace {
+            row.insert(0, session.namespace.clone());
+        }
+        if is_wide {
+            row.extend([
+                text(&session.target),
+                session.image.clone(),
+                maker(session).to_owned(),
+                text(&session.requester),
+                text(&session.expires),
+                text(&session.reason),
+            ]);
+        }
+        row
+    };
+    ui::rows(&header, sessions.iter().map(row))
+}
+
+fn kind(session: &Session) -> &'static str {
+    use trocar::sessions::SessionKind;
+    match session.kind {
+        SessionKind::EphemeralContainer => "container",
+        SessionKind::PodCopy => "copy",
+        SessionKind::NodePod => "node",
+    }
+}
+
+fn owner(session: &Session) -> &'static str {
+    match session.owner {
+        Owner::You => "you",
+        Owner::Claimed => "you?",
+        Owner::Other => "-",
+    }
+}
+
+fn maker(session: &Session) -> &'static str {
+    match session.made_by {
+        Maker::Trocar => "trocar",
+        Maker::Kubectl => "kubectl",
+        Maker::Unknown => "-",
+    }
+}
+
+/// How long ago something was, in the one or two units that matter, as kubectl shows ages.
+fn age(since: Option<&str>, now: jiff::Timestamp) -> String {
+    let Some(since) = since.and_then(|since| since.parse::<jiff::Timestamp>().ok()) else {
+        return "-".into();
+    };
+    let seconds = now.duration_since(since).as_secs().max(0);
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_in_the_unit_that_matters() {
+        let now: jiff::Timestamp = "2026-01-10T12:00:00Z".parse().unwrap();
+        for (since, wanted) in [
+            ("2026-01-10T11:59:01Z", "59s"),
+            ("2026-01-10T11:00:00Z", "60m"),
+            ("2026-01-09T12:00:00Z", "24h"),
+            ("2026-01-01T12:00:00Z", "9d"),
+            ("2026-01-10T12:00:05Z", "0s"),
+            ("nonsense", "-"),
+        ] {
+            assert_eq!(age(Some(since), now), wanted, "{since}");
+        }
+        assert_eq!(age(None, now), "-");
+    }
+}

@@ -1,0 +1,80 @@
+//! Coming back to a session that was made before, by the same policies as if it were made now.
+
+use serde_json::Value;
+use trocar_cluster::{ClusterError, LookupError, lookup};
+use trocar_core::reference::{Kind, Reference};
+
+use crate::{
+    applied::Applied,
+    audit::{AuditError, LastRecord},
+    debugger::{Debugger, note_denial},
+    error::PlannerError,
+    present,
+    sessions::Session,
+};
+
+/// Why a person cannot come back to a session.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RejoinError {
+    /// The pod or the container is not the one that was found.
+    #[error("{session} is gone")]
+    Gone {
+        /// The session's name.
+        session: String,
+    },
+    /// The pod cannot be read.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The cluster does not say who asks.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// A policy denies it, or cannot be asked.
+    #[error(transparent)]
+    Planner(PlannerError),
+    /// The decision cannot be written down where the configuration requires it.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+}
+
+impl Debugger {
+    /// Comes back to the container of a session that was made before, by whomever: the policies judge it as if it were
+    /// added now, and the decision is written down. Nothing is written to the cluster.
+    ///
+    /// # Errors
+    /// Fails when the pod or the container is another by now or gone, when a policy denies it, and when the decision cannot
+    /// be written down where the configuration requires it.
+    pub async fn rejoin(&mut self, session: &Session) -> Result<Applied, RejoinError> {
+        self.identify(None).await?;
+        let reference = Reference {
+            kind: Kind::Pod,
+            name: session.pod.clone(),
+        };
+        let mut found = lookup(&self.cluster, &reference, &session.namespace, false).await?;
+        let pod = found.remove(0).target;
+        let gone = || RejoinError::Gone {
+            session: session.name().to_string(),
+        };
+        if pod.id().uid.as_deref() != Some(&session.pod_uid) {
+            return Err(gone());
+        }
+        let name = session.container.as_deref().ok_or_else(gone)?;
+        let (container, target) = present::container_of(&pod, name, &session.namespace).ok_or_else(gone)?;
+        let strategy = present::strategy(session.kind);
+        let judged = self
+            .planner
+            .judge_present(strategy, &target, &container, &self.context, &self.actor);
+        let auditor = self.auditor();
+        if let Err(error) = &judged {
+            note_denial(&auditor, error)?;
+        }
+        let draft = judged.map_err(RejoinError::Planner)?;
+        let mut record = LastRecord::begin(&auditor, draft.plan())?;
+        record.pod = Value::Object(pod.object().clone());
+        Ok(Applied {
+            cluster: self.cluster.clone(),
+            record,
+            differences: Vec::new(),
+        })
+    }
+}
