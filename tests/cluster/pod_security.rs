@@ -117,6 +117,8 @@ impl Plugins {
             actor: &Actor::default(),
             policies,
             reader: None,
+            time_to_live: None,
+            present: None,
         });
         planned.map(|Planned { plan, .. }| plan)
     }

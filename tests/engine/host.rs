@@ -66,6 +66,8 @@ impl Default for Asked {
             settings: "{}".into(),
             actor: Actor::default(),
             reader: None,
+            time_to_live: None,
+            present: None,
         }
     }
 }
@@ -259,6 +261,8 @@ pub(crate) fn request<'a>(plugin: &'a Plugin, asked: &'a Asked) -> PlanRequest<'
         actor: &asked.actor,
         policies: &[],
         reader: asked.reader.as_ref(),
+        time_to_live: None,
+        present: None,
     }
 }
 

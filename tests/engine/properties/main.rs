@@ -59,6 +59,8 @@ impl Setup {
             actor: &Actor::default(),
             policies: &[],
             reader: None,
+            time_to_live: None,
+            present: None,
         };
         self.engine.plan(&request).map_err(Box::new)
     }
