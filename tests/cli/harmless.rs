@@ -283,6 +283,41 @@ fn settings_and_places_of_a_configuration_are_shown_as_texts() {
 }
 
 #[test]
+fn stamps_that_others_wrote_are_shown_as_texts() {
+    let mut copy = pod("web-debug");
+    copy["metadata"]["labels"] =
+        json!({"trocar.dev/session": "abc12", "app.kubernetes.io/managed-by": "trocar"});
+    let marks = [
+        "target",
+        "requester",
+        "container",
+        "expires",
+        "reason",
+        "time",
+        "strategy",
+    ];
+    copy["metadata"]["annotations"] = marks
+        .map(|mark| (format!("trocar.dev/{mark}"), json!(EVIL)))
+        .into_iter()
+        .collect();
+    copy["status"] = json!({"phase": "Running", "reason": EVIL});
+    for output in ["name", "table", "wide", "json", "yaml"] {
+        let (env, _server) = online([copy.clone()]);
+        let shown = env.run(&format!("sessions -o {output}"));
+        assert_eq!(shown.code, 0, "{output}: {shown}");
+        is_harmless(&shown);
+        if output == "json" || output == "yaml" {
+            let read = trocar::documents::read(shown.stdout.as_bytes()).unwrap();
+            assert_eq!(read[0]["items"][0]["reason"], EVIL, "{output}");
+        }
+    }
+    copy["status"]["phase"] = json!("Succeeded");
+    let (env, _server) = online([copy]);
+    does_nothing(&env.run("attach"));
+    is_harmless(&env.run("clean --all-users --dry-run"));
+}
+
+#[test]
 fn names_of_cases_and_what_differs_in_them_are_shown_as_texts() {
     let env = offline();
     let case = json!({

@@ -126,7 +126,7 @@ fn log_flood() {
     assert!(kept.iter().all(|line| line.len() == 1023));
     assert_eq!(
         lines(&planned, LogLevel::Warn),
-        ["(982080 more bytes of log were dropped; the limit \"log\" is 64Ki)"]
+        ["(982080 more bytes of log were dropped: the limit \"log\" is 64Ki)"]
     );
 }
 

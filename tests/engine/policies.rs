@@ -107,7 +107,6 @@ fn breaks_down() {
             "\"breaks-down 0.1.0\"",
             "the plugin crashed: ",
             "integer divide by zero in gives_way",
-            "(this is a bug in the plugin",
         ],
     );
 }
@@ -119,7 +118,6 @@ fn ponders() {
         &[
             "\"ponders 0.1.0\"",
             "did not answer within its time limit of 200ms",
-            "--limit time=1s",
         ],
     );
 }

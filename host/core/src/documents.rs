@@ -340,7 +340,10 @@ pub fn to_yaml(documents: &[Value]) -> String {
                 .expect("a JSON value can always be written")
         })
         .collect();
-    texts.join("---\n")
+    // What begins as JSON is read as JSON, in which there is no such mark between documents.
+    let is_json_first = texts.len() > 1 && texts[0].starts_with('{');
+    let start = if is_json_first { "---\n" } else { "" };
+    start.to_owned() + &texts.join("---\n")
 }
 
 fn holds_hidden(value: &Value) -> bool {
@@ -376,6 +379,18 @@ mod tests {
                 json!([{"x": {"k": 1}, "y": {"k": 1}}])
             ]
         );
+    }
+
+    #[test]
+    fn documents_of_which_the_first_is_written_as_json_are_read_as_the_same_again() {
+        for documents in [
+            vec![json!({}), json!(4)],
+            vec![json!({"a": "\u{202e}\u{1b}"}), json!({"b": 1})],
+            vec![json!({"a": "\u{e0041}"}), json!({})],
+        ] {
+            let written = to_yaml(&documents);
+            assert_eq!(read(written.as_bytes()).ok(), Some(documents), "{written}");
+        }
     }
 
     #[test]

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use trocar::{
     cluster::{Cluster, who_am_i},
-    documents::to_yaml,
+    documents::{harmless_json, to_json, to_yaml},
     sessions::{
-        FoundSessions, Journal, Maker, Owner, PodChange, Session, SessionList, find_sessions, of_pod, watch_pods,
+        FoundSessions, Journal, Maker, Owner, PodChange, Session, SessionList, find_sessions, of_pod,
+        watch_pods,
     },
+    text::plain,
 };
 
 use crate::cli::{
@@ -65,7 +67,7 @@ pub(super) async fn user(cluster: &Cluster) -> Option<String> {
 
 fn show(args: &SessionsArgs, sessions: &[Session]) -> Result<(), CliError> {
     match args.output {
-        SessionsOutput::Json => ui::output(&format!("{:#}\n", json!(SessionList::new(sessions)))),
+        SessionsOutput::Json => ui::output(&to_json(&json!(SessionList::new(sessions)))),
         SessionsOutput::Yaml => ui::output(&to_yaml(&[json!(SessionList::new(sessions))])),
         SessionsOutput::Name => show_some(args, sessions, false),
         _ if sessions.is_empty() => {
@@ -83,12 +85,20 @@ fn show(args: &SessionsArgs, sessions: &[Session]) -> Result<(), CliError> {
 fn show_some(args: &SessionsArgs, sessions: &[Session], with_header: bool) -> Result<(), CliError> {
     match args.output {
         SessionsOutput::Json | SessionsOutput::Yaml => {
-            let documents = sessions.iter().map(|session| format!("{}\n", json!(session)));
-            ui::output(&documents.collect::<String>())
+            let line = |session: &Session| harmless_json(&json!(session).to_string()) + "\n";
+            ui::output(&sessions.iter().map(line).collect::<String>())
         }
-        SessionsOutput::Name => ui::output(&sessions.iter().map(|session| format!("{}\n", session.name())).collect::<String>()),
+        SessionsOutput::Name => {
+            // A container's name may be of a stamp, which others can write.
+            let line = |session: &Session| plain(&session.name().to_string()) + "\n";
+            ui::output(&sessions.iter().map(line).collect::<String>())
+        }
         SessionsOutput::Table | SessionsOutput::Wide => {
-            let text = table(sessions, args.output == SessionsOutput::Wide, args.place.all_namespaces);
+            let text = table(
+                sessions,
+                args.output == SessionsOutput::Wide,
+                args.place.all_namespaces,
+            );
             let text = match with_header {
                 true => text.as_str(),
                 false => text.split_once('\n').map_or("", |(_, rows)| rows),
