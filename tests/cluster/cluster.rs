@@ -15,6 +15,7 @@ use futures_util::{AsyncBufReadExt as _, StreamExt as _};
 use http::Request;
 use kube::{Client, Config, config::Kubeconfig};
 use serde_json::{Value, json};
+use trocar::cluster::ClusterConfig;
 use trocar_test_support::{CommandOutput, PATIENCE, Running, Terminal, TestEnv};
 
 /// How long to wait before reading again what could not be read.
@@ -25,6 +26,7 @@ pub(crate) struct Cluster {
     kubeconfig: PathBuf,
     runtime: tokio::runtime::Runtime,
     client: Client,
+    config: Config,
     /// How often what must never fail is tried.
     pub(crate) repeat: usize,
     pub(crate) image: String,
@@ -43,10 +45,11 @@ impl Cluster {
             .build()
             .expect("the system gives an event queue");
         let config = Kubeconfig::read_from(&kubeconfig).expect("TROCAR_TEST_KUBECONFIG names a kubeconfig");
-        let client = runtime.block_on(async {
+        let (client, config) = runtime.block_on(async {
             let config = Config::from_custom_kubeconfig(config, &Default::default()).await;
-            Client::try_from(config.expect("the kubeconfig names a cluster"))
-                .expect("its credentials can be used")
+            let config = config.expect("the kubeconfig names a cluster");
+            let client = Client::try_from(config.clone()).expect("its credentials can be used");
+            (client, config)
         });
         let repeat = env::var("TROCAR_TEST_REPEAT")
             .ok()
@@ -55,6 +58,7 @@ impl Cluster {
             kubeconfig,
             runtime,
             client,
+            config,
             repeat: repeat.unwrap_or(3),
             image: env::var("TROCAR_TEST_IMAGE").unwrap_or_else(|_| "busybox:1.36".into()),
             in_use: RwLock::default(),
@@ -175,6 +179,23 @@ impl Cluster {
             }
         }
         Err(kube::Error::LinesCodecMaxLineLengthExceeded)
+    }
+
+    /// Returns true if the API server is on this machine, and can reach what the test serves.
+    pub(crate) fn is_on_loopback(&self) -> bool {
+        matches!(self.config.cluster_url.host(), Some("127.0.0.1" | "localhost"))
+    }
+
+    /// A connection of the library, with the rights of the tests.
+    pub(crate) fn connection(&self) -> trocar::cluster::Cluster {
+        let _in_runtime = self.runtime.enter();
+        let config = ClusterConfig::from_kube(self.config.clone());
+        trocar::cluster::Cluster::new(config).expect("its credentials can be used")
+    }
+
+    /// Runs what the library does to its end.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     /// The name of a node on which pods run.

@@ -7,12 +7,14 @@
 //! |---|---|
 //! | `TROCAR_TEST_KUBECONFIG` | an administrator of the cluster |
 //! | `TROCAR_TEST_REPEAT` | how often what must never fail is tried; 3, and 100 for the whole proof |
+//! | `TROCAR_TEST_ANSWERS` | how many answers of a hostile strategy are carried out; 60 |
 //! | `TROCAR_TEST_IMAGE` | an image with busybox that the nodes can pull; `busybox:1.36` |
 //! | `TROCAR_TEST_STATIC_PODS` | the folder of a node's static pods, where the cluster has none that could be used |
 //! | `TROCAR_TEST_RESTART_APISERVER` | a command that stops the API server and starts it again |
 
 mod apiserver;
 mod cluster;
+mod hostile;
 mod input;
 mod output;
 mod pod_security;
@@ -21,8 +23,10 @@ mod random_debugs;
 mod reader;
 mod refusals;
 mod sessions;
+mod stored;
 mod targets;
 mod terminal;
+mod webhook;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -55,6 +59,9 @@ fn main() -> ExitCode {
         pod_security::TESTS,
         policies::TESTS,
         sessions::TESTS,
+        webhook::TESTS,
+        hostile::TESTS,
+        stored::TESTS,
         apiserver::TESTS,
     ];
     let trials = groups.into_iter().flatten().map(|(name, test)| {

@@ -53,7 +53,7 @@ pub(crate) const TESTS: &[Test] = &[
 /// trocar's own exit code when it fails itself, or a policy denies: all others may be the program's.
 const FAILED: i32 = 125;
 
-const CEILING: &str = "
+pub(crate) const CEILING: &str = "
 policies:
 - name: ceiling
   plugin: privilege-ceiling
@@ -71,14 +71,17 @@ policies:
 const IS_PRIVILEGED: &str = "ephemeral container \"dbg\" sets privileged to true; only false or nothing is allowed \
                              (privileged-containers, Pod Security level baseline)";
 
-/// Runs `trocar debug` with a configuration, and with a container `dbg`.
-fn debug(namespace: &Namespace<'_>, config: &str, flags: &str, command: &[&str]) -> CommandOutput {
+/// Writes a configuration, and gives the flag for it.
+pub(crate) fn with_config(namespace: &Namespace<'_>, config: &str) -> String {
     let config = format!("apiVersion: trocar.dev/v1alpha1\nkind: Config\n{config}");
     namespace.env.write("config.yaml", &config);
-    namespace.debug(
-        &format!("--config=config.yaml --image=$IMAGE -c dbg {flags}"),
-        command,
-    )
+    "--config=config.yaml".into()
+}
+
+/// Runs `trocar debug` with a configuration, and with a container `dbg`.
+pub(crate) fn debug(namespace: &Namespace<'_>, config: &str, flags: &str, command: &[&str]) -> CommandOutput {
+    let config = with_config(namespace, config);
+    namespace.debug(&format!("{config} --image=$IMAGE -c dbg {flags}"), command)
 }
 
 /// The ephemeral container `dbg` of a pod.
@@ -355,7 +358,7 @@ fn kubeconfig_of_a_service_account(namespace: &Namespace<'_>) -> String {
 }
 
 /// The lines of the audit in the file that the configuration names.
-fn records(namespace: &Namespace<'_>) -> Vec<Value> {
+pub(crate) fn records(namespace: &Namespace<'_>) -> Vec<Value> {
     let lines = fs::read_to_string(namespace.env.folder().join("audit.jsonl"));
     let lines = lines.expect("the audit was written");
     let read = |line: &str| serde_json::from_str(line).expect("each line is JSON");

@@ -436,3 +436,236 @@ fn custom(choices: &mut Choices, strategy: &str) -> Map<String, Value> {
     custom.retain(|_, value| !value.is_null());
     custom
 }
+
+/// One answer of a strategy that means harm, and the target that it is for.
+#[derive(Clone, Debug)]
+pub(crate) struct RandomAnswer {
+    #[expect(dead_code, reason = "it is shown when something is wrong with the answer")]
+    seed: u64,
+    /// The pod as somebody creates it. It passes the level.
+    pub(crate) target: Value,
+    /// The step: action and object.
+    pub(crate) step: Value,
+}
+
+impl RandomAnswer {
+    /// The answer of a seed.
+    pub(crate) fn new(seed: u64, level: Level, namespace: &str, image: &str) -> Self {
+        let mut choices = Choices(seed);
+        let target = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": format!("answered-{seed}"), "namespace": namespace},
+            "spec": {
+                "schedulingGates": [{"name": "example.com/never"}],
+                "containers": [container(APP, Level::Restricted, image)],
+                "volumes": [{"name": "data", "emptyDir": {}}],
+            },
+        });
+        let step = match choices.chance(50) {
+            true => {
+                let mut added = container("dbg", hardened(&mut choices, level), image);
+                spoil_container(&mut choices, &mut added);
+                json!({"action": "add-ephemeral-container", "object": added})
+            }
+            false => {
+                let mut copy = target.clone();
+                copy["metadata"]["name"] = json!(format!("copy-{seed}"));
+                let container = container("dbg", hardened(&mut choices, level), image);
+                if let Some(containers) = copy["spec"]["containers"].as_array_mut() {
+                    containers.push(container);
+                    containers.iter_mut().for_each(|container| {
+                        if choices.chance(60) {
+                            spoil_container(&mut choices, container);
+                            put_some(&mut choices, container, &allowed_container(), 1);
+                        }
+                    });
+                }
+                put_some(&mut choices, &mut copy, &spelled_pod(), 3);
+                put_some(&mut choices, &mut copy, &allowed_pod(), 1);
+                if choices.chance(30) {
+                    put_some(&mut choices, &mut copy, &forbidden_pod(), 1);
+                }
+                json!({"action": "create-pod", "object": copy})
+            }
+        };
+        Self { seed, target, step }
+    }
+}
+
+/// Mostly hardened as far as the level wants it.
+fn hardened(choices: &mut Choices, level: Level) -> Level {
+    if choices.chance(85) {
+        level
+    } else {
+        Level::Privileged
+    }
+}
+
+fn spoil_container(choices: &mut Choices, container: &mut Value) {
+    put_some(choices, container, &spelled_container(), 3);
+    put_some(choices, &mut container["securityContext"], &allowed_context(), 1);
+    if choices.chance(25) {
+        put_some(
+            choices,
+            &mut container["securityContext"],
+            &forbidden_context(),
+            1,
+        );
+    }
+    if choices.chance(10) {
+        put_some(choices, container, &directives(), 1);
+    }
+}
+
+/// What a patch language would obey, and what the API does not know.
+fn directives() -> Vec<Piece> {
+    vec![
+        ("$patch", json!("delete")),
+        ("securityContext/$patch", json!("delete")),
+        ("securityContext/$retainKeys", json!(["runAsUser"])),
+        ("$deleteFromPrimitiveList/command", json!(["sleep"])),
+        ("$setElementOrder/env", json!([{"name": "A"}])),
+        ("securityContext/privilege", json!(true)),
+        ("securityContext/Privileged", json!(true)),
+    ]
+}
+
+/// Ways to write what may be read in two ways: nulls, zero values, empty lists and objects.
+fn spelled_container() -> Vec<Piece> {
+    vec![
+        ("securityContext", Value::Null),
+        ("securityContext/privileged", Value::Null),
+        ("securityContext/privileged", json!(false)),
+        ("securityContext/allowPrivilegeEscalation", Value::Null),
+        ("securityContext/runAsUser", Value::Null),
+        ("securityContext/runAsNonRoot", Value::Null),
+        ("securityContext/seccompProfile", Value::Null),
+        ("securityContext/capabilities/add", json!([])),
+        ("securityContext/capabilities/drop", json!(["ALL", "ALL"])),
+        ("securityContext/procMount", json!("Default")),
+        ("securityContext/seLinuxOptions", json!({})),
+        ("securityContext/windowsOptions", json!({})),
+        ("command", Value::Null),
+        ("args", json!([])),
+        ("env", json!([])),
+        ("env", json!([{"name": "A", "value": ""}, {"name": "B"}])),
+        (
+            "env",
+            json!([{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]),
+        ),
+        (
+            "env",
+            json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": false}}}]),
+        ),
+        ("envFrom", json!([{"prefix": "", "secretRef": {"name": "other"}}])),
+        (
+            "volumeMounts",
+            json!([{"name": "data", "mountPath": "/data", "readOnly": false}]),
+        ),
+        (
+            "volumeMounts",
+            json!([{"name": "data", "mountPath": "/data", "readOnly": true, "recursiveReadOnly": "Disabled"}]),
+        ),
+        ("imagePullPolicy", json!("")),
+        ("imagePullPolicy", json!("IfNotPresent")),
+        ("stdin", json!(true)),
+        ("stdinOnce", json!(false)),
+        ("tty", Value::Null),
+        ("workingDir", json!("")),
+        ("terminationMessagePath", json!("/dev/other")),
+        ("terminationMessagePolicy", json!("FallbackToLogsOnError")),
+        ("resources", json!({})),
+        ("ports", json!([])),
+    ]
+}
+
+/// The same for a pod, and what defaults follow from.
+fn spelled_pod() -> Vec<Piece> {
+    vec![
+        ("spec/hostIPC", Value::Null),
+        ("spec/hostNetwork", json!(false)),
+        ("spec/hostUsers", Value::Null),
+        ("spec/hostUsers", json!(true)),
+        ("spec/securityContext", Value::Null),
+        ("spec/securityContext/supplementalGroups", json!([])),
+        ("spec/securityContext/sysctls", json!([])),
+        ("spec/securityContext/fsGroupChangePolicy", json!("Always")),
+        ("spec/automountServiceAccountToken", json!(false)),
+        ("spec/automountServiceAccountToken", Value::Null),
+        ("spec/serviceAccount", json!("default")),
+        ("spec/serviceAccountName", json!("")),
+        ("spec/enableServiceLinks", json!(false)),
+        ("spec/shareProcessNamespace", json!(false)),
+        ("spec/shareProcessNamespace", json!(true)),
+        ("spec/setHostnameAsFQDN", json!(false)),
+        ("spec/terminationGracePeriodSeconds", json!(0)),
+        ("spec/terminationGracePeriodSeconds", json!(5)),
+        ("spec/activeDeadlineSeconds", json!(60)),
+        ("spec/restartPolicy", json!("")),
+        ("spec/restartPolicy", json!("Never")),
+        ("spec/dnsPolicy", json!("Default")),
+        ("spec/dnsConfig", json!({})),
+        (
+            "spec/dnsConfig",
+            json!({"nameservers": ["192.0.2.1"], "options": [{"name": "ndots", "value": "2"}]}),
+        ),
+        (
+            "spec/hostAliases",
+            json!([{"ip": "192.0.2.1", "hostnames": ["api.example.com"]}]),
+        ),
+        ("spec/imagePullSecrets", json!([{"name": "registry"}])),
+        ("spec/imagePullSecrets", json!([{}])),
+        ("spec/priorityClassName", json!("system-node-critical")),
+        ("spec/priority", json!(0)),
+        ("spec/preemptionPolicy", json!("Never")),
+        ("spec/resources", json!({"limits": {"cpu": "64"}})),
+        ("spec/tolerations", json!([])),
+        ("spec/affinity", json!({})),
+        ("spec/nodeSelector", json!({})),
+        ("spec/overhead", json!({})),
+        (
+            "spec/readinessGates",
+            json!([{"conditionType": "example.com/ready"}]),
+        ),
+        ("spec/hostname", json!("other")),
+        ("spec/volumes", json!([{"name": "data"}])),
+        (
+            "spec/volumes",
+            json!([{"name": "data", "emptyDir": {"medium": "", "sizeLimit": "0.5Gi"}}]),
+        ),
+        (
+            "spec/volumes",
+            json!([{"name": "data", "emptyDir": {"medium": "Memory"}}]),
+        ),
+        (
+            "spec/volumes",
+            json!([{"name": "data", "secret": {"secretName": "db-root", "optional": false}}]),
+        ),
+        (
+            "spec/volumes",
+            json!([{"name": "data", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]),
+        ),
+        (
+            "spec/volumes",
+            json!([{"name": "data", "downwardAPI": {"items": [{"path": "n", "fieldRef": {"fieldPath": "metadata.name"}}]}}]),
+        ),
+        (
+            "spec/volumes",
+            json!([{"name": "data", "csi": {"driver": "files.example.com", "readOnly": false}}]),
+        ),
+        (
+            "spec/volumes",
+            json!([{"name": "data", "ephemeral": {"volumeClaimTemplate": {"spec": {
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1024Mi"}}}}}}]),
+        ),
+        ("spec/initContainers", json!([])),
+        ("spec/ephemeralContainers", json!([])),
+        ("metadata/labels", json!({"app": "payments"})),
+        ("metadata/labels", json!({})),
+        ("metadata/annotations", json!({"example.com/note": "\u{202e}"})),
+        ("metadata/finalizers", json!([])),
+        ("metadata/generateName", json!("")),
+        ("metadata/creationTimestamp", Value::Null),
+        ("status", json!({"phase": "Running"})),
+    ]
+}

@@ -11,7 +11,7 @@ const MAX_DIGITS: usize = 38;
 /// A quantity in thousandths, rounded up as the API server rounds the resources of a container.
 ///
 /// None for a text that is not a quantity, or that is larger than all that a resource may be.
-pub(super) fn milli(text: &str) -> Option<i128> {
+pub(crate) fn milli(text: &str) -> Option<i128> {
     let (is_negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

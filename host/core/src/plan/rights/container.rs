@@ -1,5 +1,7 @@
 //! What a container can do, with what it has from its pod.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 use trocar_sdk::{
     Object,
@@ -19,6 +21,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) spec: &'a Object,
     /// The pod's volumes.
     pub(super) volumes: &'a Volumes<'a>,
+    /// The volumes that the target only reads.
+    pub(super) read_only: &'a HashSet<&'a str>,
 }
 
 /// What a container can do.
@@ -31,9 +35,11 @@ pub(super) fn container_powers<'a>(
     environment_sources(container, around, &mut powers);
     for mounted in ["volumeMounts", "volumeDevices"] {
         for mount in list(container, mounted).iter().filter_map(Value::as_object) {
-            around
-                .volumes
-                .mount(text(mount, "name").unwrap_or_default(), &mut powers);
+            let name = text(mount, "name").unwrap_or_default();
+            around.volumes.mount(name, &mut powers);
+            if !flag(mount, "readOnly") && around.read_only.contains(name) {
+                powers.named(RightKind::WritableVolume, name);
+            }
         }
     }
     ports(container, flag(around.spec, "hostNetwork"), &mut powers);

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::Value;
 use trocar_sdk::{
     DebugOptions, Object, Pod,
-    pod::{ContainerKind, ContainerRef, containers_of},
+    pod::{ContainerKind, ContainerRef, containers_of, object},
 };
 
 use super::{
@@ -16,12 +16,15 @@ use super::{
     pod::pod_powers,
     power::Shown,
     rights,
-    volume::Volumes,
+    volume::{Volumes, read_only_volumes},
 };
 use crate::{
-    kubernetes::normalize_target,
+    kubernetes::{milli, normalize_target},
     target::{Target, TargetKind},
 };
+
+/// The resources that are there for everything that runs. Others are rights by their names.
+const USUAL_RESOURCES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
 /// The time that a pod has to end where neither it nor its target says another, in seconds.
 const USUAL_GRACE_PERIOD: i64 = 30;
@@ -57,15 +60,18 @@ pub(super) fn of_created(
     };
     let (spec, asked_spec) = (spec_of(&pod.0), spec_of(&model));
     let (volumes, asked_volumes) = (Volumes::of(spec), Volumes::of(asked_spec));
+    let read_only = read_only_volumes(&model);
     let unchanged = ["securityContext", "hostNetwork", "volumes"];
     let scene = Scene {
         around: Surroundings {
             spec,
             volumes: &volumes,
+            read_only: &read_only,
         },
         asked_around: Surroundings {
             spec: asked_spec,
             volumes: &asked_volumes,
+            read_only: &read_only,
         },
         is_same_around: unchanged
             .iter()
@@ -75,6 +81,36 @@ pub(super) fn of_created(
         options,
     };
     scene.rights(pod)
+}
+
+/// The resources of which a pod as a whole has more than another: a larger amount, or no limit where the other has one.
+fn more_resources<'a>(spec: &'a Object, asked: &'a Object) -> BTreeSet<&'a str> {
+    let amounts = |spec: &'a Object, side| {
+        let amounts = object(spec, "resources").and_then(|resources| object(resources, side));
+        amounts.into_iter().flatten()
+    };
+    let amount = |spec, side, name: &str| {
+        let mut found = amounts(spec, side).filter(|(known, _)| *known == name);
+        found.next().map(|(_, amount)| amount)
+    };
+    let mut more = BTreeSet::new();
+    for side in ["limits", "requests"] {
+        let usual = amounts(spec, side).filter(|(name, _)| USUAL_RESOURCES.contains(&name.as_str()));
+        for (name, new) in usual {
+            let is_less = amount(asked, side, name).is_some_and(|old| is_no_more(new, old));
+            if !is_less {
+                more.insert(name.as_str());
+            }
+        }
+    }
+    let limited = amounts(asked, "limits").map(|(name, _)| name.as_str());
+    more.extend(limited.filter(|name| amount(spec, "limits", name).is_none()));
+    more
+}
+
+fn is_no_more(new: &Value, old: &Value) -> bool {
+    let milli = |amount: &Value| milli(amount.as_str()?);
+    new == old || milli(new).zip(milli(old)).is_some_and(|(new, old)| new <= old)
 }
 
 /// The containers of a target by their names.
@@ -154,6 +190,8 @@ impl Scene<'_> {
         if let Some(seconds) = grace_period(spec).filter(|seconds| *seconds > usual) {
             shown.insert((RightKind::GracePeriod, Some(seconds.to_string())));
         }
+        let more = more_resources(spec, asked_spec).into_iter();
+        shown.extend(more.map(|name| (RightKind::PodResources, Some(name.to_owned()))));
         shown
     }
 

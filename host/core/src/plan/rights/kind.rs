@@ -64,6 +64,8 @@ kinds! {
     PersistentVolumeClaim = "persistent-volume-claim",
     /// A volume of a CSI driver. The value is the driver's name.
     CsiDriver = "csi-driver",
+    /// A volume that all containers of the target mount read-only, mounted to be written to. The value is the volume's name.
+    WritableVolume = "writable-volume",
     /// Any other kind of volume, such as `nfs`. The value is the kind, or the volume's name where it has very many sources.
     Volume = "volume",
     /// The rights of a service account. The value is its name.
@@ -86,6 +88,9 @@ kinds! {
     ExtendedResource = "extended-resource",
     /// Huge pages of the node's memory. The value is their resource's or medium's name.
     HugePages = "huge-pages",
+    /// More processors, memory or storage for the pod as a whole (`spec.resources`) than its target has. The value is the
+    /// resource's name.
+    PodResources = "pod-resources",
     /// A claim of dynamic resource allocation. The value is its name within the pod.
     ResourceClaim = "resource-claim",
     /// More time to end than its target has, and than 30 seconds. The value is the number of seconds.

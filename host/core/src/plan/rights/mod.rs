@@ -29,7 +29,7 @@ use self::{
     container::{Surroundings, container_powers},
     created::of_created,
     power::Shown,
-    volume::Volumes,
+    volume::{Volumes, read_only_volumes},
 };
 use super::Step;
 use crate::{
@@ -96,6 +96,7 @@ fn of_ephemeral(container: &Object, target: &Target, options: &DebugOptions) -> 
     let around = Surroundings {
         spec,
         volumes: &volumes,
+        read_only: &read_only_volumes(target.object()),
     };
     let kind = ContainerKind::Ephemeral;
     let asked = asked_container(None, kind, options);

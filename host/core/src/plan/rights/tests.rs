@@ -337,6 +337,10 @@ fn a_pods_own_rights_are_told_field_by_field() {
             json!({"resources": {"limits": {"hugepages-2Mi": "1Gi"}}}),
             &["huge-pages hugepages-2Mi"],
         ),
+        (
+            json!({"resources": {"limits": {"cpu": "64"}, "requests": {"memory": "1Ti"}}}),
+            &["pod-resources cpu", "pod-resources memory"],
+        ),
         (json!({"terminationGracePeriodSeconds": 31}), &["grace-period 31"]),
         (json!({"terminationGracePeriodSeconds": 1}), &[]),
         (
@@ -377,6 +381,72 @@ fn a_restriction_of_the_target_that_a_copy_lacks_is_a_right() {
             "service-account-token",
             "unconfined seccomp",
         ]
+    );
+}
+
+#[test]
+fn a_pod_as_a_whole_has_no_more_than_its_target() {
+    let with = |resources: Value| json!({"spec": {"resources": resources}});
+    let resources = json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}});
+    let target = Target::new(merged(pod(), with(resources)), "shop").unwrap();
+    for (resources, wanted) in [
+        (
+            json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "0.5"}}),
+            &[][..],
+        ),
+        (json!({"limits": {"cpu": "900m", "memory": "1000Mi"}}), &[]),
+        (
+            json!({"limits": {"cpu": "1001m", "memory": "1Gi"}}),
+            &["pod-resources cpu"],
+        ),
+        (json!({"limits": {"cpu": "1"}}), &["pod-resources memory"]),
+        (
+            json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "501m", "memory": "1Mi"}}),
+            &["pod-resources cpu", "pod-resources memory"],
+        ),
+    ] {
+        let mut copy = copy(json!({}));
+        copy["spec"]["resources"] = resources.clone();
+        assert_eq!(
+            rights(&target, "create-pod", copy, &options()),
+            wanted,
+            "{resources}"
+        );
+    }
+}
+
+#[test]
+fn what_the_target_only_reads_is_not_written_to() {
+    let mount = |read_only: bool| json!({"volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": read_only}]});
+    let app = |changes: Value| merged(pod()["spec"]["containers"][0].clone(), changes);
+    let of = |is_read_only: bool| {
+        let pod = merged(pod(), json!({"spec": {"containers": [app(mount(is_read_only))]}}));
+        Target::new(pod, "shop").unwrap()
+    };
+    let ephemeral = |target: &Target, mount: Value| {
+        let container = merged(json!({"name": "dbg", "image": "busybox"}), mount);
+        rights(target, "add-ephemeral-container", container, &options())
+    };
+    let claim = "persistent-volume-claim data (container \"dbg\")";
+    let writable = "writable-volume data (container \"dbg\")";
+    assert_eq!(ephemeral(&of(true), mount(false)), [claim, writable]);
+    assert_eq!(ephemeral(&of(true), mount(true)), [claim]);
+    assert_eq!(ephemeral(&of(false), mount(false)), [claim]);
+
+    let copied = |is_read_only: bool| {
+        let copy = copy(json!({"spec": {"containers": [app(mount(is_read_only))]}}));
+        rights(&of(true), "create-pod", copy, &options())
+    };
+    assert_eq!(copied(false), ["writable-volume data (container \"app\")"]);
+    assert_eq!(copied(true), [""; 0]);
+
+    // The claim itself may be read-only.
+    let mut target = pod();
+    target["spec"]["volumes"][2]["persistentVolumeClaim"]["readOnly"] = json!(true);
+    let target = Target::new(target, "shop").unwrap();
+    assert_eq!(
+        rights(&target, "create-pod", copy(json!({})), &options()),
+        ["persistent-volume-claim data"]
     );
 }
 

@@ -1,11 +1,11 @@
 //! What a volume opens to the containers that mount it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 use trocar_sdk::{
     Object,
-    pod::{list, object, text},
+    pod::{ContainerKind, containers_of, flag, list, object, text},
 };
 
 use super::{RightKind, power::Powers};
@@ -13,6 +13,24 @@ use super::{RightKind, power::Powers};
 /// How many powers of one volume are listed for each container that mounts it. Beyond that the volume is named, so that the
 /// list stays in proportion to the plan.
 const MAX_LISTED: usize = 16;
+
+/// The volumes that containers of a pod mount, and none of them to be written to.
+pub(super) fn read_only_volumes(pod: &Object) -> HashSet<&str> {
+    let containers = ContainerKind::ALL
+        .into_iter()
+        .flat_map(|kind| containers_of(pod, kind));
+    let mounts: Vec<(&str, bool)> = containers
+        .flat_map(|found| list(found.container, "volumeMounts"))
+        .filter_map(Value::as_object)
+        .filter_map(|mount| Some((text(mount, "name")?, flag(mount, "readOnly"))))
+        .collect();
+    let written: HashSet<&str> = mounts
+        .iter()
+        .filter_map(|(name, is_read_only)| (!is_read_only).then_some(*name))
+        .collect();
+    let mounted = mounts.into_iter().map(|(name, _)| name);
+    mounted.filter(|name| !written.contains(name)).collect()
+}
 
 /// The volumes of a pod by their names.
 #[derive(Debug, Default)]
@@ -61,7 +79,16 @@ fn volume_powers(volume: &Object) -> Powers<'_> {
             }
             "secret" => powers.named(RightKind::Secret, field("secretName")),
             "configMap" => powers.named(RightKind::ConfigMap, field("name")),
-            "persistentVolumeClaim" => powers.named(RightKind::PersistentVolumeClaim, field("claimName")),
+            "persistentVolumeClaim" => {
+                powers.named(RightKind::PersistentVolumeClaim, field("claimName"));
+                if !flag(source, "readOnly") {
+                    powers.detailed(
+                        RightKind::PersistentVolumeClaim,
+                        field("claimName"),
+                        "to be written to",
+                    );
+                }
+            }
             "ephemeral" => powers.alike(RightKind::PersistentVolumeClaim, json_text(source)),
             "hostPath" => powers.named(RightKind::HostPath, field("path")),
             "csi" => powers.detailed(RightKind::CsiDriver, field("driver"), json_text(source)),
