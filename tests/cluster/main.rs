@@ -13,6 +13,7 @@
 
 mod apiserver;
 mod cluster;
+mod connecting;
 mod input;
 mod output;
 mod pod_security;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         pod_security::TESTS,
         policies::TESTS,
         sessions::TESTS,
+        connecting::TESTS,
         apiserver::TESTS,
     ];
     let trials = groups.into_iter().flatten().map(|(name, test)| {
