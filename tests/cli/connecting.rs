@@ -13,7 +13,7 @@ fn no_kubeconfig() {
         &offline().run(DEBUG),
         r"--- stderr ---
 error: there is no kubeconfig, so it is not known which cluster to talk to
-hint: set KUBECONFIG, or pass --kubeconfig=FILE; trocar plan works without a cluster
+hint: set KUBECONFIG, or pass --kubeconfig=FILE or --server=URL; trocar plan works without a cluster
 --- exit code 125 ---
 ",
     );
@@ -34,7 +34,7 @@ error: the kubeconfig cannot be used: cannot read nofile: No such file or direct
     check(
         &env.run(DEBUG),
         r"--- stderr ---
-error: the kubeconfig cannot be used: it is not valid YAML at line 3, column 10
+error: the kubeconfig cannot be used: $HOME/kubeconfig: it is not valid YAML at line 3, column 10
 --- exit code 125 ---
 ",
     );
@@ -42,7 +42,8 @@ error: the kubeconfig cannot be used: it is not valid YAML at line 3, column 10
     check(
         &env.run(DEBUG),
         r"--- stderr ---
-error: the kubeconfig cannot be used: it names no current context
+error: there is no kubeconfig, so it is not known which cluster to talk to
+hint: set KUBECONFIG, or pass --kubeconfig=FILE or --server=URL; trocar plan works without a cluster
 --- exit code 125 ---
 ",
     );
@@ -112,17 +113,17 @@ hint: the server there does not speak TLS: is the address in the kubeconfig righ
 #[test]
 fn credentials_of_a_program_that_is_not_there() {
     let (env, server) = online([pod("web-0")]);
-    let mut config = kubeconfig(&server.url());
-    config["users"][0]["user"] = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1",
+    let mut config = kubeconfig(&server.url().replace("http:", "https:"));
+    config["users"][0]["user"] = serde_json::json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1",
         "command": "no-such-login-tool", "interactiveMode": "Never"}});
     env.write("kubeconfig", &config.to_string());
     check(
         &env.run(DEBUG),
-        r"--- stderr ---
-error: no credentials for the server: auth error: unable to run auth exec: No such file or directory (os error 2)
-hint: log in again with the tool that your kubeconfig names
+        r#"--- stderr ---
+error: no credentials for the server: credential plugin "no-such-login-tool" is not installed
+hint: install no-such-login-tool, or change the command in the kubeconfig: it is looked for in PATH
 --- exit code 125 ---
-",
+"#,
     );
 }
 
@@ -272,7 +273,7 @@ fn impersonation_is_passed_on() {
     check(
         &env.run(&format!("{DEBUG} --as-group=ops")),
         r"--- stderr ---
-error: --as-group needs --as
+error: --as-group, --as-uid and --as-user-extra need --as
 --- exit code 2 ---
 ",
     );
@@ -292,4 +293,167 @@ fn every_request_is_shown_on_demand() {
         "{output}"
     );
     assert_eq!(lines.len(), 2);
+}
+
+/// What every command of kubectl takes.
+const GLOBAL: &str = "--cache-dir=/nowhere --disable-compression --match-server-version --warnings-as-errors=false \
+    --log-flush-frequency=5s --vmodule=a=1 --request-timeout=30s --token=t --tls-server-name=n -v=0";
+
+#[test]
+fn flags_for_the_cluster_stand_before_or_behind_the_command() {
+    for arguments in [
+        format!("{DEBUG} -s URL {GLOBAL} -n default"),
+        format!("-s URL {GLOBAL} -n default {DEBUG}"),
+        format!("--server=URL --namespace default {DEBUG} {GLOBAL}"),
+        format!("-n default -v 0 -sURL {GLOBAL} {DEBUG}"),
+    ] {
+        let (_, server) = online([pod("web-0")]);
+        let output = offline().run(&arguments.replace("URL", &server.url()));
+        check(&output, "");
+        assert_eq!(crate::touched(&server).len(), 1, "{arguments}");
+    }
+}
+
+#[test]
+fn what_stands_behind_the_command_wins() {
+    let (env, server) = online([pod("web-0")]);
+    check(&env.run(&format!("-n other {DEBUG} -n default")), "");
+    assert!(crate::touched(&server)[0].contains("/namespaces/default/"));
+}
+
+#[test]
+fn flags_for_the_cluster_are_ignored_where_there_is_none() {
+    let env = offline();
+    let plain = env.run("plugin list");
+    assert_eq!(env.run("--context=prod --token=t -n shop plugin list"), plain);
+    check(
+        &env.run("--contxt=prod plugin list"),
+        r"--- stderr ---
+error: unknown flag: --contxt
+hint: see 'trocar --help' for usage
+--- exit code 2 ---
+",
+    );
+}
+
+#[test]
+fn kubectls_profiler_is_told_from_a_profile() {
+    for typed in ["--profile=cpu", "--profile general", "--profile-output=x"] {
+        check(
+            &offline().run(&format!("{typed} {DEBUG}")),
+            r"--- stderr ---
+error: before the command --profile is kubectl's profiler, which trocar does not have
+hint: the profile of a debug stands behind the command: trocar debug --profile=NAME
+--- exit code 2 ---
+",
+        );
+    }
+}
+
+#[test]
+fn flags_that_contradict_each_other_are_refused() {
+    for (flags, wanted) in [
+        (
+            "--token=t --username=jane",
+            "--token and --username cannot be used together",
+        ),
+        (
+            "--token=t --password=p",
+            "--token and --username cannot be used together",
+        ),
+        (
+            "--insecure-skip-tls-verify --certificate-authority=ca.crt",
+            "--insecure-skip-tls-verify and --certificate-authority cannot be used together",
+        ),
+        ("--as-uid=7", "--as-group, --as-uid and --as-user-extra need --as"),
+        (
+            "--as=jane --as-user-extra=scopes",
+            "--as-user-extra: \"scopes\" must be formatted as KEY=VALUE",
+        ),
+    ] {
+        let (env, server) = online([pod("web-0")]);
+        check(
+            &env.run(&format!("{DEBUG} {flags}")),
+            &format!("--- stderr ---\nerror: {wanted}\n--- exit code 2 ---\n"),
+        );
+        assert_eq!(server.request_lines(), [""; 0]);
+    }
+}
+
+#[test]
+fn all_of_whom_to_act_as_is_passed_on() {
+    let (env, server) = online([pod("web-0")]);
+    let flags = "--as=jane --as-group=ops --as-uid=7 --as-user-extra=scopes=a=b";
+    check(&env.run(&format!("{DEBUG} {flags}")), "");
+    let of_jane: Vec<_> = server
+        .requests()
+        .into_iter()
+        .filter(|request| request.path.contains("/pods/"))
+        .collect();
+    for request in &of_jane {
+        let header = |name: &str| request.headers.get(name).map(String::as_str);
+        assert_eq!(header("impersonate-user"), Some("jane"));
+        assert_eq!(header("impersonate-group"), Some("ops"));
+        assert_eq!(header("impersonate-uid"), Some("7"));
+        assert_eq!(header("impersonate-extra-scopes"), Some("a=b"));
+    }
+    assert!(!of_jane.is_empty());
+}
+
+#[test]
+fn files_of_kubeconfig_that_are_missing_or_empty_do_not_matter() {
+    for list in ["/nowhere/config:WORKS", "unset:WORKS", "empty::WORKS"] {
+        let (mut env, _server) = online([pod("web-0")]);
+        env.write(
+            "unset",
+            "apiVersion: v1\nkind: Config\nclusters: null\ncurrent-context: \"\"\n",
+        );
+        env.write("empty", "");
+        env.set("KUBECONFIG", &list.replace("WORKS", "kubeconfig"));
+        check(&env.run(DEBUG), "");
+    }
+}
+
+#[test]
+fn a_password_in_an_address_is_never_shown() {
+    let mut env = offline();
+    for (server, more, wanted) in [
+        (
+            "http://jane:CANARY@127.0.0.1:1",
+            "",
+            "The connection to the server http://127.0.0.1:1 was refused - did you specify the right host or port?\n\
+             hint: is the cluster up, and is this the right context? kubectl config get-contexts lists them\n",
+        ),
+        (
+            "https://jane:CANARY@example.com",
+            "--proxy-url=http://jane:CANARY@127.0.0.1:1",
+            "Unable to connect to the server: proxy http://127.0.0.1:1: tunnel error: failed to create underlying \
+             connection: tcp connect error: Connection refused (os error 111)\n\
+             hint: is the cluster up, and is this the right context? kubectl config get-contexts lists them\n",
+        ),
+        (
+            "jane:CANARY@exa mple.com",
+            "",
+            "error: the kubeconfig cannot be used: the server's address is not a URL or host:port\n",
+        ),
+        (
+            "https://example.com",
+            "--proxy-url=ftp://jane:CANARY@x",
+            "error: the kubeconfig cannot be used: proxy-url: the address of the proxy does not begin with http://, \
+             https:// or socks5://\n",
+        ),
+    ] {
+        let mut arguments: Vec<&str> = DEBUG.split(' ').collect();
+        arguments.extend(["--server", server]);
+        arguments.extend(more.split_whitespace());
+        let output = env.run_with(arguments);
+        check(
+            &output,
+            &format!("--- stderr ---\n{wanted}--- exit code 125 ---\n"),
+        );
+    }
+    env.set("HTTPS_PROXY", "socks5://jane:CANARY@127.0.0.1:1");
+    let output = env.run(&format!("{DEBUG} -s https://example.com"));
+    assert!(output.stderr.contains("proxy socks5://127.0.0.1:1: "), "{output}");
+    assert!(!output.stderr.contains("CANARY"), "{output}");
 }

@@ -5,6 +5,7 @@
 
 mod audit;
 mod bad_documents;
+mod canary;
 mod config;
 mod connecting;
 mod documents;
@@ -13,12 +14,14 @@ mod documents;
 mod guest;
 mod harmless;
 mod hostile_plugins;
+mod kuberc;
 mod pages;
 mod plan;
 mod plugin;
 mod policies;
 mod policy_cases;
 mod policy_debugs;
+mod proxies;
 mod refusals;
 mod schemas;
 mod sessions;

@@ -176,8 +176,9 @@ fn who_asks_is_who_the_cluster_says_it_is() {
 fn no_credential_reaches_a_policy() {
     let (mut env, server) = online([pod("web-0")]);
     knows(&server, "jane", &["dev"]);
-    let mut kubeconfig = trocar_test_support::kubeconfig(&server.url());
-    kubeconfig["users"][0]["user"] = json!({"token": "not-for-policies"});
+    // A token is not sent without TLS.
+    let address = server.url().replace("://", "://jane:not-for-policies@");
+    let kubeconfig = trocar_test_support::kubeconfig(&address);
     let path = env.write("with-token", &kubeconfig.to_string());
     env.set("KUBECONFIG", &path.display().to_string());
     env.set("SECRET_OF_THE_USER", "not-for-policies-either");
@@ -190,7 +191,7 @@ fn no_credential_reaches_a_policy() {
     assert_eq!(output.code, 125);
     let authorization = &server.requests()[0].headers["authorization"];
     assert_eq!(
-        authorization, "Bearer not-for-policies",
+        authorization, "Basic amFuZTpub3QtZm9yLXBvbGljaWVz",
         "the server was given it"
     );
     assert!(!output.to_string().contains("not-for-policies"), "{output}");

@@ -66,6 +66,12 @@ impl Cluster {
         })
     }
 
+    /// The kubeconfig under test, with absolute paths.
+    pub(crate) fn kubeconfig(&self) -> Value {
+        let config = Kubeconfig::read_from(&self.kubeconfig).expect("it was read before");
+        serde_json::to_value(config).expect("a kubeconfig is JSON")
+    }
+
     /// A new namespace, which is deleted when it is dropped.
     pub(crate) fn namespace(&self) -> Namespace<'_> {
         self.namespace_with(&json!({}))

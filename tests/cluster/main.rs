@@ -14,6 +14,7 @@
 
 mod apiserver;
 mod cluster;
+mod connecting;
 mod hostile;
 mod input;
 mod output;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         webhook::TESTS,
         hostile::TESTS,
         stored::TESTS,
+        connecting::TESTS,
         apiserver::TESTS,
     ];
     let trials = groups.into_iter().flatten().map(|(name, test)| {

@@ -2,24 +2,21 @@
 //! `apply.rs` alone may call.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt as _;
-use hyper_util::{
-    client::legacy::{self, connect::HttpConnector},
-    rt::TokioExecutor,
-};
-use kube::client::{Body, ConfigExt as _, Connection};
+use kube::client::{Body, Connection};
+use rustls::sign::CertifiedKey;
 use serde_json::Value;
-use tower::{BoxError, ServiceBuilder};
 use trocar_core::text;
 
 use super::{
-    error::{Action, ClusterError},
+    connect::{self, ClusterConfig, credentials::Authorization},
+    error::{Action, ClusterError, CredentialError},
     paths::{collection, path, with_query},
     refusal::Status,
     status::shortened,
@@ -54,37 +51,19 @@ pub struct RequestTrace<'a> {
     pub took: Duration,
 }
 
-type Trace = Arc<dyn Fn(&RequestTrace<'_>) + Send + Sync>;
-
-/// How a cluster is reached.
-#[derive(Clone)]
-pub struct ClusterConfig {
-    /// Address, credentials and certificates, from a kubeconfig or the pod that we run in.
-    kube: kube::Config,
-    /// How long a single answer may take; none to wait for ever. Streams are not bounded by it.
-    pub request_timeout: Option<Duration>,
-    /// Called for every request.
-    pub trace: Option<Trace>,
-}
-
-impl ClusterConfig {
-    /// Takes the configuration of a kube client.
-    pub fn from_kube(kube: kube::Config) -> Self {
-        Self {
-            kube,
-            request_timeout: None,
-            trace: None,
-        }
-    }
-}
-
 /// A connection to a cluster. Nothing is sent before the first request.
 #[derive(Clone)]
 pub struct Cluster {
-    client: kube::Client,
+    config: ClusterConfig,
+    client: Arc<Mutex<Client>>,
     server: String,
-    request_timeout: Option<Duration>,
-    trace: Option<Trace>,
+    proxy: Option<String>,
+}
+
+/// The HTTP client, with the certificate that its connections were made with.
+struct Client {
+    http: kube::Client,
+    identity: Option<Arc<CertifiedKey>>,
 }
 
 impl Cluster {
@@ -92,17 +71,22 @@ impl Cluster {
     ///
     /// # Errors
     /// Fails when the certificates or credentials of the configuration cannot be used.
-    pub fn new(mut config: ClusterConfig) -> Result<Self, ClusterError> {
-        // The library would try for minutes without a word, and writes again that may have been carried out.
-        config.kube.default_retry = false;
-        let server = config.kube.cluster_url.to_string();
-        let server = server.trim_end_matches('/').to_owned();
-        let client = client(config.kube).map_err(|error| ClusterError::Credentials(causes(&error)))?;
+    pub fn new(config: ClusterConfig) -> Result<Self, ClusterError> {
+        config.credentials.check()?;
+        let shown = |uri: &http::Uri| {
+            let shown = connect::without_user(uri).to_string();
+            shown.trim_end_matches('/').to_owned()
+        };
+        let identity = config.credentials.identity();
+        let client = Client {
+            identity: identity.now(),
+            http: connect::client(&config.kube, identity).map_err(CredentialError::Unusable)?,
+        };
         Ok(Self {
-            client,
-            server,
-            request_timeout: config.request_timeout,
-            trace: config.trace,
+            client: Arc::new(Mutex::new(client)),
+            server: shown(&config.kube.cluster_url),
+            proxy: config.kube.proxy_url.as_ref().map(shown),
+            config,
         })
     }
 
@@ -111,23 +95,45 @@ impl Cluster {
         &self.server
     }
 
+    /// From now on no credential plugin gets standard input: something else reads it.
+    pub fn take_stdin(&self) {
+        self.config.credentials.take_stdin();
+    }
+
+    /// The HTTP client. A new one where the certificate has changed, so that no connection of the old one is used again.
+    fn http(&self) -> Result<kube::Client, CredentialError> {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let identity = self.config.credentials.identity();
+        if !identity.is_still(&client.identity) {
+            client.identity = identity.now();
+            client.http = connect::client(&self.config.kube, identity).map_err(CredentialError::Unusable)?;
+        }
+        Ok(client.http.clone())
+    }
+
     /// Reads from a path, for kinds that are not known here: the answer's code and text, or what went wrong.
     pub(super) async fn read(&self, path: &str) -> Result<(u16, Bytes), String> {
-        let request = request(&Method::GET, path).body(Body::empty());
-        let request = request.map_err(|error| causes(&error))?;
-        let response = self.send_traced(request).await.map_err(|error| causes(&error))?;
+        let response = self.send_authorized(&Message::read(path)).await;
+        let response = response.map_err(|failure| failure.reason())?;
         let code = response.status().as_u16();
         Ok((code, whole(response.into_body()).await?))
     }
 
     /// Reads a text, and what time it is by the server's clock.
-    pub(super) async fn text(&self, action: &Action, path: &str) -> Result<(Bytes, Option<String>), ClusterError> {
+    pub(super) async fn text(
+        &self,
+        action: &Action,
+        path: &str,
+    ) -> Result<(Bytes, Option<String>), ClusterError> {
         let read = async {
             let response = self.answer(action, Method::GET, path, None).await?;
-            let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
-            let time = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|time| time.timestamp());
+            let date = response
+                .headers()
+                .get(header::DATE)
+                .and_then(|date| date.to_str().ok());
+            let time = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
             let text = collect(action, response.into_body()).await?;
-            Ok((text, time.map(|time| time.to_string())))
+            Ok((text, time.map(|time| time.timestamp().to_string())))
         };
         self.in_time(action, read).await
     }
@@ -197,19 +203,27 @@ impl Cluster {
         query: &[(&str, &str)],
     ) -> Result<Connection, ClusterError> {
         let path = with_query(path(action), query);
-        let request = Request::get(&path)
-            .header(header::USER_AGENT, USER_AGENT)
-            .body(Vec::new())
-            .map_err(|error| broken(action, &error))?;
-        let started = Instant::now();
-        let answer = self.client.connect(request).await;
-        let code = match &answer {
-            Ok(_) => Some(101),
-            Err(kube::Error::Api(status)) => Some(status.code),
-            Err(_) => None,
-        };
-        self.traced("GET", &path, code, started);
-        answer.map_err(|error| self.failed(action, error))
+        let opened = self.connect_authorized(&Message::read(&path)).await;
+        opened.map_err(|failure| self.failed(action, failure))
+    }
+
+    async fn connect_authorized(&self, message: &Message<'_>) -> Result<Connection, Failure> {
+        let mut authorization = self.config.credentials.authorization().await?;
+        loop {
+            let request = message.request(&authorization, Vec::new())?;
+            let started = Instant::now();
+            let answer = self.http()?.connect(request).await;
+            let code = match &answer {
+                Ok(_) => Some(101),
+                Err(kube::Error::Api(status)) => Some(status.code),
+                Err(_) => None,
+            };
+            self.traced(message, code, started);
+            match self.renewed(&authorization, code).await? {
+                Some(renewed) => authorization = renewed,
+                None => return Ok(answer?),
+            }
+        }
     }
 
     async fn exchange(
@@ -236,7 +250,7 @@ impl Cluster {
         action: &Action,
         answer: impl Future<Output = Result<T, ClusterError>>,
     ) -> Result<T, ClusterError> {
-        match self.request_timeout {
+        match self.config.request_timeout {
             None => answer.await,
             Some(after) => tokio::time::timeout(after, answer).await.unwrap_or_else(|_| {
                 Err(ClusterError::TimedOut {
@@ -282,30 +296,45 @@ impl Cluster {
         path: &str,
         body: Option<(&'static str, &Value)>,
     ) -> Result<Response<Body>, ClusterError> {
-        let mut request = request(&method, path);
-        if let Some((content_type, _)) = body {
-            request = request.header(header::CONTENT_TYPE, content_type);
+        let answer = self.send_authorized(&Message { method, path, body }).await;
+        answer.map_err(|failure| self.failed(action, failure))
+    }
+
+    async fn send_authorized(&self, message: &Message<'_>) -> Result<Response<Body>, Failure> {
+        let mut authorization = self.config.credentials.authorization().await?;
+        loop {
+            let mut request = message.request(&authorization, message.bytes().into())?;
+            // A kubelet that is asked to attach accepts no type at all.
+            let json = HeaderValue::from_static("application/json");
+            request.headers_mut().insert(header::ACCEPT, json);
+            let started = Instant::now();
+            let answer = self.http()?.send(request).await;
+            let code = answer.as_ref().ok().map(|response| response.status().as_u16());
+            self.traced(message, code, started);
+            match self.renewed(&authorization, code).await? {
+                Some(renewed) => authorization = renewed,
+                None => return Ok(answer?),
+            }
         }
-        let body = body.map_or_else(Body::empty, |(_, body)| Body::from(body.to_string().into_bytes()));
-        let request = request.body(body).map_err(|error| broken(action, &error))?;
-        let answer = self.send_traced(request).await;
-        answer.map_err(|error| self.failed(action, error))
     }
 
-    async fn send_traced(&self, request: Request<Body>) -> Result<Response<Body>, kube::Error> {
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let started = Instant::now();
-        let answer = self.client.send(request).await;
-        let code = answer.as_ref().ok().map(|response| response.status().as_u16());
-        self.traced(method.as_str(), &uri.to_string(), code, started);
-        answer
+    /// New credentials, where the server refused those that it had taken before: then a request is sent again.
+    async fn renewed(
+        &self,
+        used: &Authorization,
+        code: Option<u16>,
+    ) -> Result<Option<Authorization>, CredentialError> {
+        match code {
+            None => Ok(None),
+            Some(code) => self.config.credentials.answered(used, code == 401).await,
+        }
     }
 
-    fn traced(&self, method: &str, path: &str, code: Option<u16>, started: Instant) {
-        if let Some(trace) = &self.trace {
+    fn traced(&self, message: &Message<'_>, code: Option<u16>, started: Instant) {
+        if let Some(trace) = &self.config.trace {
             trace(&RequestTrace {
-                method,
-                path,
+                method: message.method.as_str(),
+                path: message.path,
                 code,
                 took: started.elapsed(),
             });
@@ -332,22 +361,43 @@ impl Cluster {
     }
 
     /// From what the client library reports to what a person can use.
-    fn failed(&self, action: &Action, error: kube::Error) -> ClusterError {
-        let reason = causes(&error);
+    fn failed(&self, action: &Action, failure: Failure) -> ClusterError {
+        let reason = failure.reason();
         let server = self.server.clone();
-        match error {
-            kube::Error::Api(status) => ClusterError::Refused {
+        match failure {
+            Failure::Credentials(error) => error.into(),
+            Failure::Client(kube::Error::Api(status)) => ClusterError::Refused {
                 action: action.clone(),
                 status: Box::new(Status::from_kube(*status)),
             },
-            kube::Error::Auth(_) => ClusterError::Credentials(reason),
+            _ if self.proxy.is_some() && is_of_proxy(&reason) || is_connecting(&reason) => {
+                ClusterError::Unreachable {
+                    server,
+                    proxy: self.proxy.clone(),
+                    reason,
+                }
+            }
+            _ if is_of_identity(&reason) => {
+                CredentialError::Unusable(format!("the server refuses the client certificate: {reason}"))
+                    .into()
+            }
+            _ if reason.contains(NO_END) => ClusterError::Broken {
+                action: action.clone(),
+                reason: NO_END.into(),
+            },
+            _ if is_of_authority(&reason) => ClusterError::Untrusted {
+                server,
+                reason: format!(
+                    "the server's certificate is not signed by {}",
+                    self.config.authority()
+                ),
+            },
             _ if reason.contains("certificate")
                 || reason.contains("TLS")
                 || reason.contains("InvalidContentType") =>
             {
                 ClusterError::Untrusted { server, reason }
             }
-            _ if is_connecting(&reason) => ClusterError::Unreachable { server, reason },
             _ => ClusterError::Broken {
                 action: action.clone(),
                 reason,
@@ -356,25 +406,94 @@ impl Cluster {
     }
 }
 
-/// Makes the client. Where no proxy is in between it sends without delay: kube's own waits for the other side to confirm the
-/// end of the handshake before it sends the request, which a server does 40 ms later. Every attach is a new connection.
-fn client(config: kube::Config) -> kube::Result<kube::Client> {
-    if config.proxy_url.is_some() {
-        return kube::Client::try_from(config);
+/// A request, as often as it is sent.
+struct Message<'a> {
+    method: Method,
+    path: &'a str,
+    body: Option<(&'static str, &'a Value)>,
+}
+
+impl<'a> Message<'a> {
+    fn read(path: &'a str) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            body: None,
+        }
     }
-    let namespace = config.default_namespace.clone();
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(config.connect_timeout);
-    let connector = config.rustls_https_connector_with_connector(connector)?;
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer()?)
-        .map_err(BoxError::from)
-        .layer(config.extra_headers_layer()?)
-        .service(legacy::Client::builder(TokioExecutor::new()).build(connector));
-    Ok(kube::Client::new(service, namespace))
+
+    fn bytes(&self) -> Vec<u8> {
+        self.body
+            .map_or_else(Vec::new, |(_, body)| body.to_string().into_bytes())
+    }
+
+    fn request<T>(&self, authorization: &Authorization, body: T) -> Result<Request<T>, Failure> {
+        let mut request = Request::builder()
+            .method(&self.method)
+            .uri(self.path)
+            .header(header::USER_AGENT, USER_AGENT);
+        if let Some(header) = &authorization.header {
+            request = request.header(header::AUTHORIZATION, header);
+        }
+        if let Some((content_type, _)) = self.body {
+            request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        request.body(body).map_err(Failure::Request)
+    }
+}
+
+/// Why there is no answer.
+enum Failure {
+    Client(kube::Error),
+    Credentials(CredentialError),
+    Request(http::Error),
+}
+
+impl Failure {
+    fn reason(&self) -> String {
+        match self {
+            Self::Client(error) => causes(error),
+            Self::Credentials(error) => error.to_string(),
+            Self::Request(error) => causes(error),
+        }
+    }
+}
+
+impl From<kube::Error> for Failure {
+    fn from(error: kube::Error) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl From<CredentialError> for Failure {
+    fn from(error: CredentialError) -> Self {
+        Self::Credentials(error)
+    }
+}
+
+/// How rustls begins what it says, with a link, of a server that hangs up.
+const NO_END: &str = "peer closed connection without sending TLS close_notify";
+
+/// Says whether an error's text is about our certificate, which the server does not take or misses.
+fn is_of_identity(reason: &str) -> bool {
+    reason.contains("received fatal alert")
+        && ["ertificate", "UnknownCA", "AccessDenied"]
+            .into_iter()
+            .any(|sign| reason.contains(sign))
+}
+
+/// Says whether an error's text is about the authority that signed the server's certificate.
+fn is_of_authority(reason: &str) -> bool {
+    ["UnknownIssuer", "CaUsedAsEndEntity"]
+        .into_iter()
+        .any(|sign| reason.contains(sign))
+}
+
+/// Says whether an error's text is about a proxy, that is about the way to it or through it.
+fn is_of_proxy(reason: &str) -> bool {
+    ["tunnel error", "SOCKS", "socks"]
+        .into_iter()
+        .any(|sign| reason.contains(sign))
 }
 
 /// Says whether an error's text is about the connection never having been made: its types are private.
@@ -414,13 +533,6 @@ pub(super) fn taken(sent: &mut Value, field: &str) -> Value {
     sent.get_mut(field).map(Value::take).unwrap_or_default()
 }
 
-fn broken(action: &Action, error: &dyn std::error::Error) -> ClusterError {
-    ClusterError::Broken {
-        action: action.clone(),
-        reason: causes(error),
-    }
-}
-
 /// The innermost causes say what happened, the outer ones mostly where in the library.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
@@ -454,14 +566,6 @@ async fn whole(body: Body) -> Result<Bytes, String> {
     let collected = limited.collect().await;
     let collected = collected.map_err(|error| causes(error.as_ref()))?;
     Ok(collected.to_bytes())
-}
-
-fn request(method: &Method, path: &str) -> http::request::Builder {
-    Request::builder()
-        .method(method)
-        .uri(path)
-        .header(header::USER_AGENT, USER_AGENT)
-        .header(header::ACCEPT, "application/json")
 }
 
 #[cfg(test)]

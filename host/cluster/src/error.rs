@@ -75,7 +75,9 @@ pub enum ClusterError {
     Unreachable {
         /// The server's address.
         server: String,
-        /// What the operating system says.
+        /// The proxy's address without its password, where there is a proxy in between.
+        proxy: Option<String>,
+        /// What the operating system or the proxy says.
         reason: String,
     },
     /// Somebody answers whom we do not trust.
@@ -85,8 +87,8 @@ pub enum ClusterError {
         /// What is wrong with the certificate.
         reason: String,
     },
-    /// The kubeconfig's credentials cannot be had.
-    Credentials(String),
+    /// There are no credentials.
+    Credentials(CredentialError),
     /// No answer in time.
     TimedOut {
         /// What was asked.
@@ -183,14 +185,21 @@ impl fmt::Display for ClusterError {
                 status.message
             ),
             Self::Refused { status, .. } => write_status(status, out),
-            Self::Unreachable { server, reason } if reason.contains("Connection refused") => write!(
+            Self::Unreachable {
+                proxy: Some(proxy),
+                reason,
+                ..
+            } => {
+                write!(out, "Unable to connect to the server: proxy {proxy}: {reason}")
+            }
+            Self::Unreachable { server, reason, .. } if reason.contains("Connection refused") => write!(
                 out,
                 "The connection to the server {server} was refused - did you specify the right host or port?"
             ),
             Self::Unreachable { reason, .. } | Self::Untrusted { reason, .. } => {
                 write!(out, "Unable to connect to the server: {reason}")
             }
-            Self::Credentials(reason) => write!(out, "error: no credentials for the server: {reason}"),
+            Self::Credentials(error) => write!(out, "error: no credentials for the server: {error}"),
             Self::TimedOut { action, after } => write!(
                 out,
                 "error: the server did not answer within {} s: {action}",
@@ -208,6 +217,46 @@ impl fmt::Display for ClusterError {
 }
 
 impl std::error::Error for ClusterError {}
+
+/// Why there are no credentials for the server. Holds nothing of what a credential plugin wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredentialError {
+    /// What the kubeconfig or a flag names cannot be used.
+    #[error("{0}")]
+    Unusable(String),
+    /// The credential plugin is not installed.
+    #[error("credential plugin {command:?} is not installed")]
+    Missing {
+        /// The command.
+        command: String,
+        /// How to install it, as the kubeconfig says.
+        install_hint: String,
+    },
+    /// The kuberc does not let the credential plugin run.
+    #[error("credential plugin {command:?} is not allowed by credentialPluginPolicy of the kuberc")]
+    Denied {
+        /// The command.
+        command: String,
+    },
+    /// The credential plugin failed.
+    #[error("credential plugin {command:?} {problem}")]
+    Plugin {
+        /// The command.
+        command: String,
+        /// What it did, as the end of a sentence.
+        problem: String,
+    },
+    /// The kubeconfig names an auth-provider that Kubernetes no longer has.
+    #[error("the auth-provider {0:?} of the kubeconfig is not supported; Kubernetes has removed it")]
+    Provider(String),
+}
+
+impl From<CredentialError> for ClusterError {
+    fn from(error: CredentialError) -> Self {
+        Self::Credentials(error)
+    }
+}
 
 /// As kubectl writes a Status.
 fn write_status(status: &Status, out: &mut fmt::Formatter<'_>) -> fmt::Result {

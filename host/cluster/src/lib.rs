@@ -5,6 +5,7 @@
 mod apply;
 mod attach;
 mod client;
+mod connect;
 mod error;
 mod events;
 #[doc(hidden)]
@@ -26,8 +27,11 @@ mod telling;
 mod watch;
 
 pub use apply::{apply_step, delete_pod, dry_run_step, find_written};
-pub use client::{Cluster, ClusterConfig, RequestTrace};
-pub use error::{Action, ClusterError};
+pub use client::{Cluster, RequestTrace};
+pub use connect::{
+    ClusterConfig, Kubeconfig, KubeconfigError, Overrides, PluginPolicy, ProxyEnvironment, Secret, Selection,
+};
+pub use error::{Action, ClusterError, CredentialError};
 pub use identity::{Identity, who_am_i};
 pub use lookup::{Found, LookupError, lookup, select};
 pub use output::{Screen, Stream};

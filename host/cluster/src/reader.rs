@@ -16,7 +16,8 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::{
-    client::{Cluster, ClusterConfig, taken},
+    client::{Cluster, taken},
+    connect::ClusterConfig,
     paths::{escaped_segment, with_query},
 };
 use trocar_core::{

@@ -257,6 +257,9 @@ impl Session {
         input: &mut InputQueue,
         output: &mut dyn Output,
     ) -> Result<Ended, SessionError> {
+        if self.stdin {
+            self.cluster.take_stdin();
+        }
         let mut run = Run::new(self, known, output)?;
         loop {
             if let Some(ended) = run.step(&mut input.0).await? {

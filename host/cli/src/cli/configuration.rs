@@ -10,7 +10,7 @@ use trocar::{
     read_config,
 };
 
-use super::error::CliError;
+use super::{error::CliError, kuberc::Kuberc};
 
 /// Where whoever owns the machine writes.
 const SYSTEM: &str = "/etc/trocar/config.yaml";
@@ -30,6 +30,15 @@ pub(crate) fn load(typed: Option<&Path>) -> Result<Config, CliError> {
         return Ok(Config::default());
     }
     Ok(read_config(&files)?)
+}
+
+/// The same, with what the user prefers for kubectl where no file says otherwise.
+pub(crate) fn load_preferred(typed: Option<&Path>, kuberc: Option<&Path>) -> Result<Config, CliError> {
+    let mut config = load(typed)?;
+    if let Some(kuberc) = Kuberc::load(kuberc)? {
+        kuberc.add_to(&mut config)?;
+    }
+    Ok(config)
 }
 
 /// Only a file that is certainly not there is left out.

@@ -1,14 +1,29 @@
 //! From flags, KUBECONFIG and the pod that we may run in to a connection. The only place that reads the environment for it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    env, fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
-use trocar::cluster::{Cluster, ClusterConfig, ClusterError, RequestTrace};
+use trocar::{
+    cluster::{
+        Cluster, ClusterConfig, ClusterError, Kubeconfig, KubeconfigError, Overrides, ProxyEnvironment,
+        RequestTrace, Selection,
+    },
+    text,
+};
 
-use super::{args::ConnectionFlags, error::CliError, ui, words};
+use super::{args::ConnectionFlags, error::CliError, kuberc::Kuberc, resolve::read_bounded, ui, words};
 
 /// From which verbosity on each request is shown, as in kubectl.
 const SHOWS_REQUESTS: u8 = 6;
+
+/// What tells that this runs in a pod with a service account.
+const POD_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
 /// A connection, and what the kubeconfig says besides.
 pub(crate) struct Connection {
@@ -24,36 +39,17 @@ pub(crate) struct Connection {
 }
 
 /// Connects. Nothing is sent yet.
-pub(crate) async fn connect(flags: &ConnectionFlags, verbosity: u8) -> Result<Connection, CliError> {
+pub(crate) fn connect(flags: &ConnectionFlags, verbosity: u8) -> Result<Connection, CliError> {
     let request_timeout = duration("request-timeout", &flags.request_timeout)?;
-    let (mut config, names) = config(flags).await?;
-    let real = config.clone();
-    if let Some(user) = &flags.as_user {
-        config.auth_info.impersonate = Some(user.clone());
-    }
-    if !flags.as_group.is_empty() {
-        if flags.as_user.is_none() {
-            return Err(CliError::usage("--as-group needs --as"));
-        }
-        config.auth_info.impersonate_groups = Some(flags.as_group.clone());
-    }
-    let namespace = config.default_namespace.clone();
-    let acts_as_other = config.auth_info.impersonate != real.auth_info.impersonate;
-    let configured = |kube: Config| {
-        let mut config = ClusterConfig::from_kube(kube);
-        config.request_timeout = (!request_timeout.is_zero()).then_some(request_timeout);
-        config.trace = (verbosity >= SHOWS_REQUESTS)
-            .then(|| -> Arc<dyn Fn(&RequestTrace<'_>) + Send + Sync> { Arc::new(show) });
-        config
-    };
-    let config = configured(config);
+    let (mut config, names) = config(flags)?;
+    config.request_timeout = (!request_timeout.is_zero()).then_some(request_timeout);
+    config.trace = (verbosity >= SHOWS_REQUESTS)
+        .then(|| -> Arc<dyn Fn(&RequestTrace<'_>) + Send + Sync> { Arc::new(show) });
     Ok(Connection {
-        unimpersonated: acts_as_other
-            .then(|| Cluster::new(configured(real)))
-            .transpose()?,
+        unimpersonated: config.unimpersonated().map(Cluster::new).transpose()?,
         cluster: Cluster::new(config.clone())?,
+        namespace: config.namespace().to_owned(),
         config,
-        namespace,
         names,
     })
 }
@@ -71,82 +67,150 @@ fn show(request: &RequestTrace<'_>) {
 }
 
 /// A connection's settings, and what the kubeconfig calls context and cluster.
-type NamedConfig = (Config, Option<(String, String)>);
+type NamedConfig = (ClusterConfig, Option<(String, String)>);
 
-async fn config(flags: &ConnectionFlags) -> Result<NamedConfig, CliError> {
-    let kubeconfig = match &flags.kubeconfig {
-        Some(file) => Kubeconfig::read_from(file),
-        None => Kubeconfig::read(),
-    };
-    let kubeconfig = match kubeconfig {
-        Ok(kubeconfig) => kubeconfig,
-        Err(error) => {
-            let is_missing = matches!(&error, KubeconfigError::FindPath)
-                || matches!(&error, KubeconfigError::ReadConfig(error, _) if error.kind() == std::io::ErrorKind::NotFound);
-            if is_missing && flags.kubeconfig.is_none() {
-                let config = Config::incluster().map_err(|_| no_kubeconfig())?;
-                return Ok((config, None));
-            }
-            return Err(unusable(&error));
+fn config(flags: &ConnectionFlags) -> Result<NamedConfig, CliError> {
+    let overrides = overrides(flags)?;
+    let proxies = ProxyEnvironment::read(|name| env::var(name).ok());
+    let kubeconfig = kubeconfig(flags.kubeconfig.as_deref())?;
+    let is_in_pod = is_in_pod();
+    let mut selection = match kubeconfig.select(&overrides) {
+        Err(KubeconfigError::NoServer(_)) if is_in_pod => {
+            return Ok((
+                ClusterConfig::in_pod(&overrides, &proxies).map_err(unusable)?,
+                None,
+            ));
         }
+        Err(KubeconfigError::NoServer(cluster)) if cluster.is_empty() => return Err(no_server()),
+        selected => selected.map_err(unusable)?,
     };
-    let contexts: Vec<String> = kubeconfig
-        .contexts
-        .iter()
-        .map(|context| context.name.clone())
-        .collect();
-    let options = KubeConfigOptions {
+    if is_in_pod && selection.namespace.is_none() {
+        selection.namespace = pod_namespace();
+    }
+    let names = names(&selection);
+    let kuberc = Kuberc::load(flags.kuberc.as_deref())?;
+    let plugins = kuberc.map(|kuberc| kuberc.plugins).unwrap_or_default();
+    let config = ClusterConfig::from_selection(selection, &proxies, plugins);
+    Ok((config.map_err(unusable)?, names))
+}
+
+fn names(selection: &Selection) -> Option<(String, String)> {
+    selection.context.clone().zip(selection.cluster_name.clone())
+}
+
+/// The flags as client-go's overrides.
+fn overrides(flags: &ConnectionFlags) -> Result<Overrides, CliError> {
+    let mut impersonate_user_extra: HashMap<String, Vec<String>> = HashMap::new();
+    for typed in &flags.as_user_extra {
+        let Some((key, value)) = typed.split_once('=') else {
+            return Err(CliError::usage(format!(
+                "--as-user-extra: {typed:?} must be formatted as KEY=VALUE"
+            )));
+        };
+        impersonate_user_extra
+            .entry(key.to_owned())
+            .or_default()
+            .push(value.to_owned());
+    }
+    let is_acting =
+        !flags.as_group.is_empty() || flags.as_uid.is_some() || !impersonate_user_extra.is_empty();
+    if is_acting && flags.as_user.is_none() {
+        return Err(CliError::usage(
+            "--as-group, --as-uid and --as-user-extra need --as",
+        ));
+    }
+    if flags.token.is_some() && (flags.username.is_some() || flags.password.is_some()) {
+        return Err(CliError::usage("--token and --username cannot be used together"));
+    }
+    let is_insecure = flags.insecure_skip_tls_verify.is_some_and(|switch| switch.0);
+    if is_insecure && flags.certificate_authority.is_some() {
+        return Err(CliError::usage(
+            "--insecure-skip-tls-verify and --certificate-authority cannot be used together",
+        ));
+    }
+    Ok(Overrides {
         context: flags.context.clone(),
         cluster: flags.cluster.clone(),
         user: flags.user.clone(),
+        server: flags.server.clone(),
+        default_server: env::var("KUBERNETES_MASTER").ok(),
+        tls_server_name: flags.tls_server_name.clone(),
+        certificate_authority: flags.certificate_authority.clone(),
+        insecure_skip_tls_verify: flags.insecure_skip_tls_verify.map(|switch| switch.0),
+        proxy_url: flags.proxy_url.clone(),
+        token: flags.token.clone(),
+        username: flags.username.clone(),
+        password: flags.password.clone(),
+        client_certificate: flags.client_certificate.clone(),
+        client_key: flags.client_key.clone(),
+        impersonate: flags.as_user.clone(),
+        impersonate_uid: flags.as_uid.clone(),
+        impersonate_groups: flags.as_group.clone(),
+        impersonate_user_extra,
+    })
+}
+
+/// The file that was typed, which must be there; else those of KUBECONFIG or the user's own, as far as they are there.
+fn kubeconfig(typed: Option<&Path>) -> Result<Kubeconfig, CliError> {
+    let typed = typed.filter(|file| !file.as_os_str().is_empty());
+    let files: Vec<PathBuf> = match (typed, env::var_os("KUBECONFIG").filter(|list| !list.is_empty())) {
+        (Some(file), _) => vec![file.to_owned()],
+        (None, Some(list)) => env::split_paths(&list)
+            .filter(|file| !file.as_os_str().is_empty())
+            .collect(),
+        (None, None) => env::home_dir()
+            .map(|home| home.join(".kube/config"))
+            .into_iter()
+            .collect(),
     };
-    let names = names(&kubeconfig, flags);
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    let config = config.map_err(|error| {
-        let failed = unusable(&error);
-        match error {
-            KubeconfigError::LoadContext(_) | KubeconfigError::CurrentContextNotSet
-                if !contexts.is_empty() =>
-            {
-                failed.hint(format!("--context chooses one of {}", contexts.join(", ")))
+    let mut read = Vec::new();
+    for file in files {
+        match read_bounded(&file) {
+            Ok(text) => read.push(Kubeconfig::parse(&file, &text).map_err(unusable)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && typed.is_none() => {}
+            Err(error) => {
+                return Err(CliError::new(format!(
+                    "the kubeconfig cannot be used: cannot read {}: {error}",
+                    file.display()
+                )));
             }
-            _ => failed,
         }
-    })?;
-    Ok((config, names))
+    }
+    Ok(Kubeconfig::merge(read))
 }
 
-fn names(kubeconfig: &Kubeconfig, flags: &ConnectionFlags) -> Option<(String, String)> {
-    let context = flags.context.as_ref().or(kubeconfig.current_context.as_ref())?;
-    let found = kubeconfig.contexts.iter().find(|found| found.name == *context)?;
-    let of_context = found.context.as_ref().map(|found| &found.cluster);
-    let cluster = flags.cluster.as_ref().or(of_context)?;
-    Some((context.clone(), cluster.clone()))
+fn is_in_pod() -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    is_set("KUBERNETES_SERVICE_HOST") && is_set("KUBERNETES_SERVICE_PORT") && Path::new(POD_TOKEN).is_file()
 }
 
-fn no_kubeconfig() -> CliError {
-    CliError::new("there is no kubeconfig, so it is not known which cluster to talk to")
-        .hint("set KUBECONFIG, or pass --kubeconfig=FILE; trocar plan works without a cluster")
+fn pod_namespace() -> Option<String> {
+    let named = env::var("POD_NAMESPACE")
+        .ok()
+        .or_else(|| fs::read_to_string(POD_NAMESPACE).ok());
+    named
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
 }
 
-/// A kubeconfig holds secrets: of a text that cannot be parsed only the place is shown.
-fn unusable(error: &KubeconfigError) -> CliError {
-    let reason = match error {
-        KubeconfigError::Parse(error) => match error.location() {
-            Some(place) => format!(
-                "it is not valid YAML at line {}, column {}",
-                place.line(),
-                place.column()
-            ),
-            None => "it is not valid YAML".into(),
-        },
-        KubeconfigError::LoadContext(name) => format!("there is no context {name:?}"),
-        KubeconfigError::LoadClusterOfContext(name) => format!("there is no cluster {name:?}"),
-        KubeconfigError::CurrentContextNotSet => "it names no current context".into(),
-        KubeconfigError::ReadConfig(error, path) => format!("cannot read {}: {error}", path.display()),
-        other => other.to_string(),
-    };
-    CliError::new(format!("the kubeconfig cannot be used: {reason}"))
+fn no_server() -> CliError {
+    CliError::new("there is no kubeconfig, so it is not known which cluster to talk to").hint(
+        "set KUBECONFIG, or pass --kubeconfig=FILE or --server=URL; trocar plan works without a cluster",
+    )
+}
+
+fn unusable(error: KubeconfigError) -> CliError {
+    let failed = CliError::new(format!(
+        "the kubeconfig cannot be used: {}",
+        text::message(&error.to_string())
+    ));
+    match error {
+        KubeconfigError::NoContext { known, .. } if !known.is_empty() => failed.hint(format!(
+            "--context chooses one of {}",
+            text::message(&known.join(", "))
+        )),
+        _ => failed,
+    }
 }
 
 /// Reads a duration as Go writes them: `30s`, `1m30s`, `500ms`; a bare number is in seconds.

@@ -8,6 +8,7 @@ mod diff;
 mod error;
 mod exit_code;
 mod journal;
+mod kuberc;
 mod pflag;
 mod planner;
 mod plugin_flags;
@@ -31,12 +32,7 @@ pub(crate) fn run() -> ExitCode {
         terminal::guard();
         return ExitCode::SUCCESS;
     }
-    let is_debug = std::env::args_os().nth(1).is_some_and(|verb| verb == "debug");
-    let parsed = args::parse(std::env::args_os().collect()).map_err(|error| match is_debug {
-        true => error.of_debug(),
-        false => error,
-    });
-    let result = parsed.and_then(|command| match command {
+    let result = args::parse(std::env::args_os().collect()).and_then(|command| match command {
         Command::Debug(args) => commands::debug::run(*args),
         Command::Plan(args) => commands::plan::run(*args).map(|()| ExitCode::SUCCESS),
         Command::Attach(args) => commands::attach::run(&args),

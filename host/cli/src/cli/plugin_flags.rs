@@ -28,7 +28,7 @@ pub(crate) fn typed(words: &[OsString]) -> Result<Vec<PluginFlag>, CliError> {
 }
 
 /// The last value of a flag, before the command of the debug container.
-fn value(words: &[OsString], flag: &str) -> Option<String> {
+pub(crate) fn value(words: &[OsString], flag: &str) -> Option<String> {
     let mut found = None;
     let mut words = words
         .iter()

@@ -295,6 +295,15 @@ pub(crate) fn read_file(file: &Path) -> Result<Vec<u8>, CliError> {
     Ok(text)
 }
 
+/// Reads a file, which may be a pipe; of one that is too large as much as shows that it is.
+pub(crate) fn read_bounded(file: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    fs::File::open(file)?
+        .take(documents::LARGEST + 1)
+        .read_to_end(&mut text)?;
+    Ok(text)
+}
+
 /// A namespace that was typed and one that the object names must be the same.
 fn check_namespace(target: &Target, typed: Option<&str>) -> Result<(), CliError> {
     match (typed, &target.id().namespace) {

@@ -37,6 +37,56 @@ pub fn load(
     Ok(loader.config)
 }
 
+impl Config {
+    /// Adds defaults of the user's preferences for kubectl, each with the pointer to it: those that no file sets.
+    pub fn add_weakest_defaults(
+        &mut self,
+        file: &Path,
+        text: &str,
+        given: Defaults,
+        places: &[(&'static str, String)],
+    ) {
+        let source = Source::new(Layer::Kuberc, file, text);
+        let mut note = |field: &'static str| {
+            let at = places
+                .iter()
+                .rfind(|(known, _)| *known == field)
+                .map_or("", |(_, at)| at);
+            self.default_origins.push(source.sourced(at.to_owned(), field));
+            self.files
+                .extend((!self.files.iter().any(|known| known == file)).then(|| file.to_owned()));
+        };
+        let defaults = &mut self.defaults;
+        fill(&mut defaults.image, given.image, "image", &mut note);
+        fill(
+            &mut defaults.image_pull_policy,
+            given.image_pull_policy,
+            "imagePullPolicy",
+            &mut note,
+        );
+        fill(&mut defaults.profile, given.profile, "profile", &mut note);
+        fill(
+            &mut defaults.pod_running_timeout,
+            given.pod_running_timeout,
+            "podRunningTimeout",
+            &mut note,
+        );
+        fill(
+            &mut defaults.detach_keys,
+            given.detach_keys,
+            "detachKeys",
+            &mut note,
+        );
+        fill(&mut defaults.quiet, given.quiet, "quiet", &mut note);
+    }
+}
+
+fn fill<T>(old: &mut Option<T>, new: Option<T>, field: &'static str, note: &mut dyn FnMut(&'static str)) {
+    if old.is_none() {
+        take(old, new, field, note);
+    }
+}
+
 struct Loader<'a> {
     read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
     default_plugins: &'a [&'a str],

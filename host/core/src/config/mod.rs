@@ -23,6 +23,8 @@ pub enum Layer {
     User,
     /// Whoever typed the command.
     Flag,
+    /// The user's preferences for kubectl, which only fill in what no other file sets.
+    Kuberc,
 }
 
 /// Where a value stands.

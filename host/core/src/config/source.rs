@@ -19,6 +19,14 @@ pub(super) struct Source {
 }
 
 impl Source {
+    pub(super) fn new(layer: Layer, path: &Path, text: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            layer,
+            text: text.into(),
+        }
+    }
+
     pub(super) fn origin(&self, at: &str) -> Origin {
         let (line, column) = documents::locate(&self.text, at).unwrap_or((1, 1));
         Origin {

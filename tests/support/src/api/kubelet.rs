@@ -243,6 +243,12 @@ fn check_attach(state: &mut State, key: &Key, request: &Request) -> Result<(), R
         body: text.into_bytes(),
     };
     pod_of(state, key)?;
+    if request.header("accept") == "application/json" {
+        return Err(plain(
+            406,
+            "406: Not Acceptable\n\nAvailable representations:\n".into(),
+        ));
+    }
     let streams = ["stdin", "stdout", "stderr"];
     if !streams
         .iter()

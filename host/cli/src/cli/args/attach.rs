@@ -2,7 +2,10 @@
 
 use clap::Args;
 
-use super::flags::{ConnectionFlags, PolicyFlags, Verbosity};
+use super::{
+    connection::ConnectionFlags,
+    flags::{PolicyFlags, Verbosity},
+};
 
 /// `trocar attach`.
 #[derive(Debug, Args)]

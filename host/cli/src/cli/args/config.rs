@@ -20,6 +20,9 @@ pub(crate) enum ConfigCommand {
 pub(crate) struct ConfigViewArgs {
     #[command(flatten)]
     pub(crate) file: ConfigFileFlag,
+    /// File with preferences of kubectl (default: KUBERC, ~/.kube/kuberc)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kuberc: Option<PathBuf>,
     /// What to print
     #[arg(short, long, value_enum, default_value = "yaml", value_name = "FORMAT")]
     pub(crate) output: DocumentOutput,

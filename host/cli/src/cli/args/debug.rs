@@ -3,7 +3,8 @@
 use clap::{Args, ValueEnum};
 
 use super::{
-    flags::{ConnectionFlags, DebugFlags, PluginFlags, PolicyFlags},
+    connection::ConnectionFlags,
+    flags::{DebugFlags, PluginFlags, PolicyFlags},
     plan::PlanOutput,
 };
 

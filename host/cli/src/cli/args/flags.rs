@@ -137,31 +137,3 @@ impl std::str::FromStr for Verbosity {
         typed.parse().map(Self)
     }
 }
-
-/// The flags that say which cluster, as every kubectl command has them.
-#[derive(Debug, Default, Args)]
-pub(crate) struct ConnectionFlags {
-    /// The kubeconfig file (default: KUBECONFIG, ~/.kube/config, or the pod that this runs in)
-    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context
-    #[arg(long, value_name = "NAME", help_heading = CONNECTION)]
-    pub(crate) context: Option<String>,
-    /// The kubeconfig's cluster
-    #[arg(long, value_name = "NAME", help_heading = CONNECTION)]
-    pub(crate) cluster: Option<String>,
-    /// The kubeconfig's user
-    #[arg(long, value_name = "NAME", help_heading = CONNECTION)]
-    pub(crate) user: Option<String>,
-    /// Act as this user
-    #[arg(long = "as", value_name = "USER", help_heading = CONNECTION)]
-    pub(crate) as_user: Option<String>,
-    /// Act as a member of this group (can be repeated)
-    #[arg(long, value_name = "GROUP", help_heading = CONNECTION)]
-    pub(crate) as_group: Vec<String>,
-    /// How long one request may take, for example 5s or 1m; 0 for as long as it takes
-    #[arg(long, value_name = "TIME", default_value = "0", help_heading = CONNECTION)]
-    pub(crate) request_timeout: String,
-}
-
-const CONNECTION: &str = "Cluster";

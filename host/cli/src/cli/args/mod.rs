@@ -3,7 +3,9 @@
 //! Here are the verbs and the parser. The flags of each verb have a file of its name; those of several are in `flags.rs`.
 
 mod attach;
+mod before;
 mod config;
+mod connection;
 mod debug;
 mod flags;
 mod output;
@@ -13,23 +15,34 @@ mod policy;
 mod sessions;
 mod usage;
 
-use std::ffi::OsString;
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
+use clap::{
+    ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind,
+    parser::ValueSource,
+};
 
-use self::usage::usage_error;
 pub(crate) use self::{
     attach::AttachArgs,
     config::{ConfigCommand, ConfigFileFlag, ConfigViewArgs},
+    connection::ConnectionFlags,
     debug::{DebugArgs, DryRunMode},
-    flags::{ConnectionFlags, DebugFlags, PluginFlags, PolicyFlags, Verbosity},
+    flags::{DebugFlags, PluginFlags, PolicyFlags, Verbosity},
     output::{DocumentOutput, ListOutput},
     plan::{PlanArgs, PlanOutput},
     plugin::{PluginBuildArgs, PluginCommand, PluginInspectArgs, PluginListArgs, PluginPackArgs},
-    sessions::{CleanArgs, SessionsArgs, SessionsOutput, Where},
     policy::{PolicyCommand, PolicyEvalArgs, PolicyListArgs, PolicyTestArgs, TestOutput},
+    sessions::{CleanArgs, SessionsArgs, SessionsOutput, Where},
 };
-use super::{error::CliError, plugin_flags};
+use self::{before::Line, usage::usage_error};
+use super::{
+    error::CliError,
+    kuberc::{FlagDefault, Kuberc},
+    plugin_flags,
+};
 
 /// Debug Kubernetes pods and nodes; sandboxed WebAssembly plugins decide how
 #[derive(Debug, Parser)]
@@ -88,9 +101,101 @@ pub(crate) enum Command {
 
 /// Parses the command line. Help and version are printed and end the program.
 pub(crate) fn parse(typed: Vec<OsString>) -> Result<Command, CliError> {
+    let command = Arguments::command().args_override_self(true);
+    let typed = joined_verbosity(typed);
+    let kuberc = plugin_flags::value(&typed, "--kuberc").map(PathBuf::from);
+    let mut line = Line::split(&command, typed)?;
+    let parsed = parse_preferred(&command, &mut line, kuberc.as_deref());
+    let is_debug = line.verb.as_ref().is_some_and(|verb| verb == "debug");
+    parsed.map_err(|error| if is_debug { error.of_debug() } else { error })
+}
+
+/// Parses with the preferences of a kuberc.
+fn parse_preferred(
+    command: &clap::Command,
+    line: &mut Line,
+    kuberc: Option<&Path>,
+) -> Result<Command, CliError> {
+    let Some(kuberc) = Kuberc::load(kuberc)? else {
+        return Ok(parse_words(command.clone(), line.joined(command, Vec::new()))?.0);
+    };
+    kuberc.warn();
+    let defaults = preferred(command, line, &kuberc)?;
+    parse_line(command, line, &defaults, &kuberc)
+}
+
+/// Puts the command of an alias in its place, and gives the defaults of the command's flags.
+fn preferred(
+    command: &clap::Command,
+    line: &mut Line,
+    kuberc: &Kuberc,
+) -> Result<Vec<FlagDefault>, CliError> {
+    let Some(verb) = line.verb.as_ref().and_then(|verb| verb.to_str()) else {
+        return Ok(Vec::new());
+    };
+    if command.find_subcommand(verb).is_some() {
+        return Ok(kuberc.flags(verb));
+    }
+    let Some((real, rest, defaults)) = kuberc.expanded(verb, line.rest.clone()) else {
+        return Ok(Vec::new());
+    };
+    if command.find_subcommand(&real).is_none() {
+        return Err(CliError::usage(format!(
+            "the alias {verb:?} of {} is for a command of kubectl that trocar does not have",
+            kuberc.file.display()
+        )));
+    }
+    (line.verb, line.rest) = (Some(real), rest);
+    Ok(defaults)
+}
+
+/// Parses what was typed, and again with the defaults for the flags that were not.
+fn parse_line(
+    command: &clap::Command,
+    line: &Line,
+    defaults: &[FlagDefault],
+    kuberc: &Kuberc,
+) -> Result<Command, CliError> {
+    let (arguments, matches) = parse_words(command.clone(), line.joined(command, Vec::new()))?;
+    let Some((verb, matches)) = matches.subcommand().filter(|_| !defaults.is_empty()) else {
+        return Ok(arguments);
+    };
+    let Some(parser) = command.find_subcommand(verb) else {
+        return Ok(arguments);
+    };
+    let mut words = Vec::new();
+    for default in defaults {
+        let place = || kuberc.place(default);
+        let Some(flag) = parser
+            .get_arguments()
+            .find(|flag| flag.get_long() == Some(&default.name))
+        else {
+            // A plan has not all flags of a debug.
+            if verb == "plan" {
+                continue;
+            }
+            return Err(CliError::usage(format!(
+                "kuberc: {}: {verb} has no flag {:?}",
+                place(),
+                default.name
+            )));
+        };
+        if matches.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine) {
+            continue;
+        }
+        // Each by itself, so that it is known which one is wrong.
+        let alone = [OsString::from("trocar"), verb.into(), default.word()];
+        parse_words(command.clone(), alone.to_vec())
+            .map_err(|failed| CliError::usage(format!("kuberc: {}: {}", place(), failed.message())))?;
+        words.push(default.word());
+    }
+    Ok(parse_words(command.clone(), line.joined(command, words))?.0)
+}
+
+fn parse_words(command: clap::Command, typed: Vec<OsString>) -> Result<(Command, ArgMatches), CliError> {
     let flags = plugin_flags::typed(&typed)?;
-    let command = plugin_flags::offer(Arguments::command().args_override_self(true), &flags)?;
-    let matches = match command.try_get_matches_from(joined_verbosity(typed)) {
+    let command = plugin_flags::offer(command, &flags)?;
+    let matches = match command.try_get_matches_from(typed) {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
@@ -103,13 +208,15 @@ pub(crate) fn parse(typed: Vec<OsString>) -> Result<Command, CliError> {
         Command::Plan(args) => args.plugin.set.extend(settings),
         _ => {}
     }
-    Ok(arguments.command)
+    Ok((arguments.command, matches))
 }
 
 /// Parses what stands after `trocar debug`, for cases that are written as a command line.
 pub(crate) fn parse_debug(typed: &[String]) -> Result<DebugArgs, CliError> {
     let words = ["trocar", "debug"].into_iter().map(OsString::from);
-    match parse(words.chain(typed.iter().map(OsString::from)).collect())? {
+    let command = Arguments::command().args_override_self(true);
+    let words = joined_verbosity(words.chain(typed.iter().map(OsString::from)));
+    match parse_words(command, words)?.0 {
         Command::Debug(args) => Ok(*args),
         _ => Err(CliError::usage("this is no command line of trocar debug")),
     }

@@ -1,5 +1,7 @@
 //! What can be typed after `trocar plan`.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use super::flags::{DebugFlags, PluginFlags, PolicyFlags};
@@ -42,6 +44,9 @@ pub(crate) struct PlanArgs {
     /// Ask the policies as for this context of the kubeconfig
     #[arg(long, value_name = "NAME")]
     pub(crate) context: Option<String>,
+    /// File with preferences of kubectl (default: KUBERC, ~/.kube/kuberc)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kuberc: Option<PathBuf>,
     /// The namespace of pods that name none, and of pods on nodes
     #[arg(short, long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,

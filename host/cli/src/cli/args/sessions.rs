@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::flags::{ConnectionFlags, Verbosity};
+use super::{connection::ConnectionFlags, flags::Verbosity};
 
 /// Where sessions are looked for.
 #[derive(Debug, Args)]

@@ -31,7 +31,7 @@ fn attach(args: &AttachArgs) -> Result<ExitCode, CliError> {
     let config = configuration::load(args.policy.config.as_deref())?;
     let wanted = wanted(args)?;
     block_on(async {
-        let connection = connect(&args.connection, args.verbose.0).await?;
+        let connection = connect(&args.connection, args.verbose.0)?;
         let namespace = resolve::namespace(&args.namespace).unwrap_or(&connection.namespace);
         let session = find(&connection, namespace, &wanted).await?;
         if session.owner != Owner::You && !args.quiet {

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<(), CliError> {
             .hint("without -y the list is shown, and asked about"));
     }
     block_on(async {
-        let connection = connect(&args.connection, 0).await?;
+        let connection = connect(&args.connection, 0)?;
         let found = found(args, &connection).await?;
         let choice = Choice {
             args,

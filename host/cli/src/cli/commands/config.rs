@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use trocar::{
     API_VERSION, AuditError, Engine, EngineConfig,
+    cluster::PluginPolicy,
     config::{AuditEntry, Config, Layer, PolicyEntry, Sourced},
     documents::{harmless_json, to_json, to_yaml},
     plugin::PluginSource,
@@ -14,15 +15,48 @@ use crate::cli::{
     args::{ConfigFileFlag, ConfigViewArgs, DocumentOutput},
     configuration,
     error::CliError,
+    kuberc::Kuberc,
     resolve, ui,
 };
 
 pub(crate) fn view(args: &ConfigViewArgs) -> Result<(), CliError> {
-    let config = configuration::load(args.file.config.as_deref())?;
+    let mut config = configuration::load(args.file.config.as_deref())?;
+    let kuberc = Kuberc::load(args.kuberc.as_deref())?;
+    if let Some(kuberc) = &kuberc {
+        kuberc.add_to(&mut config)?;
+    }
     ui::output(&match args.output {
-        DocumentOutput::Yaml => annotated(&config),
-        DocumentOutput::Json => to_json(&with_origins(&config)),
+        DocumentOutput::Yaml => annotated(&config) + &kuberc.as_ref().map(preferences).unwrap_or_default(),
+        DocumentOutput::Json => to_json(&with_origins(&config, kuberc.as_ref())),
     })
+}
+
+/// What a kuberc says besides, as comments: none of it can stand in a configuration.
+fn preferences(kuberc: &Kuberc) -> String {
+    let flags = kuberc.flags("debug");
+    let flags = flags.iter().map(|flag| {
+        format!(
+            "# {} (kuberc): debug --{}={}\n",
+            kuberc.place(flag),
+            flag.name,
+            flag.shown()
+        )
+    });
+    let plugins = match &kuberc.plugins {
+        PluginPolicy::AllowAll => String::new(),
+        PluginPolicy::DenyAll => format!(
+            "# {} (kuberc): no credential plugin may run\n",
+            kuberc.file.display()
+        ),
+        PluginPolicy::Allowlist(list) => {
+            format!(
+                "# {} (kuberc): credential plugins that may run: {}\n",
+                kuberc.file.display(),
+                list.join(", ")
+            )
+        }
+    };
+    flags.collect::<String>() + &plugins
 }
 
 /// A part of the configuration and where it comes from.
@@ -94,10 +128,11 @@ fn layer(layer: Layer) -> &'static str {
         Layer::System => "system",
         Layer::User => "user",
         Layer::Flag => "--config",
+        Layer::Kuberc => "kuberc",
     }
 }
 
-fn with_origins(config: &Config) -> Value {
+fn with_origins(config: &Config, kuberc: Option<&Kuberc>) -> Value {
     let mut document = json!({"apiVersion": API_VERSION, "kind": "Config", "defaults": config.defaults});
     let mut origins = Map::new();
     for default in &config.default_origins {
@@ -111,6 +146,14 @@ fn with_origins(config: &Config) -> Value {
             origins.insert(format!("/{name}/{index}"), part.place.as_str().into());
         }
         document[name] = parts.into_iter().map(|part| part.value).collect();
+    }
+    if let Some(kuberc) = kuberc {
+        let mut flags = Map::new();
+        for flag in kuberc.flags("debug") {
+            origins.insert(format!("/kuberc/flags/{}", flag.name), kuberc.place(&flag).into());
+            flags.insert(flag.name.clone(), flag.shown().into());
+        }
+        document["kuberc"] = json!({"file": kuberc.file, "flags": flags});
     }
     document["origins"] = origins.into();
     document

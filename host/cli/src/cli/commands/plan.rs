@@ -22,7 +22,7 @@ use crate::cli::{
 };
 
 pub(crate) fn run(args: PlanArgs) -> Result<(), CliError> {
-    let config = configuration::load(args.policy.config.as_deref())?;
+    let config = configuration::load_preferred(args.policy.config.as_deref(), args.kuberc.as_deref())?;
     let own_strategy = args.plugin.strategy.is_some() || config.defaults.strategy.is_some();
     let files = args.debug.filename.len();
     let request = resolve::request(&args.debug, &config.defaults, files, own_strategy)?;

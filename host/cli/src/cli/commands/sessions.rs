@@ -23,7 +23,7 @@ use crate::cli::{
 
 pub(crate) fn run(args: &SessionsArgs) -> Result<(), CliError> {
     block_on(async {
-        let connection = connect::connect(&args.connection, args.verbose.0).await?;
+        let connection = connect::connect(&args.connection, args.verbose.0)?;
         let journal = journal::read();
         let found = find(&connection, &args.place, &journal).await?;
         let shown = |session: &Session| !args.mine || session.owner == Owner::You;

@@ -1,6 +1,6 @@
 //! What to do when a cluster does not do what was asked, or a container does not start.
 
-use trocar::cluster::{Action, ClusterError, HopelessKind, Refusal};
+use trocar::cluster::{Action, ClusterError, CredentialError, HopelessKind, Refusal};
 
 /// What to do about an error of a cluster, the most useful first. Empty where its message says everything.
 pub(crate) fn after_cluster(error: &ClusterError) -> Vec<String> {
@@ -16,10 +16,50 @@ pub(crate) fn after_cluster(error: &ClusterError) -> Vec<String> {
             one("the server there does not speak TLS: is the address in the kubeconfig right?")
         }
         ClusterError::Untrusted { .. } => one(
-            "the cluster's certificate authority belongs into certificate-authority-data of the kubeconfig",
+            "is this the right server, and is certificate-authority of the kubeconfig the one that signed its certificate?",
         ),
-        ClusterError::Credentials(_) => one("log in again with the tool that your kubeconfig names"),
+        ClusterError::Credentials(error) => after_credentials(error),
         ClusterError::TimedOut { .. } => one("--request-timeout sets how long to wait"),
+        _ => Vec::new(),
+    }
+}
+
+/// How many lines of a kubeconfig's `installHint` are shown.
+const MAX_INSTALL_LINES: usize = 10;
+
+fn after_credentials(error: &CredentialError) -> Vec<String> {
+    match error {
+        CredentialError::Missing {
+            command,
+            install_hint,
+        } => {
+            let lines = install_hint
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty());
+            let lines: Vec<String> = lines.take(MAX_INSTALL_LINES).map(str::to_owned).collect();
+            match lines.is_empty() {
+                true => vec![format!(
+                    "install {command}, or change the command in the kubeconfig: it is looked for in PATH"
+                )],
+                false => lines,
+            }
+        }
+        CredentialError::Denied { .. } => {
+            vec!["add it to credentialPluginAllowlist of the kuberc, or use --token".to_owned()]
+        }
+        CredentialError::Provider(name) => {
+            let instead = match name.as_str() {
+                "gcp" => "gke-gcloud-auth-plugin",
+                "azure" => "kubelogin (https://github.com/Azure/kubelogin)",
+                "openstack" => "client-keystone-auth",
+                _ => "a credential plugin (exec)",
+            };
+            vec![format!("use {instead} in the kubeconfig instead, or --token")]
+        }
+        CredentialError::Plugin { .. } => {
+            vec!["log in again with the tool that your kubeconfig names".to_owned()]
+        }
         _ => Vec::new(),
     }
 }
@@ -176,13 +216,31 @@ mod tests {
             (
                 ClusterError::Unreachable {
                     server: server(),
+                    proxy: None,
                     reason: "no route".into(),
                 },
                 "get-contexts",
             ),
             (untrusted("InvalidContentType"), "does not speak TLS"),
-            (untrusted("unknown issuer"), "certificate-authority-data"),
-            (ClusterError::Credentials("gone".into()), "log in again"),
+            (untrusted("unknown issuer"), "certificate-authority"),
+            (
+                ClusterError::Credentials(CredentialError::Plugin {
+                    command: "login".into(),
+                    problem: "failed".into(),
+                }),
+                "log in again",
+            ),
+            (
+                ClusterError::Credentials(CredentialError::Missing {
+                    command: "login".into(),
+                    install_hint: "brew install login".into(),
+                }),
+                "brew install login",
+            ),
+            (
+                ClusterError::Credentials(CredentialError::Provider("azure".into())),
+                "kubelogin",
+            ),
             (
                 ClusterError::TimedOut {
                     action: action(None),

@@ -33,7 +33,8 @@ pub(crate) fn run(args: DebugArgs) -> Result<ExitCode, CliError> {
 }
 
 fn debug(args: DebugArgs) -> Result<ExitCode, CliError> {
-    let config = configuration::load(args.policy.config.as_deref())?;
+    let config =
+        configuration::load_preferred(args.policy.config.as_deref(), args.connection.kuberc.as_deref())?;
     let args = &with_defaults(args, &config.defaults);
     let request = checked_request(args, &config)?;
     block_on(Debug::run(args, &request, &config))
@@ -102,7 +103,7 @@ impl<'a> Debug<'a> {
         let files = resolve::file_targets(&args.debug.filename, resolve::namespace(&args.namespace))?;
         let flags = SessionFlags::new(args, request.options.stdin, request.options.tty)?;
         let reason = resolve::reason(args.policy.reason.as_deref())?;
-        let connection = connect::connect(&args.connection, args.plugin.verbose.0).await?;
+        let connection = connect::connect(&args.connection, args.plugin.verbose.0)?;
         let namespace = resolve::namespace(&args.namespace)
             .unwrap_or(&connection.namespace)
             .to_owned();
