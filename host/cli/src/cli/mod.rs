@@ -11,6 +11,7 @@ mod journal;
 mod pflag;
 mod planner;
 mod plugin_flags;
+mod prefixed;
 mod resolve;
 mod session;
 mod terminal;
@@ -82,5 +83,6 @@ fn plugin(command: PluginCommand) -> Result<(), CliError> {
         PluginCommand::Inspect(args) => commands::plugin::inspect(&args),
         PluginCommand::Build(args) => commands::plugin::build(&args),
         PluginCommand::Pack(args) => commands::plugin::pack(&args),
+        PluginCommand::Compile(args) => commands::plugin::compile(&args),
     }
 }

@@ -25,9 +25,11 @@ pub(crate) use self::{
     flags::{ConnectionFlags, DebugFlags, PluginFlags, PolicyFlags, Verbosity},
     output::{DocumentOutput, ListOutput},
     plan::{PlanArgs, PlanOutput},
-    plugin::{PluginBuildArgs, PluginCommand, PluginInspectArgs, PluginListArgs, PluginPackArgs},
-    sessions::{CleanArgs, SessionsArgs, SessionsOutput, Where},
+    plugin::{
+        PluginBuildArgs, PluginCommand, PluginCompileArgs, PluginInspectArgs, PluginListArgs, PluginPackArgs,
+    },
     policy::{PolicyCommand, PolicyEvalArgs, PolicyListArgs, PolicyTestArgs, TestOutput},
+    sessions::{CleanArgs, SessionsArgs, SessionsOutput, Where},
 };
 use super::{error::CliError, plugin_flags};
 
