@@ -19,6 +19,7 @@ use crate::{
     audit::AuditError,
     debugger::Debugger,
     error::DebugError,
+    sessions,
 };
 
 /// How often a conflict is met with another try: enough for twenty people who debug one pod at once.

@@ -139,6 +139,7 @@ mod tests {
                 is_default: true,
                 mode,
             }],
+            time_to_live: None,
         };
         let draft = draft(&inputs, &mut Fake(&|_| Verdict::Allow)).unwrap();
         judge_stored(&draft, &pod(containers), &inputs, &mut Fake(policy))
