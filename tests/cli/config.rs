@@ -507,7 +507,7 @@ fn thousands_of_policies_are_shown_within_seconds_of_the_processor() {
         })
         .collect();
     configure(&env, &format!("policies:\n{policies}"));
-    let output = env.run_limited("-t 20", "config view");
+    let output = env.run_limited("ulimit -t 20", "config view");
     assert_eq!(output.code, 0, "{output}");
     let places = output
         .stdout
@@ -527,6 +527,6 @@ fn thousands_of_policies_share_their_one_plugin() {
     configure(&env, &format!("policies:\n{policies}"));
     // 2,000 copies of its code alone would be more.
     let arguments = "plan -f pod.yaml --image=busybox -o name";
-    let output = env.run_limited("-t 60 -d 400000", arguments);
+    let output = env.run_limited("ulimit -t 60 -d 400000", arguments);
     assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output}");
 }

@@ -175,7 +175,7 @@ fn a_pod_of_tens_of_thousands_of_parts_is_planned_within_seconds_of_the_processo
             "",
         ),
     ] {
-        let output = env.run_limited("-t 60", arguments);
+        let output = env.run_limited("ulimit -t 60", arguments);
         assert!(output.code < 128, "the limit was reached: {output}");
         assert!(output.stdout.ends_with(ends), "{output}");
     }

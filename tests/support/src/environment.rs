@@ -128,31 +128,18 @@ impl TestEnv {
         Running::start(self.command(arguments), self.folder().display().to_string())
     }
 
-    /// Runs the program under limits as the shell's `ulimit` sets them, for example `-t 10` for seconds of the processor's time.
-    pub fn run_limited(&self, limits: &str, arguments: &str) -> CommandOutput {
-        let shell = self.under_shell(&format!("ulimit {limits}; exec \"$@\""), arguments);
-        Running::start(shell, self.folder().display().to_string()).finish()
-    }
-
-    /// The program as the arguments of a shell's script.
-    fn under_shell(&self, script: &str, arguments: &str) -> Command {
+    /// Starts the program on a terminal that belongs to a shell, which says how the program ended and waits for a line.
+    pub fn start_under_shell(&self, arguments: &str) -> Terminal {
         let alone = self.command(arguments.split_whitespace());
         let mut shell = Command::new("/bin/sh");
         shell
-            .args(["-c", script, "sh"])
+            .args(["-c", "\"$@\"; echo ended $?; read line", "sh"])
             .arg(alone.get_program())
             .args(alone.get_args())
-            .current_dir(self.folder())
-            .env_clear();
+            .current_dir(self.folder());
         for (name, value) in alone.get_envs() {
             shell.env(name, value.unwrap_or_default());
         }
-        shell
-    }
-
-    /// Starts the program on a terminal that belongs to a shell, which says how the program ended and waits for a line.
-    pub fn start_under_shell(&self, arguments: &str) -> Terminal {
-        let shell = self.under_shell("\"$@\"; echo ended $?; read line", arguments);
         Terminal::start(shell, 80, 24)
     }
 
