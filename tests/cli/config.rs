@@ -6,7 +6,10 @@ use std::fs;
 use serde_json::Value;
 use trocar_test_support::TestEnv;
 
-use crate::{check, config_file, configure, guest, offline, online, plugin_entry, pod, touched};
+use crate::{
+    POD_YAML, allow, as_the_system, check, config_file, configure, guest, offline, online, plugin_entry, pod,
+    touched,
+};
 
 const USER: &str = "$HOME/.config/trocar/config.yaml";
 
@@ -429,14 +432,9 @@ fn a_plugin_of_a_file_must_be_the_one_that_is_meant() {
 #[test]
 fn a_plugin_that_the_system_names_is_the_systems() {
     let (mut env, server) = online([pod("web-0")]);
-    let entry = plugin_entry(&env, "breaks_down");
-    let system = env.write(
-        ".config/trocar/system.yaml",
-        &config_file(&format!(
-            "plugins: [{entry}]\npolicies: [{{name: rule, plugin: breaks-down}}]\n"
-        )),
-    );
-    env.set("__TROCAR_SYSTEM_CONFIG", &system.display().to_string());
+    as_the_system(&mut env, "breaks_down");
+    let output = env.run("plugin compile --system");
+    check(&output, "$HOME/system/breaks-down.wasm: compiled\n");
     let other = plugin_entry(&env, "allows").replace("name: allows", "name: breaks-down");
     configure(&env, &format!("plugins: [{other}]\n"));
     let output = env.run("debug web-0 --image=busybox");
@@ -462,4 +460,73 @@ fn a_plugin_that_the_system_names_is_the_systems() {
         "{output}"
     );
     assert_eq!(touched(&server), [""; 0]);
+}
+
+/// With root in the place of the user, who may make what is compiled for all.
+#[test]
+fn a_plugin_of_the_systems_is_compiled_each_time_until_root_does_it_once() {
+    let (mut env, server) = online([pod("web-0")]);
+    as_the_system(&mut env, "allows");
+    let told = "Warning: plugin \"allows\" of the system's configuration is compiled at each start; as root it is done once: \
+                trocar plugin compile --system\n";
+    for _ in 0..2 {
+        let output = env.run("debug web-0 --image=busybox --dry-run");
+        assert_eq!(output.stderr, told, "{output}");
+    }
+    check(
+        &env.run("plugin compile --system"),
+        "$HOME/system/allows.wasm: compiled\n",
+    );
+    check(
+        &env.run("plugin compile --system"),
+        "$HOME/system/allows.wasm: was compiled before\n",
+    );
+    let output = env.run("debug web-0 --image=busybox --dry-run");
+    assert_eq!(output.stderr, "", "{output}");
+    allow(&env.folder().join("system"), 0o777);
+    let output = env.run("debug web-0 --image=busybox");
+    assert!(
+        output.stderr.contains(
+            "the plugin $HOME/system/allows.wasm of the system's configuration is not used: others than root can write to"
+        ),
+        "{output}"
+    );
+    assert_eq!(touched(&server), [""; 0]);
+}
+
+/// It took 98 s, since the whole file was read again for the place of each.
+#[test]
+fn thousands_of_policies_are_shown_within_seconds_of_the_processor() {
+    let env = offline();
+    let policies: String = (0..4_000)
+        .map(|index| {
+            format!(
+                "- name: p{index}\n  plugin: session-limits\n  settings: {{timeToLive: {}}}\n",
+                index + 1
+            )
+        })
+        .collect();
+    configure(&env, &format!("policies:\n{policies}"));
+    let output = env.run_limited("ulimit -t 20", "config view");
+    assert_eq!(output.code, 0, "{output}");
+    let places = output
+        .stdout
+        .matches("# $HOME/.config/trocar/config.yaml:")
+        .count();
+    assert_eq!(places, 4_000);
+}
+
+/// Each had the plugin for itself: 1.26 GB.
+#[test]
+fn thousands_of_policies_share_their_one_plugin() {
+    let env = offline();
+    env.write("pod.yaml", POD_YAML);
+    let policies: String = (0..2_000)
+        .map(|index| format!("- {{name: p{index}, plugin: session-limits}}\n"))
+        .collect();
+    configure(&env, &format!("policies:\n{policies}"));
+    // 2,000 copies of its code alone would be more.
+    let arguments = "plan -f pod.yaml --image=busybox -o name";
+    let output = env.run_limited("ulimit -t 60 -d 400000", arguments);
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output}");
 }

@@ -107,6 +107,35 @@ fn plugin_entry(env: &TestEnv, guest: &str) -> String {
     format!("{{name: {name}, file: {name}.wasm, digest: \"{digest}\"}}")
 }
 
+/// Makes the test's folder a system whose configuration has a policy `rule` by a guest. The user who runs the test is its
+/// root.
+fn as_the_system(env: &mut TestEnv, guest: &str) {
+    let name = guest::plugin_name(guest);
+    let entry = plugin_entry(env, guest);
+    let folder = env.folder().join("system");
+    std::fs::create_dir(&folder).unwrap();
+    allow(&folder, 0o755);
+    let plugin = format!("{name}.wasm");
+    std::fs::rename(
+        env.folder().join(".config/trocar").join(&plugin),
+        folder.join(&plugin),
+    )
+    .unwrap();
+    allow(&folder.join(&plugin), 0o644);
+    let config = config_file(&format!(
+        "plugins: [{entry}]\npolicies: [{{name: rule, plugin: {name}}}]\n"
+    ));
+    let config = env.write("system/config.yaml", &config);
+    env.set("__TROCAR_SYSTEM_CONFIG", &config.display().to_string());
+    let root = env.folder().display().to_string();
+    env.set("__TROCAR_SYSTEM_ROOT", &root);
+}
+
+fn allow(path: &std::path::Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
 /// A pod as a person writes it.
 const POD_YAML: &str = "\
 apiVersion: v1

@@ -1,6 +1,6 @@
 //! `trocar plugin`: list, inspect, build and pack.
 
-use crate::{check, offline};
+use crate::{check, guest, offline};
 
 #[test]
 fn the_default_plugins_as_a_table_and_as_names() {
@@ -152,4 +152,32 @@ fn no_verb_is_an_invitation() {
         output.stderr.contains("Usage: trocar plugin <COMMAND>"),
         "{output}"
     );
+}
+
+#[test]
+fn what_is_packed_is_compiled_for_its_first_use() {
+    let env = offline();
+    env.write_bytes("component.wasm", &guest::component("trap"));
+    env.write("plugin.yaml", &guest::manifest("trap"));
+    let output = env.run("plugin pack component.wasm -o trap.wasm");
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output}");
+    check(
+        &env.run("plugin compile trap.wasm"),
+        "trap.wasm: was compiled before\n",
+    );
+    env.write_bytes("other.wasm", &guest::plugin("modest_memory"));
+    check(
+        &env.run("plugin compile trap.wasm other.wasm"),
+        "trap.wasm: was compiled before\nother.wasm: compiled\n",
+    );
+}
+
+#[test]
+fn plugins_that_are_not_there_are_not_compiled() {
+    let env = offline();
+    check(&env.run("plugin compile"), "the configuration has no plugins\n");
+    let output = env.run("plugin compile none.wasm");
+    assert!(output.stderr.contains("cannot read the plugin none.wasm"), "{output}");
+    let output = env.run("plugin compile --system none.wasm");
+    assert_eq!(output.code, 2, "{output}");
 }

@@ -27,9 +27,13 @@ struct Folder {
 
 impl Folder {
     fn new() -> Self {
+        Self::with(&committed_default())
+    }
+
+    fn with(component: &[u8]) -> Self {
         let root = tempfile::tempdir().unwrap();
         let plugin = root.path().join("plugin.wasm");
-        fs::write(&plugin, committed_default()).unwrap();
+        fs::write(&plugin, component).unwrap();
         Self {
             cache: root.path().join("cache/of/trocar"),
             plugin: PluginSource::File(plugin),
@@ -37,14 +41,18 @@ impl Folder {
         }
     }
 
-    /// Loads the plugin with an engine of its own.
-    fn load(&self, limits: Limits) -> Result<(Engine, Plugin), PluginError> {
-        let engine = Engine::new(EngineConfig {
+    fn engine(&self, limits: Limits) -> Engine {
+        let config = EngineConfig {
             limits,
             cache: Some(self.cache.clone()),
-            pooling: false,
-        })
-        .unwrap();
+            ..EngineConfig::default()
+        };
+        Engine::new(config).unwrap()
+    }
+
+    /// Loads the plugin with an engine of its own.
+    fn load(&self, limits: Limits) -> Result<(Engine, Plugin), PluginError> {
+        let engine = self.engine(limits);
         let plugin = engine.load(&self.plugin, PluginType::Strategy, &Grants::default())?;
         Ok((engine, plugin))
     }
@@ -126,6 +134,34 @@ fn a_kept_file_that_changed_is_compiled_again() {
         assert_eq!(folder.kept(), kept, "{what}");
         folder.load_and_plan(no_compiler());
     }
+}
+
+#[test]
+fn a_kept_file_in_the_place_of_another_is_compiled_again() {
+    let folder = Folder::new();
+    folder.load_and_plan(Limits::default());
+    let good = folder.kept();
+    let other = Folder::with(&guest::plugin("trap"));
+    other.load(Limits::default()).unwrap();
+    fs::copy(other.kept(), &good).unwrap();
+    assert!(
+        folder.load(no_compiler()).is_err(),
+        "another plugin's code was taken"
+    );
+    folder.load_and_plan(Limits::default());
+    folder.load_and_plan(no_compiler());
+}
+
+#[test]
+fn a_plugin_is_compiled_ahead_of_its_first_use() {
+    let folder = Folder::new();
+    let engine = folder.engine(Limits::default());
+    assert!(engine.compile(&folder.plugin).unwrap());
+    assert!(
+        !engine.compile(&folder.plugin).unwrap(),
+        "it was compiled already"
+    );
+    folder.load_and_plan(no_compiler());
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::{
 
 use trocar::plugin::{MANIFEST_SECTION, pack};
 use wasm_encoder::{
-    ComponentSection as _, ComponentSectionId, CustomSection, Encode as _, InstanceSection, MemorySection,
-    MemoryType, Module,
+    ComponentExportKind, ComponentInstanceSection, ComponentSection as _, ComponentSectionId, CustomSection,
+    Encode as _, InstanceSection, MemorySection, MemoryType, Module,
 };
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, SourceMap};
@@ -232,6 +232,28 @@ pub(crate) fn with_more_memories(mut component: Vec<u8>, count: u32) -> Vec<u8> 
             std::iter::empty::<(&str, wasm_encoder::ModuleArg)>(),
         );
     }
+    instances.append_to_component(&mut component);
+    component
+}
+
+/// A component with another one inside of it, which is instantiated with it.
+pub(crate) fn with_component(mut component: Vec<u8>, nested: &[u8]) -> Vec<u8> {
+    let mut depth = 0;
+    let own = wasmparser::Parser::new(0)
+        .parse_all(&component)
+        .filter(|payload| {
+            match payload {
+                Ok(wasmparser::Payload::Version { .. }) => depth += 1,
+                Ok(wasmparser::Payload::End(_)) => depth -= 1,
+                _ => {}
+            }
+            depth == 1 && matches!(payload, Ok(wasmparser::Payload::ComponentSection { .. }))
+        })
+        .count() as u32;
+    component.push(ComponentSectionId::Component.into());
+    nested.encode(&mut component);
+    let mut instances = ComponentInstanceSection::new();
+    instances.instantiate(own, std::iter::empty::<(&str, ComponentExportKind, u32)>());
     instances.append_to_component(&mut component);
     component
 }

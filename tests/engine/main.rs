@@ -4,6 +4,7 @@
 mod answers;
 mod cache;
 mod capabilities;
+mod composed;
 mod debugger;
 mod files;
 mod guest;
@@ -12,6 +13,7 @@ mod limits;
 mod panics;
 mod policies;
 mod pool;
+mod system;
 mod wasi;
 
 use std::{fs, path::Path};

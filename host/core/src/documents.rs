@@ -8,7 +8,6 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use serde_saphyr::{DuplicateKeyPolicy, NonFiniteFloatPolicy, Options, Spanned};
-use trocar_sdk::diagnostic::pointer;
 
 use crate::text::is_hidden;
 
@@ -179,33 +178,50 @@ fn yaml_error(error: &serde_saphyr::Error) -> DocumentError {
     }
 }
 
+/// The places of all values of a document.
+#[derive(Debug)]
+pub struct Places(Spanned<Spans>);
+
+impl Places {
+    /// Reads the places of a text of one document. None where it is not one.
+    pub fn read(text: &str) -> Option<Self> {
+        serde_saphyr::from_str_with_options(text, yaml_options())
+            .ok()
+            .map(Self)
+    }
+
+    /// Finds the line and column of a pointer; of the nearest part that exists.
+    pub fn find(&self, at: &str) -> (u64, u64) {
+        let mut here = &self.0;
+        let mut found = (here.referenced.line(), here.referenced.column());
+        for part in at.split('/').skip(1) {
+            let next = match &here.value {
+                Spans::Map(fields) => {
+                    let name = part.replace("~1", "/").replace("~0", "~");
+                    let field = fields.iter().find(|(key, _)| key.value == name);
+                    field.map(|(key, value)| (&key.referenced, value))
+                }
+                Spans::List(items) => {
+                    let item = part.parse::<usize>().ok().and_then(|index| items.get(index));
+                    item.map(|item| (&item.referenced, item))
+                }
+                Spans::Scalar => None,
+            };
+            let Some((place, value)) = next else { break };
+            found = (place.line(), place.column());
+            here = value;
+        }
+        found
+    }
+}
+
 /// Finds the line and column of a pointer in a text of one document; of the nearest part that exists.
 pub fn locate(text: &str, at: &str) -> Option<(u64, u64)> {
-    let spans: Spanned<Spans> = serde_saphyr::from_str_with_options(text, yaml_options()).ok()?;
-    let mut here = &spans;
-    let mut found = (here.referenced.line(), here.referenced.column());
-    for part in at.split('/').skip(1) {
-        let next = match &here.value {
-            Spans::Map(fields) => fields
-                .iter()
-                .find(|(key, _)| pointer([&key.value]) == format!("/{part}")),
-            Spans::List(items) => {
-                let item = part.parse::<usize>().ok().and_then(|index| items.get(index));
-                let Some(item) = item else { break };
-                found = (item.referenced.line(), item.referenced.column());
-                here = item;
-                continue;
-            }
-            Spans::Scalar => None,
-        };
-        let Some((key, value)) = next else { break };
-        found = (key.referenced.line(), key.referenced.column());
-        here = value;
-    }
-    Some(found)
+    Places::read(text).map(|places| places.find(at))
 }
 
 /// A document of which only the places are of interest.
+#[derive(Debug)]
 enum Spans {
     Map(Vec<(Spanned<String>, Spanned<Self>)>),
     List(Vec<Spanned<Self>>),

@@ -1,5 +1,7 @@
 //! What is debugged: a pod or a node, as JSON of which no field is lost. No I/O.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use trocar_sdk::pod::{object, text};
@@ -31,17 +33,17 @@ impl TargetKind {
     }
 }
 
-/// Which object is debugged.
+/// Which object is debugged. The fields are in alphabetical order, since a plan's hash is of their text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetId {
     /// Pod or node.
     pub kind: TargetKind,
+    /// Its name.
+    pub name: String,
     /// The pod's namespace; none for a node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Its name.
-    pub name: String,
     /// Its identity in the cluster, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
@@ -53,9 +55,12 @@ impl std::fmt::Display for TargetId {
     }
 }
 
-/// A pod or node to debug.
+/// A pod or node to debug. Cheap to clone.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Target {
+pub struct Target(Arc<Parts>);
+
+#[derive(Debug, PartialEq)]
+struct Parts {
     id: TargetId,
     object: Map<String, Value>,
     text: String,
@@ -115,7 +120,7 @@ impl Target {
             check_spec(&object_).map_err(|problem| malformed(&problem))?;
         }
         let text = serde_json::to_string(&object_).expect("a JSON value can always be written");
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             id: TargetId {
                 kind,
                 namespace,
@@ -124,27 +129,27 @@ impl Target {
             },
             object: object_,
             text,
-        })
+        })))
     }
 
     /// Which object it is.
     pub fn id(&self) -> &TargetId {
-        &self.id
+        &self.0.id
     }
 
     /// The object, without `metadata.managedFields`.
     pub fn object(&self) -> &Map<String, Value> {
-        &self.object
+        &self.0.object
     }
 
     /// The object as JSON text, as plugins get it.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// The version of the object that was read, where a cluster sent it.
     pub fn resource_version(&self) -> Option<&str> {
-        text(object(&self.object, "metadata")?, "resourceVersion")
+        text(object(self.object(), "metadata")?, "resourceVersion")
     }
 
     /// Returns true if the other target is the same object, and differs in nothing but its status and in metadata that
@@ -158,14 +163,14 @@ impl Target {
             kept.map(|(name, value)| (name.clone(), value.clone())).collect()
         };
         let metadata =
-            |target: &Self| object(&target.object, "metadata").map(|metadata| fields(metadata, &UNJUDGED));
-        let rest = |target: &Self| fields(&target.object, &["metadata", "status"]);
-        self.id == other.id && metadata(self) == metadata(other) && rest(self) == rest(other)
+            |target: &Self| object(target.object(), "metadata").map(|metadata| fields(metadata, &UNJUDGED));
+        let rest = |target: &Self| fields(target.object(), &["metadata", "status"]);
+        self.id() == other.id() && metadata(self) == metadata(other) && rest(self) == rest(other)
     }
 
     /// An annotation's value.
     pub fn annotation(&self, name: &str) -> Option<&str> {
-        text(object(object(&self.object, "metadata")?, "annotations")?, name)
+        text(object(object(self.object(), "metadata")?, "annotations")?, name)
     }
 }
 

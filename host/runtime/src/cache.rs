@@ -1,26 +1,55 @@
-//! Compiled components on disk, found by what they were compiled from. The folder holds code that is run as it is, so it
-//! must belong to the user alone; a folder that does not is not used. A checksum at the end of each file tells one that a
-//! broken disk or a hand has changed; it keeps nobody out.
+//! Compiled components on disk. Each file says at its end what it was compiled from and how, with a checksum over all of
+//! it: one that a broken disk or a hand has changed is not taken, nor one that was put in the place of another.
+//!
+//! The folder holds code that is run as it is. A user's own belongs to the user alone, and promises nothing against its
+//! owner; the system's can be written to by root alone.
 
 use std::{
     fs,
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
+use crate::protection::{Protection, Unprotected};
+
 /// How many bytes of compiled code are kept; the least recently compiled go first.
 const LARGEST: u64 = 512 << 20;
 
-/// A private folder of compiled components.
+/// What a compiled file is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CompiledFrom<'a> {
+    /// The digest of the component.
+    pub(crate) component: &'a str,
+    /// The compiler: its version and all of its settings.
+    pub(crate) compiler: u64,
+}
+
+impl CompiledFrom<'_> {
+    fn file_name(&self) -> String {
+        let digest = self.component.trim_start_matches("sha256:");
+        format!("{digest}-{:016x}.cwasm", self.compiler)
+    }
+
+    /// What stands between the code and the checksum.
+    fn mark(&self) -> String {
+        format!("{} {:016x}", self.component, self.compiler)
+    }
+}
+
+/// A folder of compiled components.
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
+    /// The mode of what is written.
+    mode: u32,
+    /// What must protect each file; none in a folder that others cannot enter.
+    protection: Option<Protection>,
 }
 
 impl Cache {
-    /// Uses a folder, which is made when it is missing.
+    /// Uses a folder of the user's, which is made when it is missing.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         if !folder.exists() {
             let mut builder = fs::DirBuilder::new();
@@ -36,31 +65,82 @@ impl Cache {
         }
         Ok(Self {
             folder: folder.to_owned(),
+            mode: 0o600,
+            protection: None,
         })
     }
 
-    /// Where the compiled form of a component stands, or would.
-    pub(crate) fn path(&self, digest: &str, compiler: u64) -> PathBuf {
-        let digest = digest.trim_start_matches("sha256:");
-        self.folder.join(format!("{digest}-{compiler:016x}.cwasm"))
+    /// Uses the system's folder, which everybody reads and nobody but its owner may be able to change.
+    pub(crate) fn open_system(folder: &Path, protection: &Protection) -> Result<Self, Unprotected> {
+        Ok(Self {
+            folder: protection.resolve(folder)?,
+            mode: 0o644,
+            protection: Some(protection.clone()),
+        })
     }
 
-    /// Says whether a file is there and as it was written.
-    pub(crate) fn is_whole(&self, path: &Path) -> bool {
-        fs::File::open(path).is_ok_and(|file| ends_with_checksum(&file).unwrap_or(false))
+    /// Makes the system's folder, whatever the mask of the process, and uses it.
+    pub(crate) fn make_system(folder: &Path, protection: &Protection) -> Result<Self, Unprotected> {
+        let missing: Vec<&Path> = folder.ancestors().take_while(|part| !part.exists()).collect();
+        for part in missing.into_iter().rev() {
+            fs::create_dir(part)?;
+            fs::set_permissions(part, fs::Permissions::from_mode(0o755))?;
+        }
+        Self::open_system(folder, protection)
+    }
+
+    /// The file with the compiled form of a component, where it is there and as it was written.
+    pub(crate) fn find(&self, wanted: CompiledFrom<'_>) -> Option<PathBuf> {
+        let path = self.path(wanted);
+        let path = match &self.protection {
+            Some(protection) => protection.resolve(&path).ok()?,
+            None => path,
+        };
+        let mut file = fs::File::open(&path).ok()?;
+        is_whole(&mut file, wanted).unwrap_or(false).then_some(path)
+    }
+
+    /// Where it is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn path(&self, from: CompiledFrom<'_>) -> PathBuf {
+        self.folder.join(from.file_name())
     }
 
     /// Writes a compiled component so that a reader sees all of it or nothing, whenever this is killed.
-    pub(crate) fn store(&self, path: &Path, compiled: &[u8]) -> io::Result<()> {
+    pub(crate) fn store(&self, from: CompiledFrom<'_>, compiled: &[u8]) -> io::Result<()> {
         let mut unique = [0; 8];
         getrandom::fill(&mut unique).map_err(|_| io::Error::other("no randomness"))?;
+        let path = self.path(from);
         let unfinished = path.with_extension(format!("{:016x}.tmp", u64::from_ne_bytes(unique)));
-        let written = write_private(&unfinished, compiled).and_then(|()| fs::rename(&unfinished, path));
+        let written = self
+            .write(&unfinished, compiled, from)
+            .and_then(|()| fs::rename(&unfinished, path));
         if written.is_err() {
             // What is left of a failed write is of no use to anyone; that it may stay is no second error.
             drop(fs::remove_file(&unfinished));
         }
         written.map(|()| self.forget_oldest())
+    }
+
+    fn write(&self, path: &Path, code: &[u8], from: CompiledFrom<'_>) -> io::Result<()> {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(self.mode)
+            .open(path)?;
+        // Whatever the mask of the process.
+        file.set_permissions(fs::Permissions::from_mode(self.mode))?;
+        let mark = from.mark();
+        let mut checksum = crc32fast::Hasher::new();
+        for part in [code, mark.as_bytes()] {
+            checksum.update(part);
+            file.write_all(part)?;
+        }
+        file.write_all(&checksum.finalize().to_le_bytes())?;
+        file.sync_all()
     }
 
     fn forget_oldest(&self) {
@@ -95,30 +175,27 @@ pub fn check(folder: &Path) -> io::Result<()> {
     Cache::open(folder).map(drop)
 }
 
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(bytes)?;
-    file.write_all(&crc32fast::hash(bytes).to_le_bytes())?;
-    file.sync_all()
-}
-
 /// The length of a checksum, in bytes.
 const CHECKSUM: usize = 4;
 
-fn ends_with_checksum(file: &fs::File) -> io::Result<bool> {
+/// Returns true if a file is compiled from what is wanted, and as it was written.
+fn is_whole(file: &mut fs::File, wanted: CompiledFrom<'_>) -> io::Result<bool> {
+    let mark = wanted.mark();
     let found = file.metadata()?;
-    let Some(length) = found
-        .len()
-        .checked_sub(CHECKSUM as u64)
-        .filter(|_| found.is_file())
-    else {
+    let end = found.len().checked_sub((mark.len() + CHECKSUM) as u64);
+    let Some(end) = end.filter(|_| found.is_file()) else {
         return Ok(false);
     };
-    let mut code = file.take(length);
+    let mut found_mark = vec![0; mark.len()];
+    file.seek(SeekFrom::Start(end))?;
+    file.read_exact(&mut found_mark)?;
+    if found_mark != mark.as_bytes() {
+        return Ok(false);
+    }
+    let mut stored = [0; CHECKSUM];
+    file.read_exact(&mut stored)?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut code = file.take(end);
     let (mut checksum, mut part) = (crc32fast::Hasher::new(), vec![0; 64 << 10]);
     loop {
         match code.read(&mut part)? {
@@ -126,17 +203,18 @@ fn ends_with_checksum(file: &fs::File) -> io::Result<bool> {
             read => checksum.update(&part[..read]),
         }
     }
-    let mut wanted = [0; CHECKSUM];
-    let mut file = file;
-    file.read_exact(&mut wanted)?;
-    Ok(checksum.finalize().to_le_bytes() == wanted)
+    checksum.update(&found_mark);
+    Ok(checksum.finalize().to_le_bytes() == stored)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
+
+    const ONE: CompiledFrom<'_> = CompiledFrom {
+        component: "sha256:1111",
+        compiler: 7,
+    };
 
     /// A place in which nothing is yet, and what removes it at the end.
     fn folder(name: &str) -> (tempfile::TempDir, PathBuf) {
@@ -145,16 +223,26 @@ mod tests {
         (home, folder)
     }
 
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    fn protection(below: &Path) -> Protection {
+        Protection {
+            owner: rustix::process::geteuid().as_raw(),
+            below: below.to_owned(),
+        }
+    }
+
     #[test]
     fn what_is_stored_is_private_and_whole() {
         let (_home, folder) = folder("store");
         let cache = Cache::open(&folder).unwrap();
-        let path = cache.path("sha256:abc", 7);
-        cache.store(&path, b"code").unwrap();
+        cache.store(ONE, b"code").unwrap();
+        let path = cache.find(ONE).unwrap();
         assert!(fs::read(&path).unwrap().starts_with(b"code"));
-        assert!(cache.is_whole(&path));
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(&folder), 0o700);
         assert_eq!(
             fs::read_dir(&folder).unwrap().count(),
             1,
@@ -166,24 +254,46 @@ mod tests {
     fn any_change_to_what_is_stored_is_noticed() {
         let (_home, folder) = folder("change");
         let cache = Cache::open(&folder).unwrap();
-        let path = cache.path("sha256:abc", 7);
-        assert!(!cache.is_whole(&path), "nothing is there");
+        assert_eq!(cache.find(ONE), None, "nothing is there");
         let code: Vec<u8> = (0..150_001_u32).map(|number| (number * 7) as u8).collect();
-        cache.store(&path, &code).unwrap();
+        cache.store(ONE, &code).unwrap();
+        let path = cache.find(ONE).unwrap();
         let stored = fs::read(&path).unwrap();
-        assert!(cache.is_whole(&path));
-        for place in [0, 1, 65_535, 65_536, 149_999, 150_000, stored.len() - 1] {
+        let end = stored.len();
+        for place in [0, 1, 65_535, 65_536, 150_000, 150_001, end - 5, end - 4, end - 1] {
             let mut changed = stored.clone();
             changed[place] ^= 0x10;
             fs::write(&path, changed).unwrap();
-            assert!(!cache.is_whole(&path), "byte {place} changed");
+            assert_eq!(cache.find(ONE), None, "byte {place} changed");
         }
-        for length in [0, 7, 8, 100, stored.len() - 1] {
+        for length in [0, 7, 8, 100, end - 1] {
             fs::write(&path, &stored[..length]).unwrap();
-            assert!(!cache.is_whole(&path), "cut to {length} bytes");
+            assert_eq!(cache.find(ONE), None, "cut to {length} bytes");
         }
         fs::write(&path, [stored.as_slice(), b"\0"].concat()).unwrap();
-        assert!(!cache.is_whole(&path), "one byte more");
+        assert_eq!(cache.find(ONE), None, "one byte more");
+        fs::write(&path, &stored).unwrap();
+        assert!(cache.find(ONE).is_some());
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_another_is_not_taken() {
+        let (_home, folder) = folder("mixed-up");
+        let cache = Cache::open(&folder).unwrap();
+        cache.store(ONE, b"code").unwrap();
+        let one = cache.find(ONE).unwrap();
+        for other in [
+            CompiledFrom {
+                component: "sha256:2222",
+                ..ONE
+            },
+            CompiledFrom { compiler: 8, ..ONE },
+        ] {
+            fs::copy(&one, cache.path(other)).unwrap();
+            assert_eq!(cache.find(other), None, "{other:?}");
+            cache.store(other, b"other").unwrap();
+            assert!(cache.find(other).is_some());
+        }
     }
 
     #[test]
@@ -193,5 +303,39 @@ mod tests {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         let error = Cache::open(&folder).unwrap_err();
         assert!(error.to_string().contains("0700"), "{error}");
+    }
+
+    #[test]
+    fn the_systems_folder_is_for_all_to_read() {
+        let (home, folder) = folder("var/cache/trocar");
+        let protection = protection(home.path());
+        assert!(
+            Cache::open_system(&folder, &protection).is_err(),
+            "it is not made by reading"
+        );
+        let cache = Cache::make_system(&folder, &protection).unwrap();
+        cache.store(ONE, b"code").unwrap();
+        assert_eq!(mode(&cache.find(ONE).unwrap()), 0o644);
+        for part in folder.ancestors().take(3) {
+            assert_eq!(mode(part), 0o755, "{}", part.display());
+        }
+        assert!(
+            Cache::open_system(&folder, &protection)
+                .unwrap()
+                .find(ONE)
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn a_systems_folder_that_others_can_write_to_is_not_used() {
+        let (home, folder) = folder("open");
+        let protection = protection(home.path());
+        Cache::make_system(&folder, &protection).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(
+            Cache::open_system(&folder, &protection),
+            Err(Unprotected::Writable(_))
+        ));
     }
 }

@@ -20,7 +20,8 @@ pub(crate) fn compiler_config() -> Config {
         // Asynchronous components are not part of the contract, and their machinery costs time in every call.
         .concurrency_support(false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // Components that are composed of others are joined by modules that see the memories of both.
+        .wasm_multi_memory(true)
         .wasm_relaxed_simd(false)
         // Same input, same bytes, on every processor.
         .cranelift_nan_canonicalization(true)

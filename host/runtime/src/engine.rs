@@ -1,6 +1,11 @@
 //! Plugins as the outside sees them: described, loaded with what they were granted, and called.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
 
 use trocar_core::{
     capability::{ClusterReader, Grants},
@@ -11,7 +16,8 @@ use trocar_sdk::{Diagnostic, Failure};
 
 use crate::{
     Limits, LogLine, WasmError,
-    plugin::{self, Plugin, PluginDescription, PluginError, PluginSource},
+    plugin::{self, LoadedPlugin, Opened, Plugin, PluginDescription, PluginError, PluginSource},
+    protection::Protection,
     runtime::{Allocation, CallContext, Called, Runtime},
     state::Reads,
 };
@@ -26,11 +32,71 @@ pub struct EngineConfig {
     pub cache: Option<PathBuf>,
     /// Reserve memory for many plans, as a server does; off for a program that makes a few and ends.
     pub pooling: bool,
+    /// What the plugins of the system's configuration are taken from.
+    pub system: SystemFiles,
 }
+
+/// The files that plugins of the system's configuration ([`PluginSource::System`]) are taken from: component and compiled
+/// form, in folders that root alone can write to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemFiles {
+    pub(crate) compiled: Option<PathBuf>,
+    pub(crate) protection: Protection,
+}
+
+impl Default for SystemFiles {
+    fn default() -> Self {
+        Self {
+            compiled: None,
+            protection: Protection {
+                owner: 0,
+                below: "/".into(),
+            },
+        }
+    }
+}
+
+impl SystemFiles {
+    /// Looks for compiled forms in a folder, which [`Engine::compile`] fills. Without it they are compiled at each start.
+    #[must_use]
+    pub fn compiled_in(mut self, folder: PathBuf) -> Self {
+        self.compiled = Some(folder);
+        self
+    }
+
+    /// Puts another user in root's place, and looks at the way to a file from a folder on only: for a system within a
+    /// system, as tests have it.
+    #[must_use]
+    pub fn owned_by(mut self, owner: u32, below: PathBuf) -> Self {
+        self.protection = Protection { owner, below };
+        self
+    }
+}
+
+/// What is worth a word while plugins are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoadEvent<'a> {
+    /// A component takes longer to compile than half a second. Told once for each.
+    Compiling {
+        /// Its name.
+        plugin: &'a str,
+    },
+    /// A plugin of the system's configuration has no compiled form, so it is compiled at each start.
+    NotCompiled {
+        /// Its name.
+        plugin: &'a str,
+    },
+}
+
+type Listener = Box<dyn Fn(&LoadEvent<'_>) + Send + Sync>;
 
 /// Runs plugins. What they answer is not checked yet.
 pub struct Engine {
     runtime: Runtime,
+    /// The plugins in use that are the same whenever they are loaded.
+    loaded: Mutex<HashMap<(PluginSource, Grants), Weak<LoadedPlugin>>>,
+    listener: Option<Listener>,
 }
 
 /// The texts of a request for a plan: JSON documents.
@@ -87,8 +153,25 @@ impl Engine {
         } else {
             Allocation::OnDemand
         };
-        let runtime = Runtime::new(allocation, config.limits, config.cache.as_deref())?;
-        Ok(Self { runtime })
+        let runtime = Runtime::new(allocation, config.limits, config.cache.as_deref(), config.system)?;
+        Ok(Self {
+            runtime,
+            loaded: Mutex::default(),
+            listener: None,
+        })
+    }
+
+    /// Hands what is worth a word while plugins are loaded to a function.
+    #[must_use]
+    pub fn with_listener(mut self, listener: impl Fn(&LoadEvent<'_>) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Box::new(listener));
+        self
+    }
+
+    fn tell(&self, event: &LoadEvent<'_>) {
+        if let Some(listener) = &self.listener {
+            listener(event);
+        }
     }
 
     /// Describes a plugin, without running it.
@@ -96,7 +179,22 @@ impl Engine {
     /// # Errors
     /// Fails when there is no such plugin and when it would be refused.
     pub fn describe(&self, source: &PluginSource) -> Result<PluginDescription, PluginError> {
-        plugin::open(source, self.runtime.limits()).map(|opened| opened.description)
+        self.open(source).map(|opened| opened.description)
+    }
+
+    fn open(&self, source: &PluginSource) -> Result<Opened, PluginError> {
+        plugin::open(source, self.runtime.limits(), self.runtime.protection())
+    }
+
+    /// Compiles a plugin ahead of its first use, and keeps it where it is looked for then. Returns false where there was
+    /// nothing to do, or no place to keep it.
+    ///
+    /// # Errors
+    /// Fails when there is no such plugin, when it is refused, and when what was compiled cannot be kept.
+    pub fn compile(&self, source: &PluginSource) -> Result<bool, PluginError> {
+        let opened = self.open(source)?;
+        let compiled = self.runtime.precompile(&opened.code(), &|event| self.tell(event));
+        compiled.map_err(|error| blamed(&opened.description, error))
     }
 
     /// Makes a plugin ready to run, with what it was granted.
@@ -109,22 +207,47 @@ impl Engine {
         wanted: PluginType,
         grants: &Grants,
     ) -> Result<Plugin, PluginError> {
-        let opened = plugin::open(source, self.runtime.limits())?;
-        let found = opened.description.manifest().plugin_type;
-        if found != wanted {
-            return Err(PluginError::WrongType {
-                name: opened.description.manifest().name.clone(),
-                wanted,
-                found,
-            });
+        // What a digest stands for does not change; a file may.
+        let key = (!matches!(source, PluginSource::File(_))).then(|| (source.clone(), grants.clone()));
+        let known = key.as_ref().and_then(|key| self.known(key));
+        let (loaded, is_new) = match known {
+            Some(known) => (known, false),
+            None => (Arc::new(self.load_anew(source, wanted, grants)?), true),
+        };
+        check_type(&loaded.description, wanted)?;
+        if let Some(key) = key.filter(|_| is_new) {
+            self.remember(key, &loaded);
         }
+        Ok(Plugin(loaded))
+    }
+
+    fn known(&self, key: &(PluginSource, Grants)) -> Option<Arc<LoadedPlugin>> {
+        self.loaded.lock().ok()?.get(key)?.upgrade()
+    }
+
+    fn remember(&self, key: (PluginSource, Grants), plugin: &Arc<LoadedPlugin>) {
+        if let Ok(mut loaded) = self.loaded.lock() {
+            loaded.retain(|_, plugin| plugin.strong_count() > 0);
+            loaded.insert(key, Arc::downgrade(plugin));
+        }
+    }
+
+    fn load_anew(
+        &self,
+        source: &PluginSource,
+        wanted: PluginType,
+        grants: &Grants,
+    ) -> Result<LoadedPlugin, PluginError> {
+        let opened = self.open(source)?;
+        check_type(&opened.description, wanted)?;
+        let inspected = &opened.description.inspected;
         let loaded = self
             .runtime
-            .load(&opened.code(), &opened.description.inspected, grants);
+            .load(&opened.code(), inspected, grants, &|event| self.tell(event));
         match loaded {
-            Ok(loaded) => Ok(Plugin {
+            Ok(loaded) => Ok(LoadedPlugin {
                 description: opened.description,
-                loaded: Arc::new(loaded),
+                loaded,
             }),
             Err(error) => Err(blamed(&opened.description, error)),
         }
@@ -138,7 +261,7 @@ impl Engine {
         aids: CallAids<'_>,
     ) -> (Answer<Proposal>, Vec<LogLine>) {
         let call = call_context(strategy, aids);
-        answered(strategy, self.runtime.make_plan(&strategy.loaded, input, call))
+        answered(strategy, self.runtime.make_plan(&strategy.0.loaded, input, call))
     }
 
     /// Asks a policy about a plan. The second value is what it logged.
@@ -149,7 +272,7 @@ impl Engine {
         aids: CallAids<'_>,
     ) -> (Answer<Decision>, Vec<LogLine>) {
         let call = call_context(policy, aids);
-        answered(policy, self.runtime.evaluate(&policy.loaded, input, call))
+        answered(policy, self.runtime.evaluate(&policy.0.loaded, input, call))
     }
 
     /// Lets a plugin check its settings beyond what its schema can say.
@@ -158,8 +281,8 @@ impl Engine {
     /// Fails when the plugin breaks or reaches a limit.
     pub fn validate_settings(&self, plugin: &Plugin, settings: &str) -> Answer<Vec<Diagnostic>> {
         self.runtime
-            .validate_settings(&plugin.loaded, settings, CallContext::default())
-            .map_err(|error| blamed(&plugin.description, error))
+            .validate_settings(&plugin.0.loaded, settings, CallContext::default())
+            .map_err(|error| blamed(plugin.description(), error))
     }
 }
 
@@ -168,12 +291,24 @@ fn call_context(plugin: &Plugin, aids: CallAids<'_>) -> CallContext {
         now: aids.now,
         reads: aids
             .reader
-            .map(|reader| Reads::new(reader.clone(), plugin.description.manifest())),
+            .map(|reader| Reads::new(reader.clone(), plugin.description().manifest())),
     }
 }
 
 fn answered<T>(plugin: &Plugin, (answer, lines): Called<T>) -> (Answer<T>, Vec<LogLine>) {
-    (answer.map_err(|error| blamed(&plugin.description, error)), lines)
+    (answer.map_err(|error| blamed(plugin.description(), error)), lines)
+}
+
+fn check_type(description: &PluginDescription, wanted: PluginType) -> Result<(), PluginError> {
+    let manifest = description.manifest();
+    if manifest.plugin_type == wanted {
+        return Ok(());
+    }
+    Err(PluginError::WrongType {
+        name: manifest.name.clone(),
+        wanted,
+        found: manifest.plugin_type,
+    })
 }
 
 fn blamed(description: &PluginDescription, error: WasmError) -> PluginError {

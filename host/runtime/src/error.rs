@@ -91,6 +91,14 @@ pub enum WasmError {
         /// Why not.
         source: io::Error,
     },
+    /// The system's folder for compiled components cannot be filled.
+    #[error("the system's folder {} cannot be used: {source}", folder.display())]
+    SystemCache {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The host is at fault.
     #[error("trocar itself failed to run the plugin: {0}")]
     Host(String),
@@ -104,7 +112,8 @@ impl WasmError {
             | Self::CoreModule
             | Self::Precompiled
             | Self::NotGranted(_)
-            | Self::Cache { .. } => Blame::User,
+            | Self::Cache { .. }
+            | Self::SystemCache { .. } => Blame::User,
             Self::Host(_) => Blame::Host,
             _ => Blame::Plugin,
         }

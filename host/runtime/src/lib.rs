@@ -5,6 +5,7 @@
 mod bindings;
 mod cache;
 mod classify;
+mod compiler;
 mod component;
 mod config;
 mod convert;
@@ -13,6 +14,7 @@ mod error;
 mod limits;
 mod log;
 pub mod plugin;
+mod protection;
 mod runtime;
 mod state;
 mod trusted;
@@ -20,7 +22,7 @@ mod turns;
 mod wasi;
 
 pub use cache::check as check_cache;
-pub use engine::{Answer, CallAids, Engine, EngineConfig, PlanInput, ReviewInput};
+pub use engine::{Answer, CallAids, Engine, EngineConfig, LoadEvent, PlanInput, ReviewInput, SystemFiles};
 pub use error::WasmError;
 pub use limits::{Limit, LimitError, Limits};
 pub use log::{LogLevel, LogLine};

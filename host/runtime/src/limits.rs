@@ -24,7 +24,7 @@ pub struct Limits {
     pub log: u64,
     /// Bytes of a component's file.
     pub component: u64,
-    /// Wall time of compiling a component.
+    /// The processor's time of compiling a component, summed over the compiler's threads.
     pub compile_time: Duration,
 }
 

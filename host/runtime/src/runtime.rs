@@ -3,14 +3,14 @@
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
     path::Path,
-    sync::{Arc, OnceLock, mpsc},
+    sync::{Arc, OnceLock},
     thread,
     time::Duration,
 };
 
 use trocar_sdk::Failure;
 use wasmtime::{
-    Engine, PoolingAllocationConfig, Store,
+    Enabled, Engine, PoolingAllocationConfig, Store,
     component::{Component, HasSelf, Linker},
 };
 
@@ -19,15 +19,17 @@ use super::{
         policy::{PolicyPluginPre, exports::trocar::plugin::policy as policy_abi},
         strategy::{StrategyPluginPre, exports::trocar::plugin::strategy as abi, trocar::plugin as imports},
     },
-    cache::Cache,
+    cache::{Cache, CompiledFrom},
     classify::{Phase, classify},
+    compiler,
     component::{Inspected, Interface},
     config::compiler_config,
     convert,
-    engine::{PlanInput, ReviewInput},
+    engine::{LoadEvent, PlanInput, ReviewInput, SystemFiles},
     error::WasmError,
     limits::{Limit, Limits},
     log::LogLine,
+    protection::Protection,
     state::{PARTS, Reads, State},
     trusted,
     turns::{Room, Turns},
@@ -80,8 +82,21 @@ pub(crate) enum Code<'a> {
     /// Compiled when the program was built.
     Embedded(&'static [u8]),
     /// A component of somebody's, by its digest.
-    Component { bytes: &'a [u8], digest: &'a str },
+    Component(Source<'a>),
 }
+
+/// A component of somebody's.
+pub(crate) struct Source<'a> {
+    /// The plugin's name.
+    pub(crate) plugin: &'a str,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) digest: &'a str,
+    /// It is one of the system's configuration.
+    pub(crate) is_systems: bool,
+}
+
+/// Is told what happens while a component is loaded.
+pub(crate) type Tell<'a> = dyn Fn(&LoadEvent<'_>) + 'a;
 
 /// What a call gave, and what the guest wrote meanwhile.
 pub(crate) type Called<T> = (Result<Result<T, Failure>, WasmError>, Vec<LogLine>);
@@ -91,6 +106,7 @@ pub(crate) struct Runtime {
     engine: Engine,
     limits: Arc<Limits>,
     cache: Option<Cache>,
+    system: SystemFiles,
     clock: OnceLock<()>,
     /// Who waits for the pool, where there is one.
     turns: Option<Turns>,
@@ -102,6 +118,7 @@ impl Runtime {
         allocation: Allocation,
         limits: Limits,
         cache: Option<&Path>,
+        system: SystemFiles,
     ) -> Result<Self, WasmError> {
         let mut config = compiler_config();
         trusted::allow_embedded(&mut config);
@@ -120,6 +137,7 @@ impl Runtime {
             engine: Engine::new(&config).map_err(host_error)?,
             limits: Arc::new(limits),
             cache,
+            system,
             clock: OnceLock::new(),
             turns: (allocation == Allocation::Pooling).then(|| Turns::new(POOL)),
         })
@@ -130,19 +148,25 @@ impl Runtime {
         &self.limits
     }
 
+    /// What protects the files of the system's configuration.
+    pub(crate) fn protection(&self) -> &Protection {
+        &self.system.protection
+    }
+
     /// Makes a component ready: compiles it unless that was done before, and links what it was granted.
     pub(crate) fn load(
         &self,
         code: &Code<'_>,
         inspected: &Inspected,
         grants: &Grants,
+        tell: &Tell<'_>,
     ) -> Result<Loaded, WasmError> {
         if inspected.imports(Interface::Cluster) && !grants.cluster_read {
             return Err(WasmError::NotGranted(CLUSTER_READ.into()));
         }
         let component = match code {
             Code::Embedded(code) => trusted::embedded(&self.engine, code).map_err(host_error)?,
-            Code::Component { bytes, digest } => self.compiled(bytes, digest)?,
+            Code::Component(source) => self.compiled(source, tell)?,
         };
         let needed = needed(&component)?;
         let linker = self.linker(inspected).map_err(host_error)?;
@@ -173,42 +197,89 @@ impl Runtime {
         Ok(linker)
     }
 
-    fn compiled(&self, bytes: &[u8], digest: &str) -> Result<Component, WasmError> {
-        let Some(cache) = &self.cache else {
-            let code = self.compile(bytes)?;
-            return trusted::compiled(&self.engine, &code).map_err(host_error);
+    fn compiled(&self, source: &Source<'_>, tell: &Tell<'_>) -> Result<Component, WasmError> {
+        let from = self.compiled_from(source);
+        let cache = match source.is_systems {
+            true => self.system_cache(),
+            false => self.cache.clone(),
         };
-        let mut hasher = DefaultHasher::new();
-        self.engine.precompile_compatibility_hash().hash(&mut hasher);
-        let path = cache.path(digest, hasher.finish());
         // A file that cannot be loaded, from whatever cause, is compiled anew.
-        if cache.is_whole(&path)
+        if let Some(path) = cache.as_ref().and_then(|cache| cache.find(from))
             && let Ok(component) = trusted::cached(&self.engine, &path)
         {
             return Ok(component);
         }
-        let code = self.compile(bytes)?;
-        // A full disk is no reason not to run: the next run compiles again.
-        drop(cache.store(&path, code.bytes()));
+        if source.is_systems {
+            let plugin = source.plugin;
+            tell(&LoadEvent::NotCompiled { plugin });
+        }
+        let code = self.compile(source, tell)?;
+        if let Some(cache) = cache.filter(|_| !source.is_systems) {
+            // A full disk is no reason not to run: the next run compiles again.
+            drop(cache.store(from, code.bytes()));
+        }
         trusted::compiled(&self.engine, &code).map_err(host_error)
     }
 
-    /// Compiles on a thread of its own. One that takes too long is left behind: nothing can stop a compiler.
-    fn compile(&self, bytes: &[u8]) -> Result<trusted::CompiledHere, WasmError> {
-        let (sender, receiver) = mpsc::channel();
-        let (engine, bytes) = (self.engine.clone(), bytes.to_vec());
-        thread::spawn(move || sender.send(trusted::compile(&engine, &bytes)));
-        match receiver.recv_timeout(self.limits.compile_time) {
-            Ok(compiled) => compiled.map_err(|error| WasmError::Invalid(message(&format!("{error:#}")))),
-            Err(mpsc::RecvTimeoutError::Timeout) => Err(WasmError::Limit {
-                limit: Limit::CompileTime,
-                allowed: self.limits.get(Limit::CompileTime),
-                asked: None,
-            }),
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                Err(WasmError::Invalid("the compiler gave up on it".into()))
+    /// Compiles a component unless that was done before, and keeps what comes of it.
+    pub(crate) fn precompile(&self, code: &Code<'_>, tell: &Tell<'_>) -> Result<bool, WasmError> {
+        let Code::Component(source) = code else {
+            return Ok(false);
+        };
+        let unusable = |folder: &Path, error| {
+            let folder = folder.to_owned();
+            match source.is_systems {
+                true => WasmError::SystemCache {
+                    folder,
+                    source: error,
+                },
+                false => WasmError::Cache {
+                    folder,
+                    source: error,
+                },
             }
+        };
+        let cache = match (source.is_systems, &self.system.compiled) {
+            (true, Some(folder)) => {
+                let made = Cache::make_system(folder, &self.system.protection);
+                Some(made.map_err(|error| unusable(folder, error.into()))?)
+            }
+            (true, None) => None,
+            (false, _) => self.cache.clone(),
+        };
+        let from = self.compiled_from(source);
+        if cache.as_ref().is_some_and(|cache| cache.find(from).is_some()) {
+            return Ok(false);
         }
+        let code = self.compile(source, tell)?;
+        let Some(cache) = cache else {
+            return Ok(false);
+        };
+        let stored = cache.store(from, code.bytes());
+        stored.map_err(|error| unusable(cache.folder(), error))?;
+        Ok(true)
+    }
+
+    /// The system's folder of compiled components, where it is one.
+    fn system_cache(&self) -> Option<Cache> {
+        let folder = self.system.compiled.as_deref()?;
+        Cache::open_system(folder, &self.system.protection).ok()
+    }
+
+    fn compiled_from<'a>(&self, source: &Source<'a>) -> CompiledFrom<'a> {
+        let mut hasher = DefaultHasher::new();
+        self.engine.precompile_compatibility_hash().hash(&mut hasher);
+        CompiledFrom {
+            component: source.digest,
+            compiler: hasher.finish(),
+        }
+    }
+
+    fn compile(&self, source: &Source<'_>, tell: &Tell<'_>) -> Result<trusted::CompiledHere, WasmError> {
+        let plugin = source.plugin;
+        compiler::compile(&self.engine, source.bytes, &self.limits, &|| {
+            tell(&LoadEvent::Compiling { plugin });
+        })
     }
 
     /// Asks a strategy for a plan.
@@ -368,6 +439,7 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
         .total_tables(POOL.tables)
         .total_stacks(POOL.instances)
         .max_tables_per_module(POOL.tables)
+        .max_memories_per_module(POOL.memories)
         .max_core_instance_size(POOLED_INSTANCE)
         .max_component_instance_size(POOLED_INSTANCE)
         .max_memory_size(usize::try_from(limits.memory).unwrap_or(usize::MAX))
@@ -375,6 +447,8 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
         .max_unused_warm_slots(16)
         // What a plan of a usual size touches; without it, each call pays a page fault for each page.
         .linear_memory_keep_resident(1 << 20)
+        // Only the pages that a call wrote to are cleared after it, where the kernel can tell which.
+        .pagemap_scan(Enabled::Auto)
         .table_keep_resident(64 << 10);
     pool
 }

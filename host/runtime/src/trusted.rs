@@ -1,7 +1,7 @@
 //! Loading machine code: the one place of the host that needs `unsafe`, and the reasons why it may.
 //!
 //! Machine code is never taken from a user, a registry or a plugin: it is what `build.rs` compiled into this program, or
-//! what this program compiled itself and kept in a folder that only its user may enter.
+//! what this program compiled itself and kept in a folder that only its user may enter, or only root may change.
 #![expect(
     unsafe_code,
     reason = "wasmtime cannot check machine code; that it is our own is checked by where it comes from"
@@ -88,10 +88,10 @@ pub(crate) fn compiled(engine: &Engine, code: &CompiledHere) -> wasmtime::Result
     unsafe { Component::deserialize(engine, &code.0) }
 }
 
-/// Loads what this program compiled in an earlier run, from a cache that was opened and hence is private.
+/// Loads what this program compiled in an earlier run, from a file that a cache has found.
 pub(crate) fn cached(engine: &Engine, file: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: `Cache::open` refuses a folder that anyone but the user may enter, and `Cache::store` writes only the
-    // output of `Engine::precompile_component`, whole or not at all.
+    // SAFETY: `Cache::open` refuses a folder that others than the user may enter, `Cache::open_system` one that others than
+    // root may change, and `Cache::store` writes only the output of `Engine::precompile_component`, whole or not at all.
     unsafe { Component::deserialize_file(engine, file) }
 }
 

@@ -12,7 +12,7 @@ use trocar_core::{
     target::Target,
 };
 use trocar_runtime::{
-    self as runtime, Answer, CallAids, EngineConfig, LogLine, PlanInput, ReviewInput, WasmError,
+    self as runtime, Answer, CallAids, EngineConfig, LoadEvent, LogLine, PlanInput, ReviewInput, WasmError,
     plugin::{Plugin, PluginDescription, PluginError, PluginSource},
 };
 use trocar_sdk::{Actor, Context, DebugOptions, Diagnostic, Failure};
@@ -106,6 +106,23 @@ impl Engine {
         runtime::Engine::new(config).map(|runtime| Self { runtime })
     }
 
+    /// Hands what is worth a word while plugins are loaded to a function.
+    #[must_use]
+    pub fn with_listener(self, listener: impl Fn(&LoadEvent<'_>) + Send + Sync + 'static) -> Self {
+        Self {
+            runtime: self.runtime.with_listener(listener),
+        }
+    }
+
+    /// Compiles a plugin ahead of its first use, and keeps it where it is looked for then. Returns false where there was
+    /// nothing to do, or no place to keep it.
+    ///
+    /// # Errors
+    /// Fails when there is no such plugin, when it is refused, and when what was compiled cannot be kept.
+    pub fn compile(&self, source: &PluginSource) -> Result<bool, PluginError> {
+        self.runtime.compile(source)
+    }
+
     /// Describes a plugin, without running it.
     ///
     /// # Errors
@@ -144,7 +161,7 @@ impl Engine {
         let mut logs = Vec::new();
         let draft = self.draft(request, &mut logs)?;
         Ok(Planned {
-            plan: draft.plan().clone(),
+            plan: draft.into_plan(),
             logs,
         })
     }

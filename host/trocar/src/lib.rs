@@ -48,9 +48,9 @@ mod error;
 mod files;
 mod journal;
 mod planner;
+pub mod policy_cases;
 mod present;
 mod rejoin;
-pub mod policy_cases;
 pub mod sessions;
 
 pub use applied::{Applied, LeftBehind, SessionOptions, left_behind};
@@ -58,12 +58,12 @@ pub use apply::{ApplyError, WriteError};
 pub use approval::{Approved, Draft, NotAgreed, SamePod, approve_all, check_names};
 pub use audit::{AuditError, AuditLog, check_audit_file};
 pub use debugger::Debugger;
-pub use rejoin::RejoinError;
 pub use engine::{Engine, PlanError, PlanRequest, Planned, PluginLog, PolicyRule};
 pub use error::{DebugError, PlannerError, SettingsOf};
 pub use files::read_config;
 pub use journal::JournalFile;
-pub use planner::{Planner, PluginChoice, policy_rule, settings_problems, source_named};
+pub use planner::{Planner, PluginChoice, configured_source, policy_rule, settings_problems, source_named};
+pub use rejoin::RejoinError;
 pub use trocar_core::{
     capability,
     config::{self, Config},
@@ -79,7 +79,8 @@ pub use trocar_core::{
     text,
 };
 pub use trocar_runtime::{
-    EngineConfig, Limit, LimitError, Limits, LogLevel, LogLine, WasmError, check_cache,
+    EngineConfig, Limit, LimitError, Limits, LoadEvent, LogLevel, LogLine, SystemFiles, WasmError,
+    check_cache,
 };
 pub use trocar_sdk::{
     Actor, Context, DebugOptions, Diagnostic, EnvVar, Failure, FailureKind, Keep, Profile, Severity, names,

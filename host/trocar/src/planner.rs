@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::{Map, Value, json};
 use trocar_core::{
     capability::{ClusterReader, Grants},
-    config::{Config, PolicyEntry, Sourced},
+    config::{Config, Layer, PluginEntry, PolicyEntry, Sourced},
     manifest::{PluginManifest, PluginType},
     plan::{DebugPlan, Mode},
     planning::{Draft, Proposal, StoredOtherwise, default_strategy, strategy_names},
@@ -137,7 +137,7 @@ impl Planner {
         actor: &Actor,
     ) -> Result<DebugPlan, PlannerError> {
         let draft = self.draft(request, target, context, actor)?;
-        Ok(draft.plan().clone())
+        Ok(draft.into_plan())
     }
 
     pub(crate) fn draft(
@@ -151,9 +151,14 @@ impl Planner {
         let strategy = self.strategy_for(request, target);
         self.load_strategy(&strategy)?;
         self.load_policies(&strategy, target, context, actor)?;
-        let drafted = self.ask(&strategy, request, target, context, actor, |engine, request, logs| {
-            engine.draft(request, logs)
-        });
+        let drafted = self.ask(
+            &strategy,
+            request,
+            target,
+            context,
+            actor,
+            |engine, request, logs| engine.draft(request, logs),
+        );
         drafted.map_err(|error| PlannerError::Plan(Box::new(error)))
     }
 
@@ -239,13 +244,20 @@ impl Planner {
             ..Proposal::default()
         };
         let request = DebugRequest::default();
-        let drafted = self.ask(strategy, &request, target, context, actor, |engine, request, logs| {
-            let present = PlanRequest {
-                present: Some(&present),
-                ..*request
-            };
-            engine.draft(&present, logs)
-        });
+        let drafted = self.ask(
+            strategy,
+            &request,
+            target,
+            context,
+            actor,
+            |engine, request, logs| {
+                let present = PlanRequest {
+                    present: Some(&present),
+                    ..*request
+                };
+                engine.draft(&present, logs)
+            },
+        );
         drafted.map_err(|error| PlannerError::Plan(Box::new(error)))
     }
 
@@ -339,10 +351,10 @@ fn named(config: &Config, typed: &str, policy: Option<&Sourced<PolicyEntry>>) ->
     let is_visible = |layer| policy.is_none_or(|policy| layer <= policy.layer);
     let mut plugins = config.plugins.iter();
     let configured = plugins.find(|plugin| plugin.value.name == typed && is_visible(plugin.layer));
-    match configured.map(|plugin| &plugin.value) {
-        Some(entry) => Named {
+    match configured.map(|plugin| (&plugin.value, configured_source(plugin))) {
+        Some((entry, source)) => Named {
             name: Some(entry.name.clone()),
-            source: PluginSource::Pinned(entry.file.clone(), entry.digest.clone()),
+            source,
             // Unknown names were refused when the configuration was read; here they grant nothing.
             grants: Grants::parse(&entry.grants).unwrap_or_default(),
         },
@@ -354,6 +366,15 @@ fn named(config: &Config, typed: &str, policy: Option<&Sourced<PolicyEntry>>) ->
                 grants: Grants::default(),
             }
         }
+    }
+}
+
+/// Where a configured plugin comes from. The system's are taken from where root alone can write.
+pub fn configured_source(plugin: &Sourced<PluginEntry>) -> PluginSource {
+    let PluginEntry { file, digest, .. } = &plugin.value;
+    match plugin.layer {
+        Layer::System => PluginSource::System(file.clone(), digest.clone()),
+        Layer::User | Layer::Flag => PluginSource::Pinned(file.clone(), digest.clone()),
     }
 }
 
@@ -369,9 +390,7 @@ fn check_own_name(config: &Config, named: &Named, plugin: &Plugin) -> Result<(),
         return Ok(());
     }
     let own = &description.manifest().name;
-    let is_default = plugin::defaults()
-        .iter()
-        .any(|known| known.manifest().name == *own);
+    let is_default = plugin::is_default_name(own);
     let is_configured = config.plugins.iter().any(|known| known.value.name == *own);
     let is_taken = is_default || is_configured && named.name.as_ref() != Some(own);
     if !is_taken {

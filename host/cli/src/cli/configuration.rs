@@ -6,6 +6,7 @@ use std::{
 };
 
 use trocar::{
+    SystemFiles,
     config::{Config, Layer},
     read_config,
 };
@@ -14,6 +15,9 @@ use super::{error::CliError, kuberc::Kuberc};
 
 /// Where whoever owns the machine writes.
 const SYSTEM: &str = "/etc/trocar/config.yaml";
+
+/// Where `trocar plugin compile --system` puts what it makes.
+const SYSTEM_COMPILED: &str = "/var/cache/trocar/components";
 
 /// Loads all files that are there. That a file cannot be read, or not understood, is an error: it may hold policies.
 pub(crate) fn load(typed: Option<&Path>) -> Result<Config, CliError> {
@@ -39,6 +43,26 @@ pub(crate) fn load_preferred(typed: Option<&Path>, kuberc: Option<&Path>) -> Res
         kuberc.add_to(&mut config)?;
     }
     Ok(config)
+}
+
+/// Loads the system's file alone.
+pub(crate) fn load_system() -> Result<Config, CliError> {
+    match system().filter(|path| is_there(path)) {
+        Some(path) => Ok(read_config(&[(Layer::System, path)])?),
+        None => Ok(Config::default()),
+    }
+}
+
+/// Where the plugins of the system's configuration are taken from. Tests have a system of their own.
+pub(crate) fn system_files() -> SystemFiles {
+    if cfg!(debug_assertions)
+        && let Some(root) = std::env::var_os("__TROCAR_SYSTEM_ROOT").map(PathBuf::from)
+    {
+        let owner = rustix::process::geteuid().as_raw();
+        let compiled = root.join("compiled");
+        return SystemFiles::default().compiled_in(compiled).owned_by(owner, root);
+    }
+    SystemFiles::default().compiled_in(SYSTEM_COMPILED.into())
 }
 
 /// Only a file that is certainly not there is left out.

@@ -12,6 +12,7 @@ mod kuberc;
 mod pflag;
 mod planner;
 mod plugin_flags;
+mod prefixed;
 mod resolve;
 mod session;
 mod terminal;
@@ -78,5 +79,6 @@ fn plugin(command: PluginCommand) -> Result<(), CliError> {
         PluginCommand::Inspect(args) => commands::plugin::inspect(&args),
         PluginCommand::Build(args) => commands::plugin::build(&args),
         PluginCommand::Pack(args) => commands::plugin::pack(&args),
+        PluginCommand::Compile(args) => commands::plugin::compile(&args),
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn planner(
         limits: resolve::limits(&flags.limit)?,
         cache: resolve::cache_folder().filter(|_| may_compile),
         pooling: false,
+        ..EngineConfig::default()
     })?;
     let verbosity = flags.verbose.0;
     let choice = PluginChoice {

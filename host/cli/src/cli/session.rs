@@ -21,6 +21,7 @@ use super::{
     error::CliError,
     exit_code,
     planner::what_stays,
+    prefixed::PrefixedOutput,
     terminal::{self, DetachKeys, Guard, Modes, RawMode},
     ui, words,
 };
@@ -118,7 +119,7 @@ pub(crate) async fn run(
     if is_one_of_many {
         // There is one standard input, and many sessions that would read it.
         sender.try_send(Input::End);
-        let mut output = Marked::new(&plan.target().to_string());
+        let mut output = PrefixedOutput::new(&plan.target().to_string());
         let ended = applied.attach(&mut output, &mut input, options).await;
         return outcome(flags, is_one_of_many, &plan, ended);
     }
@@ -181,9 +182,7 @@ fn outcome(
         }
         Err(error) => {
             let failed = CliError::from(error);
-            Err(what_stays(plan, true)
-                .into_iter()
-                .fold(failed, CliError::note))
+            Err(what_stays(plan, true).into_iter().fold(failed, CliError::note))
         }
     }
 }
@@ -336,7 +335,7 @@ impl Output for Front<'_> {
 }
 
 /// What is to be said about things that do not go as they should.
-fn warning(event: &SessionEvent) -> String {
+pub(super) fn warning(event: &SessionEvent) -> String {
     match event {
         SessionEvent::LogOnly(reason) => format!("couldn't attach, showing the log instead: {reason}"),
         SessionEvent::NoLog(reason) => {
@@ -351,74 +350,5 @@ fn warning(event: &SessionEvent) -> String {
             "standard input is at its end, which this container cannot be told: its program may wait for more".to_owned()
         }
         other => format!("{other:?}"),
-    }
-}
-
-/// One session among many: whole lines, each with the target that it is of.
-struct Marked {
-    mark: String,
-    rest: [Vec<u8>; 2],
-}
-
-impl Marked {
-    fn new(target: &str) -> Self {
-        Self {
-            mark: format!("[{target}] "),
-            rest: [Vec::new(), Vec::new()],
-        }
-    }
-
-    fn line(&self, stream: Stream, line: &[u8]) -> io::Result<()> {
-        let mut marked = self.mark.clone().into_bytes();
-        marked.extend_from_slice(line);
-        marked.push(b'\n');
-        ui::program_output(stream, &marked)
-    }
-}
-
-impl Output for Marked {
-    fn show(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
-        let mut rest = std::mem::take(&mut self.rest[stream as usize]);
-        rest.extend_from_slice(bytes);
-        let mut lines = rest.split(|byte| *byte == b'\n').peekable();
-        let mut last = Vec::new();
-        while let Some(line) = lines.next() {
-            if lines.peek().is_some() {
-                self.line(stream, line)?;
-            } else {
-                last = line.to_vec();
-            }
-        }
-        self.rest[stream as usize] = last;
-        Ok(())
-    }
-
-    fn take_back(&mut self, _rows: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn event(&mut self, event: SessionEvent) {
-        let is_usual = matches!(
-            event,
-            SessionEvent::Waiting(_)
-                | SessionEvent::Attached
-                | SessionEvent::Reconnecting
-                | SessionEvent::Reconnected
-                | SessionEvent::InputStaysOpen
-        );
-        if !is_usual {
-            ui::warning(&format!("{}{}", self.mark, warning(&event)));
-        }
-    }
-}
-
-impl Drop for Marked {
-    fn drop(&mut self) {
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            let rest = std::mem::take(&mut self.rest[stream as usize]);
-            if !rest.is_empty() {
-                drop(self.line(stream, &rest));
-            }
-        }
     }
 }

@@ -6,9 +6,9 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style};
-use trocar::{Diagnostic, Engine, EngineConfig, LogLevel, LogLine, cluster::Stream, text};
+use trocar::{Diagnostic, Engine, EngineConfig, LoadEvent, LogLevel, LogLine, cluster::Stream, text};
 
-use super::error::CliError;
+use super::{configuration, error::CliError};
 
 /// Writes a command's output, all at once, so that a failure leaves none of it. What is hidden in it is made visible: the
 /// last wall before a terminal. Its line ends are ours, as in [`error_lines`].
@@ -223,5 +223,21 @@ pub(crate) fn engine(mut config: EngineConfig) -> Result<Engine, CliError> {
         ));
         config.cache = None;
     }
-    Engine::new(config).map_err(|error| CliError::new(error.to_string()))
+    config.system = configuration::system_files();
+    let engine = Engine::new(config).map_err(|error| CliError::new(error.to_string()))?;
+    Ok(engine.with_listener(tell_of_loading))
+}
+
+fn tell_of_loading(event: &LoadEvent<'_>) {
+    static IS_TOLD: AtomicBool = AtomicBool::new(false);
+    match event {
+        LoadEvent::Compiling { plugin } => {
+            error_line(&format!("Compiling plugin {plugin:?}, which is done once ..."));
+        }
+        LoadEvent::NotCompiled { plugin } if !IS_TOLD.swap(true, Ordering::Relaxed) => warning(&format!(
+            "plugin {plugin:?} of the system's configuration is compiled at each start; as root it is done once: \
+             trocar plugin compile --system"
+        )),
+        _ => {}
+    }
 }

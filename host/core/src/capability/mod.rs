@@ -13,7 +13,7 @@ pub const CLUSTER_READ: &str = "cluster-read";
 pub struct UnknownCapability(pub String);
 
 /// What the user granted to a plugin. Nothing, unless they said so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Grants {
     /// [`CLUSTER_READ`].
     pub cluster_read: bool,

@@ -2,6 +2,7 @@
 //! values may be in `check.rs`.
 
 use std::{
+    collections::HashMap,
     io,
     path::{Path, PathBuf},
 };
@@ -29,11 +30,14 @@ pub fn load(
         read,
         default_plugins,
         config: Config::default(),
+        plugins: HashMap::new(),
+        policies: HashMap::new(),
         including: Vec::new(),
     };
     for (layer, file) in files {
         loader.file(*layer, file, None)?;
     }
+    loader.check_layers()?;
     Ok(loader.config)
 }
 
@@ -91,6 +95,10 @@ struct Loader<'a> {
     read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
     default_plugins: &'a [&'a str],
     config: Config,
+    /// Where the plugins are in the configuration, by name.
+    plugins: HashMap<String, usize>,
+    /// The same of the policies.
+    policies: HashMap<String, usize>,
     /// The files that are being read: each includes the next.
     including: Vec<PathBuf>,
 }
@@ -144,11 +152,8 @@ impl Loader<'_> {
         self.merge_defaults(source, file.defaults)?;
         for (index, mut plugin) in file.plugins.into_iter().enumerate() {
             let at = format!("/plugins/{index}");
-            let known = self
-                .config
-                .plugins
-                .iter()
-                .find(|known| known.value.name == plugin.name);
+            let known = self.plugins.get(&plugin.name);
+            let known = known.map(|index| &self.config.plugins[*index]);
             check_plugin(
                 source,
                 &at,
@@ -157,15 +162,14 @@ impl Loader<'_> {
                 self.default_plugins,
             )?;
             plugin.file = source.resolve(&plugin.file);
+            self.plugins
+                .insert(plugin.name.clone(), self.config.plugins.len());
             self.config.plugins.push(source.sourced(at, plugin));
         }
         for (index, policy) in file.policies.into_iter().enumerate() {
             let at = format!("/policies/{index}");
-            let known = self
-                .config
-                .policies
-                .iter()
-                .find(|known| known.value.name == policy.name);
+            let known = self.policies.get(&policy.name);
+            let known = known.map(|index| &self.config.policies[*index]);
             check_name(
                 source,
                 &format!("{at}/name"),
@@ -174,6 +178,8 @@ impl Loader<'_> {
                 known.map(Sourced::origin),
             )?;
             check_policy_plugin(source, &at, policy.plugin())?;
+            self.policies
+                .insert(policy.name.clone(), self.config.policies.len());
             self.config.policies.push(source.sourced(at, policy));
         }
         for (index, mut audit) in file.audit.into_iter().enumerate() {
@@ -183,6 +189,26 @@ impl Loader<'_> {
             }
             audit.file = audit.file.map(|file| source.resolve(&file));
             self.config.audit.push(source.sourced(at, audit));
+        }
+        Ok(())
+    }
+
+    /// A layer names plugins of its own layer or of a stronger one: else who owns a weaker file would decide what judges.
+    fn check_layers(&self) -> Result<(), ConfigError> {
+        for policy in &self.config.policies {
+            let name = policy.value.plugin();
+            let plugin = self.plugins.get(name).map(|index| &self.config.plugins[*index]);
+            if let Some(plugin) = plugin.filter(|plugin| plugin.layer > policy.layer) {
+                return Err(ConfigError {
+                    place: Some(policy.origin().to_string()),
+                    message: format!(
+                        "the policy {:?} names the plugin {name:?}, which only a weaker layer defines, in {}",
+                        policy.value.name,
+                        plugin.origin()
+                    ),
+                    kind: ConfigErrorKind::WeakerLayer,
+                });
+            }
         }
         Ok(())
     }
@@ -233,7 +259,7 @@ fn take<T>(old: &mut Option<T>, new: Option<T>, field: &'static str, note: &mut 
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, sync::Arc};
 
     use super::*;
     use crate::plan::Mode;
@@ -322,6 +348,52 @@ mod tests {
             error.to_string(),
             "u.yaml:4:3: the policy \"images\" is set in /etc/c.yaml:4:3 already"
         );
+    }
+
+    #[test]
+    fn a_layer_names_no_plugin_of_a_weaker_one() {
+        let plugin = format!(
+            "plugins: [{{name: x, file: x.wasm, digest: \"sha256:{}\"}}]\n",
+            "0".repeat(64)
+        );
+        let policy = "policies:\n- name: mine\n  plugin: x\n";
+        let load_two = |system: &str, user: &str| {
+            let files = [
+                (Layer::System, "/etc/c.yaml", system),
+                (Layer::User, "u.yaml", user),
+            ];
+            load_all(&files, &[])
+        };
+        let error = load_two(policy, &plugin).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "/etc/c.yaml:4:3: the policy \"mine\" names the plugin \"x\", which only a weaker layer defines, in u.yaml:3:11"
+        );
+        assert_eq!(error.kind, ConfigErrorKind::WeakerLayer);
+        let config = load_two(&plugin, policy).unwrap();
+        assert_eq!(
+            config.policies.len(),
+            1,
+            "a weaker layer may use what a stronger one defines"
+        );
+        let config = load_two("", &format!("{plugin}{policy}")).unwrap();
+        assert_eq!(config.policies.len(), 1, "a layer may use its own");
+    }
+
+    #[test]
+    fn the_places_of_thousands_of_policies_are_looked_up_in_one_reading() {
+        let count = 3_000;
+        let policies: String = (0..count)
+            .map(|index| format!("- name: p{index}\n  mode: warn\n"))
+            .collect();
+        let config = load_all(&[(Layer::User, "c.yaml", &format!("policies:\n{policies}"))], &[]).unwrap();
+        assert_eq!(config.policies.len(), count);
+        let text = &config.policies[0].text;
+        assert!(!text.is_read(), "nothing was to be told");
+        for (index, policy) in config.policies.iter().enumerate() {
+            assert!(Arc::ptr_eq(text, &policy.text), "each would read the file again");
+            assert_eq!(policy.origin().line, 4 + 2 * index as u64);
+        }
     }
 
     #[test]

@@ -53,8 +53,8 @@ pub struct Sourced<T> {
     pub file: PathBuf,
     /// Who wrote it.
     pub layer: Layer,
-    /// The file's text. Places are looked up in it only when somebody asks.
-    text: Arc<str>,
+    /// The file's text, by which places are found.
+    text: Arc<source::Text>,
     /// The pointer to the value, from the file's root.
     at: String,
 }
@@ -67,8 +67,7 @@ impl<T> Sourced<T> {
 
     /// Where a part of the value stands, by its RFC 6901 pointer from the value.
     pub fn origin_of(&self, part: &str) -> Origin {
-        let place = crate::documents::locate(&self.text, &format!("{}{part}", self.at));
-        let (line, column) = place.unwrap_or((1, 1));
+        let (line, column) = self.text.locate(&format!("{}{part}", self.at));
         Origin {
             file: self.file.clone(),
             line,
@@ -120,6 +119,8 @@ pub enum ConfigErrorKind {
     PluginName,
     /// There is no such profile; the nearest, where one is near.
     Profile(Option<String>),
+    /// A policy names a plugin that only a weaker layer defines.
+    WeakerLayer,
     /// Another mistake, of which the message says everything.
     Other,
 }

@@ -2,20 +2,50 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use serde_json::Value;
 use trocar_sdk::options::API_VERSION;
 
 use super::{ConfigError, ConfigErrorKind, Layer, Origin, Sourced, file::ConfigFile};
-use crate::{documents, strict};
+use crate::{
+    documents::{self, Places},
+    strict,
+};
+
+/// A file's text. The places in it are looked up once, when there is one to tell.
+#[derive(Debug)]
+pub(super) struct Text {
+    text: String,
+    places: OnceLock<Option<Places>>,
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Text {
+    /// Returns true once the places were looked up.
+    #[cfg(test)]
+    pub(super) fn is_read(&self) -> bool {
+        self.places.get().is_some()
+    }
+
+    /// Where a pointer leads to: line and column.
+    pub(super) fn locate(&self, at: &str) -> (u64, u64) {
+        let places = self.places.get_or_init(|| Places::read(&self.text));
+        places.as_ref().map_or((1, 1), |places| places.find(at))
+    }
+}
 
 /// One file while it is read.
 pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) layer: Layer,
-    text: Arc<str>,
+    text: Arc<Text>,
 }
 
 impl Source {
@@ -28,7 +58,7 @@ impl Source {
     }
 
     pub(super) fn origin(&self, at: &str) -> Origin {
-        let (line, column) = documents::locate(&self.text, at).unwrap_or((1, 1));
+        let (line, column) = self.text.locate(at);
         Origin {
             file: self.path.clone(),
             line,
@@ -81,7 +111,10 @@ pub(super) fn parse(layer: Layer, path: &Path, bytes: &[u8]) -> Result<(Source, 
     let source = Source {
         path: path.to_owned(),
         layer,
-        text: String::from_utf8_lossy(bytes).into(),
+        text: Arc::new(Text {
+            text: String::from_utf8_lossy(bytes).into(),
+            places: OnceLock::new(),
+        }),
     };
     let file: ConfigFile =
         strict::from_value(&document).map_err(|error| source.error(&error.at, error.to_string()))?;

@@ -5,7 +5,7 @@
 
 mod created;
 
-use std::fmt;
+use std::{fmt, io};
 
 use serde_json::Value;
 use trocar_sdk::{
@@ -221,8 +221,23 @@ fn check_attach(name: &str, steps: &[Step]) -> Result<(), String> {
     ))
 }
 
+/// Counts what is written.
+struct Counted(usize);
+
+impl io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn check_size(object: &Object) -> Result<(), String> {
-    let size = serde_json::to_vec(object).map_or(usize::MAX, |text| text.len());
+    let mut counted = Counted(0);
+    let size = serde_json::to_writer(&mut counted, object).map_or(usize::MAX, |()| counted.0);
     if size > MAX_OBJECT {
         return Err(format!(
             "the object is {size} bytes large; a cluster stores {MAX_OBJECT} at the most"

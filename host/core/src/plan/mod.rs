@@ -42,15 +42,15 @@ pub enum Step {
 #[error("{0}")]
 pub struct StepError(String);
 
-/// Which pod is deleted, and how quickly.
+/// Which pod is deleted, and how quickly. The fields are in alphabetical order, since a plan's hash is of their text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deletion {
-    /// The pod's name.
-    pub name: String,
     /// How long it may take to end, in seconds; none for its own grace period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_period_seconds: Option<u32>,
+    /// The pod's name.
+    pub name: String,
 }
 
 impl Step {
@@ -273,29 +273,18 @@ impl DebugPlan {
     ///
     /// What was said about the plan is not part of it.
     pub fn hash(&self) -> String {
-        let written = json!({
-            "target": self.target,
-            "strategy": self.strategy,
-            "steps": self.steps,
-            "attach": self.attach,
-        });
-        let digest = Sha256::digest(written.to_string());
+        let digest = Sha256::digest(json_text(&Written::of(self)));
         format!("sha256:{digest:x}")
     }
 
     /// The document that policies review: what will be written where, and who proposed it.
     pub fn under_review(&self) -> Value {
-        let mut document = json!({
-            "apiVersion": API_VERSION,
-            "kind": "DebugPlan",
-            "target": self.target,
-            "strategy": self.strategy,
-            "steps": self.steps,
-        });
-        if let Some(attach) = &self.attach {
-            document["attach"] = json!(attach);
-        }
-        document
+        json!(ReviewDocument::of(self))
+    }
+
+    /// The same as text.
+    pub(crate) fn review_text(&self) -> String {
+        json_text(&ReviewDocument::of(self))
     }
 
     /// The document, as `-o yaml` shows it.
@@ -352,6 +341,75 @@ impl DebugPlan {
     }
 }
 
+/// What a plan's hash is of. The fields are in alphabetical order, as they are in a [`Value`].
+#[derive(Serialize)]
+struct Written<'a> {
+    attach: Option<&'a str>,
+    steps: &'a [Step],
+    strategy: SortedId<'a>,
+    target: &'a TargetId,
+}
+
+impl<'a> Written<'a> {
+    fn of(plan: &'a DebugPlan) -> Self {
+        Self {
+            attach: plan.attach.as_deref(),
+            steps: &plan.steps,
+            strategy: SortedId::of(&plan.strategy),
+            target: &plan.target,
+        }
+    }
+}
+
+/// What policies see of a plan. The fields are in alphabetical order, as they are in a [`Value`].
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReviewDocument<'a> {
+    api_version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attach: Option<&'a str>,
+    kind: &'static str,
+    steps: &'a [Step],
+    strategy: SortedId<'a>,
+    target: &'a TargetId,
+}
+
+impl<'a> ReviewDocument<'a> {
+    fn of(plan: &'a DebugPlan) -> Self {
+        Self {
+            api_version: API_VERSION,
+            attach: plan.attach.as_deref(),
+            kind: "DebugPlan",
+            steps: &plan.steps,
+            strategy: SortedId::of(&plan.strategy),
+            target: &plan.target,
+        }
+    }
+}
+
+/// A [`PluginId`] with its fields in alphabetical order.
+#[derive(Serialize)]
+struct SortedId<'a> {
+    digest: &'a str,
+    name: &'a str,
+    version: &'a str,
+}
+
+impl<'a> SortedId<'a> {
+    fn of(id: &'a PluginId) -> Self {
+        Self {
+            digest: &id.digest,
+            name: &id.name,
+            version: &id.version,
+        }
+    }
+}
+
+/// Writes a document of ours.
+fn json_text(document: &impl Serialize) -> String {
+    serde_json::to_string(document).expect("a document of ours can be written")
+}
+
 /// Steps in normal form.
 pub(crate) fn normal(steps: Vec<Step>, target: &Target) -> Result<Vec<Step>, Violation> {
     let steps = steps.into_iter().enumerate().map(|(index, step)| {
@@ -389,4 +447,49 @@ pub fn ephemeral_patch(target: &TargetId, container: &Object) -> Value {
 /// The name of a container object; empty when it has none.
 pub(crate) fn container_name(container: &Object) -> &str {
     text(container, "name").unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plans_text_and_hash_are_those_of_its_document() {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "uid": "u"},
+            "spec": {"containers": [{"name": "app", "image": "a"}]}});
+        let target = Target::new(pod, "shop").unwrap();
+        let copy = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "copy", "namespace": "shop"},
+            "spec": {"containers": [{"name": "app", "image": "a"}]}});
+        let delete = json!({"name": "web", "gracePeriodSeconds": 0});
+        let steps = vec![
+            Step::from_value("create-pod", copy).unwrap(),
+            Step::from_value("delete-pod", delete).unwrap(),
+        ];
+        let options = DebugOptions {
+            replace: true,
+            ..DebugOptions::default()
+        };
+        let strategy = PluginId {
+            name: "copy".into(),
+            version: "1".into(),
+            digest: "sha256:0".into(),
+        };
+        for attach in [None, Some("app".to_owned())] {
+            let plan = DebugPlan::checked(
+                strategy.clone(),
+                steps.clone(),
+                attach.clone(),
+                Vec::new(),
+                &target,
+                &options,
+                "ops",
+            )
+            .unwrap();
+            assert_eq!(plan.review_text(), plan.under_review().to_string());
+            assert_eq!(plan.under_review()["attach"], json!(attach));
+            let written = json!({"target": plan.target, "strategy": plan.strategy, "steps": plan.steps, "attach": attach});
+            let digest = Sha256::digest(written.to_string());
+            assert_eq!(plan.hash(), format!("sha256:{digest:x}"));
+        }
+    }
 }

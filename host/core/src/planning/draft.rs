@@ -14,6 +14,8 @@
 //! }
 //! ```
 
+use std::collections::HashSet;
+
 use crate::{
     plan::{DebugPlan, Right},
     target::Target,
@@ -39,6 +41,11 @@ impl Draft {
     /// The plan.
     pub fn plan(&self) -> &DebugPlan {
         &self.plan
+    }
+
+    /// The plan alone.
+    pub fn into_plan(self) -> DebugPlan {
+        self.plan
     }
 
     /// What it was made for.
@@ -122,7 +129,8 @@ impl Approved {
     pub fn renew(&self, newer: Draft) -> Result<Self, Box<Draft>> {
         let (new, old) = (newer.target.id(), self.draft.target.id());
         let is_same = (new.kind, &new.namespace, &new.name) == (old.kind, &old.namespace, &old.name);
-        let is_covered = newer.rights().iter().all(|right| self.agreed.contains(right));
+        let agreed: HashSet<&Right> = self.agreed.iter().collect();
+        let is_covered = newer.rights().iter().all(|right| agreed.contains(right));
         if !is_same || !is_covered {
             return Err(Box::new(newer));
         }

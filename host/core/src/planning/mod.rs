@@ -14,6 +14,8 @@ pub use error::{Blame, Blamed, PlanError};
 pub use guests::{Decision, Documents, Guests, Proposal};
 pub use stored::{StoredOtherwise, judge_stored};
 
+use std::collections::HashSet;
+
 use trocar_sdk::{Actor, Context, DebugOptions};
 
 use crate::{
@@ -72,7 +74,7 @@ pub fn draft<G: Guests>(inputs: &PlanInputs<'_>, guests: &mut G) -> Result<Draft
 }
 
 fn changed_by_third_party(plan: &DebugPlan, reviewers: &[Reviewer]) -> bool {
-    let changers = plan.changers();
+    let changers: HashSet<String> = plan.changers().into_iter().collect();
     let others = reviewers.iter().filter(|reviewer| !reviewer.is_default);
     others
         .into_iter()
@@ -120,11 +122,7 @@ fn review<G: Guests>(
     if inputs.reviewers.is_empty() {
         return Ok(());
     }
-    let proposed = plan.steps().to_vec();
-    let outcome = policy::review(plan, inputs.target, inputs.reviewers, &mut |index, plan| {
-        let text = plan.under_review().to_string();
-        judgement(guests.evaluate(index, &text, documents)?)
-    });
+    let outcome = reviewed_by(guests, plan, inputs, documents);
     let reviewed = || Box::new(plan.clone());
     match outcome {
         Outcome::Denied => return Err(PlanError::Denied { plan: reviewed() }),
@@ -132,13 +130,30 @@ fn review<G: Guests>(
             let plan = reviewed();
             return Err(PlanError::Undecided { policies, plan });
         }
-        Outcome::Allowed if plan.steps() == proposed => return Ok(()),
+        Outcome::Allowed if plan.changers().is_empty() => return Ok(()),
         Outcome::Allowed => {}
     }
     let checked = plan.check(inputs.target, inputs.options, &inputs.context.namespace);
     checked.map_err(|violation| PlanError::GuardRail {
         author: format!("the policies {}", error::quoted(&plan.changers())),
         violation: harmless(violation),
+    })
+}
+
+/// Lets the policies review a plan, whose text is written once for all that see the same.
+fn reviewed_by<G: Guests>(
+    guests: &mut G,
+    plan: &mut DebugPlan,
+    inputs: &PlanInputs<'_>,
+    documents: &Documents<'_>,
+) -> Outcome {
+    let (mut seen, mut text) = (String::new(), String::new());
+    policy::review(plan, inputs.target, inputs.reviewers, &mut |index, plan, hash| {
+        if seen != hash {
+            hash.clone_into(&mut seen);
+            text = plan.review_text();
+        }
+        judgement(guests.evaluate(index, &text, documents)?)
     })
 }
 

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Documents, Draft, Guests, PlanInputs, judgement};
+use super::{Documents, Draft, Guests, PlanInputs, reviewed_by};
 use crate::{
     kubernetes::{Difference, DifferenceKind, Stored, compare_stored_ephemeral, compare_stored_pod},
     plan::{Mode, PolicyReview, Step},
-    policy::{self, Outcome},
+    policy::Outcome,
 };
 
 /// What the server made of a plan, where it stored something else than what was judged.
@@ -53,10 +53,7 @@ pub fn judge_stored<G: Guests>(
     let mut plan = draft.plan().with_object(index, object);
     let steps = plan.steps().to_vec();
     let documents = Documents::new(inputs.target, inputs.options, inputs.actor, inputs.context);
-    let outcome = policy::review(&mut plan, inputs.target, inputs.reviewers, &mut |index, plan| {
-        let text = plan.under_review().to_string();
-        judgement(guests.evaluate(index, &text, &documents)?)
-    });
+    let outcome = reviewed_by(guests, &mut plan, inputs, &documents);
     // A policy that would change it does not allow it: what is stored is not changed any more.
     otherwise.is_allowed = outcome == Outcome::Allowed && plan.steps() == steps;
     otherwise.reviews = plan.policies().to_vec();

@@ -1,6 +1,6 @@
 //! The chain: every policy reviews the plan, and after a change all of them again, until they allow the same bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use trocar_sdk::{Diagnostic, Severity, policy::Verdict};
 
@@ -29,8 +29,8 @@ pub struct Reviewer {
 /// What a policy answered about a plan; or why it could not judge.
 pub type Judgement = Result<(Verdict, Vec<PlanChange>, Vec<Diagnostic>), String>;
 
-/// Asks the policy at a place of the chain.
-pub type Judge<'a> = dyn FnMut(usize, &DebugPlan) -> Judgement + 'a;
+/// Asks the policy at a place of the chain about a plan with this hash.
+pub type Judge<'a> = dyn FnMut(usize, &DebugPlan, &str) -> Judgement + 'a;
 
 /// What the chain comes to. The reviews are in the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ fn rounds(
         let mut changed = Vec::new();
         for (index, review) in reviews.iter_mut().enumerate() {
             review.saw.clone_from(&hash);
-            let judgement = judge(index, plan);
+            let judgement = judge(index, plan, &hash);
             if take(review, plan, target, judgement) {
                 changed.push(review.policy.clone());
                 hash = plan.hash();
@@ -95,13 +95,9 @@ fn rounds(
 }
 
 fn names(rounds: &[Vec<String>]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for name in rounds.iter().flatten() {
-        if !names.contains(name) {
-            names.push(name.clone());
-        }
-    }
-    names
+    let mut known = HashSet::new();
+    let names = rounds.iter().flatten().filter(|name| known.insert(*name));
+    names.cloned().collect()
 }
 
 fn unheard(reviewer: &Reviewer) -> PolicyReview {
@@ -147,9 +143,10 @@ fn take(review: &mut PolicyReview, plan: &mut DebugPlan, target: &Target, judgem
                 if differs {
                     review.verdict = ReviewVerdict::Amend;
                     // A change that is not obeyed is proposed again in every round.
-                    let is_new = |change: &PlanChange| obeyed || !review.changes.contains(change);
-                    let new: Vec<PlanChange> = changes.into_iter().filter(is_new).collect();
-                    review.changes.extend(new);
+                    if !obeyed {
+                        review.changes.clear();
+                    }
+                    review.changes.extend(changes);
                 }
                 if obeyed {
                     plan.set_steps(steps);
@@ -282,7 +279,7 @@ mod tests {
     #[test]
     fn after_a_change_all_policies_see_the_plan_again() {
         let mut asked = Vec::new();
-        let (outcome, plan) = run(&[Mode::Enforce; 2], &mut |index, plan| {
+        let (outcome, plan) = run(&[Mode::Enforce; 2], &mut |index, plan, _| {
             asked.push((index, image(plan)));
             match index {
                 0 => wants("mirror/busybox", "mirror/busybox@sha256:1", plan),
@@ -304,7 +301,7 @@ mod tests {
 
     #[test]
     fn policies_that_undo_each_other_are_named_and_others_are_not() {
-        let (outcome, _) = run(&[Mode::Enforce; 3], &mut |index, plan| match index {
+        let (outcome, _) = run(&[Mode::Enforce; 3], &mut |index, plan, _| match index {
             0 => wants("a", "busybox", plan),
             1 => wants("busybox", "a", plan),
             _ => wants("never", "x", plan),
@@ -315,7 +312,7 @@ mod tests {
     #[test]
     fn a_policy_that_never_stops_changing_is_named() {
         let mut count = 0;
-        let (outcome, _) = run(&[Mode::Enforce], &mut |_, plan| {
+        let (outcome, _) = run(&[Mode::Enforce], &mut |_, plan, _| {
             count += 1;
             let from = image(plan);
             wants(from.as_str().unwrap(), &format!("image-{count}"), plan)
@@ -327,7 +324,7 @@ mod tests {
     #[test]
     fn every_denial_is_heard() {
         let deny = |code: &str| Ok((Verdict::Deny, Vec::new(), vec![Diagnostic::error(code, code)]));
-        let (outcome, plan) = run(&[Mode::Enforce; 3], &mut |index, _| match index {
+        let (outcome, plan) = run(&[Mode::Enforce; 3], &mut |index, _, _| match index {
             0 => deny("first"),
             1 => Err("it broke".into()),
             _ => Ok((Verdict::Allow, Vec::new(), Vec::new())),
@@ -347,7 +344,7 @@ mod tests {
     #[test]
     fn outside_of_enforce_nothing_is_changed_and_nothing_denied() {
         for (mode, told) in [(Mode::Warn, 3), (Mode::Audit, 0)] {
-            let (outcome, plan) = run(&[mode; 3], &mut |index, plan| match index {
+            let (outcome, plan) = run(&[mode; 3], &mut |index, plan, _| match index {
                 0 => wants("busybox", "x", plan),
                 1 => Ok((Verdict::Deny, Vec::new(), vec![Diagnostic::error("no", "no")])),
                 _ => Err("broken".into()),
@@ -370,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_change_that_breaks_the_plan_is_the_policys_failure() {
-        let (outcome, plan) = run(&[Mode::Enforce], &mut |_, _| {
+        let (outcome, plan) = run(&[Mode::Enforce], &mut |_, _, _| {
             let change = PlanChange {
                 operation: Operation::Remove,
                 at: "/steps/0/action".into(),

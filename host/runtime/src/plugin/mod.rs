@@ -21,7 +21,8 @@ use trocar_core::{
 use crate::{
     Blame, Limits, WasmError,
     component::{Inspected, check_encoding, check_size, inspect},
-    runtime::{Code, Loaded},
+    protection::{Protection, Unprotected},
+    runtime::{Code, Loaded, Source},
 };
 
 pub use pack::{PackError, pack, read_manifest};
@@ -35,6 +36,8 @@ pub enum PluginSource {
     File(PathBuf),
     /// A file that must have a certain digest: `sha256:…`.
     Pinned(PathBuf, String),
+    /// The same for the system's configuration: component and compiled form come from folders that root alone can write to.
+    System(PathBuf, String),
 }
 
 impl PluginSource {
@@ -52,7 +55,9 @@ impl std::fmt::Display for PluginSource {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Default(name) => out.write_str(name),
-            Self::File(path) | Self::Pinned(path, _) => write!(out, "{}", path.display()),
+            Self::File(path) | Self::Pinned(path, _) | Self::System(path, _) => {
+                write!(out, "{}", path.display())
+            }
         }
     }
 }
@@ -114,15 +119,17 @@ impl PluginDescription {
 
 /// A plugin that is ready to run. Cheap to clone.
 #[derive(Clone)]
-pub struct Plugin {
+pub struct Plugin(pub(crate) Arc<LoadedPlugin>);
+
+pub(crate) struct LoadedPlugin {
     pub(crate) description: PluginDescription,
-    pub(crate) loaded: Arc<Loaded>,
+    pub(crate) loaded: Loaded,
 }
 
 impl std::fmt::Debug for Plugin {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Plugin")
-            .field("description", &self.description)
+            .field("description", self.description())
             .finish_non_exhaustive()
     }
 }
@@ -130,7 +137,7 @@ impl std::fmt::Debug for Plugin {
 impl Plugin {
     /// What is known of it.
     pub fn description(&self) -> &PluginDescription {
-        &self.description
+        &self.0.description
     }
 }
 
@@ -175,6 +182,14 @@ pub enum PluginError {
         wanted: String,
         /// The file's own.
         found: String,
+    },
+    /// A plugin of the system's configuration is where others than root could change it.
+    #[error("the plugin {} of the system's configuration is not used: others than root can write to {}", path.display(), writable.display())]
+    Unprotected {
+        /// The file.
+        path: PathBuf,
+        /// It, or a folder on the way to it.
+        writable: PathBuf,
     },
     /// The component cannot be used or did not answer.
     #[error("plugin {plugin:?}: {error}")]
@@ -224,20 +239,39 @@ impl Opened {
     pub(crate) fn code(&self) -> Code<'_> {
         match &self.code {
             OpenedCode::Embedded(compiled) => Code::Embedded(compiled),
-            OpenedCode::Bytes(bytes) => Code::Component {
+            OpenedCode::Bytes(bytes) => Code::Component(Source {
+                plugin: &self.description.manifest().name,
                 bytes,
                 digest: &self.description.digest,
-            },
+                is_systems: matches!(self.description.source, PluginSource::System(..)),
+            }),
         }
     }
 }
 
 /// Finds a plugin and reads what it says about itself.
-pub(crate) fn open(source: &PluginSource, limits: &Limits) -> Result<Opened, PluginError> {
+pub(crate) fn open(
+    source: &PluginSource,
+    limits: &Limits,
+    protection: &Protection,
+) -> Result<Opened, PluginError> {
     match source {
         PluginSource::Default(name) => open_default(name),
-        PluginSource::File(path) => open_file(path, None, limits),
-        PluginSource::Pinned(path, digest) => open_file(path, Some(digest), limits),
+        PluginSource::File(path) => open_file(path, path, None, limits, source),
+        PluginSource::Pinned(path, digest) => open_file(path, path, Some(digest), limits, source),
+        PluginSource::System(path, digest) => {
+            let resolved = protection.resolve(path).map_err(|error| match error {
+                Unprotected::Unknown(source) => PluginError::Read {
+                    path: path.clone(),
+                    source,
+                },
+                Unprotected::Writable(writable) => PluginError::Unprotected {
+                    path: path.clone(),
+                    writable,
+                },
+            })?;
+            open_file(path, &resolved, Some(digest), limits, source)
+        }
     }
 }
 
@@ -262,13 +296,25 @@ fn open_default(name: &str) -> Result<Opened, PluginError> {
     })
 }
 
-fn open_file(path: &Path, wanted: Option<&str>, limits: &Limits) -> Result<Opened, PluginError> {
+/// Says whether a name is a default plugin's.
+pub fn is_default_name(name: &str) -> bool {
+    embedded::ALL.iter().any(|plugin| plugin.name == name)
+}
+
+/// Reads a plugin from where it is; errors name it by the path that was typed.
+fn open_file(
+    path: &Path,
+    at: &Path,
+    wanted: Option<&str>,
+    limits: &Limits,
+    source: &PluginSource,
+) -> Result<Opened, PluginError> {
     let file_name = || path.display().to_string();
     let of_file = |error| PluginError::Wasm {
         plugin: file_name(),
         error,
     };
-    let bytes = read(path, limits)?.map_err(of_file)?;
+    let bytes = read(path, at, limits)?.map_err(of_file)?;
     let digest = digest(&bytes);
     if let Some(wanted) = wanted.filter(|wanted| **wanted != digest) {
         return Err(PluginError::Digest {
@@ -282,7 +328,7 @@ fn open_file(path: &Path, wanted: Option<&str>, limits: &Limits) -> Result<Opene
         description: PluginDescription {
             digest,
             size: bytes.len() as u64,
-            source: PluginSource::File(path.to_owned()),
+            source: source.clone(),
             inspected,
         },
         code: OpenedCode::Bytes(bytes),
@@ -290,12 +336,12 @@ fn open_file(path: &Path, wanted: Option<&str>, limits: &Limits) -> Result<Opene
 }
 
 /// Reads a file of which the size is not to be trusted: it may be a device, or grow.
-fn read(path: &Path, limits: &Limits) -> Result<Result<Vec<u8>, WasmError>, PluginError> {
+fn read(path: &Path, at: &Path, limits: &Limits) -> Result<Result<Vec<u8>, WasmError>, PluginError> {
     let unreadable = |source| PluginError::Read {
         path: path.to_owned(),
         source,
     };
-    let file = fs::File::open(path).map_err(unreadable)?;
+    let file = fs::File::open(at).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     if let Err(error) = check_size(size, limits) {
         return Ok(Err(error));

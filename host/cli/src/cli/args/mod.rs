@@ -33,7 +33,9 @@ pub(crate) use self::{
     flags::{DebugFlags, PluginFlags, PolicyFlags, Verbosity},
     output::{DocumentOutput, ListOutput},
     plan::{PlanArgs, PlanOutput},
-    plugin::{PluginBuildArgs, PluginCommand, PluginInspectArgs, PluginListArgs, PluginPackArgs},
+    plugin::{
+        PluginBuildArgs, PluginCommand, PluginCompileArgs, PluginInspectArgs, PluginListArgs, PluginPackArgs,
+    },
     policy::{PolicyCommand, PolicyEvalArgs, PolicyListArgs, PolicyTestArgs, TestOutput},
     sessions::{CleanArgs, SessionsArgs, SessionsOutput, Where},
 };

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::output::{DocumentOutput, ListOutput};
+use super::{
+    config::ConfigFileFlag,
+    output::{DocumentOutput, ListOutput},
+};
 
 /// The verbs of `trocar plugin`.
 #[derive(Debug, Subcommand)]
@@ -17,6 +20,8 @@ pub(crate) enum PluginCommand {
     Build(PluginBuildArgs),
     /// Make a plugin of a component or core module and a manifest
     Pack(PluginPackArgs),
+    /// Compile plugins ahead of their first use
+    Compile(PluginCompileArgs),
 }
 
 /// `trocar plugin list`.
@@ -79,4 +84,26 @@ pub(crate) struct PluginPackArgs {
     /// Where to write the plugin (default: NAME.wasm)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+/// `trocar plugin compile`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  # Compile the plugins of your own configuration
+  trocar plugin compile
+
+  # As root, whenever a plugin of the system's configuration or trocar itself was replaced
+  trocar plugin compile --system")]
+pub(crate) struct PluginCompileArgs {
+    /// Plugins (default: those of your configuration)
+    #[arg(value_name = "FILE.wasm")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Compile the plugins of the system's configuration, for all users
+    #[arg(long, conflicts_with_all = ["files", "config"])]
+    pub(crate) system: bool,
+    /// Raise a limit, for example compile-time=5m (can be repeated)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) limit: Vec<String>,
+    #[command(flatten)]
+    pub(crate) file: ConfigFileFlag,
 }

@@ -5,8 +5,8 @@ use trocar::{
     API_VERSION, AuditError, Engine, EngineConfig,
     cluster::PluginPolicy,
     config::{AuditEntry, Config, Layer, PolicyEntry, Sourced},
+    configured_source,
     documents::{harmless_json, to_json, to_yaml},
-    plugin::PluginSource,
     policy_rule,
     text::plain,
 };
@@ -171,8 +171,9 @@ pub(crate) fn check(args: &ConfigFileFlag) -> Result<(), CliError> {
     let mut problems = 0;
     for plugin in &config.plugins {
         let entry = &plugin.value;
-        let source = PluginSource::Pinned(entry.file.clone(), entry.digest.clone());
-        let found = engine.describe(&source).map_err(CliError::from);
+        let found = engine
+            .describe(&configured_source(plugin))
+            .map_err(CliError::from);
         let checked = found.and_then(|_| resolve::grants(&entry.grants));
         problems += report(checked.map_err(|failed| failed.of(&plugin.origin().to_string())));
     }

@@ -8,14 +8,20 @@ use std::{
 
 use serde_json::{Value, json};
 use trocar::{
-    EngineConfig, Limit, Limits,
+    EngineConfig, Limit, Limits, WasmError,
+    config::Layer,
+    configured_source,
     documents::{to_json, to_yaml},
     manifest::PluginManifest,
-    plugin::{self, PluginDescription, PluginSource},
+    plugin::{self, PluginDescription, PluginError, PluginSource},
 };
 
 use crate::cli::{
-    args::{DocumentOutput, ListOutput, PluginBuildArgs, PluginInspectArgs, PluginListArgs, PluginPackArgs},
+    args::{
+        DocumentOutput, ListOutput, PluginBuildArgs, PluginCompileArgs, PluginInspectArgs, PluginListArgs,
+        PluginPackArgs,
+    },
+    configuration,
     error::CliError,
     resolve, ui,
 };
@@ -102,7 +108,8 @@ pub(crate) fn pack(args: &PluginPackArgs) -> Result<(), CliError> {
         .output
         .clone()
         .unwrap_or_else(|| format!("{}.wasm", manifest.name).into());
-    write(&output, &packed)
+    write(&output, &packed)?;
+    compile_packed(&output)
 }
 
 pub(crate) fn build(args: &PluginBuildArgs) -> Result<(), CliError> {
@@ -111,14 +118,68 @@ pub(crate) fn build(args: &PluginBuildArgs) -> Result<(), CliError> {
     })?;
     // Before the compiler runs for a minute.
     plugin::read_manifest(&manifest).map_err(|error| refused(&args.folder.join("plugin.yaml"), &error))?;
-    let module = compile(&args.folder, args.locked, args.strip)?;
+    let module = compile_crate(&args.folder, args.locked, args.strip)?;
     let (packed, manifest) =
         plugin::pack(&read(&module)?, &manifest).map_err(|error| refused(&module, &error))?;
     let output = args
         .output
         .clone()
         .unwrap_or_else(|| args.folder.join(format!("{}.wasm", manifest.name)));
-    write(&output, &packed)
+    write(&output, &packed)?;
+    compile_packed(&output)
+}
+
+/// Compiles a plugin that was just made, so that its first use is quick. Who needs larger limits for it can set them then.
+fn compile_packed(file: &Path) -> Result<(), CliError> {
+    let engine = ui::engine(EngineConfig {
+        cache: resolve::cache_folder(),
+        ..EngineConfig::default()
+    })?;
+    match engine.compile(&PluginSource::File(file.to_owned())) {
+        Ok(_) => Ok(()),
+        Err(PluginError::Wasm {
+            error: error @ (WasmError::Limit { .. } | WasmError::Cache { .. }),
+            ..
+        }) => {
+            ui::warning(&format!("the plugin is not compiled yet: {error}"));
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(crate) fn compile(args: &PluginCompileArgs) -> Result<(), CliError> {
+    let engine = ui::engine(EngineConfig {
+        limits: resolve::limits(&args.limit)?,
+        cache: resolve::cache_folder(),
+        ..EngineConfig::default()
+    })?;
+    let sources = if args.files.is_empty() {
+        configured(args)?
+    } else {
+        args.files.iter().cloned().map(PluginSource::File).collect()
+    };
+    let mut told = String::new();
+    for source in &sources {
+        let is_new = engine.compile(source)?;
+        let what = if is_new { "compiled" } else { "was compiled before" };
+        told += &format!("{source}: {what}\n");
+    }
+    if sources.is_empty() {
+        told += "the configuration has no plugins\n";
+    }
+    ui::output(&told)
+}
+
+/// The configured plugins of the system's layer, or of all others.
+fn configured(args: &PluginCompileArgs) -> Result<Vec<PluginSource>, CliError> {
+    let config = match args.system {
+        true => configuration::load_system()?,
+        false => configuration::load(args.file.config.as_deref())?,
+    };
+    let plugins = config.plugins.iter();
+    let plugins = plugins.filter(|plugin| (plugin.layer == Layer::System) == args.system);
+    Ok(plugins.map(configured_source).collect())
 }
 
 fn refused(file: &Path, error: &plugin::PackError) -> CliError {
@@ -137,7 +198,7 @@ const PROFILE: [&str; 4] = [
 ];
 
 /// Compiles a crate to a core module, the same bytes wherever it stands: no path of this machine goes in.
-fn compile(folder: &Path, locked: bool, strip: bool) -> Result<PathBuf, CliError> {
+fn compile_crate(folder: &Path, locked: bool, strip: bool) -> Result<PathBuf, CliError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
     command

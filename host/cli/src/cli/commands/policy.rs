@@ -102,6 +102,7 @@ fn engine(limits: &[String], pooling: bool) -> Result<Engine, CliError> {
         limits: resolve::limits(limits)?,
         cache: resolve::cache_folder(),
         pooling,
+        ..EngineConfig::default()
     })
 }
 

@@ -14,6 +14,10 @@ pub(crate) fn after_plugin(error: &PluginError) -> Option<String> {
             "if you built it anew, put the new digest into the configuration; if you did not, find out who changed the file"
                 .into(),
         ),
+        PluginError::Unprotected { writable, .. } => Some(format!(
+            "let root alone change it: chown root {0}; chmod go-w {0}",
+            writable.display()
+        )),
         PluginError::Read { .. } => Some("trocar plugin list shows the plugins that need no file".into()),
         _ => None,
     }
@@ -32,6 +36,7 @@ fn after_wasm(error: &WasmError) -> Option<String> {
         WasmError::Cache { folder, .. } => {
             return Some(format!("make it yours alone: chmod 700 {}", folder.display()));
         }
+        WasmError::SystemCache { .. } => "root alone can write to it: run this as root",
         WasmError::CoreModule => "make it a component: trocar plugin pack MODULE.wasm --manifest plugin.yaml",
         WasmError::NoManifest => "add one: trocar plugin pack FILE.wasm --manifest plugin.yaml",
         WasmError::Precompiled => "use the .wasm file that it was made from",
@@ -104,6 +109,7 @@ pub(crate) fn after_config(kind: &ConfigErrorKind) -> Option<String> {
         ConfigErrorKind::NameTaken => {
             "what one file sets, another can neither replace nor weaken; choose another name"
         }
+        ConfigErrorKind::WeakerLayer => "a layer names plugins of its own layer or of a stronger one",
         ConfigErrorKind::PluginName => "a plugin from a file gets a name under plugins, with its digest",
         ConfigErrorKind::Profile(nearest) => {
             return nearest.as_ref().map(|nearest| format!("did you mean {nearest}?"));
@@ -185,6 +191,13 @@ mod tests {
                 },
                 "chmod 700 /cache",
             ),
+            (
+                WasmError::SystemCache {
+                    folder: "/var/cache".into(),
+                    source: io::ErrorKind::PermissionDenied.into(),
+                },
+                "run this as root",
+            ),
             (WasmError::Host("x".into()), "bug in trocar"),
         ] {
             let hint = after_wasm(&error).unwrap_or_default();
@@ -196,6 +209,13 @@ mod tests {
     fn each_plugin_that_cannot_be_had_has_a_next_step() {
         let path = || PathBuf::from("x.wasm");
         for (error, wanted) in [
+            (
+                PluginError::Unprotected {
+                    path: path(),
+                    writable: "/opt".into(),
+                },
+                "chmod go-w /opt",
+            ),
             (
                 PluginError::Unknown {
                     name: "x".into(),
@@ -244,6 +264,10 @@ mod tests {
     fn mistakes_in_a_configuration_have_a_next_step_where_the_message_does_not_say_it() {
         for (kind, wanted) in [
             (ConfigErrorKind::Circle, Some("remove one of the includes")),
+            (
+                ConfigErrorKind::WeakerLayer,
+                Some("a layer names plugins of its own layer or of a stronger one"),
+            ),
             (
                 ConfigErrorKind::Digest,
                 Some("trocar plugin inspect FILE.wasm shows a plugin's digest"),

@@ -52,6 +52,35 @@ pub(super) fn container_powers<'a>(
     powers
 }
 
+/// The fields of a debug container that have no part in what it can do.
+const POWERLESS: [&str; 10] = [
+    "args",
+    "command",
+    "image",
+    "imagePullPolicy",
+    "name",
+    "stdin",
+    "stdinOnce",
+    "targetContainerName",
+    "terminationMessagePolicy",
+    "tty",
+];
+
+/// Returns true if two containers with the same surroundings can do the same, as far as a look at their fields tells: the
+/// usual case.
+pub(super) fn has_same_powers(one: &Object, other: &Object) -> bool {
+    let powerful = |container: &'_ Object| -> usize {
+        let fields = container.keys();
+        fields
+            .filter(|field| !POWERLESS.contains(&field.as_str()))
+            .count()
+    };
+    let is_same = |(field, value): (&String, &Value)| {
+        POWERLESS.contains(&field.as_str()) || other.get(field) == Some(value)
+    };
+    powerful(one) == powerful(other) && one.iter().all(is_same)
+}
+
 /// What a container runs: image, command and environment.
 pub(super) fn program(container: &Object) -> Powers<'_> {
     let mut program = Powers::default();
@@ -299,3 +328,59 @@ const RUNTIMES_CAPABILITIES: [&str; 14] = [
     "SETUID",
     "SYS_CHROOT",
 ];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn are_equal(one: &Object, other: &Object) -> bool {
+        let (spec, volumes) = (Object::new(), Volumes::default());
+        let around = Surroundings {
+            spec: &spec,
+            volumes: &volumes,
+        };
+        let powers = |container| container_powers(container, ContainerKind::Ephemeral, around);
+        let beyond = |one, other| powers(one).beyond(&[&powers(other)]);
+        beyond(one, other).is_empty() && beyond(other, one).is_empty()
+    }
+
+    #[test]
+    fn fields_without_powers_make_no_difference_and_all_others_are_looked_at() {
+        let plain = json!({"name": "dbg", "securityContext": {"runAsNonRoot": true}});
+        let plain = plain.as_object().unwrap();
+        for field in POWERLESS {
+            for value in [
+                json!("x"),
+                json!(["x"]),
+                json!(true),
+                json!({"secretRef": {"name": "s"}}),
+            ] {
+                let mut other = plain.clone();
+                other.insert(field.into(), value);
+                assert!(
+                    has_same_powers(&other, plain) && has_same_powers(plain, &other),
+                    "{field}"
+                );
+                assert!(are_equal(&other, plain), "{field} is looked at");
+            }
+        }
+        for (field, value) in [
+            ("envFrom", json!([{"secretRef": {"name": "s"}}])),
+            ("securityContext", json!({"privileged": true})),
+            ("securityContext", json!({})),
+            ("unheard", json!(1)),
+        ] {
+            let mut other = plain.clone();
+            other.insert(field.into(), value);
+            assert!(
+                !has_same_powers(&other, plain) && !has_same_powers(plain, &other),
+                "{field}"
+            );
+        }
+        let mut without = plain.clone();
+        without.remove("securityContext");
+        assert!(!has_same_powers(&without, plain) && !has_same_powers(plain, &without));
+    }
+}

@@ -26,7 +26,7 @@ use trocar_sdk::{
 
 use self::{
     asked::{asked_container, keeps, spec_of},
-    container::{Surroundings, container_powers},
+    container::{Surroundings, container_powers, has_same_powers},
     created::of_created,
     power::Shown,
     volume::{Volumes, read_only_volumes},
@@ -40,7 +40,7 @@ use crate::{
 pub use kind::RightKind;
 
 /// One right that was not asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Right {
     /// What kind of right.
     #[serde(rename = "right")]
@@ -91,17 +91,20 @@ pub fn rights_beyond(
 }
 
 fn of_ephemeral(container: &Object, target: &Target, options: &DebugOptions) -> Vec<Right> {
-    let spec = spec_of(target.object());
-    let volumes = Volumes::of(spec);
-    let around = Surroundings {
-        spec,
-        volumes: &volumes,
-        read_only: &read_only_volumes(target.object()),
-    };
     let kind = ContainerKind::Ephemeral;
     let asked = asked_container(None, kind, options);
-    let powers = container_powers(container, kind, around);
-    let mut shown = powers.beyond(&[&container_powers(&asked, kind, around)]);
+    let mut shown = BTreeSet::new();
+    if !has_same_powers(container, &asked) {
+        let spec = spec_of(target.object());
+        let volumes = Volumes::of(spec);
+        let around = Surroundings {
+            spec,
+            volumes: &volumes,
+            read_only: &read_only_volumes(target.object()),
+        };
+        let powers = container_powers(container, kind, around);
+        shown = powers.beyond(&[&container_powers(&asked, kind, around)]);
+    }
     let joined = text(container, "targetContainerName");
     if joined.is_some() && joined != options.target_container.as_deref() {
         shown.insert((RightKind::ShareProcessNamespace, joined.map(str::to_owned)));
