@@ -1,6 +1,5 @@
 //! Reaching a cluster: kubeconfig, context, credentials, and servers that are not what they should be.
 
-use serde_json::json;
 use trocar_test_support::{Answer, Fault, TestEnv, kubeconfig};
 
 use crate::{TROCAR, check, check_at, offline, online, pod};

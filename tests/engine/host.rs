@@ -66,8 +66,6 @@ impl Default for Asked {
             settings: "{}".into(),
             actor: Actor::default(),
             reader: None,
-            time_to_live: None,
-            present: None,
         }
     }
 }

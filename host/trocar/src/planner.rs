@@ -374,7 +374,7 @@ pub fn configured_source(plugin: &Sourced<PluginEntry>) -> PluginSource {
     let PluginEntry { file, digest, .. } = &plugin.value;
     match plugin.layer {
         Layer::System => PluginSource::System(file.clone(), digest.clone()),
-        Layer::User | Layer::Flag => PluginSource::Pinned(file.clone(), digest.clone()),
+        Layer::Kuberc | Layer::User | Layer::Flag => PluginSource::Pinned(file.clone(), digest.clone()),
     }
 }
 

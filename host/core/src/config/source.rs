@@ -53,7 +53,10 @@ impl Source {
         Self {
             path: path.to_owned(),
             layer,
-            text: text.into(),
+            text: Arc::new(Text {
+                text: text.to_owned(),
+                places: OnceLock::new(),
+            }),
         }
     }
 

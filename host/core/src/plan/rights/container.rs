@@ -340,6 +340,7 @@ mod tests {
         let around = Surroundings {
             spec: &spec,
             volumes: &volumes,
+            read_only: &HashSet::new(),
         };
         let powers = |container| container_powers(container, ContainerKind::Ephemeral, around);
         let beyond = |one, other| powers(one).beyond(&[&powers(other)]);
