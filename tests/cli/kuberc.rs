@@ -94,11 +94,18 @@ fn an_alias_stands_for_its_command_with_its_arguments() {
 }
 
 #[test]
+fn what_is_for_other_commands_of_kubectl_is_left_out() {
+    let env = preferring("defaults: [{command: attach, options: [{name: tty, default: \"true\"}]}]\n");
+    let output = env.run("attach --kubeconfig=nofile");
+    assert!(!output.stderr.contains("kuberc"), "{output}");
+}
+
+#[test]
 fn an_alias_of_another_command_is_told() {
     let env = preferring("aliases: [{name: getn, command: get, prependArgs: [node]}]\n");
     check(
         &env.run("getn n1"),
-        "--- stderr ---\nerror: the alias \"getn\" of $HOME/.kube/kuberc is for a command of kubectl that trocar does not have\n\
+        "--- stderr ---\nerror: the alias \"getn\" of $HOME/.kube/kuberc is not for debug, and others are not known here\n\
          --- exit code 2 ---\n",
     );
 }

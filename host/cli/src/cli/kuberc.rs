@@ -172,14 +172,16 @@ impl Kuberc {
     /// The defaults for a command's flags, but for those that a configuration can set as well.
     pub(crate) fn flags(&self, command: &str) -> Vec<FlagDefault> {
         let all = self.of_command(command).into_iter();
-        all.filter(|default| !is_configured(command, &default.name))
-            .collect()
+        all.filter(|default| !is_configured(&default.name)).collect()
     }
 
     fn of_command(&self, command: &str) -> Vec<FlagDefault> {
-        let command = if command == "plan" { "debug" } else { command };
+        // A command of trocar's may have the name of another one of kubectl's.
+        if !matches!(command, "debug" | "plan") {
+            return Vec::new();
+        }
         let entries = self.document.defaults.iter().flatten().enumerate();
-        let of_command = entries.filter(|(_, entry)| entry.command.trim() == command);
+        let of_command = entries.filter(|(_, entry)| entry.command.trim() == "debug");
         let options = of_command.flat_map(|(index, entry)| {
             let options = entry.options.iter().flatten().enumerate();
             options.map(move |(option, default)| FlagDefault {
@@ -272,8 +274,8 @@ impl FlagDefault {
     }
 }
 
-fn is_configured(command: &str, flag: &str) -> bool {
-    matches!(command, "debug" | "plan") && CONFIGURED.iter().any(|(known, _)| *known == flag)
+fn is_configured(flag: &str) -> bool {
+    CONFIGURED.iter().any(|(known, _)| *known == flag)
 }
 
 fn check(document: &Document) -> Result<(), String> {
