@@ -177,7 +177,10 @@ fn plugins_that_are_not_there_are_not_compiled() {
     let env = offline();
     check(&env.run("plugin compile"), "the configuration has no plugins\n");
     let output = env.run("plugin compile none.wasm");
-    assert!(output.stderr.contains("cannot read the plugin none.wasm"), "{output}");
+    assert!(
+        output.stderr.contains("cannot read the plugin none.wasm"),
+        "{output}"
+    );
     let output = env.run("plugin compile --system none.wasm");
     assert_eq!(output.code, 2, "{output}");
 }

@@ -9,13 +9,25 @@ use crate::{
 };
 
 pub(crate) const TESTS: &[Test] = &[
-    ("sessions::all_are_listed_and_ours_are_known", all_are_listed_and_ours_are_known),
+    (
+        "sessions::all_are_listed_and_ours_are_known",
+        all_are_listed_and_ours_are_known,
+    ),
     ("sessions::fifteen_debugs_of_one_pod", fifteen_debugs_of_one_pod),
     ("sessions::without_the_right_to_list", without_the_right_to_list),
-    ("sessions::back_to_a_shell_that_was_left", back_to_a_shell_that_was_left),
-    ("sessions::policies_are_asked_before_one_comes_back", policies_are_asked_before_one_comes_back),
+    (
+        "sessions::back_to_a_shell_that_was_left",
+        back_to_a_shell_that_was_left,
+    ),
+    (
+        "sessions::policies_are_asked_before_one_comes_back",
+        policies_are_asked_before_one_comes_back,
+    ),
     ("sessions::a_pod_with_a_time_to_live", a_pod_with_a_time_to_live),
-    ("sessions::clean_spares_what_others_made", clean_spares_what_others_made),
+    (
+        "sessions::clean_spares_what_others_made",
+        clean_spares_what_others_made,
+    ),
     ("sessions::clean_takes_what_has_ended", clean_takes_what_has_ended),
 ];
 
@@ -37,12 +49,15 @@ fn ours(namespace: &Namespace<'_>, arguments: &str) -> CommandOutput {
 }
 
 fn words(namespace: &Namespace<'_>, arguments: &str) -> Vec<String> {
-    let words = arguments.split_whitespace().map(|word| word.replace("$IMAGE", &namespace.cluster.image));
+    let words = arguments
+        .split_whitespace()
+        .map(|word| word.replace("$IMAGE", &namespace.cluster.image));
     words.chain([format!("--namespace={}", namespace.name)]).collect()
 }
 
 fn listed(output: &CommandOutput) -> Vec<Value> {
-    let list: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let list: Value =
+        serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     assert_eq!(list["kind"], "SessionList");
     list["items"].as_array().unwrap().clone()
 }
@@ -57,70 +72,135 @@ fn wait_until_ended(namespace: &Namespace<'_>, pod: &str) {
 fn all_are_listed_and_ours_are_known(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
-    assert_eq!(namespace.debug("--attach -q web --image=$IMAGE -c mine --reason=OPS-7", &["sh", "-c", "exit 3"]).code, 3);
-    namespace.debug("web --image=$IMAGE --copy-to=web-copy -c dbg --same-node", &["sleep", "3600"]);
+    assert_eq!(
+        namespace
+            .debug(
+                "--attach -q web --image=$IMAGE -c mine --reason=OPS-7",
+                &["sh", "-c", "exit 3"]
+            )
+            .code,
+        3
+    );
+    namespace.debug(
+        "web --image=$IMAGE --copy-to=web-copy -c dbg --same-node",
+        &["sleep", "3600"],
+    );
     let node = cluster.node();
-    namespace.debug(&format!("node/{node} --image=$IMAGE --suffix=abc12"), &["sleep", "3600"]);
+    namespace.debug(
+        &format!("node/{node} --image=$IMAGE --suffix=abc12"),
+        &["sleep", "3600"],
+    );
     assert_eq!(of_other(&namespace, "debug web --image=$IMAGE -c theirs").code, 0);
 
     let items = listed(&ours(&namespace, "sessions -o json"));
     let seen: Vec<Value> = items
         .iter()
-        .map(|item| json!([item["pod"], item["container"], item["kind"], item["owner"], item["madeBy"]]))
+        .map(|item| {
+            json!([
+                item["pod"],
+                item["container"],
+                item["kind"],
+                item["owner"],
+                item["madeBy"]
+            ])
+        })
         .collect();
     let node_pod = format!("node-debugger-{node}-abc12");
-    assert!(seen.contains(&json!(["web", "mine", "EphemeralContainer", "you", "trocar"])), "{seen:?}");
-    assert!(seen.contains(&json!(["web", "theirs", "EphemeralContainer", "other", "trocar"])), "{seen:?}");
-    assert!(seen.contains(&json!(["web-copy", "dbg", "PodCopy", "you", "trocar"])), "{seen:?}");
-    assert!(seen.contains(&json!([node_pod, "debugger", "NodePod", "you", "trocar"])), "{seen:?}");
+    assert!(
+        seen.contains(&json!(["web", "mine", "EphemeralContainer", "you", "trocar"])),
+        "{seen:?}"
+    );
+    assert!(
+        seen.contains(&json!(["web", "theirs", "EphemeralContainer", "other", "trocar"])),
+        "{seen:?}"
+    );
+    assert!(
+        seen.contains(&json!(["web-copy", "dbg", "PodCopy", "you", "trocar"])),
+        "{seen:?}"
+    );
+    assert!(
+        seen.contains(&json!([node_pod, "debugger", "NodePod", "you", "trocar"])),
+        "{seen:?}"
+    );
     assert_eq!(seen.len(), 4, "{seen:?}");
     let mine = items.iter().find(|item| item["container"] == "mine").unwrap();
     assert_eq!(mine["state"], json!({"phase": "Ended", "exitCode": 3}));
     assert_eq!(mine["reason"], "OPS-7");
 
     let names = ours(&namespace, "sessions --mine -o name").stdout;
-    assert_eq!(names, format!("pod/{node_pod}:debugger\npod/web:mine\npod/web-copy:dbg\n"));
+    assert_eq!(
+        names,
+        format!("pod/{node_pod}:debugger\npod/web:mine\npod/web-copy:dbg\n")
+    );
     let table = ours(&namespace, "sessions --mine").stdout;
-    assert!(table.lines().any(|line| line.starts_with("pod/web:mine") && line.ends_with("exited 3")), "{table}");
+    assert!(
+        table
+            .lines()
+            .any(|line| line.starts_with("pod/web:mine") && line.ends_with("exited 3")),
+        "{table}"
+    );
 }
 
 fn fifteen_debugs_of_one_pod(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
     for number in 0..15 {
-        assert_eq!(namespace.debug(&format!("web --image=$IMAGE -c dbg-{number}"), &["true"]).code, 0);
+        assert_eq!(
+            namespace
+                .debug(&format!("web --image=$IMAGE -c dbg-{number}"), &["true"])
+                .code,
+            0
+        );
     }
     let items = listed(&ours(&namespace, "sessions --mine -o json"));
     assert_eq!(items.len(), 15);
     // The same without a journal: the server has written down who wrote them.
     let items = listed(&of_other(&namespace, "sessions -o json"));
-    assert_eq!(items.iter().filter(|item| item["madeBy"] == "trocar").count(), 15, "{items:?}");
+    assert_eq!(
+        items.iter().filter(|item| item["madeBy"] == "trocar").count(),
+        15,
+        "{items:?}"
+    );
 }
 
 fn without_the_right_to_list(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
-    namespace.grant("getter", &[(&["pods"], &["get"]), (&["pods/ephemeralcontainers"], &["patch"])]);
-    assert_eq!(ours(&namespace, "debug web --image=$IMAGE -c mine --as=getter").code, 0);
+    namespace.grant(
+        "getter",
+        &[(&["pods"], &["get"]), (&["pods/ephemeralcontainers"], &["patch"])],
+    );
+    assert_eq!(
+        ours(&namespace, "debug web --image=$IMAGE -c mine --as=getter").code,
+        0
+    );
     let output = ours(&namespace, "sessions --as=getter -o name");
     assert_eq!(output.stdout, "pod/web:mine\n", "{output:?}");
     assert!(output.stderr.contains("you may not list pods here"), "{output:?}");
     let output = of_other(&namespace, "sessions --as=getter");
     assert_eq!(output.code, 1, "{output:?}");
-    assert!(output.stderr.contains("cannot list resource \"pods\""), "{output:?}");
+    assert!(
+        output.stderr.contains("cannot list resource \"pods\""),
+        "{output:?}"
+    );
 }
 
 fn clean_spares_what_others_made(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
     let copy = |name: &str| format!("debug web --image=$IMAGE --copy-to={name} -c dbg --same-node -- true");
-    let copied = |name: &str| namespace.env.run_with(words_before_command(&namespace, &copy(name)));
+    let copied = |name: &str| {
+        namespace
+            .env
+            .run_with(words_before_command(&namespace, &copy(name)))
+    };
     assert_eq!(copied("ours").code, 0);
     // Pods of others, with every mark that ours has.
     let stamp = namespace.read_pod("ours")["metadata"].clone();
     for name in ["forged", "workload"] {
         let mut pod = namespace.read_pod("ours");
-        pod["metadata"] = json!({"name": name, "labels": stamp["labels"], "annotations": stamp["annotations"]});
+        pod["metadata"] =
+            json!({"name": name, "labels": stamp["labels"], "annotations": stamp["annotations"]});
         pod["status"] = Value::Null;
         let path = format!("{}?fieldManager=trocar", namespace.path("pods"));
         cluster.create(&path, &pod);
@@ -132,11 +212,17 @@ fn clean_spares_what_others_made(cluster: &Cluster) {
     assert_eq!(output.code, 0, "{output:?}");
     assert!(output.stdout.contains("pod/ours in namespace"), "{output:?}");
     let left = namespace.pods();
-    assert!(left.contains(&"forged".to_owned()) && left.contains(&"workload".to_owned()), "{left:?}");
+    assert!(
+        left.contains(&"forged".to_owned()) && left.contains(&"workload".to_owned()),
+        "{left:?}"
+    );
 
     let refused = ours(&namespace, "clean forged -y");
     assert_eq!(refused.code, 1, "{refused:?}");
-    assert!(refused.stderr.contains("forged is not known to be yours"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("forged is not known to be yours"),
+        "{refused:?}"
+    );
     let refused = ours(&namespace, "clean --all-users -y");
     assert_eq!(refused.code, 2, "{refused:?}");
     let refused = ours(&namespace, "clean pod/web:dbg -y");
@@ -159,7 +245,10 @@ fn wait_until_ended_container(namespace: &Namespace<'_>, name: &str) {
     namespace.wait_for_pod(name, "done with its debug container", |pod| {
         let statuses = pod["status"]["containerStatuses"].as_array()?;
         let has_ended = |status: &Value| {
-            status["name"] == "dbg" && ["state", "lastState"].iter().any(|state| status[state]["terminated"].is_object())
+            status["name"] == "dbg"
+                && ["state", "lastState"]
+                    .iter()
+                    .any(|state| status[state]["terminated"].is_object())
         };
         statuses.iter().any(has_ended).then_some(())
     });
@@ -170,12 +259,21 @@ fn clean_takes_what_has_ended(cluster: &Cluster) {
     let node = format!("node/{}", cluster.node());
     for (suffix, command) in [("ended", "true"), ("runs", "sleep 3600")] {
         let typed = format!("debug {node} --image=$IMAGE --suffix={suffix} -- {command}");
-        assert_eq!(namespace.env.run_with(words_before_command(&namespace, &typed)).code, 0);
+        assert_eq!(
+            namespace
+                .env
+                .run_with(words_before_command(&namespace, &typed))
+                .code,
+            0
+        );
     }
     let pod = |suffix: &str| format!("node-debugger-{}-{suffix}", cluster.node());
     wait_until_ended(&namespace, &pod("ended"));
     let shown = ours(&namespace, "clean --dry-run");
-    assert!(shown.stdout.contains(&pod("ended")) && !shown.stdout.contains(&pod("runs")), "{shown:?}");
+    assert!(
+        shown.stdout.contains(&pod("ended")) && !shown.stdout.contains(&pod("runs")),
+        "{shown:?}"
+    );
     assert!(shown.stderr.contains("1 pod would be deleted"), "{shown:?}");
     assert!(namespace.pods().contains(&pod("ended")));
     let unasked = ours(&namespace, "clean");
@@ -192,7 +290,9 @@ fn clean_takes_what_has_ended(cluster: &Cluster) {
 }
 
 fn attach(namespace: &Namespace<'_>, arguments: &str) -> trocar_test_support::Terminal {
-    let command = namespace.env.command(words(namespace, &format!("attach {arguments}")));
+    let command = namespace
+        .env
+        .command(words(namespace, &format!("attach {arguments}")));
     trocar_test_support::Terminal::start(command, 80, 24)
 }
 
@@ -224,29 +324,54 @@ fn back_to_a_shell_that_was_left(cluster: &Cluster) {
     assert_eq!(output.code, 125, "{output:?}");
     assert!(output.stderr.contains("pod/web:dbg-0 has exited 7"), "{output:?}");
     let output = ours(&namespace, "attach web-1");
-    assert!(output.stderr.contains("nothing debugs pod/web-1 in namespace"), "{output:?}");
+    assert!(
+        output.stderr.contains("nothing debugs pod/web-1 in namespace"),
+        "{output:?}"
+    );
 }
 
 fn policies_are_asked_before_one_comes_back(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
-    assert_eq!(namespace.debug("web --image=$IMAGE -c dbg", &["sleep", "3600"]).code, 0);
-    let config = namespace.env.write("rules.yaml", "apiVersion: trocar.dev/v1alpha1\nkind: Config\npolicies:\n- name: why\n  plugin: require-reason\n");
+    assert_eq!(
+        namespace
+            .debug("web --image=$IMAGE -c dbg", &["sleep", "3600"])
+            .code,
+        0
+    );
+    let config = namespace.env.write(
+        "rules.yaml",
+        "apiVersion: trocar.dev/v1alpha1\nkind: Config\npolicies:\n- name: why\n  plugin: require-reason\n",
+    );
     let config = config.display();
     let output = ours(&namespace, &format!("attach web --config={config}"));
     assert_eq!(output.code, 125, "{output:?}");
     assert!(output.stderr.contains("why"), "{output:?}");
-    let running = namespace.env.start_with(words(&namespace, &format!("attach web --config={config} --reason=OPS-7")));
-    namespace.cluster.delete(&format!("{}/web", namespace.path("pods")));
+    let running = namespace.env.start_with(words(
+        &namespace,
+        &format!("attach web --config={config} --reason=OPS-7"),
+    ));
+    namespace
+        .cluster
+        .delete(&format!("{}/web", namespace.path("pods")));
     let output = running.finish();
-    assert!(output.stderr.contains("was deleted") || output.code == 137, "{output:?}");
+    assert!(
+        output.stderr.contains("was deleted") || output.code == 137,
+        "{output:?}"
+    );
 }
 
 fn a_pod_with_a_time_to_live(cluster: &Cluster) {
     let namespace = cluster.namespace();
     let node = format!("node/{}", cluster.node());
     let typed = format!("debug {node} --image=$IMAGE --suffix=abc12 --ttl=4s -- sleep 3600");
-    assert_eq!(namespace.env.run_with(words_before_command(&namespace, &typed)).code, 0);
+    assert_eq!(
+        namespace
+            .env
+            .run_with(words_before_command(&namespace, &typed))
+            .code,
+        0
+    );
     let pod = format!("node-debugger-{}-abc12", cluster.node());
     let reason = namespace.wait_for_pod(&pod, "over", |pod| {
         (pod["status"]["phase"] == "Failed").then(|| pod["status"]["reason"].clone())
@@ -256,7 +381,11 @@ fn a_pod_with_a_time_to_live(cluster: &Cluster) {
     namespace.wait_for_gone(&pod);
     namespace.pod("web");
     let refused = namespace.debug("web --image=$IMAGE --ttl=1h", &[]);
-    assert_eq!((refused.code, namespace.ephemeral_containers("web").len()), (2, 0), "{refused:?}");
+    assert_eq!(
+        (refused.code, namespace.ephemeral_containers("web").len()),
+        (2, 0),
+        "{refused:?}"
+    );
     assert!(refused.stderr.contains("stays until its pod ends"), "{refused:?}");
     let refused = namespace.debug("web --image=$IMAGE --ttl=1h --copy-to=c --replace", &[]);
     assert_eq!(refused.code, 2, "{refused:?}");

@@ -79,7 +79,9 @@ async fn pages(
 pub async fn read_pod(cluster: &Cluster, namespace: &str, name: &str) -> Result<Option<Pod>, ClusterError> {
     let action = action("get", Some(namespace), name);
     match cluster.text(&action, &super::paths::path(&action)).await {
-        Ok((text, _)) => serde_json::from_slice(&text).map(Some).map_err(|error| unreadable(&action, &error)),
+        Ok((text, _)) => serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|error| unreadable(&action, &error)),
         Err(error) if error.code() == Some(404) => Ok(None),
         Err(error) => Err(error),
     }
@@ -126,7 +128,8 @@ impl PodChanges {
     /// Fails when the connection breaks, and on an answer that is not one.
     pub async fn next(&mut self) -> Result<Option<PodChange>, ClusterError> {
         while let Some(line) = self.lines.line().await.map_err(|reason| self.broken(reason))? {
-            let mut event: Value = serde_json::from_slice(&line).map_err(|error| unreadable(&self.action, &error))?;
+            let mut event: Value =
+                serde_json::from_slice(&line).map_err(|error| unreadable(&self.action, &error))?;
             let change = match event["type"].as_str() {
                 Some("DELETED") => PodChange::Gone,
                 Some("ADDED" | "MODIFIED") => PodChange::Is,
@@ -135,7 +138,9 @@ impl PodChanges {
                 _ => continue,
             };
             let pod = serde_json::from_value(event["object"].take());
-            return Ok(Some(change(pod.map_err(|error| unreadable(&self.action, &error))?)));
+            return Ok(Some(change(
+                pod.map_err(|error| unreadable(&self.action, &error))?,
+            )));
         }
         Ok(None)
     }

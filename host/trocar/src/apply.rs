@@ -176,7 +176,9 @@ impl Debugger {
 
     /// Writes into the journal what is about to be made, and once more what it became: `uid` is the pod's.
     fn note(&self, plan: &DebugPlan, uid: Option<&str>) {
-        let Some((journal, warn)) = &self.journal else { return };
+        let Some((journal, warn)) = &self.journal else {
+            return;
+        };
         let reason = self.actor.reason.as_deref();
         let entry = sessions::begun(&self.cluster, plan, uid, &self.context.time, reason);
         if let Some(Err(error)) = entry.map(|entry| journal.append(&entry)) {

@@ -66,7 +66,12 @@ impl JournalFile {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
         let mut options = fs::OpenOptions::new();
-        let mut file = options.read(true).append(true).create(true).mode(0o600).open(&self.path)?;
+        let mut file = options
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.path)?;
         append(&mut file, line(entry).trim_end())?;
         if file.metadata()?.len() > MAX_SIZE {
             self.compact()?;
@@ -79,8 +84,14 @@ impl JournalFile {
     fn compact(&self) -> io::Result<()> {
         let kept = self.read()?.compacted(MAX_KEPT);
         let beside = self.path.with_extension(format!("{}.new", std::process::id()));
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        let written = file.write_all(kept.as_bytes()).and_then(|()| fs::rename(&beside, &self.path));
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)?;
+        let written = file
+            .write_all(kept.as_bytes())
+            .and_then(|()| fs::rename(&beside, &self.path));
         if written.is_err() {
             // What is half written is of no use.
             drop(fs::remove_file(&beside));

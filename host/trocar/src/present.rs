@@ -29,7 +29,9 @@ const LISTS: [&str; 3] = ["ephemeralContainers", "containers", "initContainers"]
 /// None where the pod has no such container.
 pub(crate) fn container_of(pod: &Target, name: &str, namespace: &str) -> Option<(Object, Target)> {
     let mut object = Value::Object(pod.object().clone());
-    let list = LISTS.into_iter().find(|list| position(&object, list, name).is_some())?;
+    let list = LISTS
+        .into_iter()
+        .find(|list| position(&object, list, name).is_some())?;
     let index = position(&object, list, name)?;
     let containers = object["spec"][list].as_array_mut()?;
     let Value::Object(mut container) = containers.remove(index) else {
@@ -38,10 +40,14 @@ pub(crate) fn container_of(pod: &Target, name: &str, namespace: &str) -> Option<
     container.retain(|field, _| FIELDS.contains(&field.as_str()));
     let mounts = container.get_mut("volumeMounts").and_then(Value::as_array_mut);
     // Only the target's own containers can have these.
-    mounts.into_iter().flatten().filter_map(Value::as_object_mut).for_each(|mount| {
-        mount.remove("subPath");
-        mount.remove("subPathExpr");
-    });
+    mounts
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
+        .for_each(|mount| {
+            mount.remove("subPath");
+            mount.remove("subPathExpr");
+        });
     if object["spec"]["containers"].as_array().is_none_or(Vec::is_empty) {
         // A pod of one container, which a node pod is, would be none without it.
         object["spec"]["containers"] = json!([{"name": "none", "image": "none"}]);
@@ -51,9 +57,12 @@ pub(crate) fn container_of(pod: &Target, name: &str, namespace: &str) -> Option<
 
 fn position(pod: &Value, list: &str, name: &str) -> Option<usize> {
     let containers = pod["spec"][list].as_array()?;
-    containers
-        .iter()
-        .position(|container| container.as_object().and_then(|container| text(container, "name")) == Some(name))
+    containers.iter().position(|container| {
+        container
+            .as_object()
+            .and_then(|container| text(container, "name"))
+            == Some(name)
+    })
 }
 
 /// The default strategy that makes sessions of a kind.
@@ -80,7 +89,10 @@ mod tests {
         let (container, rest) = container_of(&pod, "dbg", "shop").unwrap();
         let wanted = json!({"name": "dbg", "image": "busybox", "tty": true, "volumeMounts": [{"name": "v", "mountPath": "/v"}]});
         assert_eq!(Value::Object(container), wanted);
-        assert_eq!(rest.object()["spec"]["containers"], json!([{"name": "app", "image": "web:1"}]));
+        assert_eq!(
+            rest.object()["spec"]["containers"],
+            json!([{"name": "app", "image": "web:1"}])
+        );
         assert!(container_of(&pod, "none", "shop").is_none());
     }
 }

@@ -55,7 +55,9 @@ pub async fn find_sessions(
         Err(error) => return Err(error),
     };
     let known = journal.pods(cluster.server());
-    let wanted = known.into_iter().filter(|(found, _)| namespace.is_none_or(|wanted| wanted == *found));
+    let wanted = known
+        .into_iter()
+        .filter(|(found, _)| namespace.is_none_or(|wanted| wanted == *found));
     let mut found = FoundSessions {
         is_journal_only: true,
         ..FoundSessions::default()
@@ -96,7 +98,15 @@ pub async fn remove(
 ) -> Result<Removal, ClusterError> {
     assert!(session.kind.is_pod(), "an ephemeral container cannot be removed");
     let version = Some(session.resource_version.as_str());
-    let removal = match delete_pod(cluster, &session.namespace, &session.pod, &session.pod_uid, version).await {
+    let removal = match delete_pod(
+        cluster,
+        &session.namespace,
+        &session.pod,
+        &session.pod_uid,
+        version,
+    )
+    .await
+    {
         Ok(()) => Removal::Removed,
         Err(error) => match error.code() {
             Some(404) => Removal::WasGone,
@@ -136,9 +146,10 @@ pub(crate) fn begun(
     reason: Option<&str>,
 ) -> Option<Entry> {
     let (kind, container) = match plan.steps().first()? {
-        Step::AddEphemeralContainer(container) => {
-            (SessionKind::EphemeralContainer, trocar_sdk::pod::text(container, "name"))
-        }
+        Step::AddEphemeralContainer(container) => (
+            SessionKind::EphemeralContainer,
+            trocar_sdk::pod::text(container, "name"),
+        ),
         _ if plan.target().kind == TargetKind::Node => (SessionKind::NodePod, plan.attach()),
         _ => (SessionKind::PodCopy, plan.attach()),
     };
@@ -148,7 +159,9 @@ pub(crate) fn begun(
         server: cluster.server().to_owned(),
         namespace: plan.debug_namespace()?.to_owned(),
         pod: plan.debug_pod().to_owned(),
-        uid: uid.map(str::to_owned).or_else(|| plan.target().uid.clone().filter(|_| is_target)),
+        uid: uid
+            .map(str::to_owned)
+            .or_else(|| plan.target().uid.clone().filter(|_| is_target)),
         container: container.map(str::to_owned),
         kind,
         plan: plan.hash(),

@@ -6,8 +6,8 @@ use std::{
 };
 
 use trocar::{
-    ApplyError, AuditError, Blame, DebugError, DebugPlan, Diagnostic, NotAgreed, PlanError, PlannerError, SamePod,
-    SettingsOf, WriteError,
+    ApplyError, AuditError, Blame, DebugError, DebugPlan, Diagnostic, NotAgreed, PlanError, PlannerError,
+    SamePod, SettingsOf, WriteError,
     config::ConfigError,
     plan::{PolicyReview, ReviewVerdict},
     plugin::PluginError,

@@ -17,8 +17,8 @@ use trocar::{
 };
 
 use super::{
-    connect::duration,
     args::{DebugFlags, PluginFlags},
+    connect::duration,
     error::CliError,
     pflag::{Switch, pairs},
     words,
@@ -91,10 +91,14 @@ pub(crate) fn request(
 fn time_to_live(flags: &DebugFlags) -> Result<Option<u64>, CliError> {
     let Some(typed) = &flags.ttl else { return Ok(None) };
     if flags.replace.is_some_and(|switch| switch.0) {
-        return Err(CliError::usage("--ttl and --replace contradict each other: the copy is the workload then"));
+        return Err(CliError::usage(
+            "--ttl and --replace contradict each other: the copy is the workload then",
+        ));
     }
     match duration("ttl", typed)?.as_secs() {
-        0 => Err(CliError::usage(format!("--ttl={typed}: a pod lives for at least a second"))),
+        0 => Err(CliError::usage(format!(
+            "--ttl={typed}: a pod lives for at least a second"
+        ))),
         seconds => Ok(Some(seconds)),
     }
 }

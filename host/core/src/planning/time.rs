@@ -30,7 +30,11 @@ mod tests {
         for (seconds, asked, wanted) in [
             (3600, json!({}), (3570, 30)),
             (3600, json!({"terminationGracePeriodSeconds": 86400}), (3570, 30)),
-            (3600, json!({"activeDeadlineSeconds": 60, "terminationGracePeriodSeconds": 5}), (60, 5)),
+            (
+                3600,
+                json!({"activeDeadlineSeconds": 60, "terminationGracePeriodSeconds": 5}),
+                (60, 5),
+            ),
             (10, json!({}), (5, 5)),
             (1, json!({}), (1, 0)),
         ] {
@@ -38,8 +42,15 @@ mod tests {
             pod.spec_mut().extend(asked.as_object().unwrap().clone());
             limit(&mut pod, seconds);
             let spec = pod.spec().unwrap();
-            let found = (&spec["activeDeadlineSeconds"], &spec["terminationGracePeriodSeconds"]);
-            assert_eq!(found, (&json!(wanted.0), &json!(wanted.1)), "{seconds} s, {asked}");
+            let found = (
+                &spec["activeDeadlineSeconds"],
+                &spec["terminationGracePeriodSeconds"],
+            );
+            assert_eq!(
+                found,
+                (&json!(wanted.0), &json!(wanted.1)),
+                "{seconds} s, {asked}"
+            );
         }
     }
 }

@@ -67,7 +67,10 @@ impl Journal {
 
     fn add(&mut self, entry: Entry) {
         if let Some(uid) = &entry.uid {
-            self.by_uid.entry(uid.clone()).or_default().push(self.entries.len());
+            self.by_uid
+                .entry(uid.clone())
+                .or_default()
+                .push(self.entries.len());
         }
         self.entries.push(entry);
     }
@@ -94,24 +97,42 @@ impl Journal {
             let uid = entry.uid.as_deref().unwrap_or_default();
             self.of(uid).any(|later| later.removed)
         };
-        let entries = self.entries.iter().filter(|entry| entry.server == server && !removed(entry));
-        let mut pods: Vec<_> = entries.map(|entry| (entry.namespace.as_str(), entry.pod.as_str())).collect();
+        let entries = self
+            .entries
+            .iter()
+            .filter(|entry| entry.server == server && !removed(entry));
+        let mut pods: Vec<_> = entries
+            .map(|entry| (entry.namespace.as_str(), entry.pod.as_str()))
+            .collect();
         pods.sort_unstable();
         pods.dedup();
         pods
     }
 
     fn of(&self, uid: &str) -> impl DoubleEndedIterator<Item = &Entry> {
-        let found = if uid.is_empty() { None } else { self.by_uid.get(uid) };
+        let found = if uid.is_empty() {
+            None
+        } else {
+            self.by_uid.get(uid)
+        };
         found.into_iter().flatten().map(|index| &self.entries[*index])
     }
 
     /// The lines that are worth keeping when the file is rewritten: the newest `limit` of what is not known to be gone.
     pub fn compacted(&self, limit: usize) -> String {
         let gone = |entry: &Entry| {
-            entry.uid.as_deref().is_none_or(|uid| self.of(uid).any(|later| later.removed))
+            entry
+                .uid
+                .as_deref()
+                .is_none_or(|uid| self.of(uid).any(|later| later.removed))
         };
-        let kept: Vec<&Entry> = self.entries.iter().rev().filter(|entry| !gone(entry)).take(limit).collect();
+        let kept: Vec<&Entry> = self
+            .entries
+            .iter()
+            .rev()
+            .filter(|entry| !gone(entry))
+            .take(limit)
+            .collect();
         let lines = kept.into_iter().rev().map(line);
         lines.collect()
     }

@@ -143,7 +143,9 @@ impl Session {
     pub fn has_expired(&self, now: &str) -> bool {
         let time = |text: &str| text.parse::<jiff::Timestamp>().ok();
         let expires = self.expires.as_deref().and_then(time);
-        expires.zip(time(now)).is_some_and(|(expires, now)| expires <= now)
+        expires
+            .zip(time(now))
+            .is_some_and(|(expires, now)| expires <= now)
     }
 }
 
@@ -181,8 +183,15 @@ fn created(pod: &Pod, journal: &Journal, user: Option<&str>) -> Option<Session> 
         let found = pod.metadata.annotations.get(&format!("{}{name}", stamp::PREFIX));
         found.filter(|value| !value.is_empty()).cloned()
     };
-    let is_kubectls = pod.metadata.labels.get(KUBECTLS.0).is_some_and(|value| value == KUBECTLS.1);
-    let is_trocars = pod.metadata.labels.contains_key(&format!("{}session", stamp::PREFIX));
+    let is_kubectls = pod
+        .metadata
+        .labels
+        .get(KUBECTLS.0)
+        .is_some_and(|value| value == KUBECTLS.1);
+    let is_trocars = pod
+        .metadata
+        .labels
+        .contains_key(&format!("{}session", stamp::PREFIX));
     if own.is_none() && !is_kubectls && !is_trocars {
         return None;
     }
@@ -192,7 +201,9 @@ fn created(pod: &Pod, journal: &Journal, user: Option<&str>) -> Option<Session> 
         (None, Some(target)) if target.starts_with("pod/") => SessionKind::PodCopy,
         _ => SessionKind::NodePod,
     };
-    let container = own.and_then(|own| own.container.clone()).or_else(|| stamped("container"));
+    let container = own
+        .and_then(|own| own.container.clone())
+        .or_else(|| stamped("container"));
     let containers = &pod.spec.containers;
     let container = container.filter(|name| containers.iter().any(|found| found.name == *name));
     let container = container.or_else(|| match containers.as_slice() {
@@ -201,11 +212,17 @@ fn created(pod: &Pod, journal: &Journal, user: Option<&str>) -> Option<Session> 
     });
     let requester = stamped("requester");
     let claims = is_trocars && user.is_some() && requester.as_deref() == user;
-    let image = containers.iter().find(|found| Some(&found.name) == container.as_ref());
+    let image = containers
+        .iter()
+        .find(|found| Some(&found.name) == container.as_ref());
     Some(Session {
         kind,
         target,
-        made_by: if is_kubectls && own.is_none() { Maker::Kubectl } else { Maker::Trocar },
+        made_by: if is_kubectls && own.is_none() {
+            Maker::Kubectl
+        } else {
+            Maker::Trocar
+        },
         owner: match (own, claims) {
             (Some(_), _) => Owner::You,
             (None, true) => Owner::Claimed,
@@ -226,9 +243,17 @@ fn in_target(pod: &Pod, container: &pods::Container, journal: &Journal) -> Sessi
     let own = journal.container(&pod.metadata.uid, &container.name);
     // The server's own way to write the key of a list's item.
     let key = format!("k:{}", serde_json::json!({"name": container.name}));
-    let writer = pod.metadata.managed_fields.iter().find(|fields| fields.has_ephemeral(&key));
+    let writer = pod
+        .metadata
+        .managed_fields
+        .iter()
+        .find(|fields| fields.has_ephemeral(&key));
     let manager = writer.map(|fields| fields.manager.as_str());
-    let status = pod.status.ephemeral_container_statuses.iter().find(|status| status.name == container.name);
+    let status = pod
+        .status
+        .ephemeral_container_statuses
+        .iter()
+        .find(|status| status.name == container.name);
     let started = status.and_then(|status| view::started(&status.state));
     Session {
         kind: SessionKind::EphemeralContainer,

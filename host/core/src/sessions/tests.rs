@@ -51,14 +51,40 @@ fn each_debug_container_of_a_pod_is_a_session_and_the_journal_says_which_are_our
     let found = of_pod(&target_with_three(), &journal, None);
     let seen: Vec<_> = found
         .iter()
-        .map(|session| (session.name().to_string(), session.owner, session.made_by, session.state.to_string(), session.since.as_deref().unwrap()))
+        .map(|session| {
+            (
+                session.name().to_string(),
+                session.owner,
+                session.made_by,
+                session.state.to_string(),
+                session.since.as_deref().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(
         seen,
         [
-            ("pod/web-0:debugger-1".into(), Owner::You, Maker::Trocar, "running".into(), "2026-01-01T00:00:07Z"),
-            ("pod/web-0:debugger-2".into(), Owner::Other, Maker::Trocar, "exited 137 (OOMKilled)".into(), "2026-01-01T00:00:06Z"),
-            ("pod/web-0:debugger-3".into(), Owner::Other, Maker::Kubectl, "waiting".into(), "2026-01-01T00:00:05Z"),
+            (
+                "pod/web-0:debugger-1".into(),
+                Owner::You,
+                Maker::Trocar,
+                "running".into(),
+                "2026-01-01T00:00:07Z"
+            ),
+            (
+                "pod/web-0:debugger-2".into(),
+                Owner::Other,
+                Maker::Trocar,
+                "exited 137 (OOMKilled)".into(),
+                "2026-01-01T00:00:06Z"
+            ),
+            (
+                "pod/web-0:debugger-3".into(),
+                Owner::Other,
+                Maker::Kubectl,
+                "waiting".into(),
+                "2026-01-01T00:00:05Z"
+            ),
         ]
     );
 }
@@ -66,7 +92,10 @@ fn each_debug_container_of_a_pod_is_a_session_and_the_journal_says_which_are_our
 #[test]
 fn a_container_of_the_same_name_in_the_pod_that_took_its_place_is_not_ours() {
     let journal = journal(&[entry(Some("u-before"), SessionKind::EphemeralContainer)]);
-    assert_eq!(of_pod(&target_with_three(), &journal, None)[0].owner, Owner::Other);
+    assert_eq!(
+        of_pod(&target_with_three(), &journal, None)[0].owner,
+        Owner::Other
+    );
 }
 
 fn copy(uid: &str) -> Pod {
@@ -117,7 +146,10 @@ fn a_journal_with_a_damaged_line_keeps_the_others_and_says_how_many_are_lost() {
 #[test]
 fn what_is_gone_is_dropped_when_the_journal_is_rewritten() {
     let gone = entry(Some("u-1"), SessionKind::PodCopy);
-    let removed = Entry { removed: true, ..gone.clone() };
+    let removed = Entry {
+        removed: true,
+        ..gone.clone()
+    };
     let old = entry(Some("u-2"), SessionKind::PodCopy);
     let new = entry(Some("u-3"), SessionKind::PodCopy);
     let unknown = entry(None, SessionKind::PodCopy);
@@ -138,7 +170,10 @@ fn a_name_is_read_as_it_is_written_and_a_target_is_not_a_name() {
 
 #[test]
 fn the_document_fits_its_schema() {
-    let ours = journal(&[Entry { replaces_target: true, ..entry(Some("u-2"), SessionKind::PodCopy) }]);
+    let ours = journal(&[Entry {
+        replaces_target: true,
+        ..entry(Some("u-2"), SessionKind::PodCopy)
+    }]);
     let mut sessions = of_pod(&copy("u-2"), &ours, None);
     sessions.extend(of_pod(&copy("u-3"), &ours, Some("eve")));
     sessions.extend(of_pod(&target_with_three(), &ours, None));
@@ -146,9 +181,14 @@ fn the_document_fits_its_schema() {
     let schema = include_str!("../../../../docs/schemas/session-list.schema.json");
     let mut schemas = boon::Schemas::new();
     let mut compiler = boon::Compiler::new();
-    compiler.add_resource("schema.json", serde_json::from_str(schema).unwrap()).unwrap();
+    compiler
+        .add_resource("schema.json", serde_json::from_str(schema).unwrap())
+        .unwrap();
     let index = compiler.compile("schema.json", &mut schemas).unwrap();
     assert!(schemas.validate(&document, index).is_ok(), "{:#}", document);
     assert_eq!(document["items"][0]["owner"], "you");
-    assert_eq!(document["items"][0]["state"], json!({"phase": "Ended", "exitCode": 0}));
+    assert_eq!(
+        document["items"][0]["state"],
+        json!({"phase": "Ended", "exitCode": 0})
+    );
 }

@@ -42,7 +42,10 @@ impl FromStr for Name {
     /// Reads a name with a container. Anything else may be a target.
     fn from_str(typed: &str) -> Result<Self, ()> {
         let (pod, container) = typed.split_once(':').ok_or(())?;
-        let pod = ["pod/", "pods/", "po/"].iter().find_map(|kind| pod.strip_prefix(kind)).unwrap_or(pod);
+        let pod = ["pod/", "pods/", "po/"]
+            .iter()
+            .find_map(|kind| pod.strip_prefix(kind))
+            .unwrap_or(pod);
         if pod.is_empty() || container.is_empty() || pod.contains('/') {
             return Err(());
         }
@@ -55,12 +58,24 @@ impl FromStr for Name {
 
 impl fmt::Display for State {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reason = |reason: &str| if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+        let reason = |reason: &str| {
+            if reason.is_empty() {
+                String::new()
+            } else {
+                format!(" ({reason})")
+            }
+        };
         match self {
             Self::Waiting { reason: why } => write!(out, "waiting{}", reason(why)),
             Self::Running => write!(out, "running"),
-            Self::Ended { exit_code: Some(code), reason: why } => write!(out, "exited {code}{}", reason(why)),
-            Self::Ended { exit_code: None, reason: why } => write!(out, "ended{}", reason(why)),
+            Self::Ended {
+                exit_code: Some(code),
+                reason: why,
+            } => write!(out, "exited {code}{}", reason(why)),
+            Self::Ended {
+                exit_code: None,
+                reason: why,
+            } => write!(out, "ended{}", reason(why)),
             Self::Unknown => write!(out, "unknown"),
         }
     }
@@ -70,13 +85,17 @@ pub(super) fn state_of_ephemeral(pod: &Pod, status: Option<&ContainerStatus>) ->
     match status {
         Some(status) => of_container(status),
         None if is_over(pod) => of_phase(pod),
-        None => State::Waiting { reason: String::new() },
+        None => State::Waiting {
+            reason: String::new(),
+        },
     }
 }
 
 pub(super) fn state_of_pod(pod: &Pod, container: Option<&str>) -> State {
     let statuses = pod.status.container_statuses.iter();
-    let status = statuses.into_iter().find(|status| Some(status.name.as_str()) == container);
+    let status = statuses
+        .into_iter()
+        .find(|status| Some(status.name.as_str()) == container);
     match status.map(|status| of_container(status)) {
         Some(state @ (State::Ended { .. } | State::Running)) => state,
         Some(state) if !is_over(pod) => state,
@@ -85,13 +104,20 @@ pub(super) fn state_of_pod(pod: &Pod, container: Option<&str>) -> State {
 }
 
 pub(super) fn started(state: &ContainerState) -> Option<String> {
-    let running = state.running.as_ref().and_then(|running| running.started_at.clone());
+    let running = state
+        .running
+        .as_ref()
+        .and_then(|running| running.started_at.clone());
     running.or_else(|| state.terminated.as_ref()?.started_at.clone())
 }
 
 /// A container that the kubelet is about to start again has ended: the session with it is over.
 fn of_container(status: &ContainerStatus) -> State {
-    let ContainerState { waiting, running, terminated } = &status.state;
+    let ContainerState {
+        waiting,
+        running,
+        terminated,
+    } = &status.state;
     if running.is_some() {
         return State::Running;
     }
@@ -99,7 +125,11 @@ fn of_container(status: &ContainerStatus) -> State {
         let is_usual = matches!(ended.reason.as_str(), "Completed" | "Error");
         return State::Ended {
             exit_code: Some(ended.exit_code),
-            reason: if is_usual { String::new() } else { ended.reason.clone() },
+            reason: if is_usual {
+                String::new()
+            } else {
+                ended.reason.clone()
+            },
         };
     }
     waiting.as_ref().map_or(State::Unknown, |waiting| State::Waiting {
@@ -113,9 +143,14 @@ fn is_over(pod: &Pod) -> bool {
 
 fn of_phase(pod: &Pod) -> State {
     match pod.status.phase.as_str() {
-        "Pending" => State::Waiting { reason: pod.status.reason.clone() },
+        "Pending" => State::Waiting {
+            reason: pod.status.reason.clone(),
+        },
         "Running" => State::Running,
-        "Succeeded" | "Failed" => State::Ended { exit_code: None, reason: pod.status.reason.clone() },
+        "Succeeded" | "Failed" => State::Ended {
+            exit_code: None,
+            reason: pod.status.reason.clone(),
+        },
         _ => State::Unknown,
     }
 }

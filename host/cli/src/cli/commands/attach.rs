@@ -37,11 +37,16 @@ fn attach(args: &AttachArgs) -> Result<ExitCode, CliError> {
         if session.owner != Owner::You && !args.quiet {
             say_whose(&session);
         }
-        let applied = debugger(args, &config, &connection, namespace)?.rejoin(&session).await?;
+        let applied = debugger(args, &config, &connection, namespace)?
+            .rejoin(&session)
+            .await?;
         let stdin = applied.container_flag("stdin") && !args.no_stdin;
         let stdin = stdin && (args.stdin || std::io::stdin().is_terminal());
         let tty = stdin && applied.container_flag("tty") && std::io::stdin().is_terminal();
-        let detach_keys = args.detach_keys.as_deref().or(config.defaults.detach_keys.as_deref());
+        let detach_keys = args
+            .detach_keys
+            .as_deref()
+            .or(config.defaults.detach_keys.as_deref());
         let flags = SessionFlags::of_attach(detach_keys, args.quiet, stdin, tty)?;
         Ok(ExitCode::from(session::run(&flags, false, applied).await?))
     })
@@ -62,9 +67,11 @@ fn debugger(
         ..Actor::default()
     };
     let context = resolve::context(Some(namespace), None)?;
-    Ok(Debugger::with_planner(connection.cluster.clone(), planner, context)
-        .with_audit(AuditLog::open(config, ui::error_line, ui::warning)?)
-        .with_actor(actor))
+    Ok(
+        Debugger::with_planner(connection.cluster.clone(), planner, context)
+            .with_audit(AuditLog::open(config, ui::error_line, ui::warning)?)
+            .with_actor(actor),
+    )
 }
 
 /// What was typed.
@@ -88,8 +95,10 @@ fn wanted(args: &AttachArgs) -> Result<Wanted, CliError> {
     let reference = references.remove(0);
     match reference.kind {
         Kind::Pod | Kind::Node => Ok(Wanted::Target(reference)),
-        _ => Err(CliError::usage(format!("{typed} is neither a session nor a pod or node"))
-            .hint("trocar sessions lists what there is to come back to")),
+        _ => Err(
+            CliError::usage(format!("{typed} is neither a session nor a pod or node"))
+                .hint("trocar sessions lists what there is to come back to"),
+        ),
     }
 }
 
@@ -98,8 +107,12 @@ impl Wanted {
         match self {
             Self::Any => session.owner == Owner::You,
             Self::Session(name) => session.name() == *name,
-            Self::Target(Reference { kind: Kind::Node, name }) => {
-                session.kind == SessionKind::NodePod && session.target.as_deref() == Some(&format!("node/{name}"))
+            Self::Target(Reference {
+                kind: Kind::Node,
+                name,
+            }) => {
+                session.kind == SessionKind::NodePod
+                    && session.target.as_deref() == Some(&format!("node/{name}"))
             }
             Self::Target(Reference { name, .. }) => {
                 session.pod == *name || session.target.as_deref() == Some(&format!("pod/{name}"))
@@ -112,12 +125,20 @@ impl Wanted {
 async fn find(connection: &Connection, namespace: &str, wanted: &Wanted) -> Result<Session, CliError> {
     let (journal, user) = (journal::read(), user(&connection.cluster).await);
     let found = find_sessions(&connection.cluster, Some(namespace), &journal, user.as_deref()).await?;
-    let fitting: Vec<Session> = found.sessions.into_iter().filter(|session| wanted.fits(session)).collect();
+    let fitting: Vec<Session> = found
+        .sessions
+        .into_iter()
+        .filter(|session| wanted.fits(session))
+        .collect();
     // A container that is about to start is waited for.
     let may_run = |session: &&Session| matches!(session.state, State::Running | State::Waiting { .. });
     let running = fitting.iter().filter(may_run);
     let running: Vec<&Session> = running.collect();
-    let own: Vec<&Session> = running.iter().copied().filter(|session| session.owner == Owner::You).collect();
+    let own: Vec<&Session> = running
+        .iter()
+        .copied()
+        .filter(|session| session.owner == Owner::You)
+        .collect();
     match (own.as_slice(), running.as_slice(), fitting.as_slice()) {
         ([only], ..) | ([], [only], _) => Ok((*only).clone()),
         ([], [], []) => Err(CliError::new(match wanted {
@@ -127,14 +148,18 @@ async fn find(connection: &Connection, namespace: &str, wanted: &Wanted) -> Resu
         })
         .hint("trocar sessions -A lists all of them; -n chooses the namespace")),
         ([], [], ended) => {
-            let ended = ended.iter().map(|session| format!("{} has {}", session.name(), past(&session.state)));
+            let ended = ended
+                .iter()
+                .map(|session| format!("{} has {}", session.name(), past(&session.state)));
             Err(CliError::new(ended.collect::<Vec<_>>().join(", ")))
         }
         (several, running, _) => {
             let several = if several.is_empty() { running } else { several };
             let names: Vec<String> = several.iter().map(|session| session.name().to_string()).collect();
-            Err(CliError::usage(format!("several sessions run: {}", names.join(", ")))
-                .hint("name the one that is meant"))
+            Err(
+                CliError::usage(format!("several sessions run: {}", names.join(", ")))
+                    .hint("name the one that is meant"),
+            )
         }
     }
 }
@@ -148,7 +173,9 @@ fn past(state: &State) -> String {
 
 fn say_whose(session: &Session) {
     let whose = match (&session.requester, session.owner) {
-        (_, Owner::Claimed) => "its stamp claims that it is yours, which your journal does not know".to_owned(),
+        (_, Owner::Claimed) => {
+            "its stamp claims that it is yours, which your journal does not know".to_owned()
+        }
         (Some(requester), _) => format!("its stamp claims that it is of {requester}"),
         (None, _) => "it is not known whose it is".to_owned(),
     };

@@ -16,11 +16,23 @@ use crate::cli::{
 const MAX_AT_ONCE: usize = 16;
 
 pub(crate) fn run(args: &CleanArgs) -> Result<(), CliError> {
-    let older_than = args.older_than.as_deref().map(|typed| duration("older-than", typed)).transpose()?;
+    let older_than = args
+        .older_than
+        .as_deref()
+        .map(|typed| duration("older-than", typed))
+        .transpose()?;
     let others = args.claimed || args.all_users;
-    if others && args.yes && !args.dry_run && older_than.is_none() && !args.expired && args.sessions.is_empty() {
-        return Err(CliError::usage("--claimed and --all-users with -y need --older-than or --expired")
-            .hint("without -y the list is shown, and asked about"));
+    if others
+        && args.yes
+        && !args.dry_run
+        && older_than.is_none()
+        && !args.expired
+        && args.sessions.is_empty()
+    {
+        return Err(
+            CliError::usage("--claimed and --all-users with -y need --older-than or --expired")
+                .hint("without -y the list is shown, and asked about"),
+        );
     }
     block_on(async {
         let connection = connect(&args.connection, 0)?;
@@ -36,7 +48,10 @@ pub(crate) fn run(args: &CleanArgs) -> Result<(), CliError> {
             ui::error_line("Nothing to delete.");
             return Ok(());
         }
-        let names = chosen.iter().map(|session| (*session).clone()).collect::<Vec<_>>();
+        let names = chosen
+            .iter()
+            .map(|session| (*session).clone())
+            .collect::<Vec<_>>();
         ui::output(&table(&names, true, args.place.all_namespaces))?;
         if args.dry_run {
             ui::error_line(&format!("{} would be deleted (dry run).", pods(chosen.len())));
@@ -111,7 +126,11 @@ impl Choice<'_> {
             Owner::Other => self.args.all_users || self.args.kubectl && session.made_by == Maker::Kubectl,
         };
         if !is_allowed {
-            let flag = if session.owner == Owner::Claimed { "--claimed" } else { "--all-users" };
+            let flag = if session.owner == Owner::Claimed {
+                "--claimed"
+            } else {
+                "--all-users"
+            };
             return Err(CliError::new(format!("{typed} is not known to be yours"))
                 .hint(format!("{flag} deletes it all the same")));
         }
@@ -135,7 +154,9 @@ impl Choice<'_> {
         let is_old = self.older_than.map(|age| {
             let time = |text: &str| text.parse::<jiff::Timestamp>().ok();
             let (since, now) = (session.since.as_deref().and_then(time), time(self.now));
-            since.zip(now).is_some_and(|(since, now)| now.duration_since(since) >= age)
+            since
+                .zip(now)
+                .is_some_and(|(since, now)| now.duration_since(since) >= age)
         });
         match (is_old, self.args.expired) {
             (None, false) => session.has_ended(self.now),
@@ -191,8 +212,10 @@ async fn delete(connection: &Connection, chosen: &[&Session]) -> Result<(), CliE
     }
     match failed {
         0 => Ok(()),
-        failed => Err(CliError::new(format!("{} of {} not deleted", failed, pods(chosen.len())))
-            .hint("run it again for what has changed meanwhile")),
+        failed => Err(
+            CliError::new(format!("{} of {} not deleted", failed, pods(chosen.len())))
+                .hint("run it again for what has changed meanwhile"),
+        ),
     }
 }
 
