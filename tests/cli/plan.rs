@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use serde_json::{Value, json};
+
 use crate::{POD_YAML, check, offline};
 
 #[test]
@@ -153,25 +155,27 @@ fn a_full_disk_is_said() {
 #[test]
 fn a_pod_of_tens_of_thousands_of_parts_is_planned_within_seconds_of_the_processor() {
     let env = offline();
-    let containers: String = (0..24_000)
+    let containers: Vec<Value> = (0..24_000)
         .map(|index| {
-            format!("  - {{name: c{index}, image: a, volumeMounts: [{{name: v{index}, mountPath: /v}}]}}\n")
+            let mount = json!({"name": format!("v{index}"), "mountPath": "/v"});
+            json!({"name": format!("c{index}"), "image": "a", "volumeMounts": [mount]})
         })
         .collect();
-    let volumes: String = (0..72_000)
-        .map(|index| format!("  - {{name: v{index}, secret: {{secretName: s{index}}}}}\n"))
+    let volumes: Vec<Value> = (0..72_000)
+        .map(|index| json!({"name": format!("v{index}"), "secret": {"secretName": format!("s{index}")}}))
         .collect();
-    env.write(
-        "pod.yaml",
-        &format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: web-0}}\nspec:\n  containers:\n{containers}  volumes:\n{volumes}"),
-    );
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-0"},
+        "spec": {"containers": containers, "volumes": volumes},
+    });
+    env.write("pod.json", &pod.to_string());
     for (arguments, ends) in [
         (
-            "plan -f pod.yaml --image=busybox -o name --limit time=20s --limit memory=1Gi",
+            "plan -f pod.json --image=busybox -o name --limit time=20s --limit memory=1Gi",
             "pod/web-0\n",
         ),
         (
-            "plan -f pod.yaml --image=busybox --copy-to=copy -o name --limit time=20s --limit memory=1Gi",
+            "plan -f pod.json --image=busybox --copy-to=copy -o name --limit time=20s --limit memory=1Gi",
             "",
         ),
     ] {
