@@ -527,6 +527,6 @@ fn thousands_of_policies_share_their_one_plugin() {
     configure(&env, &format!("policies:\n{policies}"));
     // 2,000 copies of its code alone would be more.
     let arguments = "plan -f pod.yaml --image=busybox -o name";
-    let output = env.run_limited("ulimit -t 60 -d 400000", arguments);
+    let output = env.run_limited("ulimit -t 60; ulimit -d 400000", arguments);
     assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output}");
 }

@@ -17,8 +17,8 @@ use crate::audit::append;
 /// The size from which on the file is rewritten, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// How many sessions are kept then.
-const MAX_KEPT: usize = 2_000;
+/// How much of it is kept then, in bytes: far less, or it would be rewritten with each line.
+const MAX_KEPT: usize = 512 << 10;
 
 /// How much of a file is read, in bytes: what another program made of it must not fill the memory.
 const MAX_READ: u64 = 16 << 20;
@@ -147,6 +147,6 @@ mod tests {
         assert!(size < MAX_SIZE + 1024, "{size}");
         let read = journal.read().unwrap();
         assert!(read.pod("u-2999").is_some());
-        assert!(read.pod("u-1500").is_some());
+        assert!(read.pod("u-2500").is_some());
     }
 }

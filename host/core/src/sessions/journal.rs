@@ -118,7 +118,8 @@ impl Journal {
         found.into_iter().flatten().map(|index| &self.entries[*index])
     }
 
-    /// The lines that are worth keeping when the file is rewritten: the newest `limit` of what is not known to be gone.
+    /// The lines that are worth keeping when the file is rewritten: the newest of what is not known to be gone, `limit` bytes of
+    /// them.
     pub fn compacted(&self, limit: usize) -> String {
         let gone = |entry: &Entry| {
             entry
@@ -126,15 +127,15 @@ impl Journal {
                 .as_deref()
                 .is_none_or(|uid| self.of(uid).any(|later| later.removed))
         };
-        let kept: Vec<&Entry> = self
-            .entries
-            .iter()
-            .rev()
-            .filter(|entry| !gone(entry))
-            .take(limit)
-            .collect();
-        let lines = kept.into_iter().rev().map(line);
-        lines.collect()
+        let mut size = 0;
+        let newest = self.entries.iter().rev().filter(|entry| !gone(entry)).map(line);
+        let fitting = newest.take_while(|line| {
+            size += line.len();
+            size <= limit
+        });
+        let mut kept: Vec<String> = fitting.collect();
+        kept.reverse();
+        kept.concat()
     }
 }
 
