@@ -526,7 +526,7 @@ fn thousands_of_policies_share_their_one_plugin() {
         .collect();
     configure(&env, &format!("policies:\n{policies}"));
     // 2,000 copies of its code alone would be more.
-    let arguments = "plan -f pod.yaml --image=busybox -o name";
+    let arguments = "plan -f pod.yaml --image=busybox -q -o name";
     let output = env.run_limited("ulimit -t 60; ulimit -d 400000", arguments);
     assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output}");
 }

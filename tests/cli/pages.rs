@@ -13,10 +13,13 @@ const GENERATED: &str =
     "<!-- from here on written by: TROCAR_UPDATE_PAGES=1 cargo test -p trocar-cli --test cli pages -->\n";
 
 /// The commands, each with its own help.
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 19] = [
     "",
     "debug",
     "plan",
+    "attach",
+    "sessions",
+    "clean",
     "policy",
     "policy list",
     "policy eval",
@@ -29,6 +32,7 @@ const COMMANDS: [&str; 15] = [
     "plugin inspect",
     "plugin build",
     "plugin pack",
+    "plugin compile",
 ];
 
 fn root() -> PathBuf {

@@ -231,7 +231,8 @@ fn what_was_agreed_to_is_what_is_stored(cluster: &Cluster) {
         &["--yes"],
     );
     let told = "Warning: the plan gives more than the flags ask for: service-account powerful\n";
-    assert_eq!((output.code, output.stderr.as_str()), (0, told), "{output}");
+    // Before it the compiler may be told of.
+    assert!(output.code == 0 && output.stderr.ends_with(told), "{output}");
     let spec = &namespace.read_pod("sa-alias")["spec"];
     assert_eq!(spec["serviceAccountName"], "powerful");
 }

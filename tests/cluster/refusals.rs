@@ -104,7 +104,7 @@ fn a_command_that_does_not_exist(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
     let output = fails_within(10, &namespace, "-i web --image=$IMAGE", &["no-such-program"]);
-    says(&output, &["no-such-program", "is the command right?"]);
+    says(&output, &["no-such-program", "check the command:"]);
     let output = fails_within(
         10,
         &namespace,

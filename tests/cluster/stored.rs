@@ -114,9 +114,10 @@ impl<'a> Hostile<'a> {
         let cluster = self.namespace.cluster;
         let answer = RandomAnswer::new(seed, self.level, &self.namespace.name, &cluster.image);
         let pods = self.namespace.path("pods");
-        let mut target = cluster.create(&pods, &answer.target);
+        let mut target = answer.target.clone();
         target["metadata"]["annotations"] =
             json!({"test/steps": json!({"steps": [answer.step]}).to_string()});
+        let target = cluster.create(&pods, &target);
         let target = Target::new(target, &self.namespace.name).unwrap();
         let outcome = self.carry_out(&answer, &target);
         for name in [&answer.target, &answer.step["object"]] {

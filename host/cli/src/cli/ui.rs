@@ -114,13 +114,18 @@ pub(crate) fn confirm(question: &str) -> bool {
 /// Writes one line to stderr, whatever is in it: a line end of others begins no line. That it fails cannot be reported.
 pub(crate) fn error_line(line: &str) {
     live_line("");
-    drop(writeln!(io::stderr().lock(), "{}", text::plain(line)));
+    write_error(&text::plain(line));
+}
+
+/// Writes a line at once: what another program writes to the terminal must not come before its end.
+fn write_error(text: &str) {
+    drop(io::stderr().lock().write_all(format!("{text}\n").as_bytes()));
 }
 
 /// Writes several lines to stderr. Each of them is ours: what others wrote in them has no line ends, or is indented.
 pub(crate) fn error_lines(lines: &str) {
     live_line("");
-    drop(writeln!(io::stderr().lock(), "{}", text::lines(lines.trim_end())));
+    write_error(&text::lines(lines.trim_end()));
 }
 
 /// Writes a warning to stderr.

@@ -201,11 +201,10 @@ fn created(pod: &Pod, journal: &Journal, user: Option<&str>) -> Option<Session> 
         (None, Some(target)) if target.starts_with("pod/") => SessionKind::PodCopy,
         _ => SessionKind::NodePod,
     };
-    let container = own
-        .and_then(|own| own.container.clone())
-        .or_else(|| stamped("container"));
     let containers = &pod.spec.containers;
-    let container = container.filter(|name| containers.iter().any(|found| found.name == *name));
+    let known = [own.and_then(|own| own.container.clone()), stamped("container")];
+    let mut known = known.into_iter().flatten();
+    let container = known.find(|name| containers.iter().any(|found| found.name == *name));
     let container = container.or_else(|| match containers.as_slice() {
         [only] => Some(only.name.clone()),
         _ => None,
