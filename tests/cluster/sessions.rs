@@ -187,7 +187,7 @@ fn without_the_right_to_list(cluster: &Cluster) {
 
 fn clean_spares_what_others_made(cluster: &Cluster) {
     let namespace = cluster.namespace();
-    namespace.pod("web");
+    namespace.create_pod("web", &["sleep", "36000"], &json!({"restartPolicy": "Never"}));
     let copy = |name: &str| format!("debug web --image=$IMAGE --copy-to={name} -c dbg --same-node -- true");
     let copied = |name: &str| {
         namespace

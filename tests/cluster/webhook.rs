@@ -44,7 +44,7 @@ fn what_it_adds_is_told_and_written_down(cluster: &Cluster) {
     };
     for (flags, place) in [
         ("", "/spec/ephemeralContainers/0/securityContext"),
-        ("--copy-to=copy", "/spec/containers/1/securityContext/privileged"),
+        ("--copy-to=copy", "/spec/containers/1/securityContext"),
     ] {
         let flags = format!("web --profile=baseline {flags}");
         let told =
