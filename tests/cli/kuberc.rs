@@ -209,9 +209,7 @@ fn a_default_that_makes_no_sense_is_told_with_its_place() {
         let env = preferring(&format!("defaults: [{{command: debug, options: [{option}]}}]\n"));
         let output = env.run("debug web-0 --image=x");
         assert!(
-            output
-                .stderr
-                .contains(&format!("error: kuberc: $HOME/.kube/kuberc:3:")),
+            output.stderr.contains("error: kuberc: $HOME/.kube/kuberc:3:"),
             "{output}"
         );
         assert!(output.stderr.contains(wanted), "{output}");

@@ -174,7 +174,7 @@ fn the_environments_proxy_is_not_for_loopback_nor_for_what_it_exempts() {
     );
     assert_eq!(proxy.asked(), [""; 0]);
     check(&env.run(&format!("{DEBUG} -s http://{address}")), "");
-    assert_eq!(proxy.asked(), [address.clone()]);
+    assert_eq!(proxy.asked(), std::slice::from_ref(&address));
     env.set("NO_PROXY", ".hidden");
     let output = env.run(&format!("{DEBUG} -s http://{address}"));
     assert!(

@@ -44,9 +44,9 @@ pub(crate) fn read(text: &str) -> Source {
 
 /// Where a text begins and ends, between its quotes, if one is next: `"…"`, or a raw one such as `r#"…"#`.
 fn quoted(rest: &str, before: &str) -> Option<(usize, usize)> {
-    if rest.starts_with('"') {
+    if let Some(inside) = rest.strip_prefix('"') {
         let mut escaped = false;
-        let end = rest[1..].char_indices().find(|(_, letter)| {
+        let end = inside.char_indices().find(|(_, letter)| {
             let is_end = *letter == '"' && !escaped;
             escaped = *letter == '\\' && !escaped;
             is_end

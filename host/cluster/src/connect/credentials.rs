@@ -48,7 +48,7 @@ enum Source {
     Header(HeaderValue),
     /// A file whose token may change, and the token where the file cannot be read.
     TokenFile(PathBuf, Option<HeaderValue>),
-    Plugin(CredentialPlugin),
+    Plugin(Box<CredentialPlugin>),
     Unusable(CredentialError),
 }
 
@@ -257,11 +257,11 @@ fn source(
     }
     if let Some(config) = &user.exec {
         let stdin_taken = stdin_taken.clone();
-        return Ok(Source::Plugin(CredentialPlugin {
+        return Ok(Source::Plugin(Box::new(CredentialPlugin {
             config: config.clone(),
             policy,
             stdin_taken,
-        }));
+        })));
     }
     match &user.auth_provider {
         None => Ok(Source::None),

@@ -299,12 +299,12 @@ impl<'a> Node<'a> {
         }
     }
 
-    fn child(&self, name: &str) -> Result<Option<Node<'a>>, String> {
+    fn child(&self, name: &str) -> Result<Option<Self>, String> {
         let place = format!("{}: {name}", self.place);
         self.field(name).map(|value| Node::of(&place, value)).transpose()
     }
 
-    fn list(&self, name: &str) -> Result<Vec<Node<'a>>, String> {
+    fn list(&self, name: &str) -> Result<Vec<Self>, String> {
         let items = match self.field(name) {
             None => return Ok(Vec::new()),
             Some(Value::Array(items)) => items,

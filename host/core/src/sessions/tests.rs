@@ -185,7 +185,7 @@ fn the_document_fits_its_schema() {
         .add_resource("schema.json", serde_json::from_str(schema).unwrap())
         .unwrap();
     let index = compiler.compile("schema.json", &mut schemas).unwrap();
-    assert!(schemas.validate(&document, index).is_ok(), "{:#}", document);
+    assert!(schemas.validate(&document, index).is_ok(), "{document:#}");
     assert_eq!(document["items"][0]["owner"], "you");
     assert_eq!(
         document["items"][0]["state"],

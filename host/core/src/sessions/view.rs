@@ -96,7 +96,7 @@ pub(super) fn state_of_pod(pod: &Pod, container: Option<&str>) -> State {
     let status = statuses
         .into_iter()
         .find(|status| Some(status.name.as_str()) == container);
-    match status.map(|status| of_container(status)) {
+    match status.map(of_container) {
         Some(state @ (State::Ended { .. } | State::Running)) => state,
         Some(state) if !is_over(pod) => state,
         _ => of_phase(pod),
