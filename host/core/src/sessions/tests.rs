@@ -1,3 +1,5 @@
+//! Sessions as they are read out of pods, and the journal.
+
 use serde_json::{Value, json};
 
 use super::{
