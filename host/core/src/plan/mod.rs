@@ -53,6 +53,9 @@ pub struct Deletion {
     pub name: String,
 }
 
+/// How much is shown of an action that does not exist, in bytes.
+const MAX_NAME: usize = 256;
+
 impl Step {
     /// Reads a step as a guest wrote it.
     ///
@@ -78,9 +81,14 @@ impl Step {
             "delete-pod" => strict::from_value(&value)
                 .map(Self::DeletePod)
                 .map_err(|error| StepError(error.to_string())),
-            unknown => Err(StepError(format!(
-                "has the unknown action {unknown:?}; known are add-ephemeral-container, create-pod and delete-pod"
-            ))),
+            unknown => {
+                // A name of megabytes is not escaped as a whole only to be cut.
+                let name = &unknown[..unknown.floor_char_boundary(MAX_NAME)];
+                let cut = if name.len() < unknown.len() { " …" } else { "" };
+                Err(StepError(format!(
+                    "has the unknown action {name:?}{cut}; known are add-ephemeral-container, create-pod and delete-pod"
+                )))
+            }
         }
     }
 

@@ -190,13 +190,10 @@ impl Joining {
         out: &mut Vec<Show>,
     ) -> Joint {
         self.spare.clear();
-        let known = self
-            .log
-            .plain
-            .len()
-            .saturating_sub(self.log_read)
-            .min(text.plain.len());
-        self.is_other_log |= self.log.plain[self.log_read..][..known] != text.plain[..known];
+        // What is known of another log is not kept, so that more of it may have been read than is here.
+        let before = self.log.plain.get(self.log_read..).unwrap_or_default();
+        let known = before.len().min(text.plain.len());
+        self.is_other_log |= before[..known] != text.plain[..known];
         self.log_read += text.plain.len();
         if self.is_other_log {
             return Joint::NotYet;
