@@ -111,12 +111,15 @@ fn a_sidecar_that_takes_sixty_four_processors_is_shown_as_another_container() {
 }
 
 #[test]
-fn processors_and_memory_are_for_session_limits_to_bound_and_not_rights() {
+fn processors_and_memory_of_the_pod_as_a_whole_are_shown() {
     let pod = created(
         "shop",
         json!({"spec": {"resources": {"limits": {"cpu": "64", "memory": "1Ti"}}}}),
     );
-    assert_eq!(rights(&target("shop"), pod), [""; 0]);
+    assert_eq!(
+        rights(&target("shop"), pod),
+        ["pod-resources cpu", "pod-resources memory"]
+    );
 }
 
 #[test]
