@@ -118,7 +118,6 @@ impl Plugins {
             policies,
             reader: None,
             time_to_live: None,
-            present: None,
         });
         planned.map(|Planned { plan, .. }| plan)
     }

@@ -260,7 +260,6 @@ pub(crate) fn request<'a>(plugin: &'a Plugin, asked: &'a Asked) -> PlanRequest<'
         policies: &[],
         reader: asked.reader.as_ref(),
         time_to_live: None,
-        present: None,
     }
 }
 

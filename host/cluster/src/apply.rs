@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 use trocar_core::{
     plan::{DebugPlan, Deletion, Step},
     planning::{Approved, Draft},
-    reference::Kind,
     stamp::Stamp,
     target::Target,
 };
@@ -100,13 +99,7 @@ pub async fn delete_pod(
     uid: &str,
     resource_version: Option<&str>,
 ) -> Result<(), ClusterError> {
-    let action = Action {
-        verb: "delete",
-        kind: Kind::Pod,
-        subresource: "",
-        namespace: Some(namespace.to_owned()),
-        name: name.to_owned(),
-    };
+    let action = Action::of_pod("delete", "", Some(namespace), name);
     let mut options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}});
     if let Some(version) = resource_version {
         options["preconditions"]["resourceVersion"] = json!(version);
@@ -194,13 +187,7 @@ fn added_container(target: &Target, container: &Value, run: Run) -> Value {
 }
 
 fn pod_action(verb: &'static str, subresource: &'static str, plan: &DebugPlan, name: &str) -> Action {
-    Action {
-        verb,
-        kind: Kind::Pod,
-        subresource,
-        namespace: plan.debug_namespace().map(str::to_owned),
-        name: name.to_owned(),
-    }
+    Action::of_pod(verb, subresource, plan.debug_namespace(), name)
 }
 
 #[cfg(test)]

@@ -28,6 +28,22 @@ pub struct Action {
 }
 
 impl Action {
+    /// What is asked of a pod, or of all where the name is empty.
+    pub(crate) fn of_pod(
+        verb: &'static str,
+        subresource: &'static str,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Self {
+        Self {
+            verb,
+            kind: Kind::Pod,
+            subresource,
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        }
+    }
+
     /// The resource as a Role names it: `pods/ephemeralcontainers`.
     pub fn resource(&self) -> String {
         match self.subresource {

@@ -16,7 +16,6 @@ use super::{
     progress::Hopeless,
     run::Run,
 };
-use trocar_core::reference::Kind;
 
 /// What goes into the container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -269,12 +268,6 @@ impl Session {
     }
 
     pub(super) fn action(&self) -> Action {
-        Action {
-            verb: "get",
-            kind: Kind::Pod,
-            subresource: "",
-            namespace: Some(self.namespace.clone()),
-            name: self.pod.clone(),
-        }
+        Action::of_pod("get", "", Some(&self.namespace), &self.pod)
     }
 }

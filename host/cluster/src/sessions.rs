@@ -1,16 +1,13 @@
 //! The pods of a namespace or of the whole cluster, a page at a time, for what is in them of debug sessions. Reads only.
 
 use serde_json::Value;
-use trocar_core::{
-    reference::Kind,
-    sessions::{Pod, PodPage, Session},
-};
+use trocar_core::sessions::{Pod, PodPage, Session};
 
 use super::{
     client::Cluster,
     error::{Action, ClusterError},
     lines::Lines,
-    paths::{collection, with_query},
+    paths::{collection, path, with_query},
 };
 
 /// How many pods a page has: some megabytes.
@@ -51,7 +48,7 @@ async fn pages(
     namespace: Option<&str>,
     of_pod: &dyn Fn(&Pod) -> Vec<Session>,
 ) -> Result<Listed, ClusterError> {
-    let action = action("list", namespace, "");
+    let action = Action::of_pod("list", "", namespace, "");
     let mut listed = Listed::default();
     let mut next = String::new();
     loop {
@@ -59,8 +56,8 @@ async fn pages(
         if !next.is_empty() {
             query.push(("continue", &next));
         }
-        let path = with_query(collection(&action), &query);
-        let (text, server_time) = cluster.text(&action, &path).await?;
+        let of_page = with_query(collection(&action), &query);
+        let (text, server_time) = cluster.text(&action, &of_page).await?;
         let page: PodPage = serde_json::from_slice(&text).map_err(|error| unreadable(&action, &error))?;
         listed.sessions.extend(page.items.iter().flat_map(of_pod));
         listed.server_time = listed.server_time.or(server_time);
@@ -77,8 +74,8 @@ async fn pages(
 /// # Errors
 /// Fails when it may not be read, and when the cluster cannot be reached.
 pub async fn read_pod(cluster: &Cluster, namespace: &str, name: &str) -> Result<Option<Pod>, ClusterError> {
-    let action = action("get", Some(namespace), name);
-    match cluster.text(&action, &super::paths::path(&action)).await {
+    let action = Action::of_pod("get", "", Some(namespace), name);
+    match cluster.text(&action, &path(&action)).await {
         Ok((text, _)) => serde_json::from_slice(&text)
             .map(Some)
             .map_err(|error| unreadable(&action, &error)),
@@ -111,7 +108,7 @@ pub async fn watch_pods(
     namespace: Option<&str>,
     version: &str,
 ) -> Result<PodChanges, ClusterError> {
-    let action = action("watch", namespace, "");
+    let action = Action::of_pod("watch", "", namespace, "");
     let query = [("watch", "true"), ("resourceVersion", version)];
     let body = cluster.stream(&action, &query).await?;
     Ok(PodChanges {
@@ -150,16 +147,6 @@ impl PodChanges {
             action: self.action.clone(),
             reason,
         }
-    }
-}
-
-fn action(verb: &'static str, namespace: Option<&str>, name: &str) -> Action {
-    Action {
-        verb,
-        kind: Kind::Pod,
-        subresource: "",
-        namespace: namespace.map(str::to_owned),
-        name: name.to_owned(),
     }
 }
 

@@ -55,7 +55,6 @@ fn plan(criterion: &mut Criterion) {
             policies: &[],
             reader: None,
             time_to_live: None,
-            present: None,
         };
         group.bench_function(BenchmarkId::new("plugin", name), |bencher| {
             bencher.iter(|| {
@@ -129,7 +128,6 @@ fn policies(criterion: &mut Criterion) {
             policies,
             reader: None,
             time_to_live: None,
-            present: None,
         };
         group.bench_function(name, |bencher| {
             bencher.iter(|| engine.plan(black_box(&request)).expect("they allow it"));

@@ -208,11 +208,10 @@ impl Debugger {
 
 /// Writes down that policies deny a plan.
 pub(crate) fn note_denial(auditor: &Auditor, error: &PlannerError) -> Result<(), AuditError> {
-    match error {
-        PlannerError::Plan(error) => match error.reviewed() {
-            Some(plan) => auditor.write(AuditEvent::Denied, plan, &Value::Null, None),
-            None => Ok(()),
-        },
-        _ => Ok(()),
+    if let PlannerError::Plan(error) = error
+        && let Some(plan) = error.reviewed()
+    {
+        auditor.write(AuditEvent::Denied, plan, &Value::Null, None)?;
     }
+    Ok(())
 }

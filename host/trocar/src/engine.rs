@@ -74,8 +74,6 @@ pub struct PlanRequest<'a> {
     pub reader: Option<&'a Arc<dyn ClusterReader>>,
     /// How long a created pod may live, in seconds.
     pub time_to_live: Option<u64>,
-    /// What is there already and only to be judged: it stands in the place of the strategy's answer.
-    pub present: Option<&'a Proposal>,
 }
 
 /// A plan, and what the plugins wrote while it was made.
@@ -175,6 +173,19 @@ impl Engine {
         self.with_guests(request, logs, |inputs, guests| planning::draft(inputs, guests))
     }
 
+    /// Judges what is there already: it stands in the place of the strategy's answer.
+    pub(crate) fn draft_of(
+        &self,
+        request: &PlanRequest<'_>,
+        present: Proposal,
+        logs: &mut Vec<PluginLog>,
+    ) -> Result<Draft, PlanError> {
+        self.with_guests(request, logs, |inputs, guests| {
+            guests.present = Some(present);
+            planning::draft(inputs, guests)
+        })
+    }
+
     /// Compares what a server stored with a draft of the same request, and asks its policies where it is not the same.
     pub(crate) fn judge_stored(
         &self,
@@ -220,6 +231,7 @@ impl Engine {
             request,
             asked: &asked,
             logs,
+            present: None,
         };
         work(&inputs, &mut guests)
     }
@@ -231,6 +243,8 @@ struct LoadedGuests<'a, 'b> {
     request: &'a PlanRequest<'b>,
     asked: &'a [&'b PolicyRule],
     logs: &'a mut Vec<PluginLog>,
+    /// Stands in the place of the strategy's answer.
+    present: Option<Proposal>,
 }
 
 impl LoadedGuests<'_, '_> {
@@ -253,8 +267,8 @@ impl Guests for LoadedGuests<'_, '_> {
     type Error = PluginError;
 
     fn propose(&mut self, documents: &Documents<'_>) -> Result<Result<Proposal, Failure>, PluginError> {
-        if let Some(present) = self.request.present {
-            return Ok(Ok(present.clone()));
+        if let Some(present) = self.present.take() {
+            return Ok(Ok(present));
         }
         let strategy = self.request.strategy;
         let input = PlanInput {

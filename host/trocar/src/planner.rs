@@ -218,7 +218,6 @@ impl Planner {
                 policies: &self.rules(),
                 reader: self.reader.as_ref(),
                 time_to_live: request.time_to_live,
-                present: None,
             },
             &mut logs,
         );
@@ -250,13 +249,7 @@ impl Planner {
             target,
             context,
             actor,
-            |engine, request, logs| {
-                let present = PlanRequest {
-                    present: Some(&present),
-                    ..*request
-                };
-                engine.draft(&present, logs)
-            },
+            |engine, request, logs| engine.draft_of(request, present, logs),
         );
         drafted.map_err(|error| PlannerError::Plan(Box::new(error)))
     }

@@ -1,8 +1,8 @@
 //! Coming back to a session that was made before, by the same policies as if it were made now.
 
 use serde_json::Value;
-use trocar_cluster::{ClusterError, LookupError, lookup};
-use trocar_core::reference::{Kind, Reference};
+use trocar_cluster::{ClusterError, LookupError};
+use trocar_core::target::{TargetId, TargetKind};
 
 use crate::{
     applied::Applied,
@@ -46,12 +46,13 @@ impl Debugger {
     /// be written down where the configuration requires it.
     pub async fn rejoin(&mut self, session: &Session) -> Result<Applied, RejoinError> {
         self.identify(None).await?;
-        let reference = Reference {
-            kind: Kind::Pod,
+        let id = TargetId {
+            kind: TargetKind::Pod,
+            namespace: Some(session.namespace.clone()),
             name: session.pod.clone(),
+            uid: None,
         };
-        let mut found = lookup(&self.cluster, &reference, &session.namespace, false).await?;
-        let pod = found.remove(0).target;
+        let pod = self.read_again(&id).await?;
         let gone = || RejoinError::Gone {
             session: session.name().to_string(),
         };

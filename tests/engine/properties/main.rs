@@ -60,7 +60,6 @@ impl Setup {
             policies: &[],
             reader: None,
             time_to_live: None,
-            present: None,
         };
         self.engine.plan(&request).map_err(Box::new)
     }

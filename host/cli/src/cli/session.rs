@@ -40,22 +40,17 @@ pub(crate) struct SessionFlags {
 
 impl SessionFlags {
     pub(crate) fn new(args: &DebugArgs, stdin: bool, tty: bool) -> Result<Self, CliError> {
-        let detach_keys = DetachKeys::parse(args.detach_keys.as_deref().unwrap_or("ctrl-p,ctrl-q"))
-            .map_err(|reason| CliError::usage(format!("--detach-keys: {reason}")))?;
+        let quiet = args.debug.quiet.is_some_and(|switch| switch.0);
+        let flags = Self::of_attach(args.detach_keys.as_deref(), quiet, stdin, tty)?;
         Ok(Self {
             start_timeout: duration(
                 "pod-running-timeout",
                 args.pod_running_timeout.as_deref().unwrap_or("1m"),
             )?,
-            detach_keys,
-            quiet: args.debug.quiet.is_some_and(|switch| switch.0),
-            stdin,
-            tty,
+            ..flags
         })
     }
-}
 
-impl SessionFlags {
     /// Of a session that one comes back to: its container runs already.
     pub(crate) fn of_attach(
         detach_keys: Option<&str>,

@@ -106,7 +106,6 @@ impl<'a> Runner<'a> {
             policies: rules,
             reader: None,
             time_to_live: None,
-            present: None,
         });
         match &planned {
             Ok(planned) => Outcome::of(&planned.plan, None),

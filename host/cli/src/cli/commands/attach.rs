@@ -3,14 +3,16 @@
 use std::{io::IsTerminal as _, process::ExitCode};
 
 use trocar::{
-    Actor, AuditLog, Debugger, RejoinError,
+    RejoinError,
     cluster::LookupError,
-    config::Config,
     reference::{Kind, Reference},
-    sessions::{Name, Owner, Session, SessionKind, State, find_sessions},
+    sessions::{Name, Owner, Session, SessionKind, State},
 };
 
-use super::{debug::references, sessions::user};
+use super::{
+    debug::{debugger, references},
+    sessions::found,
+};
 use crate::cli::{
     args::AttachArgs,
     block_on, configuration,
@@ -37,9 +39,11 @@ fn attach(args: &AttachArgs) -> Result<ExitCode, CliError> {
         if session.owner != Owner::You && !args.quiet {
             say_whose(&session);
         }
-        let applied = debugger(args, &config, &connection, namespace)?
-            .rejoin(&session)
-            .await?;
+        let planner = planner_of_policies(&args.policy, &config, args.verbose)?;
+        let reason = resolve::reason(args.policy.reason.as_deref())?;
+        let context = resolve::context(Some(namespace), None)?;
+        let mut debugger = debugger(&connection, &config, planner, context, reason)?;
+        let applied = debugger.rejoin(&session).await?;
         let stdin = applied.container_flag("stdin") && !args.no_stdin;
         let stdin = stdin && (args.stdin || std::io::stdin().is_terminal());
         let tty = stdin && applied.container_flag("tty") && std::io::stdin().is_terminal();
@@ -50,28 +54,6 @@ fn attach(args: &AttachArgs) -> Result<ExitCode, CliError> {
         let flags = SessionFlags::of_attach(detach_keys, args.quiet, stdin, tty)?;
         Ok(ExitCode::from(session::run(&flags, false, applied).await?))
     })
-}
-
-fn debugger(
-    args: &AttachArgs,
-    config: &Config,
-    connection: &Connection,
-    namespace: &str,
-) -> Result<Debugger, CliError> {
-    let planner = planner_of_policies(&args.policy, config, args.verbose)?;
-    let (context, cluster) = connection.names.clone().unzip();
-    let actor = Actor {
-        context,
-        cluster,
-        reason: resolve::reason(args.policy.reason.as_deref())?,
-        ..Actor::default()
-    };
-    let context = resolve::context(Some(namespace), None)?;
-    Ok(
-        Debugger::with_planner(connection.cluster.clone(), planner, context)
-            .with_audit(AuditLog::open(config, ui::error_line, ui::warning)?)
-            .with_actor(actor),
-    )
 }
 
 /// What was typed.
@@ -123,8 +105,7 @@ impl Wanted {
 
 /// The one session that is meant.
 async fn find(connection: &Connection, namespace: &str, wanted: &Wanted) -> Result<Session, CliError> {
-    let (journal, user) = (journal::read(), user(&connection.cluster).await);
-    let found = find_sessions(&connection.cluster, Some(namespace), &journal, user.as_deref()).await?;
+    let found = found(connection, Some(namespace), &journal::read()).await?;
     let fitting: Vec<Session> = found
         .sessions
         .into_iter()

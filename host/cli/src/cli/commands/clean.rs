@@ -1,9 +1,9 @@
 //! `trocar clean`: debug pods that are left behind are shown, asked about and deleted. Nothing else ever is.
 
 use futures_util::{StreamExt as _, stream};
-use trocar::sessions::{Maker, Name, Owner, Removal, Session, SessionKind, find_sessions, remove};
+use trocar::sessions::{Maker, Name, Owner, Removal, Session, SessionKind, remove};
 
-use super::sessions::{namespace, table, user};
+use super::sessions::{found, namespace, table};
 use crate::cli::{
     args::CleanArgs,
     block_on,
@@ -36,10 +36,14 @@ pub(crate) fn run(args: &CleanArgs) -> Result<(), CliError> {
     }
     block_on(async {
         let connection = connect(&args.connection, 0)?;
-        let found = found(args, &connection).await?;
+        let found = found(&connection, namespace(&connection, &args.place), &journal::read()).await?;
+        if found.is_journal_only {
+            ui::warning("you may not list pods here, so only sessions that your journal knows are looked at");
+        }
+        let ours = || jiff::Timestamp::now().to_string();
         let choice = Choice {
             args,
-            now: &found.now,
+            now: &found.server_time.unwrap_or_else(ours),
             older_than: older_than.and_then(|age| jiff::SignedDuration::try_from(age).ok()),
         };
         let chosen = choice.of(&found.sessions)?;
@@ -62,25 +66,6 @@ pub(crate) fn run(args: &CleanArgs) -> Result<(), CliError> {
                 .hint("-y agrees without a question"));
         }
         delete(&connection, &chosen).await
-    })
-}
-
-struct Found {
-    sessions: Vec<Session>,
-    now: String,
-}
-
-async fn found(args: &CleanArgs, connection: &Connection) -> Result<Found, CliError> {
-    let (journal, user) = (journal::read(), user(&connection.cluster).await);
-    let place = namespace(connection, &args.place);
-    let found = find_sessions(&connection.cluster, place, &journal, user.as_deref()).await?;
-    if found.is_journal_only {
-        ui::warning("you may not list pods here, so only sessions that your journal knows are looked at");
-    }
-    let ours = || jiff::Timestamp::now().to_string();
-    Ok(Found {
-        now: found.server_time.unwrap_or_else(ours),
-        sessions: found.sessions,
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use trocar::{
-    cluster::{Cluster, who_am_i},
+    cluster::who_am_i,
     documents::{harmless_json, to_json, to_yaml},
     sessions::{
         FoundSessions, Journal, Maker, Owner, PodChange, Session, SessionList, find_sessions, of_pod,
@@ -38,31 +38,33 @@ pub(crate) fn run(args: &SessionsArgs) -> Result<(), CliError> {
 }
 
 /// Finds the sessions of a place, and says what that is worth.
-pub(super) async fn find(
-    connection: &Connection,
-    place: &Where,
-    journal: &Journal,
-) -> Result<FoundSessions, CliError> {
-    let cluster = &connection.cluster;
-    let namespace = namespace(connection, place);
-    let user = user(cluster).await;
-    let found = find_sessions(cluster, namespace, journal, user.as_deref()).await?;
+async fn find(connection: &Connection, place: &Where, journal: &Journal) -> Result<FoundSessions, CliError> {
+    let found = found(connection, namespace(connection, place), journal).await?;
     if found.is_journal_only {
         ui::warning("you may not list pods here, so only sessions that your journal knows are shown");
     }
     Ok(found)
 }
 
+/// The sessions of a namespace, or of all; the cluster is asked who asks. Without an answer stamps claim nothing, which is
+/// no failure.
+pub(super) async fn found(
+    connection: &Connection,
+    namespace: Option<&str>,
+    journal: &Journal,
+) -> Result<FoundSessions, CliError> {
+    let cluster = &connection.cluster;
+    let identity = who_am_i(cluster).await.ok();
+    let user = identity
+        .map(|identity| identity.user)
+        .filter(|user| !user.is_empty());
+    Ok(find_sessions(cluster, namespace, journal, user.as_deref()).await?)
+}
+
 /// The namespace that is looked at; none for all.
 pub(super) fn namespace<'a>(connection: &'a Connection, place: &'a Where) -> Option<&'a str> {
     let typed = resolve::namespace(&place.namespace);
     (!place.all_namespaces).then(|| typed.unwrap_or(&connection.namespace))
-}
-
-/// The cluster's name for who asks. Without it stamps claim nothing, which is no failure.
-pub(super) async fn user(cluster: &Cluster) -> Option<String> {
-    let identity = who_am_i(cluster).await.ok()?;
-    Some(identity.user).filter(|user| !user.is_empty())
 }
 
 fn show(args: &SessionsArgs, sessions: &[Session]) -> Result<(), CliError> {

@@ -6,7 +6,8 @@ mod targets;
 use std::{process::ExitCode, sync::Arc};
 
 use trocar::{
-    Actor, Approved, AuditLog, DebugPlan, Debugger, Draft, Target, approve_all, check_names,
+    Actor, Approved, AuditLog, Context, DebugPlan, Debugger, Draft, Planner, Target, approve_all,
+    check_names,
     cluster::LiveReader,
     config::{Config, Defaults},
     plan::Step,
@@ -110,9 +111,7 @@ impl<'a> Debug<'a> {
         let reader = Arc::new(LiveReader::new(connection.config.clone()));
         let planner = planner(&args.plugin, &args.policy, config)?.with_reader(reader);
         let context = resolve::context(Some(&namespace), args.suffix.as_deref())?;
-        let mut debugger = Debugger::with_planner(connection.cluster.clone(), planner, context)
-            .with_audit(AuditLog::open(config, ui::error_line, ui::warning)?)
-            .with_actor(actor(&connection, reason));
+        let mut debugger = debugger(&connection, config, planner, context, reason)?;
         if let Some(file) = journal::file() {
             debugger = debugger.with_journal(file, ui::warning);
         }
@@ -226,15 +225,26 @@ fn shown(drafts: &[Draft]) -> impl Iterator<Item = (&DebugPlan, &Target)> {
     drafts.iter().map(|draft| (draft.plan(), draft.target()))
 }
 
-/// What is known of who asks before the cluster says who it is.
-fn actor(connection: &Connection, reason: Option<String>) -> Actor {
-    let (context, cluster) = connection.names.clone().unzip();
-    Actor {
-        context,
+/// A debugger with the audit of the configuration, and what is known of who asks before the cluster says who it is.
+pub(super) fn debugger(
+    connection: &Connection,
+    config: &Config,
+    planner: Planner,
+    context: Context,
+    reason: Option<String>,
+) -> Result<Debugger, CliError> {
+    let (name, cluster) = connection.names.clone().unzip();
+    let actor = Actor {
+        context: name,
         cluster,
         reason,
         ..Actor::default()
-    }
+    };
+    Ok(
+        Debugger::with_planner(connection.cluster.clone(), planner, context)
+            .with_audit(AuditLog::open(config, ui::error_line, ui::warning)?)
+            .with_actor(actor),
+    )
 }
 
 /// What a plan would do, in one line, as kubectl words a dry run.
