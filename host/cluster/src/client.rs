@@ -20,6 +20,7 @@ use super::{
     paths::{collection, path, with_query},
     refusal::Status,
     status::shortened,
+    warnings::warnings,
 };
 
 /// Who we say that we are.
@@ -311,6 +312,9 @@ impl Cluster {
             let answer = self.http()?.send(request).await;
             let code = answer.as_ref().ok().map(|response| response.status().as_u16());
             self.traced(message, code, started);
+            if let (Some(warn), Ok(answer)) = (&self.config.warn, &answer) {
+                warnings(answer.headers()).iter().for_each(|warning| warn(warning));
+            }
             match self.renewed(&authorization, code).await? {
                 Some(renewed) => authorization = renewed,
                 None => return Ok(answer?),

@@ -14,6 +14,7 @@ mod planner;
 mod plugin_flags;
 mod prefixed;
 mod resolve;
+mod server_warnings;
 mod session;
 mod terminal;
 mod ui;
@@ -33,7 +34,23 @@ pub(crate) fn run() -> ExitCode {
         terminal::guard();
         return ExitCode::SUCCESS;
     }
-    let result = args::parse(std::env::args_os().collect()).and_then(|command| match command {
+    let mut is_debug = false;
+    let result = args::parse(std::env::args_os().collect()).and_then(|command| {
+        is_debug = matches!(command, Command::Debug(_) | Command::Attach(_));
+        carry_out(command)
+    });
+    let ended = result.unwrap_or_else(CliError::report);
+    match server_warnings::as_error() {
+        Some(failed) if ended == ExitCode::SUCCESS => {
+            let failed = if is_debug { failed.of_debug() } else { failed };
+            failed.report()
+        }
+        _ => ended,
+    }
+}
+
+fn carry_out(command: Command) -> Result<ExitCode, CliError> {
+    match command {
         Command::Debug(args) => commands::debug::run(*args),
         Command::Plan(args) => commands::plan::run(*args).map(|()| ExitCode::SUCCESS),
         Command::Attach(args) => commands::attach::run(&args),
@@ -42,8 +59,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Policy { command } => policy(command),
         Command::Config { command } => config(command).map(|()| ExitCode::SUCCESS),
         Command::Plugin { command } => plugin(command).map(|()| ExitCode::SUCCESS),
-    });
-    result.unwrap_or_else(CliError::report)
+    }
 }
 
 /// Runs what waits for a cluster.

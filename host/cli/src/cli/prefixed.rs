@@ -2,7 +2,7 @@
 
 use std::io;
 
-use trocar::cluster::{Output, SessionEvent, Stream};
+use trocar::cluster::{Output, SessionEvent, Stream, is_trouble};
 
 use super::{session::warning, ui};
 
@@ -38,6 +38,11 @@ impl Output for PrefixedOutput {
     }
 
     fn event(&mut self, event: SessionEvent) {
+        if let SessionEvent::Waiting(state) = &event
+            && is_trouble(state)
+        {
+            ui::error_line(&format!("[{}] waiting: {state}", self.target));
+        }
         let is_usual = matches!(
             event,
             SessionEvent::Waiting(_)

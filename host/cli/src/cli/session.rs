@@ -7,10 +7,10 @@ use std::{
 
 use serde_json::Value;
 use trocar::{
-    Applied, DebugPlan, Draft, SessionOptions,
+    Applied, CreatedPod, DebugPlan, Draft, SessionOptions,
     cluster::{
         Ended, Hopeless, Input, InputSender, Output, SessionError, SessionEvent, Stream, input_queue,
-        nothing_starts,
+        is_trouble, never_joins, nothing_starts,
     },
     plan::Step,
 };
@@ -76,16 +76,16 @@ pub(crate) fn has_person() -> bool {
 
 /// Refuses a session that cannot be, before anything is written for it.
 pub(crate) fn check_target(draft: &Draft) -> Result<(), CliError> {
-    let is_ephemeral = draft
-        .plan()
-        .steps()
-        .iter()
-        .any(|step| matches!(step, Step::AddEphemeralContainer(_)));
-    if !is_ephemeral {
+    let mut added = draft.plan().steps().iter().filter_map(|step| match step {
+        Step::AddEphemeralContainer(container) => Some(container),
+        _ => None,
+    });
+    let Some(container) = added.next() else {
         return Ok(());
-    }
+    };
     let pod = Value::Object(draft.target().object().clone());
-    match nothing_starts(&pod, true) {
+    let joins = container.get("targetContainerName").and_then(Value::as_str);
+    match nothing_starts(&pod, true).or_else(|| never_joins(&pod, joins?)) {
         Some(hopeless) => {
             Err(hopeless_error(&draft.plan().target().to_string(), &hopeless).note("nothing was changed"))
         }
@@ -109,6 +109,7 @@ pub(crate) async fn run(
     if plan.attach().is_none() {
         return Ok(0);
     }
+    let created = applied.created_pod();
     let (sender, mut input) = input_queue(INPUT_QUEUE);
     let options = options(flags, is_one_of_many, &applied);
     if is_one_of_many {
@@ -116,7 +117,8 @@ pub(crate) async fn run(
         sender.try_send(Input::End);
         let mut output = PrefixedOutput::new(&plan.target().to_string());
         let ended = applied.attach(&mut output, &mut input, options).await;
-        return outcome(flags, is_one_of_many, &plan, ended);
+        let deleted = deleted(created, &ended).await;
+        return outcome(flags, is_one_of_many, &plan, ended, deleted);
     }
     terminal::end_on_signal();
     let mut output = Front::new(flags, &options, sender);
@@ -129,7 +131,21 @@ pub(crate) async fn run(
         }
     };
     output.leave(!matches!(ended, Ok(Some(Ended::Exited { .. }))));
-    outcome(flags, is_one_of_many, &plan, ended)
+    let deleted = deleted(created, &ended).await;
+    outcome(flags, is_one_of_many, &plan, ended, deleted)
+}
+
+/// Exit codes of a program that was ended from outside: SIGKILL and SIGTERM.
+const KILLED: [i32; 2] = [128 + 9, 128 + 15];
+
+/// Who deleted a created pod, in lines, where it was deleted under its session.
+async fn deleted(created: Option<CreatedPod>, ended: &Result<Option<Ended>, SessionError>) -> Option<Vec<String>> {
+    let is_suspect = match ended {
+        Ok(Some(Ended::Exited { code, .. })) => KILLED.contains(code),
+        Err(SessionError::Gone(_)) => true,
+        _ => false,
+    };
+    created.filter(|_| is_suspect)?.deleted().await
 }
 
 fn options(flags: &SessionFlags, is_one_of_many: bool, applied: &Applied) -> SessionOptions {
@@ -154,6 +170,7 @@ fn outcome(
     is_one_of_many: bool,
     plan: &DebugPlan,
     ended: Result<Option<Ended>, SessionError>,
+    deleted: Option<Vec<String>>,
 ) -> Result<u8, CliError> {
     match ended {
         Ok(None) => Ok(0),
@@ -161,8 +178,10 @@ fn outcome(
             if !reason.is_empty() {
                 ui::error_line(&format!("The program was ended: {reason}"));
             }
-            if !is_one_of_many {
-                say_what_stays(flags, plan, false);
+            match &deleted {
+                Some(by) => ui::error_line(&in_words(plan, by)),
+                None if is_one_of_many => {}
+                None => say_what_stays(flags, plan, false),
             }
             Ok(u8::try_from(code & 0xff).unwrap_or(u8::MAX))
         }
@@ -175,10 +194,26 @@ fn outcome(
             say_what_stays(flags, plan, true);
             Ok(exit_code::NOBODY_READS)
         }
-        Err(error) => {
-            let failed = CliError::from(error);
-            Err(what_stays(plan, true).into_iter().fold(failed, CliError::note))
+        // Nothing is left in a pod that is gone.
+        Err(error @ SessionError::Gone(_)) => {
+            let by = deleted.filter(|by| !by.is_empty());
+            let note = by.map(|by| in_words(plan, &by));
+            Err(note.into_iter().fold(CliError::from(error), CliError::note))
         }
+        Err(error) => {
+            let may_run = !matches!(error, SessionError::Hopeless { .. });
+            let failed = CliError::from(error);
+            Err(what_stays(plan, may_run).into_iter().fold(failed, CliError::note))
+        }
+    }
+}
+
+/// That a pod was deleted, and by what.
+fn in_words(plan: &DebugPlan, by: &[String]) -> String {
+    let pod = plan.debug_pod();
+    match by {
+        [] => format!("Pod {pod} was deleted meanwhile."),
+        by => format!("Pod {pod} was deleted meanwhile: {}.", by.join("; ")),
     }
 }
 
@@ -194,17 +229,15 @@ impl From<SessionError> for CliError {
     fn from(error: SessionError) -> Self {
         let message = error.to_string();
         match error {
-            SessionError::Hopeless { hopeless, events, .. } => {
-                let failed = events.into_iter().fold(Self::new(message), |failed, event| {
-                    failed.note(format!("event: {event}"))
-                });
-                failed.hint(words::after_hopeless(hopeless.kind))
-            }
-            SessionError::TimedOut { events, .. } => events
-                .into_iter()
-                .fold(Self::new(message), |failed, event| {
-                    failed.note(format!("event: {event}"))
-                })
+            SessionError::Hopeless { hopeless, events, .. } => events
+                .iter()
+                .filter(|event| words::is_news(&hopeless.reason, event))
+                .fold(Self::new(message), |failed, event| failed.note(format!("event: {event}")))
+                .hint(words::after_hopeless(hopeless.kind)),
+            SessionError::TimedOut { state, events, .. } => events
+                .iter()
+                .filter(|event| words::is_news(&state, event))
+                .fold(Self::new(message), |failed, event| failed.note(format!("event: {event}")))
                 .hint("--pod-running-timeout sets how long to wait"),
             SessionError::Cluster(error) => error.into(),
             SessionError::Output(error) => Self::output(message, &error),
@@ -317,6 +350,10 @@ impl Output for Front<'_> {
 
     fn event(&mut self, event: SessionEvent) {
         match event {
+            // A script sees no line that is replaced; what may last is told to it once.
+            SessionEvent::Waiting(state) if is_trouble(&state) && !io::stderr().is_terminal() => {
+                ui::error_line(&format!("Waiting: {state}"));
+            }
             SessionEvent::Waiting(state) => ui::live_line(&format!("waiting: {state}")),
             SessionEvent::Attached => self.attached(),
             SessionEvent::Reconnecting => {

@@ -1,6 +1,7 @@
 //! `trocar debug`: find the targets, plan, write, and stay until the program ends.
 
 mod carry_out;
+mod nodes;
 mod targets;
 
 use std::{process::ExitCode, sync::Arc};
@@ -141,13 +142,27 @@ impl<'a> Debug<'a> {
         if is_session {
             drafts.iter().try_for_each(crate::cli::session::check_target)?;
         }
+        let waits = args.pod_running_timeout.is_some() || !is_session;
+        nodes::check(cluster, &drafts, !waits).await?;
         let approved = debug.approved(drafts)?;
+        let hides_output = !is_session && approved.iter().any(|approved| approved.plan().attach().is_some());
         let code = debug.carry_out(approved, is_session.then_some(&flags)).await?;
+        if hides_output {
+            debug.say_how_to_see_output();
+        }
         Ok(if refused {
             exit_code::DEBUG_FAILED.into()
         } else {
             code
         })
+    }
+
+    /// A script that runs a command and does not attach waits for output in vain.
+    fn say_how_to_see_output(&self) {
+        let has_command = !self.args.debug.command.is_empty();
+        if has_command && self.request.attach.is_none() && !is_quiet(self.args) {
+            ui::error_line("The command's output and exit code are not shown: add --attach for them.");
+        }
     }
 
     /// Drafts for all targets. The first that cannot be planned ends it, before anything is written; with `--keep-going` it
