@@ -6,6 +6,7 @@
 mod audit;
 mod bad_documents;
 mod canary;
+mod comfort;
 mod config;
 mod connecting;
 mod documents;

@@ -94,7 +94,7 @@ pub mod cluster {
         Identity, Input, InputQueue, InputSender, Kubeconfig, KubeconfigError, LiveReader, LookupError, NodeTrouble,
         Output, Overrides, PluginPolicy, ProxyEnvironment, Refusal, RequestTrace, Screen, Secret, Selection,
         SessionError, SessionEvent, Status, StatusCause, StatusDetails, Stream, WriteOutput, input_queue,
-        is_trouble, lookup, may_have_node_trouble, never_joins, node_trouble, nothing_starts, read_node, select,
+        is_trouble, list_names, lookup, may_have_node_trouble, never_joins, node_trouble, nothing_starts, read_node, select,
         who_am_i,
     };
 }

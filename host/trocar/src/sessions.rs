@@ -132,6 +132,7 @@ fn gone(cluster: &Cluster, session: &Session, time: &str) -> Entry {
         kind: session.kind,
         plan: String::new(),
         reason: None,
+        image: None,
         replaces_target: false,
         removed: true,
     }
@@ -163,10 +164,24 @@ pub(crate) fn begun(
             .map(str::to_owned)
             .or_else(|| plan.target().uid.clone().filter(|_| is_target)),
         container: container.map(str::to_owned),
+        image: image_of(plan, container),
         kind,
         plan: plan.hash(),
         reason: reason.map(str::to_owned),
         replaces_target: replaces_target(plan),
         removed: false,
     })
+}
+
+/// The image of a plan's debug container.
+fn image_of(plan: &DebugPlan, container: Option<&str>) -> Option<String> {
+    let image = match plan.steps().first()? {
+        Step::AddEphemeralContainer(container) => trocar_sdk::pod::text(container, "image"),
+        Step::CreatePod(pod) => {
+            let found = pod.container(container?)?;
+            trocar_sdk::pod::text(found.container, "image")
+        }
+        Step::DeletePod(_) => None,
+    };
+    image.map(str::to_owned)
 }

@@ -155,7 +155,7 @@ fn overrides(flags: &ConnectionFlags) -> Result<Overrides, CliError> {
 }
 
 /// The file that was typed, which must be there; else those of KUBECONFIG or the user's own, as far as they are there.
-fn kubeconfig(typed: Option<&Path>) -> Result<Kubeconfig, CliError> {
+pub(crate) fn kubeconfig(typed: Option<&Path>) -> Result<Kubeconfig, CliError> {
     let typed = typed.filter(|file| !file.as_os_str().is_empty());
     let files: Vec<PathBuf> = match (typed, env::var_os("KUBECONFIG").filter(|list| !list.is_empty())) {
         (Some(file), _) => vec![file.to_owned()],

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod completion;
 mod configuration;
 mod connect;
 mod diff;
@@ -27,12 +28,21 @@ use error::CliError;
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|first| first == terminal::GUARD)
-    {
-        terminal::guard();
-        return ExitCode::SUCCESS;
+    let mut words = std::env::args_os().skip(1);
+    match words.next().as_ref().and_then(|first| first.to_str()) {
+        Some(terminal::GUARD) => {
+            terminal::guard();
+            return ExitCode::SUCCESS;
+        }
+        Some(completion::COMPLETE) => {
+            completion::complete(words);
+            return ExitCode::SUCCESS;
+        }
+        Some(completion::WORKER) => {
+            completion::work(words);
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
     }
     let mut is_debug = false;
     let result = args::parse(std::env::args_os().collect()).and_then(|command| {
@@ -56,6 +66,7 @@ fn carry_out(command: Command) -> Result<ExitCode, CliError> {
         Command::Attach(args) => commands::attach::run(&args),
         Command::Sessions(args) => commands::sessions::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Clean(args) => commands::clean::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Completion(args) => commands::completion::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Policy { command } => policy(command),
         Command::Config { command } => config(command).map(|()| ExitCode::SUCCESS),
         Command::Plugin { command } => plugin(command).map(|()| ExitCode::SUCCESS),

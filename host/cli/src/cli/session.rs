@@ -9,7 +9,7 @@ use serde_json::Value;
 use trocar::{
     Applied, CreatedPod, DebugPlan, Draft, SessionOptions,
     cluster::{
-        Ended, Hopeless, Input, InputSender, Output, SessionError, SessionEvent, Stream, input_queue,
+        Ended, Hopeless, HopelessKind, Input, InputSender, Output, SessionError, SessionEvent, Stream, input_queue,
         is_trouble, never_joins, nothing_starts,
     },
     plan::Step,
@@ -20,7 +20,7 @@ use super::{
     connect::duration,
     error::CliError,
     exit_code,
-    planner::what_stays,
+    planner::{comes_back, what_stays},
     prefixed::PrefixedOutput,
     terminal::{self, DetachKeys, Guard, Modes, RawMode},
     ui, words,
@@ -201,10 +201,24 @@ fn outcome(
             Err(note.into_iter().fold(CliError::from(error), CliError::note))
         }
         Err(error) => {
-            let may_run = !matches!(error, SessionError::Hopeless { .. });
+            let may_run = !matches!(error, SessionError::Hopeless { .. } | SessionError::TimedOut { .. });
+            let may_start = may_start(&error).then(|| comes_back(plan, "starts later")).flatten();
             let failed = CliError::from(error);
-            Err(what_stays(plan, may_run).into_iter().fold(failed, CliError::note))
+            let notes = what_stays(plan, may_run).into_iter().chain(may_start);
+            Err(notes.fold(failed, CliError::note))
         }
+    }
+}
+
+/// Says whether a container that did not start may do so when nothing waits for it any more: its kubelet tries again and again.
+fn may_start(error: &SessionError) -> bool {
+    match error {
+        SessionError::TimedOut { .. } => true,
+        SessionError::Hopeless { hopeless, .. } => matches!(
+            hopeless.kind,
+            HopelessKind::Pull | HopelessKind::Config | HopelessKind::Unschedulable
+        ),
+        _ => false,
     }
 }
 

@@ -158,35 +158,23 @@ fn named(names: impl Iterator<Item = String>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use trocar_sdk::options::Keep;
 
     use super::*;
 
-    /// The codes and messages of a pod's copy, which is the pod itself but for its labels, annotations and owner.
-    fn warnings(mut pod: Value, options: &DebugOptions) -> Vec<(String, String)> {
+    /// The codes and messages of a pod's copy, which is the pod itself with some of its metadata.
+    fn warnings(mut pod: Value, kept: &[&str], replace: bool) -> Vec<(String, String)> {
         pod["apiVersion"] = "v1".into();
         pod["kind"] = "Pod".into();
         let target = Target::new(pod.clone(), "shop").unwrap();
         let metadata = pod["metadata"].as_object_mut().unwrap();
-        metadata.remove("ownerReferences");
-        for (field, kept) in [("labels", options.keep.labels), ("annotations", options.keep.annotations)] {
-            if !kept {
-                metadata.remove(field);
-            }
-        }
+        metadata.retain(|field, _| field == "name" || kept.contains(&field.as_str()));
         let Value::Object(copy) = pod else { unreachable!() };
-        let found = of_copy(&target, &Pod(copy), options);
-        found.into_iter().map(|found| (found.code, found.message)).collect()
-    }
-
-    fn keeps_labels() -> DebugOptions {
-        DebugOptions {
-            keep: Keep {
-                labels: true,
-                ..Keep::default()
-            },
+        let options = DebugOptions {
+            replace,
             ..DebugOptions::default()
-        }
+        };
+        let found = of_copy(&target, &Pod(copy), &options);
+        found.into_iter().map(|found| (found.code, found.message)).collect()
     }
 
     #[test]
@@ -205,18 +193,8 @@ mod tests {
         });
         let told = "the copy lacks what it reads of its pod, and finds it empty: file index reads annotation index, variable \
                     ORD reads label apps.kubernetes.io/pod-index";
-        let found = warnings(pod.clone(), &DebugOptions::default());
-        assert_eq!(found, [("copy-lacks-metadata".into(), told.into())]);
-        let kept = Keep {
-            labels: true,
-            annotations: true,
-            ..Keep::default()
-        };
-        let keeps_both = DebugOptions {
-            keep: kept,
-            ..DebugOptions::default()
-        };
-        assert_eq!(warnings(pod, &keeps_both), []);
+        assert_eq!(warnings(pod.clone(), &[], false), [("copy-lacks-metadata".into(), told.into())]);
+        assert_eq!(warnings(pod, &["labels", "annotations"], false), []);
     }
 
     #[test]
@@ -228,10 +206,10 @@ mod tests {
                 "spec": {"containers": [{"name": "work"}]},
             })
         };
-        let found = warnings(pod(true), &keeps_labels());
+        let found = warnings(pod(true), &["labels"], false);
         assert!(found[0].1.contains("by which Job shard knows its pods"), "{found:?}");
-        assert_eq!(warnings(pod(true), &DebugOptions::default()), []);
-        assert_eq!(warnings(pod(false), &keeps_labels()), []);
+        assert_eq!(warnings(pod(true), &[], false), []);
+        assert_eq!(warnings(pod(false), &["labels"], false), []);
     }
 
     #[test]
@@ -245,18 +223,13 @@ mod tests {
             })
         };
         let mount = json!({"name": "data", "mountPath": "/data"});
-        let codes = |pod: Value, options: &DebugOptions| -> Vec<String> {
-            warnings(pod, options).into_iter().map(|(code, _)| code).collect()
+        let codes = |pod: Value, replace: bool| -> Vec<String> {
+            warnings(pod, &[], replace).into_iter().map(|(code, _)| code).collect()
         };
-        let usual = DebugOptions::default();
-        assert_eq!(codes(pod(claim(false), mount.clone()), &usual), ["copy-gated", "copy-shares-volume"]);
-        let replaced = DebugOptions {
-            replace: true,
-            ..DebugOptions::default()
-        };
-        assert_eq!(codes(pod(claim(false), mount.clone()), &replaced), ["copy-gated"]);
-        assert_eq!(codes(pod(claim(true), mount), &usual), ["copy-gated"]);
+        assert_eq!(codes(pod(claim(false), mount.clone()), false), ["copy-gated", "copy-shares-volume"]);
+        assert_eq!(codes(pod(claim(false), mount.clone()), true), ["copy-gated"]);
+        assert_eq!(codes(pod(claim(true), mount), false), ["copy-gated"]);
         let read = json!({"name": "data", "mountPath": "/data", "readOnly": true});
-        assert_eq!(codes(pod(claim(false), read), &usual), ["copy-gated"]);
+        assert_eq!(codes(pod(claim(false), read), false), ["copy-gated"]);
     }
 }

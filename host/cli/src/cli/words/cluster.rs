@@ -100,7 +100,14 @@ fn after_refusal(action: &Action, refusal: &Refusal) -> Vec<String> {
         )],
         Refusal::NoNamespace => one("-n names another namespace"),
         Refusal::NoEphemeralContainers => one("--copy-to debugs a copy of the pod instead"),
-        Refusal::NameTaken => one("choose another name with --copy-to, or delete that pod first"),
+        Refusal::NameTaken => vec![
+            "choose another name with --copy-to".to_owned(),
+            format!(
+                "if it is a copy of yours: trocar attach pod/{0}{1} comes back to it, trocar clean pod/{0}{1} deletes it",
+                action.name,
+                action.namespace.as_ref().map_or_else(String::new, |namespace| format!(" -n {namespace}"))
+            ),
+        ],
         Refusal::Invalid => one(
             "trocar plan … -o manifest shows the object that was refused; --custom changes the debug container",
         ),

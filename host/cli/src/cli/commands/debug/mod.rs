@@ -26,7 +26,7 @@ use crate::cli::{
     pflag::Switch,
     planner::{planner, show_differences, show_found, show_warnings},
     resolve,
-    session::SessionFlags,
+    session::{SessionFlags, has_person},
     terminal, ui, words,
 };
 
@@ -139,11 +139,13 @@ impl<'a> Debug<'a> {
             drafts.iter().try_for_each(check_ttl)?;
         }
         let is_session = request.attach.unwrap_or(request.options.stdin);
+        if is_session && request.options.stdin && drafts.len() > 1 && !has_person() {
+            return Err(several_inputs(&drafts));
+        }
         if is_session {
             drafts.iter().try_for_each(crate::cli::session::check_target)?;
+            nodes::check(cluster, &drafts, args.pod_running_timeout.is_none()).await?;
         }
-        let waits = args.pod_running_timeout.is_some() || !is_session;
-        nodes::check(cluster, &drafts, !waits).await?;
         let approved = debug.approved(drafts)?;
         let hides_output = !is_session && approved.iter().any(|approved| approved.plan().attach().is_some());
         let code = debug.carry_out(approved, is_session.then_some(&flags)).await?;
@@ -221,6 +223,14 @@ impl<'a> Debug<'a> {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// One standard input cannot be read by several programs at once.
+fn several_inputs(drafts: &[Draft]) -> CliError {
+    let count = drafts.len();
+    CliError::usage(format!("-i is for one target, and these are {count}: their programs would share one input"))
+        .note("nothing was changed")
+        .hint("without -i, --attach shows the output of all; at a terminal -it takes them one after the other")
 }
 
 /// Refuses a time for what cannot have one.
