@@ -7,6 +7,7 @@ mod audit;
 mod bad_documents;
 mod canary;
 mod comfort;
+mod completion;
 mod config;
 mod connecting;
 mod documents;

@@ -221,6 +221,7 @@ hint: --image must name an image
             r#"--- stderr ---
 error: container "dbg" of pod "web-0" does not start: CreateContainerConfigError: secret "s" not found
   Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
+  If it starts later, come back with: trocar attach pod/web-0:dbg -n default
 hint: the container asks for what the pod does not have or may not do; trocar plan shows it, --profile and --custom change it
 --- exit code 125 ---
 "#,
@@ -288,7 +289,7 @@ fn a_container_that_does_not_start_in_time() {
         r#"--- stderr ---
 error: container "dbg" of pod "web-0" did not start within 0.3 s: ContainerCreating
   Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
-  If it still runs, come back with: trocar attach pod/web-0:dbg -n default
+  If it starts later, come back with: trocar attach pod/web-0:dbg -n default
 hint: --pod-running-timeout sets how long to wait
 --- exit code 125 ---
 "#,

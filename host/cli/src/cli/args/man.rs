@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -25,7 +26,6 @@ fn write(command: &clap::Command, name: &str, folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a check that did not run must not look like one that passed")]
 fn every_command_has_a_man_page_that_renders() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = env::var_os(FOLDER).map_or_else(|| temporary.path().to_owned(), PathBuf::from);
@@ -35,7 +35,8 @@ fn every_command_has_a_man_page_that_renders() {
     let files = write(&command, "trocar", &folder);
     assert!(files.iter().any(|file| file.ends_with("trocar-plugin-inspect.1")), "{files:?}");
     if Command::new("man").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: no man page was rendered: this machine has no man");
+        // Past what a test's output is caught by: one that did not run must not look like one that passed.
+        io::stderr().write_all(b"SKIPPED: no man page was rendered: this machine has no man\n").ok();
         return;
     }
     for file in files {

@@ -65,7 +65,7 @@ pub(crate) fn complete(words: impl Iterator<Item = OsString>) {
     let answer = within(&mut worker, MAX_TIME);
     // What it has started goes with it.
     if let Some(group) = i32::try_from(worker.id()).ok().and_then(Pid::from_raw) {
-        drop(kill_process_group(group, Signal::KILL));
+        kill_process_group(group, Signal::KILL).ok();
     }
     drop(worker.kill());
     drop(worker.wait());

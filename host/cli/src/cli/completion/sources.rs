@@ -207,7 +207,8 @@ async fn sessions(connection: &Connection, line: &Line<'_>, begun: &str, namespa
     if known.is_empty() {
         return Vec::new();
     }
-    let listed = list_names(&connection.cluster, Kind::Pod, namespace, begun.trim_start_matches("pod/")).await;
+    let pod = begun.trim_start_matches("pod/").split(':').next().unwrap_or_default();
+    let listed = list_names(&connection.cluster, Kind::Pod, namespace, pod).await;
     let there: Option<BTreeSet<String>> =
         listed.ok().filter(|_| !is_everywhere).map(|listed| listed.into_iter().map(|(name, _)| name).collect());
     let there = |pod: &str| there.as_ref().is_none_or(|there| there.contains(pod));
