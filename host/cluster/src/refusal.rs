@@ -218,7 +218,7 @@ fn is_of_authorizer(message: &str) -> bool {
     let Some((_, refused)) = message.split_once("User \"") else {
         return false;
     };
-    refused.contains("\" cannot ") && (refused.contains(" resource \"") || refused.contains(" path \""))
+    refused.contains("\" cannot ") && (refused.contains(" resource") || refused.contains(" path \""))
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {

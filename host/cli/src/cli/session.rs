@@ -130,9 +130,21 @@ pub(crate) async fn run(
             return Ok(code);
         }
     };
+    let ended = ended.map_err(|error| said_once(error, output.told.take()));
     output.leave(!matches!(ended, Ok(Some(Ended::Exited { .. }))));
     let deleted = deleted(created, &ended).await;
     outcome(flags, is_one_of_many, &plan, ended, deleted)
+}
+
+/// What was told while it lasted is not told again at the end.
+fn said_once(mut error: SessionError, told: Option<String>) -> SessionError {
+    if let SessionError::Hopeless { hopeless, events, .. } = &mut error
+        && told.as_ref() == Some(&hopeless.reason)
+    {
+        events.retain(|event| words::is_news(&hopeless.reason, event));
+        hopeless.reason = "waiting does not change that".to_owned();
+    }
+    error
 }
 
 /// Exit codes of a program that was ended from outside: SIGKILL and SIGTERM.
@@ -143,6 +155,7 @@ async fn deleted(created: Option<CreatedPod>, ended: &Result<Option<Ended>, Sess
     let is_suspect = match ended {
         Ok(Some(Ended::Exited { code, .. })) => KILLED.contains(code),
         Err(SessionError::Gone(_)) => true,
+        Err(SessionError::Hopeless { hopeless, .. }) => hopeless.kind == HopelessKind::PodDeleted,
         _ => false,
     };
     created.filter(|_| is_suspect)?.deleted().await
@@ -195,7 +208,7 @@ fn outcome(
             Ok(exit_code::NOBODY_READS)
         }
         // Nothing is left in a pod that is gone.
-        Err(error @ SessionError::Gone(_)) => {
+        Err(error) if deleted.is_some() || matches!(error, SessionError::Gone(_)) => {
             let by = deleted.filter(|by| !by.is_empty());
             let note = by.map(|by| in_words(plan, &by));
             Err(note.into_iter().fold(CliError::from(error), CliError::note))
@@ -275,6 +288,8 @@ struct Front<'a> {
     modes: Modes,
     /// The cursor is not at the start of a line.
     is_within_line: bool,
+    /// What a script was told last of what the container waits for.
+    told: Option<String>,
 }
 
 impl<'a> Front<'a> {
@@ -288,6 +303,7 @@ impl<'a> Front<'a> {
             sender: Some(sender),
             modes: Modes::default(),
             is_within_line: false,
+            told: None,
         }
     }
 
@@ -367,6 +383,7 @@ impl Output for Front<'_> {
             // A script sees no line that is replaced; what may last is told to it once.
             SessionEvent::Waiting(state) if is_trouble(&state) && !io::stderr().is_terminal() => {
                 ui::error_line(&format!("Waiting: {state}"));
+                self.told = Some(state);
             }
             SessionEvent::Waiting(state) => ui::live_line(&format!("waiting: {state}")),
             SessionEvent::Attached => self.attached(),

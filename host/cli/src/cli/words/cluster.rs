@@ -165,6 +165,10 @@ pub(crate) fn after_hopeless(kind: HopelessKind) -> &'static str {
 
 /// Says whether an event tells something besides the reason that is told already.
 pub(crate) fn is_news(reason: &str, event: &str) -> bool {
+    // A scheduler says the same in its events, of the nodes that there were then.
+    if reason.starts_with("Unschedulable: ") && event.starts_with("FailedScheduling: ") {
+        return false;
+    }
     let of_kind = |text: &str| text.split_once(": ").map_or(text, |(_, rest)| rest).to_owned();
     let core = of_kind(event);
     let core = core.strip_prefix("Error: ").unwrap_or(&core);
