@@ -16,7 +16,10 @@ fn the_servers_warnings_are_shown_once_each_also_for_a_dry_run() {
     let (env, server) = online([pod("web-0"), pod("web-1")]);
     server.inject(warned("would violate PodSecurity \"restricted:latest\""));
     let wanted = "--- stderr ---\nWarning: would violate PodSecurity \"restricted:latest\"\n";
-    check(&env.run(&format!("debug web-0 web-1 --image=busybox:1.36 -c dbg -q")), wanted);
+    check(
+        &env.run(&format!("debug web-0 web-1 --image=busybox:1.36 -c dbg -q")),
+        wanted,
+    );
     let output = env.run(&format!("{DEBUG}2 --dry-run=server"));
     assert!(output.stderr.ends_with("restricted:latest\"\n"), "{output}");
 }
@@ -120,8 +123,13 @@ fn a_target_that_crashes_is_waited_for_and_joined_when_it_runs() {
     let (env, server) = online([crashing]);
     let program = server.program("web-0", "dbg");
     let running = env.start(&format!("{DEBUG} --target=app --attach -q"));
-    program.waits("CreateContainerError", "invalid target container: it is not running");
-    running.stderr_until("Waiting: container \"app\" is not running (CrashLoopBackOff, started again within 10s)\n");
+    program.waits(
+        "CreateContainerError",
+        "invalid target container: it is not running",
+    );
+    running.stderr_until(
+        "Waiting: container \"app\" is not running (CrashLoopBackOff, started again within 10s)\n",
+    );
     server.change_pod("web-0", |pod| {
         pod["status"]["containerStatuses"][0]["state"] = json!({"running": {}});
     });
@@ -164,7 +172,9 @@ fn who_deleted_a_copy_under_its_session_is_told() {
     let output = running.finish();
     assert_eq!(output.code, 125, "{output}");
     assert!(
-        output.stderr.contains("Pod copy was deleted meanwhile: Job shard deleted it."),
+        output
+            .stderr
+            .contains("Pod copy was deleted meanwhile: Job shard deleted it."),
         "{output}"
     );
     for wrong in ["stays in namespace", "If it still runs"] {
@@ -181,7 +191,11 @@ fn a_container_that_never_starts_is_not_said_to_run_perhaps_and_its_reason_is_sa
     let output = running.finish();
     assert_eq!(output.code, 125, "{output}");
     assert!(!output.stderr.contains("If it still runs"), "{output}");
-    assert_eq!(output.stderr.matches("couldn't parse image").count(), 1, "{output}");
+    assert_eq!(
+        output.stderr.matches("couldn't parse image").count(),
+        1,
+        "{output}"
+    );
 }
 
 #[test]
@@ -221,7 +235,11 @@ fn a_second_copy_of_the_same_name_says_how_to_go_on() {
     let mut terminal = env.start_on_terminal(&format!("{DEBUG} --copy-to=copy"));
     assert_eq!(terminal.wait(), 125);
     let screen = terminal.read_to_end();
-    for part in ["choose another name", "trocar attach pod/copy -n default", "trocar clean pod/copy -n default"] {
+    for part in [
+        "choose another name",
+        "trocar attach pod/copy -n default",
+        "trocar clean pod/copy -n default",
+    ] {
         assert!(screen.contains(part), "{part:?} is not in {screen}");
     }
 }
@@ -242,12 +260,18 @@ fn hints_name_the_help_of_the_command_that_was_typed() {
     let env = offline();
     for (typed, wanted) in [
         ("plan --imge=x", "hint: see 'trocar plan --help' for usage\n"),
-        ("plugin list --nope", "hint: see 'trocar plugin list --help' for usage\n"),
+        (
+            "plugin list --nope",
+            "hint: see 'trocar plugin list --help' for usage\n",
+        ),
         ("debgu web-0", "hint: did you mean debug?\n"),
         ("plugin lst", "hint: did you mean list?\n"),
     ] {
         let output = env.run(typed);
-        assert!(output.stderr.contains(wanted) && output.code == 2, "{typed}: {output}");
+        assert!(
+            output.stderr.contains(wanted) && output.code == 2,
+            "{typed}: {output}"
+        );
     }
 }
 
@@ -263,10 +287,23 @@ fn with_configured_plugin() -> trocar_test_support::TestEnv {
 fn configured_plugins_are_listed_and_inspected_by_their_names() {
     let env = with_configured_plugin();
     let output = env.run("plugin list");
-    assert!(output.stdout.lines().any(|line| line.starts_with("other-namespace ")), "{output}");
-    assert!(env.run("plugin list -o name").stdout.ends_with("\nother-namespace\n"));
+    assert!(
+        output
+            .stdout
+            .lines()
+            .any(|line| line.starts_with("other-namespace ")),
+        "{output}"
+    );
+    assert!(
+        env.run("plugin list -o name")
+            .stdout
+            .ends_with("\nother-namespace\n")
+    );
     let output = env.run("plugin inspect other-namespace");
-    assert!(output.stdout.contains("name: other-namespace") && output.code == 0, "{output}");
+    assert!(
+        output.stdout.contains("name: other-namespace") && output.code == 0,
+        "{output}"
+    );
     // A file that was typed is read as well.
     let typed = env.folder().join(".config/trocar/config.yaml");
     std::fs::rename(&typed, env.folder().join(".config/trocar/other.yaml")).unwrap();
@@ -285,7 +322,10 @@ fn the_flags_of_a_strategy_that_the_configuration_names_are_known() {
         "capabilities": [{"name": "cluster-read", "reason": "r", "scope": [{"apiVersion": "v1", "kind": "Pod"}]}],
         "settingsSchema": {"type": "object", "properties": {"registry": {"type": "string"}}},
         "flags": [{"name": "registry", "setting": "registry", "help": "Where the images are"}]});
-    env.write_bytes(".config/trocar/lists.wasm", &guest::plugin_with("lists", &manifest.to_string()));
+    env.write_bytes(
+        ".config/trocar/lists.wasm",
+        &guest::plugin_with("lists", &manifest.to_string()),
+    );
     let shown = env.run("plugin inspect .config/trocar/lists.wasm -o json");
     let shown: Value = serde_json::from_str(&shown.stdout).unwrap_or_else(|error| panic!("{error}: {shown}"));
     let digest = shown["digest"].as_str().unwrap();
@@ -296,11 +336,17 @@ fn the_flags_of_a_strategy_that_the_configuration_names_are_known() {
         ),
     );
     let output = env.run("plan -f pod.yaml --registry=mirror.example --attach");
-    assert!(output.stderr.contains("cluster-read"), "the flag is known, and so is the plugin's own wish: {output}");
+    assert!(
+        output.stderr.contains("cluster-read"),
+        "the flag is known, and so is the plugin's own wish: {output}"
+    );
     assert!(!output.stderr.contains("unknown flag"), "{output}");
     assert!(env.run("plan --help").stdout.contains("--registry <VALUE>"));
     let output = env.run("plan -f pod.yaml --registri=x");
-    assert!(output.stderr.contains("hint: did you mean --registry?"), "{output}");
+    assert!(
+        output.stderr.contains("hint: did you mean --registry?"),
+        "{output}"
+    );
     // One that is typed is in its place, and brings no such flag.
     let output = env.run("plan -f pod.yaml --strategy=ephemeral --image=busybox --registry=x");
     assert!(output.stderr.contains("unknown flag: --registry"), "{output}");

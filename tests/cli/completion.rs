@@ -12,7 +12,14 @@ fn scene() -> (TestEnv, FakeApiServer) {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "front", "namespace": "default"},
         "spec": {"selector": {"matchLabels": {"app": "web"}}}});
-    let (env, server) = online([pod("web-0"), pod("web-1"), pod("db-0"), node("n1"), namespace, deployment]);
+    let (env, server) = online([
+        pod("web-0"),
+        pod("web-1"),
+        pod("db-0"),
+        node("n1"),
+        namespace,
+        deployment,
+    ]);
     let output = env.run("debug db-0 --image=busybox:1.36 -c dbg");
     assert_eq!(output.code, 0, "{output}");
     (env, server)
@@ -22,7 +29,10 @@ fn scene() -> (TestEnv, FakeApiServer) {
 fn next(env: &TestEnv, line: &str) -> String {
     let output = env.run_with(std::iter::once("__complete").chain(line.split(' ')));
     assert_eq!((output.stderr.as_str(), output.code), ("", 0), "{line}: {output}");
-    let values = output.stdout.lines().map(|line| line.split('\t').next().unwrap_or_default());
+    let values = output
+        .stdout
+        .lines()
+        .map(|line| line.split('\t').next().unwrap_or_default());
     values.collect::<Vec<_>>().join(" ")
 }
 
@@ -68,7 +78,10 @@ fn a_table_is_asked_for_and_never_more_than_a_page() {
     next(&env, "debug w");
     let list = server.wait_for_request("GET", "/namespaces/default/pods");
     assert!(list.headers["accept"].contains("as=Table"), "{list:?}");
-    assert_eq!((list.query["limit"].as_str(), list.query["includeObject"].as_str()), ("500", "None"));
+    assert_eq!(
+        (list.query["limit"].as_str(), list.query["includeObject"].as_str()),
+        ("500", "None")
+    );
 }
 
 #[test]
@@ -88,7 +101,16 @@ fn a_cluster_that_does_not_answer_or_refuses_is_silence() {
 #[test]
 fn a_line_that_makes_no_sense_and_files_that_are_broken_are_silence() {
     let (mut env, _server) = scene();
-    for line in ["", "-", "--", "debug --", "nope nope", "debug -itx", "debug --as-group", "\u{7f} \u{1b}"] {
+    for line in [
+        "",
+        "-",
+        "--",
+        "debug --",
+        "nope nope",
+        "debug -itx",
+        "debug --as-group",
+        "\u{7f} \u{1b}",
+    ] {
         next(&env, line);
     }
     assert_eq!(env.run("__complete").stderr, "");
@@ -158,9 +180,18 @@ fn no_credential_is_ever_a_candidate() {
         "client-key-data": "Y2FuYXJ5"}}]);
     let file = env.write("kubeconfig", &config.to_string()).display().to_string();
     env.set("KUBECONFIG", &file);
-    for line in ["debug --token=", "debug --token ", "--token=canary-typed debug ", "debug --user=", "debug --username=",
-        "debug --password=", "debug --cluster=", "debug --server=", "debug --client-key=", "debug --token=canary-typed --"]
-    {
+    for line in [
+        "debug --token=",
+        "debug --token ",
+        "--token=canary-typed debug ",
+        "debug --user=",
+        "debug --username=",
+        "debug --password=",
+        "debug --cluster=",
+        "debug --server=",
+        "debug --client-key=",
+        "debug --token=canary-typed --",
+    ] {
         let output = env.run_with(std::iter::once("__complete").chain(line.split(' ')));
         assert!(!output.to_string().contains("canary"), "{line}: {output}");
     }
@@ -210,7 +241,10 @@ impl Shell {
         self.0.write(&format!("{keys}\r"));
         let shown = self.0.read_until("called: [");
         let rest = self.0.read_until("]");
-        assert!(rest.starts_with(wanted) && rest.ends_with(&format!("{wanted}]")), "{keys:?}: {shown}{rest}");
+        assert!(
+            rest.starts_with(wanted) && rest.ends_with(&format!("{wanted}]")),
+            "{keys:?}: {shown}{rest}"
+        );
     }
 }
 
@@ -227,8 +261,14 @@ fn drive(shell: &str, arguments: &[&str], load: &str) {
         ("trocar debug -n sh\t", "debug -n shop"),
         ("trocar -n default debug db\t", "-n default debug db-0"),
         ("trocar debug db-0 --target=a\t", "debug db-0 --target=app"),
-        ("trocar debug db-0 --image=busyb\t", "debug db-0 --image=busybox:1.36"),
-        ("trocar debug db-0 --image busybox:1.\t", "debug db-0 --image busybox:1.36"),
+        (
+            "trocar debug db-0 --image=busyb\t",
+            "debug db-0 --image=busybox:1.36",
+        ),
+        (
+            "trocar debug db-0 --image busybox:1.\t",
+            "debug db-0 --image busybox:1.36",
+        ),
         ("trocar debug --profile=res\t", "debug --profile=restricted"),
         ("trocar debug --same\t", "debug --same-node"),
         ("trocar debug nod\tn\t", "debug node/n1"),
@@ -260,8 +300,17 @@ fn fish_completes() {
 #[test]
 fn kubectl_has_its_own_script() {
     let script = offline().run("completion kubectl").stdout;
-    assert!(script.starts_with("#!/bin/sh\n") && script.ends_with("exec trocar __complete \"$@\"\n"), "{script}");
+    assert!(
+        script.starts_with("#!/bin/sh\n") && script.ends_with("exec trocar __complete \"$@\"\n"),
+        "{script}"
+    );
     for shell in ["bash", "zsh", "fish", "powershell"] {
-        assert!(offline().run(&format!("completion {shell}")).stdout.contains("__complete"), "{shell}");
+        assert!(
+            offline()
+                .run(&format!("completion {shell}"))
+                .stdout
+                .contains("__complete"),
+            "{shell}"
+        );
     }
 }

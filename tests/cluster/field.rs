@@ -11,16 +11,43 @@ use crate::{
 };
 
 pub(crate) const TESTS: &[Test] = &[
-    ("field::a_target_in_a_crash_loop_is_joined_when_it_runs", a_target_in_a_crash_loop_is_joined),
-    ("field::a_target_behind_its_init_containers_is_waited_for", a_target_behind_its_init_containers),
-    ("field::the_servers_warnings_of_every_kind_of_debug", the_servers_warnings),
-    ("field::a_copy_whose_priority_class_has_changed", a_copy_whose_priority_class_has_changed),
-    ("field::a_node_that_is_not_there_any_more", a_node_that_is_not_there),
-    ("field::a_copy_that_a_jobs_controller_ends", a_copy_that_a_jobs_controller_ends),
-    ("field::a_copy_of_a_stateful_sets_pod_lacks_its_ordinal", a_copy_lacks_its_ordinal),
+    (
+        "field::a_target_in_a_crash_loop_is_joined_when_it_runs",
+        a_target_in_a_crash_loop_is_joined,
+    ),
+    (
+        "field::a_target_behind_its_init_containers_is_waited_for",
+        a_target_behind_its_init_containers,
+    ),
+    (
+        "field::the_servers_warnings_of_every_kind_of_debug",
+        the_servers_warnings,
+    ),
+    (
+        "field::a_copy_whose_priority_class_has_changed",
+        a_copy_whose_priority_class_has_changed,
+    ),
+    (
+        "field::a_node_that_is_not_there_any_more",
+        a_node_that_is_not_there,
+    ),
+    (
+        "field::a_copy_that_a_jobs_controller_ends",
+        a_copy_that_a_jobs_controller_ends,
+    ),
+    (
+        "field::a_copy_of_a_stateful_sets_pod_lacks_its_ordinal",
+        a_copy_lacks_its_ordinal,
+    ),
     ("field::a_copy_with_the_gates_of_its_original", a_copy_with_gates),
-    ("field::a_windows_pod_with_every_profile", a_windows_pod_with_every_profile),
-    ("field::a_copy_that_no_node_takes_is_given_up", a_copy_that_no_node_takes),
+    (
+        "field::a_windows_pod_with_every_profile",
+        a_windows_pod_with_every_profile,
+    ),
+    (
+        "field::a_copy_that_no_node_takes_is_given_up",
+        a_copy_that_no_node_takes,
+    ),
 ];
 
 #[track_caller]
@@ -41,19 +68,28 @@ fn a_target_in_a_crash_loop_is_joined(cluster: &Cluster) {
     });
     let output = namespace.debug("web --image=$IMAGE --target=app --attach -q", &["echo", "joined"]);
     assert_eq!((output.stdout.as_str(), output.code), ("joined\n", 0), "{output}");
-    says(&output, &["Waiting: container \"app\" is not running (CrashLoopBackOff, started again within "]);
+    says(
+        &output,
+        &["Waiting: container \"app\" is not running (CrashLoopBackOff, started again within "],
+    );
 }
 
 fn a_target_behind_its_init_containers(cluster: &Cluster) {
     let namespace = cluster.namespace();
-    let init = json!({"initContainers": [{"name": "bootstrap", "image": cluster.image, "command": ["sleep", "6"]}]});
+    let init =
+        json!({"initContainers": [{"name": "bootstrap", "image": cluster.image, "command": ["sleep", "6"]}]});
     namespace.create_pod("web", &["sleep", "36000"], &init);
     namespace.wait_for_pod("web", "in its init container", |pod| {
-        pod["status"]["initContainerStatuses"][0]["state"]["running"].is_object().then_some(())
+        pod["status"]["initContainerStatuses"][0]["state"]["running"]
+            .is_object()
+            .then_some(())
     });
     let output = namespace.debug("web --image=$IMAGE --target=app --attach -q", &["echo", "joined"]);
     assert_eq!((output.stdout.as_str(), output.code), ("joined\n", 0), "{output}");
-    says(&output, &["is not running (init container \"bootstrap\" comes first)"]);
+    says(
+        &output,
+        &["is not running (init container \"bootstrap\" comes first)"],
+    );
 }
 
 fn the_servers_warnings(cluster: &Cluster) {
@@ -80,18 +116,30 @@ fn the_servers_warnings(cluster: &Cluster) {
 /// The class is of the whole cluster, so it has a name of its own.
 fn a_copy_whose_priority_class_has_changed(cluster: &Cluster) {
     let namespace = cluster.namespace();
-    let class = |value: u32| {
-        json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": namespace.name}, "value": value})
-    };
+    let class = |value: u32| json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": namespace.name}, "value": value});
     let classes = "/apis/scheduling.k8s.io/v1/priorityclasses";
     let own = format!("{classes}/{}", namespace.name);
     cluster.create(classes, &class(1000));
-    namespace.create_pod("web", &["sleep", "36000"], &json!({"priorityClassName": namespace.name}));
+    namespace.create_pod(
+        "web",
+        &["sleep", "36000"],
+        &json!({"priorityClassName": namespace.name}),
+    );
     cluster.delete(&own);
     let output = namespace.debug("web --image=$IMAGE --copy-to=none -q", &[]);
     assert_eq!(output.code, 125, "{output}");
-    says(&output, &["(Forbidden)", "PriorityClass", "hint: that is a rule of the cluster"]);
-    assert!(!output.stderr.contains("what is missing is"), "no role is missing: {output}");
+    says(
+        &output,
+        &[
+            "(Forbidden)",
+            "PriorityClass",
+            "hint: that is a rule of the cluster",
+        ],
+    );
+    assert!(
+        !output.stderr.contains("what is missing is"),
+        "no role is missing: {output}"
+    );
     cluster.create(classes, &class(2000));
     // Admission reads classes from a cache, which follows.
     let copied = (0..20).find_map(|attempt| {
@@ -109,7 +157,11 @@ fn a_node_that_is_not_there(cluster: &Cluster) {
     let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
         "spec": {"taints": [{"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"}]}});
     cluster.create("/api/v1/nodes", &node);
-    namespace.create_pod("web", &["sleep", "36000"], &json!({"nodeName": name, "tolerations": [{"operator": "Exists"}]}));
+    namespace.create_pod(
+        "web",
+        &["sleep", "36000"],
+        &json!({"nodeName": name, "tolerations": [{"operator": "Exists"}]}),
+    );
     let began = Instant::now();
     let outputs = ["web".to_owned(), format!("node/{name}")]
         .map(|target| namespace.debug(&format!("{target} --image=$IMAGE --attach"), &["true"]));
@@ -119,7 +171,10 @@ fn a_node_that_is_not_there(cluster: &Cluster) {
         assert_eq!(output.code, 125, "{output}");
         says(output, &[&format!("node {name} "), "nothing was changed"]);
     }
-    assert!(took < Duration::from_secs(10), "it is told at once, and not after {took:?}");
+    assert!(
+        took < Duration::from_secs(10),
+        "it is told at once, and not after {took:?}"
+    );
     assert!(namespace.ephemeral_containers("web").is_empty());
 }
 
@@ -130,10 +185,16 @@ fn job(namespace: &Namespace<'_>) -> String {
             "restartPolicy": "Never", "terminationGracePeriodSeconds": 1,
             "containers": [{"name": "work", "image": namespace.cluster.image, "command": ["sleep", "36000"]}]}}}
     });
-    namespace.cluster.create(&namespace.path_of("batch", "jobs"), &job);
+    namespace
+        .cluster
+        .create(&namespace.path_of("batch", "jobs"), &job);
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
-        if let Some(pod) = namespace.pods().into_iter().find(|name| name.starts_with("shard-0")) {
+        if let Some(pod) = namespace
+            .pods()
+            .into_iter()
+            .find(|name| name.starts_with("shard-0"))
+        {
             return pod;
         }
         assert!(Instant::now() < deadline, "the job has no pod");
@@ -175,7 +236,10 @@ fn a_copy_lacks_its_ordinal(cluster: &Cluster) {
     let output = namespace.debug("sts-0 --copy-to=copy -c app -q", &["true"]);
     says(
         &output,
-        &["variable ORD reads label apps.kubernetes.io/pod-index", "--keep-labels keeps it"],
+        &[
+            "variable ORD reads label apps.kubernetes.io/pod-index",
+            "a copy that keeps its labels has it",
+        ],
     );
 }
 
@@ -188,7 +252,14 @@ fn a_copy_with_gates(cluster: &Cluster) {
         &["true"],
     );
     assert_eq!(output.code, 125, "{output}");
-    says(&output, &["Warning: the copy has the scheduling gates", "example.com/queue", "Waiting: SchedulingGated"]);
+    says(
+        &output,
+        &[
+            "Warning: the copy has the scheduling gates",
+            "example.com/queue",
+            "Waiting: SchedulingGated",
+        ],
+    );
 }
 
 /// No node of the cluster runs Windows: what is tried is that the API server takes what is planned.
@@ -197,12 +268,23 @@ fn a_windows_pod_with_every_profile(cluster: &Cluster) {
     let windows = json!({"os": {"name": "windows"}, "nodeSelector": {"kubernetes.io/os": "windows"},
         "securityContext": {"windowsOptions": {"gmsaCredentialSpecName": "webapp-gmsa"}}});
     namespace.create_pod("win", &["ping", "-t", "localhost"], &windows);
-    for profile in ["legacy", "general", "baseline", "restricted", "netadmin", "sysadmin"] {
+    for profile in [
+        "legacy",
+        "general",
+        "baseline",
+        "restricted",
+        "netadmin",
+        "sysadmin",
+    ] {
         for mode in ["".to_owned(), format!("--copy-to=copy-{profile}")] {
             let output = namespace.debug(&format!("win --image=$IMAGE --profile={profile} {mode}"), &[]);
             assert_eq!(output.code, 0, "{profile} {mode}: {output}");
             let has_nothing = matches!(profile, "netadmin" | "sysadmin");
-            assert_eq!(output.stderr.contains("the pod runs on Windows"), has_nothing, "{output}");
+            assert_eq!(
+                output.stderr.contains("the pod runs on Windows"),
+                has_nothing,
+                "{output}"
+            );
         }
     }
     let share = namespace.debug("win --image=$IMAGE --copy-to=shared --share-processes", &[]);
@@ -217,16 +299,26 @@ fn a_windows_pod_with_every_profile(cluster: &Cluster) {
     for output in &outputs {
         assert_eq!(output.code, 0, "{output}");
     }
-    says(&outputs[1], &["runs Windows, where --profile=general gives no access to the node"]);
+    says(
+        &outputs[1],
+        &["runs Windows, where --profile=general gives no access to the node"],
+    );
 }
 
 fn a_copy_that_no_node_takes(cluster: &Cluster) {
     let namespace = cluster.namespace();
-    namespace.create_pod("web", &["sleep", "36000"], &json!({"nodeSelector": {"trocar.dev/no-node-has": "this"}}));
+    namespace.create_pod(
+        "web",
+        &["sleep", "36000"],
+        &json!({"nodeSelector": {"trocar.dev/no-node-has": "this"}}),
+    );
     let began = Instant::now();
     let output = namespace.debug("web --image=$IMAGE --copy-to=copy --attach -q", &["true"]);
     assert_eq!(output.code, 125, "{output}");
-    assert!(began.elapsed() < Duration::from_secs(40), "not after the whole minute\n{output}");
+    assert!(
+        began.elapsed() < Duration::from_secs(40),
+        "not after the whole minute\n{output}"
+    );
     says(
         &output,
         &[
@@ -236,5 +328,8 @@ fn a_copy_that_no_node_takes(cluster: &Cluster) {
             "If it starts later, come back with: trocar attach",
         ],
     );
-    assert!(!output.stderr.contains("event: FailedScheduling"), "it is told once\n{output}");
+    assert!(
+        !output.stderr.contains("event: FailedScheduling"),
+        "it is told once\n{output}"
+    );
 }

@@ -174,7 +174,10 @@ fn many_that_want_input(cluster: &Cluster) {
     let output = namespace.debug("-q -i one two --image=$IMAGE", &["cat"]);
     assert_eq!(output.code, 2, "{output}");
     assert!(namespace.ephemeral_containers("one").is_empty());
-    let output = namespace.debug("-q --attach one two --image=$IMAGE", &["sh", "-c", "cat; echo over"]);
+    let output = namespace.debug(
+        "-q --attach one two --image=$IMAGE",
+        &["sh", "-c", "cat; echo over"],
+    );
     assert_eq!(output.code, 0, "{output}");
     assert!(
         output.stdout.contains("[pod/one] over\n") && output.stdout.contains("[pod/two] over\n"),

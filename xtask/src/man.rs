@@ -11,7 +11,16 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let made = Command::new(cargo)
         .current_dir(super::root())
-        .args(["test", "--quiet", "--package", "trocar-cli", "--bin", "trocar", "--", "args::man"])
+        .args([
+            "test",
+            "--quiet",
+            "--package",
+            "trocar-cli",
+            "--bin",
+            "trocar",
+            "--",
+            "args::man",
+        ])
         .env("TROCAR_MAN_FOLDER", &folder)
         .status()
         .context("cannot run cargo")?;

@@ -143,7 +143,12 @@ impl Cluster {
     }
 
     /// Reads a path, asked for in a media type of the API.
-    pub(super) async fn read_as(&self, action: &Action, path: &str, accept: &'static str) -> Result<Value, ClusterError> {
+    pub(super) async fn read_as(
+        &self,
+        action: &Action,
+        path: &str,
+        accept: &'static str,
+    ) -> Result<Value, ClusterError> {
         let read = async {
             let message = Message {
                 accept,
@@ -343,7 +348,9 @@ impl Cluster {
             let code = answer.as_ref().ok().map(|response| response.status().as_u16());
             self.traced(message, code, started);
             if let (Some(warn), Ok(answer)) = (&self.config.warn, &answer) {
-                warnings(answer.headers()).iter().for_each(|warning| warn(warning));
+                warnings(answer.headers())
+                    .iter()
+                    .for_each(|warning| warn(warning));
             }
             match self.renewed(&authorization, code).await? {
                 Some(renewed) => authorization = renewed,

@@ -113,7 +113,9 @@ pub(super) async fn explain(cluster: &Cluster, pod: &Action, uid: &str, containe
 pub async fn deleted_by(cluster: &Cluster, namespace: &str, pod: &str, uid: &str) -> Option<Vec<String>> {
     let action = Action::of_pod("get", "", Some(namespace), pod);
     match cluster.get(&action).await {
-        Ok(found) if found["metadata"]["uid"] == *uid && found["metadata"]["deletionTimestamp"].is_null() => None,
+        Ok(found) if found["metadata"]["uid"] == *uid && found["metadata"]["deletionTimestamp"].is_null() => {
+            None
+        }
         Ok(_) => Some(who_ended(cluster, &action, uid).await),
         Err(error) if error.code() == Some(404) => Some(who_ended(cluster, &action, uid).await),
         Err(_) => None,
@@ -125,7 +127,10 @@ async fn who_ended(cluster: &Cluster, pod: &Action, uid: &str) -> Vec<String> {
     let pod = pod.name.as_str();
     let of_pod = format!("involvedObject.uid={uid}");
     let queries = [
-        [("fieldSelector", "reason=SuccessfulDelete"), ("limit", MAX_DELETIONS)],
+        [
+            ("fieldSelector", "reason=SuccessfulDelete"),
+            ("limit", MAX_DELETIONS),
+        ],
         [("fieldSelector", of_pod.as_str()), ("limit", MAX_DELETIONS)],
     ];
     let mut said: Vec<String> = Vec::new();
@@ -147,7 +152,9 @@ fn ended_by(event: &Value, pod: &str, uid: &str) -> Option<String> {
     let (reason, message) = (part(&event["reason"]), part(&event["message"]));
     let object = &event["involvedObject"];
     if object["uid"] == *uid {
-        return ENDS.contains(&reason.as_str()).then(|| format!("{reason}: {message}"));
+        return ENDS
+            .contains(&reason.as_str())
+            .then(|| format!("{reason}: {message}"));
     }
     let is_pod = |word: &str| word.trim_matches(['"', '\'', ',', '.', ':']) == pod;
     let is_of_pod = reason == "SuccessfulDelete" && message.split_whitespace().any(is_pod);
@@ -199,8 +206,12 @@ mod tests {
         let by_job = Some("Job shard deleted it".to_owned());
         assert_eq!(ended_by(&deleted("Deleted pod: copy"), "copy", "u"), by_job);
         assert_eq!(ended_by(&deleted("Deleted pod: copy-2"), "copy", "u"), None);
-        let evicted = json!({"reason": "Evicted", "message": "low on memory", "involvedObject": {"uid": "u"}});
-        assert_eq!(ended_by(&evicted, "copy", "u"), Some("Evicted: low on memory".into()));
+        let evicted =
+            json!({"reason": "Evicted", "message": "low on memory", "involvedObject": {"uid": "u"}});
+        assert_eq!(
+            ended_by(&evicted, "copy", "u"),
+            Some("Evicted: low on memory".into())
+        );
         let pulled = json!({"reason": "Pulled", "message": "copy", "involvedObject": {"uid": "u"}});
         assert_eq!(ended_by(&pulled, "copy", "u"), None);
     }

@@ -22,7 +22,9 @@ pub(super) enum TargetState {
 pub(super) fn joined<'a>(pod: &'a Value, container: &str) -> Option<&'a str> {
     let containers = pod["spec"]["ephemeralContainers"].as_array()?;
     let found = containers.iter().find(|found| found["name"] == container)?;
-    found["targetContainerName"].as_str().filter(|target| !target.is_empty())
+    found["targetContainerName"]
+        .as_str()
+        .filter(|target| !target.is_empty())
 }
 
 /// Says why nothing ever joins a container's processes: worth knowing before anything is written.
@@ -64,7 +66,9 @@ fn later(target: &str, why: &str) -> TargetState {
 
 /// Of `back-off 20s restarting failed container=app pod=…` the time.
 fn back_off(message: &str) -> String {
-    let time = message.strip_prefix("back-off ").and_then(|rest| rest.split(' ').next());
+    let time = message
+        .strip_prefix("back-off ")
+        .and_then(|rest| rest.split(' ').next());
     let is_time = |time: &&str| time.len() <= 12 && time.bytes().all(|byte| byte.is_ascii_alphanumeric());
     match time.filter(is_time) {
         Some(time) => format!("CrashLoopBackOff, started again within {time}"),
@@ -109,7 +113,11 @@ fn is_started_again(pod: &Value, target: &str, code: i64) -> bool {
         let rules = named("containers").map(|container| &container["restartPolicyRules"]);
         rules.is_some_and(Value::is_array)
     };
-    let policy = if own.is_empty() { text(&pod["spec"], "restartPolicy") } else { own };
+    let policy = if own.is_empty() {
+        text(&pod["spec"], "restartPolicy")
+    } else {
+        own
+    };
     match policy {
         // Which exit codes start it again is for the kubelet to say.
         "Never" => has_rules,
@@ -132,8 +140,18 @@ mod tests {
             (json!({"name": "app"}), "OnFailure", 0, false),
             (json!({"name": "app"}), "OnFailure", 1, true),
             (json!({"name": "app"}), "Never", 1, false),
-            (json!({"name": "app", "restartPolicy": "Always"}), "Never", 0, true),
-            (json!({"name": "app", "restartPolicy": "Never", "restartPolicyRules": []}), "Always", 3, true),
+            (
+                json!({"name": "app", "restartPolicy": "Always"}),
+                "Never",
+                0,
+                true,
+            ),
+            (
+                json!({"name": "app", "restartPolicy": "Never", "restartPolicyRules": []}),
+                "Always",
+                3,
+                true,
+            ),
         ] {
             let pod = json!({"spec": {"restartPolicy": pod_policy, "containers": [container]}});
             assert_eq!(is_started_again(&pod, "app", code), wanted, "{pod} {code}");
@@ -146,7 +164,10 @@ mod tests {
 
     #[test]
     fn the_text_of_a_kubelet_is_no_part_of_ours_unless_it_is_a_time() {
-        assert_eq!(back_off("back-off 2m40s restarting failed"), "CrashLoopBackOff, started again within 2m40s");
+        assert_eq!(
+            back_off("back-off 2m40s restarting failed"),
+            "CrashLoopBackOff, started again within 2m40s"
+        );
         assert_eq!(back_off("back-off \u{1b}[2K restarting"), "CrashLoopBackOff");
         assert_eq!(back_off(""), "CrashLoopBackOff");
     }

@@ -37,13 +37,13 @@ pub use connect::{
     ClusterConfig, Kubeconfig, KubeconfigError, Overrides, PluginPolicy, ProxyEnvironment, Secret, Selection,
 };
 pub use error::{Action, ClusterError, CredentialError};
-pub use identity::{Identity, who_am_i};
 pub use events::deleted_by;
+pub use identity::{Identity, who_am_i};
 pub use joined::never_joins;
 pub use lookup::{Found, LookupError, lookup, select};
-pub use output::{Screen, Stream};
 pub use names::list_names;
 pub use nodes::{NodeTrouble, may_have_node_trouble, node_trouble, read_node};
+pub use output::{Screen, Stream};
 pub use progress::{Hopeless, HopelessKind, Progress, is_trouble, nothing_starts, progress};
 pub use reader::LiveReader;
 pub use refusal::{Refusal, Status, StatusCause, StatusDetails};

@@ -46,9 +46,14 @@ pub async fn list_names(
         let page = cluster.read_as(&action, &path, TABLE).await?;
         let named = names(&page);
         // They come in order: behind the last that could fit none does.
-        let is_past = named.last().is_some_and(|(name, _)| name.as_str() > begun && !name.starts_with(begun));
+        let is_past = named
+            .last()
+            .is_some_and(|(name, _)| name.as_str() > begun && !name.starts_with(begun));
         found.extend(named.into_iter().filter(|(name, _)| name.starts_with(begun)));
-        page["metadata"]["continue"].as_str().unwrap_or_default().clone_into(&mut next);
+        page["metadata"]["continue"]
+            .as_str()
+            .unwrap_or_default()
+            .clone_into(&mut next);
         if next.is_empty() || is_past && !begun.is_empty() {
             break;
         }
@@ -60,11 +65,18 @@ pub async fn list_names(
 fn names(page: &Value) -> Vec<(String, String)> {
     if let Some(rows) = page["rows"].as_array() {
         let columns = page["columnDefinitions"].as_array();
-        let columns: Vec<&str> =
-            columns.into_iter().flatten().map(|column| column["name"].as_str().unwrap_or_default()).collect();
-        let state = ["Status", "Ready"].into_iter().find_map(|wanted| columns.iter().position(|name| *name == wanted));
+        let columns: Vec<&str> = columns
+            .into_iter()
+            .flatten()
+            .map(|column| column["name"].as_str().unwrap_or_default())
+            .collect();
+        let state = ["Status", "Ready"]
+            .into_iter()
+            .find_map(|wanted| columns.iter().position(|name| *name == wanted));
         let cell = |row: &Value, at: usize| row["cells"][at].as_str().unwrap_or_default().to_owned();
-        let named = rows.iter().map(|row| (cell(row, 0), state.map_or_else(String::new, |at| cell(row, at))));
+        let named = rows
+            .iter()
+            .map(|row| (cell(row, 0), state.map_or_else(String::new, |at| cell(row, at))));
         return named.filter(|(name, _)| !name.is_empty()).collect();
     }
     let items = page["items"].as_array().into_iter().flatten();
@@ -83,7 +95,10 @@ mod tests {
 
     #[test]
     fn names_and_states_are_read_from_a_table_and_from_a_list() {
-        let wanted = vec![("web-0".to_owned(), "Running".to_owned()), ("web-1".to_owned(), "Pending".to_owned())];
+        let wanted = vec![
+            ("web-0".to_owned(), "Running".to_owned()),
+            ("web-1".to_owned(), "Pending".to_owned()),
+        ];
         let table = json!({"kind": "Table",
             "columnDefinitions": [{"name": "Name"}, {"name": "Ready"}, {"name": "Status"}],
             "rows": [{"cells": ["web-0", "1/1", "Running"]}, {"cells": ["web-1", "0/1", "Pending"]}, {"cells": []}]});

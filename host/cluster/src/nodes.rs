@@ -36,7 +36,10 @@ pub async fn read_node(cluster: &Cluster, name: &str) -> Result<Value, ClusterEr
 pub fn node_trouble(node: &Value) -> Option<NodeTrouble> {
     let name = harmless(node["metadata"]["name"].as_str().unwrap_or_default());
     let conditions = node["status"]["conditions"].as_array();
-    let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == "Ready");
     let Some(ready) = ready else {
         return Some(NodeTrouble {
             reason: format!("node {name} has never reported its state: no kubelet has run there yet"),
@@ -53,7 +56,11 @@ pub fn node_trouble(node: &Value) -> Option<NodeTrouble> {
         time => format!(" since {time}"),
     };
     let parts = [field("reason"), field("message")];
-    let said: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    let said: Vec<&str> = parts
+        .iter()
+        .map(String::as_str)
+        .filter(|part| !part.is_empty())
+        .collect();
     let said = match said.is_empty() {
         true => String::new(),
         false => format!(": {}", said.join(": ")),
@@ -67,7 +74,10 @@ pub fn node_trouble(node: &Value) -> Option<NodeTrouble> {
 /// Says whether a pod's state is a reason to look at its node: that of a pod that is ready is fine.
 pub fn may_have_node_trouble(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array();
-    let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == "Ready");
     match ready {
         Some(ready) => ready["status"] != "True",
         None => pod["status"]["phase"] != "Running",

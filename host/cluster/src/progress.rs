@@ -410,13 +410,28 @@ mod tests {
         let waiting = json!({"waiting": {"reason": "CrashLoopBackOff",
             "message": "back-off 20s restarting failed container=app pod=x"}});
         let told = "container \"app\" is not running (CrashLoopBackOff, started again within 20s)";
-        assert_eq!(progress(&crashing(waiting, "Always"), "dbg"), Progress::Waiting(told.into()));
+        assert_eq!(
+            progress(&crashing(waiting, "Always"), "dbg"),
+            Progress::Waiting(told.into())
+        );
         let ended = json!({"terminated": {"exitCode": 1}});
-        assert!(matches!(progress(&crashing(ended.clone(), "OnFailure"), "dbg"), Progress::Waiting(_)));
+        assert!(matches!(
+            progress(&crashing(ended.clone(), "OnFailure"), "dbg"),
+            Progress::Waiting(_)
+        ));
         // What the runtime says may be older than the target's status.
-        assert!(matches!(progress(&crashing(json!({"running": {}}), "Always"), "dbg"), Progress::Waiting(_)));
+        assert!(matches!(
+            progress(&crashing(json!({"running": {}}), "Always"), "dbg"),
+            Progress::Waiting(_)
+        ));
         let said = reason(progress(&crashing(ended, "Never"), "dbg"));
-        assert_eq!(said, ("container \"app\" has ended with exit code 1, and is not started again".into(), 0));
+        assert_eq!(
+            said,
+            (
+                "container \"app\" has ended with exit code 1, and is not started again".into(),
+                0
+            )
+        );
     }
 
     #[test]
@@ -437,7 +452,10 @@ mod tests {
     fn what_else_is_wrong_with_a_container_that_joins_another_is_hopeless_as_ever() {
         let mut pod = crashing(json!({"running": {}}), "Always");
         pod["status"]["ephemeralContainerStatuses"][0]["state"]["waiting"]["message"] = "no such file".into();
-        assert_eq!(reason(progress(&pod, "dbg")).0, "CreateContainerError: no such file");
+        assert_eq!(
+            reason(progress(&pod, "dbg")).0,
+            "CreateContainerError: no such file"
+        );
     }
 
     #[test]

@@ -47,25 +47,44 @@ mod tests {
     #[test]
     fn labels_and_taints_stay_as_they_are_and_room_comes_and_goes() {
         let of = |message: &str| {
-            is_for_good(&json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}))
+            is_for_good(
+                &json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}),
+            )
         };
         let preemption = "no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.";
         for (reasons, wanted) in [
-            ("0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.", true),
+            (
+                "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.",
+                true,
+            ),
             (
                 "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) had untolerated taint {gpu: true}.",
                 true,
             ),
-            ("0/2 nodes are available: 2 node(s) had untolerated taint(s).", true),
-            ("0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {gpu: true}.", false),
-            ("0/2 nodes are available: 2 node(s) had untolerated taint {node.kubernetes.io/not-ready: }.", false),
+            (
+                "0/2 nodes are available: 2 node(s) had untolerated taint(s).",
+                true,
+            ),
+            (
+                "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {gpu: true}.",
+                false,
+            ),
+            (
+                "0/2 nodes are available: 2 node(s) had untolerated taint {node.kubernetes.io/not-ready: }.",
+                false,
+            ),
             ("0/2 nodes are available: 2 node(s) were unschedulable.", false),
-            ("0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.", false),
+            (
+                "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+                false,
+            ),
             ("no nodes available to schedule pods", false),
             ("", false),
         ] {
             assert_eq!(of(&format!("{reasons} {preemption}")), wanted, "{reasons}");
         }
-        assert!(!is_for_good(&json!({"type": "PodScheduled", "reason": "SchedulingGated", "message": "x"})));
+        assert!(!is_for_good(
+            &json!({"type": "PodScheduled", "reason": "SchedulingGated", "message": "x"})
+        ));
     }
 }

@@ -70,8 +70,14 @@ mod tests {
     #[test]
     fn the_warnings_of_an_answer_are_read_as_client_go_reads_them() {
         for (value, wanted) in [
-            (r#"299 - "would violate PodSecurity""#, vec!["would violate PodSecurity"]),
-            (r#"299 - "say \"hi\"" "Mon, 01 Jan 2026 00:00:00 GMT", 299 a "two""#, vec!["say \"hi\"", "two"]),
+            (
+                r#"299 - "would violate PodSecurity""#,
+                vec!["would violate PodSecurity"],
+            ),
+            (
+                r#"299 - "say \"hi\"" "Mon, 01 Jan 2026 00:00:00 GMT", 299 a "two""#,
+                vec!["say \"hi\"", "two"],
+            ),
             (r#"199 - "of a proxy", 299 - "own""#, vec!["own"]),
             (r#"299 - "not closed"#, vec![]),
             (r#"299 - unquoted"#, vec![]),
@@ -90,7 +96,10 @@ mod tests {
         let one = format!("299 - \"{}\",", "x".repeat(MAX_BYTES * 2));
         headers.append(header::WARNING, HeaderValue::from_str(&one).unwrap());
         for _ in 0..MAX_WARNINGS {
-            headers.append(header::WARNING, HeaderValue::from_str(&"299 - \"y\",".repeat(10)).unwrap());
+            headers.append(
+                header::WARNING,
+                HeaderValue::from_str(&"299 - \"y\",".repeat(10)).unwrap(),
+            );
         }
         let found = warnings(&headers);
         assert_eq!((found.len(), found[0].len()), (MAX_WARNINGS, MAX_BYTES));

@@ -165,7 +165,10 @@ mod tests {
             let plan = make_plan(request).unwrap();
             let container = plan.steps[0].clone().into_object();
             assert_eq!(container.get("securityContext").cloned(), wanted, "{profile:?}");
-            let is_told = plan.diagnostics.iter().any(|found| found.code == "profile-of-linux");
+            let is_told = plan
+                .diagnostics
+                .iter()
+                .any(|found| found.code == "profile-of-linux");
             assert_eq!(is_told, matches!(profile, Profile::Netadmin | Profile::Sysadmin));
         }
     }

@@ -9,8 +9,8 @@ use serde_json::Value;
 use trocar::{
     Applied, CreatedPod, DebugPlan, Draft, SessionOptions,
     cluster::{
-        Ended, Hopeless, HopelessKind, Input, InputSender, Output, SessionError, SessionEvent, Stream, input_queue,
-        is_trouble, never_joins, nothing_starts,
+        Ended, Hopeless, HopelessKind, Input, InputSender, Output, SessionError, SessionEvent, Stream,
+        input_queue, is_trouble, never_joins, nothing_starts,
     },
     plan::Step,
 };
@@ -151,7 +151,10 @@ fn said_once(mut error: SessionError, told: Option<String>) -> SessionError {
 const KILLED: [i32; 2] = [128 + 9, 128 + 15];
 
 /// Who deleted a created pod, in lines, where it was deleted under its session.
-async fn deleted(created: Option<CreatedPod>, ended: &Result<Option<Ended>, SessionError>) -> Option<Vec<String>> {
+async fn deleted(
+    created: Option<CreatedPod>,
+    ended: &Result<Option<Ended>, SessionError>,
+) -> Option<Vec<String>> {
     let is_suspect = match ended {
         Ok(Some(Ended::Exited { code, .. })) => KILLED.contains(code),
         Err(SessionError::Gone(_)) => true,
@@ -214,8 +217,13 @@ fn outcome(
             Err(note.into_iter().fold(CliError::from(error), CliError::note))
         }
         Err(error) => {
-            let may_run = !matches!(error, SessionError::Hopeless { .. } | SessionError::TimedOut { .. });
-            let may_start = may_start(&error).then(|| comes_back(plan, "starts later")).flatten();
+            let may_run = !matches!(
+                error,
+                SessionError::Hopeless { .. } | SessionError::TimedOut { .. }
+            );
+            let may_start = may_start(&error)
+                .then(|| comes_back(plan, "starts later"))
+                .flatten();
             let failed = CliError::from(error);
             let notes = what_stays(plan, may_run).into_iter().chain(may_start);
             Err(notes.fold(failed, CliError::note))
@@ -259,12 +267,16 @@ impl From<SessionError> for CliError {
             SessionError::Hopeless { hopeless, events, .. } => events
                 .iter()
                 .filter(|event| words::is_news(&hopeless.reason, event))
-                .fold(Self::new(message), |failed, event| failed.note(format!("event: {event}")))
+                .fold(Self::new(message), |failed, event| {
+                    failed.note(format!("event: {event}"))
+                })
                 .hint(words::after_hopeless(hopeless.kind)),
             SessionError::TimedOut { state, events, .. } => events
                 .iter()
                 .filter(|event| words::is_news(&state, event))
-                .fold(Self::new(message), |failed, event| failed.note(format!("event: {event}")))
+                .fold(Self::new(message), |failed, event| {
+                    failed.note(format!("event: {event}"))
+                })
                 .hint("--pod-running-timeout sets how long to wait"),
             SessionError::Cluster(error) => error.into(),
             SessionError::Output(error) => Self::output(message, &error),

@@ -21,7 +21,12 @@ pub(super) fn of_copy(target: &Target, copy: &Pod, options: &DebugOptions) -> Ve
     let spec = object(&copy.0, "spec").unwrap_or(&nothing);
     let missing = missing_metadata(original, copy);
     let adopted = adopted_by(original, copy);
-    let found = [missing, adopted, gated(spec), shared_volumes(original, spec, options)];
+    let found = [
+        missing,
+        adopted,
+        gated(spec),
+        shared_volumes(original, spec, options),
+    ];
     found.into_iter().flatten().collect()
 }
 
@@ -30,9 +35,14 @@ fn missing_metadata(original: &Object, copy: &Pod) -> Option<Diagnostic> {
     let mut read = BTreeSet::new();
     for container in copy.containers() {
         for variable in list(container.container, "env") {
-            let path = variable.pointer("/valueFrom/fieldRef/fieldPath").and_then(Value::as_str);
+            let path = variable
+                .pointer("/valueFrom/fieldRef/fieldPath")
+                .and_then(Value::as_str);
             let name = variable["name"].as_str().unwrap_or_default();
-            read.extend(path.and_then(metadata_key).map(|key| (key, format!("variable {name}"))));
+            read.extend(
+                path.and_then(metadata_key)
+                    .map(|key| (key, format!("variable {name}"))),
+            );
         }
     }
     for volume in copy.spec().map_or(&[][..], |spec| list(spec, "volumes")) {
@@ -40,27 +50,32 @@ fn missing_metadata(original: &Object, copy: &Pod) -> Option<Diagnostic> {
         for item in of_volume.into_iter().flatten() {
             let path = item.pointer("/fieldRef/fieldPath").and_then(Value::as_str);
             let file = item["path"].as_str().unwrap_or_default();
-            read.extend(path.and_then(metadata_key).map(|key| (key, format!("file {file}"))));
+            read.extend(
+                path.and_then(metadata_key)
+                    .map(|key| (key, format!("file {file}"))),
+            );
         }
     }
     let has = |pod: &Object, field: &str, key: &str| {
         let of_pod = object(pod, "metadata").and_then(|metadata| object(metadata, field));
         of_pod.is_some_and(|values| values.contains_key(key))
     };
-    let lost = read.into_iter().filter(|((field, key), _)| has(original, field, key) && !has(&copy.0, field, key));
-    let mut flags = BTreeSet::new();
+    let lost = read
+        .into_iter()
+        .filter(|((field, key), _)| has(original, field, key) && !has(&copy.0, field, key));
+    let mut fields = BTreeSet::new();
     let lost = lost.map(|((field, key), reader)| {
-        flags.insert(format!("--keep-{field}"));
+        fields.insert(field);
         format!("{reader} reads {} {key}", field.trim_end_matches('s'))
     });
     let named = named(lost)?;
-    let flags: Vec<String> = flags.into_iter().collect();
+    let fields: Vec<&str> = fields.into_iter().collect();
     Some(
         Diagnostic::warning(
             "copy-lacks-metadata",
             format!("the copy lacks what it reads of its pod, and finds it empty: {named}"),
         )
-        .help(format!("{} keeps it", flags.join(" "))),
+        .help(format!("a copy that keeps its {} has it", fields.join(" and "))),
     )
 }
 
@@ -76,14 +91,23 @@ fn metadata_key(path: &str) -> Option<(&'static str, &str)> {
 
 /// A copy with its original's labels is one more pod to the original's controller.
 fn adopted_by(original: &Object, copy: &Pod) -> Option<Diagnostic> {
-    let labels = |pod: &Object| object(pod, "metadata").and_then(|metadata| object(metadata, "labels")).cloned();
+    let labels = |pod: &Object| {
+        object(pod, "metadata")
+            .and_then(|metadata| object(metadata, "labels"))
+            .cloned()
+    };
     let kept = labels(&copy.0).filter(|kept| !kept.is_empty())?;
     let originals = labels(original)?;
-    if !originals.iter().all(|(name, value)| name.starts_with("trocar.dev/") || kept.get(name) == Some(value)) {
+    if !originals
+        .iter()
+        .all(|(name, value)| name.starts_with("trocar.dev/") || kept.get(name) == Some(value))
+    {
         return None;
     }
     let owners = list(object(original, "metadata")?, "ownerReferences").iter();
-    let owner = owners.filter_map(Value::as_object).find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
+    let owner = owners
+        .filter_map(Value::as_object)
+        .find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
     let (kind, name) = (text(owner, "kind")?, text(owner, "name")?);
     Some(
         Diagnostic::warning(
@@ -94,7 +118,7 @@ fn adopted_by(original: &Object, copy: &Pod) -> Option<Diagnostic> {
                 plain(name)
             ),
         )
-        .help("without --keep-labels it is left alone"),
+        .help("a copy without those labels is left alone"),
     )
 }
 
@@ -103,7 +127,9 @@ fn gated(spec: &Object) -> Option<Diagnostic> {
     let named = named(gates.filter_map(|gate| Some(gate["name"].as_str()?.to_owned())))?;
     Some(Diagnostic::warning(
         "copy-gated",
-        format!("the copy has the scheduling gates of its original, and starts when their controllers take them away: {named}"),
+        format!(
+            "the copy has the scheduling gates of its original, and starts when their controllers take them away: {named}"
+        ),
     ))
 }
 
@@ -113,7 +139,10 @@ fn shared_volumes(original: &Object, spec: &Object, options: &DebugOptions) -> O
         return None;
     }
     let of_original = written_claims(object(original, "spec")?);
-    let shared = written_claims(spec).intersection(&of_original).map(|claim| (*claim).to_owned()).collect::<Vec<_>>();
+    let shared = written_claims(spec)
+        .intersection(&of_original)
+        .map(|claim| (*claim).to_owned())
+        .collect::<Vec<_>>();
     let shared = shared.into_iter();
     let named = named(shared)?;
     Some(
@@ -127,12 +156,16 @@ fn shared_volumes(original: &Object, spec: &Object, options: &DebugOptions) -> O
 
 /// The claims of a pod whose volumes a container mounts to write to.
 fn written_claims(spec: &Object) -> BTreeSet<&str> {
-    let containers = ["containers", "initContainers"].into_iter().flat_map(|field| list(spec, field));
+    let containers = ["containers", "initContainers"]
+        .into_iter()
+        .flat_map(|field| list(spec, field));
     let mounts = containers.flat_map(|container| {
         let of = |field: &str| container[field].as_array().map_or(&[][..], Vec::as_slice);
         of("volumeMounts").iter().chain(of("volumeDevices"))
     });
-    let written = mounts.filter(|mount| mount["readOnly"] != true).filter_map(|mount| mount["name"].as_str());
+    let written = mounts
+        .filter(|mount| mount["readOnly"] != true)
+        .filter_map(|mount| mount["name"].as_str());
     let written: BTreeSet<&str> = written.collect();
     let claims = list(spec, "volumes").iter().filter_map(|volume| {
         let claim = &volume["persistentVolumeClaim"];
@@ -174,7 +207,10 @@ mod tests {
             ..DebugOptions::default()
         };
         let found = of_copy(&target, &Pod(copy), &options);
-        found.into_iter().map(|found| (found.code, found.message)).collect()
+        found
+            .into_iter()
+            .map(|found| (found.code, found.message))
+            .collect()
     }
 
     #[test]
@@ -193,7 +229,10 @@ mod tests {
         });
         let told = "the copy lacks what it reads of its pod, and finds it empty: file index reads annotation index, variable \
                     ORD reads label apps.kubernetes.io/pod-index";
-        assert_eq!(warnings(pod.clone(), &[], false), [("copy-lacks-metadata".into(), told.into())]);
+        assert_eq!(
+            warnings(pod.clone(), &[], false),
+            [("copy-lacks-metadata".into(), told.into())]
+        );
         assert_eq!(warnings(pod, &["labels", "annotations"], false), []);
     }
 
@@ -207,7 +246,10 @@ mod tests {
             })
         };
         let found = warnings(pod(true), &["labels"], false);
-        assert!(found[0].1.contains("by which Job shard knows its pods"), "{found:?}");
+        assert!(
+            found[0].1.contains("by which Job shard knows its pods"),
+            "{found:?}"
+        );
         assert_eq!(warnings(pod(true), &[], false), []);
         assert_eq!(warnings(pod(false), &["labels"], false), []);
     }
@@ -224,9 +266,15 @@ mod tests {
         };
         let mount = json!({"name": "data", "mountPath": "/data"});
         let codes = |pod: Value, replace: bool| -> Vec<String> {
-            warnings(pod, &[], replace).into_iter().map(|(code, _)| code).collect()
+            warnings(pod, &[], replace)
+                .into_iter()
+                .map(|(code, _)| code)
+                .collect()
         };
-        assert_eq!(codes(pod(claim(false), mount.clone()), false), ["copy-gated", "copy-shares-volume"]);
+        assert_eq!(
+            codes(pod(claim(false), mount.clone()), false),
+            ["copy-gated", "copy-shares-volume"]
+        );
         assert_eq!(codes(pod(claim(false), mount.clone()), true), ["copy-gated"]);
         assert_eq!(codes(pod(claim(true), mount), false), ["copy-gated"]);
         let read = json!({"name": "data", "mountPath": "/data", "readOnly": true});

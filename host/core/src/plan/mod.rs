@@ -245,7 +245,9 @@ impl DebugPlan {
             Step::CreatePod(pod) if !is_node => Some(pod),
             _ => None,
         });
-        let concerns: Vec<Diagnostic> = copies.flat_map(|copy| concerns::of_copy(target, copy, options)).collect();
+        let concerns: Vec<Diagnostic> = copies
+            .flat_map(|copy| concerns::of_copy(target, copy, options))
+            .collect();
         self.diagnostics.extend(concerns);
     }
 

@@ -127,7 +127,11 @@ impl Journal {
     /// The images of the last debugs, the newest first, each once.
     pub fn images(&self, limit: usize) -> Vec<&str> {
         let mut seen = BTreeSet::new();
-        let images = self.entries.iter().rev().filter_map(|entry| entry.image.as_deref());
+        let images = self
+            .entries
+            .iter()
+            .rev()
+            .filter_map(|entry| entry.image.as_deref());
         images.filter(|image| seen.insert(*image)).take(limit).collect()
     }
 

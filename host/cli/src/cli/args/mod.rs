@@ -210,9 +210,8 @@ fn parse_words(command: clap::Command, typed: Vec<OsString>) -> Result<(Command,
     let mut flags = plugin_flags::typed(&typed)?;
     let mut offered = plugin_flags::offer(command.clone(), &flags)?;
     let mut parsed = offered.try_get_matches_from_mut(&typed);
-    let may_be_configured = |error: &clap::Error| {
-        matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::DisplayHelp)
-    };
+    let may_be_configured =
+        |error: &clap::Error| matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::DisplayHelp);
     if parsed.as_ref().is_err_and(may_be_configured) {
         flags.extend(plugin_flags::configured(&typed)?);
         offered = plugin_flags::offer(command, &flags)?;

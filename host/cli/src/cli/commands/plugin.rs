@@ -58,7 +58,9 @@ pub(crate) fn list(args: &PluginListArgs) -> Result<(), CliError> {
 fn known(args: &PluginListArgs) -> Result<Vec<(String, PluginDescription)>, CliError> {
     let config = configuration::load(args.file.config.as_deref())?;
     let defaults = plugin::defaults().into_iter();
-    let mut known: Vec<_> = defaults.map(|found| (found.manifest().name.clone(), found)).collect();
+    let mut known: Vec<_> = defaults
+        .map(|found| (found.manifest().name.clone(), found))
+        .collect();
     if config.plugins.is_empty() {
         return Ok(known);
     }

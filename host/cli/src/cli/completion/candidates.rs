@@ -81,8 +81,12 @@ pub(super) fn of_line(line: &Line<'_>) -> Answer {
 }
 
 fn of_word(line: &Line<'_>) -> Answer {
-    let commands = line.command.get_subcommands().filter(|command| !command.is_hide_set());
-    let commands = commands.map(|command| Candidate::new(command.get_name(), &first_line(command.get_about())));
+    let commands = line
+        .command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set());
+    let commands =
+        commands.map(|command| Candidate::new(command.get_name(), &first_line(command.get_about())));
     let mut answer = match positional(line.command, line.words.len()) {
         Some(argument) => of_value(argument),
         None => Answer::default(),
@@ -93,14 +97,25 @@ fn of_word(line: &Line<'_>) -> Answer {
 
 /// The argument that comes next: the last one, where it takes several.
 fn positional(command: &Command, typed: usize) -> Option<&Arg> {
-    let positionals: Vec<&Arg> = command.get_positionals().filter(|argument| !argument.is_last_set()).collect();
-    let last = || positionals.last().filter(|last| matches!(last.get_action(), ArgAction::Append));
+    let positionals: Vec<&Arg> = command
+        .get_positionals()
+        .filter(|argument| !argument.is_last_set())
+        .collect();
+    let last = || {
+        positionals
+            .last()
+            .filter(|last| matches!(last.get_action(), ArgAction::Append))
+    };
     positionals.get(typed).or_else(last).copied()
 }
 
 /// The flags that may come next: those that are typed only where they can be repeated.
 fn flags(line: &Line<'_>) -> Vec<Candidate> {
-    let is_typed = |flag: &Arg| line.flags.iter().any(|(typed, _)| typed.get_id() == flag.get_id());
+    let is_typed = |flag: &Arg| {
+        line.flags
+            .iter()
+            .any(|(typed, _)| typed.get_id() == flag.get_id())
+    };
     let offered = line.model().get_arguments().filter(|flag| !flag.is_hide_set());
     let offered = offered.filter(|flag| matches!(flag.get_action(), ArgAction::Append) || !is_typed(flag));
     let named = offered.filter_map(|flag| {
@@ -131,7 +146,10 @@ fn of_value(flag: &Arg) -> Answer {
         candidates.extend(["true", "false"].map(|value| Candidate::new(value, "")));
     }
     let source = source(id);
-    let may_be_file = matches!(source, Some(Source::Plugins | Source::Strategies | Source::Policies));
+    let may_be_file = matches!(
+        source,
+        Some(Source::Plugins | Source::Strategies | Source::Policies)
+    );
     let is_path = matches!(
         flag.get_value_hint(),
         ValueHint::AnyPath | ValueHint::FilePath | ValueHint::DirPath
@@ -173,7 +191,9 @@ fn fixed(id: &str) -> Vec<Candidate> {
         "profile" => named(&Profile::ALL.map(Profile::name)),
         "image_pull_policy" => named(&["Always", "IfNotPresent", "Never"]),
         "grant" => named(&[capability::CLUSTER_READ]),
-        "limit" => Limit::SETTABLE.map(|limit| Candidate::new(&format!("{}=", limit.name()), "")).to_vec(),
+        "limit" => Limit::SETTABLE
+            .map(|limit| Candidate::new(&format!("{}=", limit.name()), ""))
+            .to_vec(),
         _ => Vec::new(),
     }
 }
@@ -188,8 +208,13 @@ mod tests {
         command.build();
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let answer = of_line(&Line::read(&command, &words));
-        let fitting = answer.candidates.iter().filter(|found| found.value.starts_with(&answer.begun));
-        fitting.map(|found| format!("{}{}", answer.prefix, found.value)).collect()
+        let fitting = answer
+            .candidates
+            .iter()
+            .filter(|found| found.value.starts_with(&answer.begun));
+        fitting
+            .map(|found| format!("{}{}", answer.prefix, found.value))
+            .collect()
     }
 
     fn source_of(line: &str) -> Option<Source> {
@@ -213,7 +238,10 @@ mod tests {
             ("debug --dry", vec!["--dry-run="]),
             ("debug --attach=f", vec!["--attach=false"]),
             ("debug -o di", vec!["diff"]),
-            ("debug --limit=comp", vec!["--limit=component=", "--limit=compile-time="]),
+            (
+                "debug --limit=comp",
+                vec!["--limit=component=", "--limit=compile-time="],
+            ),
             ("completion f", vec!["fish"]),
             ("debug web -- -", vec![]),
         ] {
@@ -231,7 +259,10 @@ mod tests {
             ("debug ", Some(Source::Targets)),
             ("debug web-0 ", Some(Source::Targets)),
             ("debug web-0 --target=", Some(Source::Containers)),
-            ("debug web-0 --copy-to=x --set-image=", Some(Source::ContainersWithImage)),
+            (
+                "debug web-0 --copy-to=x --set-image=",
+                Some(Source::ContainersWithImage),
+            ),
             ("debug -n ", Some(Source::Namespaces)),
             ("--context ", Some(Source::Contexts)),
             ("sessions -n ", Some(Source::Namespaces)),

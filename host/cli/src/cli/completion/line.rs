@@ -147,7 +147,9 @@ impl<'a> Line<'a> {
     }
 
     fn short(&self, letter: char) -> Option<&'a Arg> {
-        self.model().get_arguments().find(|flag| flag.get_short() == Some(letter))
+        self.model()
+            .get_arguments()
+            .find(|flag| flag.get_short() == Some(letter))
     }
 
     /// The last value that was typed for a flag.
@@ -218,8 +220,14 @@ mod tests {
     #[test]
     fn the_flags_before_and_behind_the_command_are_known() {
         let of = |line: &str, id: &str| read(line, |line| line.value(id).map(str::to_owned));
-        assert_eq!(of("-n shop debug -it web-0 --target=", "namespace").as_deref(), Some("shop"));
-        assert_eq!(of("--context=a debug --context=b x", "context").as_deref(), Some("b"));
+        assert_eq!(
+            of("-n shop debug -it web-0 --target=", "namespace").as_deref(),
+            Some("shop")
+        );
+        assert_eq!(
+            of("--context=a debug --context=b x", "context").as_deref(),
+            Some("b")
+        );
         assert_eq!(of("debug -nshop x", "namespace").as_deref(), Some("shop"));
         assert_eq!(of("debug -v=6 x", "namespace"), None);
     }

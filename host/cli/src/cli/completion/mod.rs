@@ -49,7 +49,9 @@ const MAX_HELP: usize = 60;
 
 /// Answers a shell. Says nothing where there is nothing to say, or it takes too long.
 pub(crate) fn complete(words: impl Iterator<Item = OsString>) {
-    let Ok(program) = std::env::current_exe() else { return };
+    let Ok(program) = std::env::current_exe() else {
+        return;
+    };
     let worker = Command::new(program)
         .arg(WORKER)
         .args(words)
@@ -98,7 +100,11 @@ pub(crate) fn work(words: impl Iterator<Item = OsString>) {
 fn answer(words: &[String]) -> Answer {
     let mut command = args::command();
     // Of a strategy that is chosen the flags are known as well, where its file can be read.
-    let typed: Vec<OsString> = ["trocar".to_owned()].iter().chain(words).map(OsString::from).collect();
+    let typed: Vec<OsString> = ["trocar".to_owned()]
+        .iter()
+        .chain(words)
+        .map(OsString::from)
+        .collect();
     let flags = plugin_flags::typed(&typed).and_then(|flags| match flags.is_empty() {
         true => plugin_flags::configured(&typed),
         false => Ok(flags),
@@ -110,7 +116,9 @@ fn answer(words: &[String]) -> Answer {
     let line = Line::read(&command, words);
     let mut answer = candidates::of_line(&line);
     if let Some(wanted) = answer.source {
-        answer.candidates.extend(sources::find(wanted, &line, MAX_CLUSTER_TIME));
+        answer
+            .candidates
+            .extend(sources::find(wanted, &line, MAX_CLUSTER_TIME));
     }
     answer
 }
@@ -119,13 +127,21 @@ fn answer(words: &[String]) -> Answer {
 fn text(answer: &Answer) -> String {
     let fits = |found: &&Candidate| found.value.starts_with(&answer.begun) && is_safe(&found.value);
     let mut found: Vec<&Candidate> = answer.candidates.iter().filter(fits).collect();
-    found.sort_by(|one, other| one.rank.cmp(&other.rank).then_with(|| one.value.cmp(&other.value)));
+    found.sort_by(|one, other| {
+        one.rank
+            .cmp(&other.rank)
+            .then_with(|| one.value.cmp(&other.value))
+    });
     found.dedup_by(|one, other| one.value == other.value);
     found.truncate(MAX_CANDIDATES);
     let mut text = String::new();
     for candidate in &found {
         text += &format!("{}{}", answer.prefix, candidate.value);
-        let help: String = plain(&candidate.help).chars().filter(|letter| *letter != '\t').take(MAX_HELP).collect();
+        let help: String = plain(&candidate.help)
+            .chars()
+            .filter(|letter| *letter != '\t')
+            .take(MAX_HELP)
+            .collect();
         if !help.is_empty() {
             text += &format!("\t{help}");
         }
@@ -157,7 +173,18 @@ mod tests {
 
     #[test]
     fn a_name_that_a_shell_would_run_is_no_candidate() {
-        let names = ["$(reboot)", "a b", "`x`", "a;b", "a\nb", "\u{1b}[2K", "'", "web-0", "arn:aws:eks:x/y", "me@host"];
+        let names = [
+            "$(reboot)",
+            "a b",
+            "`x`",
+            "a;b",
+            "a\nb",
+            "\u{1b}[2K",
+            "'",
+            "web-0",
+            "arn:aws:eks:x/y",
+            "me@host",
+        ];
         assert_eq!(shown(&names, ""), "arn:aws:eks:x/y\nme@host\nweb-0\n:4\n");
     }
 

@@ -55,14 +55,19 @@ pub(super) fn find(source: Source, line: &Line<'_>, time: Duration) -> Vec<Candi
         Source::Plugins => plugins(line, None),
         Source::Strategies => plugins(line, Some(PluginType::Strategy)),
         Source::Policies => plugins(line, Some(PluginType::Policy)),
-        Source::Contexts | Source::Clusters | Source::Users => of_kubeconfig(source, line).unwrap_or_default(),
+        Source::Contexts | Source::Clusters | Source::Users => {
+            of_kubeconfig(source, line).unwrap_or_default()
+        }
         _ => of_cluster(source, line, begun, time),
     }
 }
 
 fn flags(line: &Line<'_>) -> Option<ConnectionFlags> {
     let known = |id: &str| Connecting::has(id);
-    let words = line.flags.iter().filter(|(flag, _)| known(flag.get_id().as_str()));
+    let words = line
+        .flags
+        .iter()
+        .filter(|(flag, _)| known(flag.get_id().as_str()));
     let words = words.filter_map(|(flag, value)| {
         let long = flag.get_long()?;
         Some(match value.is_empty() {
@@ -111,8 +116,9 @@ fn plugins(line: &Line<'_>, wanted: Option<PluginType>) -> Vec<Candidate> {
     let defaults = plugin::defaults();
     let defaults = defaults.iter().map(|found| found.manifest());
     let defaults = defaults.filter(|manifest| wanted.is_none_or(|wanted| wanted == manifest.plugin_type));
-    let mut found: Vec<Candidate> =
-        defaults.map(|manifest| Candidate::new(&manifest.name, &manifest.summary)).collect();
+    let mut found: Vec<Candidate> = defaults
+        .map(|manifest| Candidate::new(&manifest.name, &manifest.summary))
+        .collect();
     if let Ok(config) = configuration::load(line.value("config").map(Path::new)) {
         let configured = config.plugins.iter();
         found.extend(configured.map(|plugin| Candidate::new(&plugin.value.name, "of the configuration")));
@@ -135,7 +141,10 @@ fn of_cluster(source: Source, line: &Line<'_>, begun: &str, time: Duration) -> V
     let asked = block_on(async {
         let connection = connect::connect(&flags, 0)?;
         connection.cluster.take_stdin();
-        let namespace = line.value("namespace").unwrap_or(&connection.namespace).to_owned();
+        let namespace = line
+            .value("namespace")
+            .unwrap_or(&connection.namespace)
+            .to_owned();
         let asked = ask(source, line, begun, &connection, &namespace);
         Ok(tokio::time::timeout(time, asked).await.unwrap_or_default())
     });
@@ -162,8 +171,12 @@ async fn ask(
 }
 
 async fn names(cluster: &Cluster, kind: Kind, namespace: &str, begun: &str, prefix: &str) -> Vec<Candidate> {
-    let listed = list_names(cluster, kind, namespace, begun).await.unwrap_or_default();
-    let named = listed.into_iter().map(|(name, state)| Candidate::new(&format!("{prefix}{name}"), &state));
+    let listed = list_names(cluster, kind, namespace, begun)
+        .await
+        .unwrap_or_default();
+    let named = listed
+        .into_iter()
+        .map(|(name, state)| Candidate::new(&format!("{prefix}{name}"), &state));
     named.collect()
 }
 
@@ -189,10 +202,16 @@ async fn containers(cluster: &Cluster, line: &Line<'_>, namespace: &str, end: &s
     };
     let pod = found.first().map(|found| found.target.object());
     let of_list = |list: &str| pod.and_then(|pod| pod.get("spec")?.get(list)?.as_array());
-    let containers = ["containers", "initContainers"].into_iter().filter_map(of_list).flatten();
+    let containers = ["containers", "initContainers"]
+        .into_iter()
+        .filter_map(of_list)
+        .flatten();
     let named = containers.filter_map(|container| {
         let text = |field: &str| container[field].as_str();
-        Some(Candidate::new(&format!("{}{end}", text("name")?), text("image").unwrap_or_default()))
+        Some(Candidate::new(
+            &format!("{}{end}", text("name")?),
+            text("image").unwrap_or_default(),
+        ))
     });
     named.collect()
 }
@@ -200,19 +219,33 @@ async fn containers(cluster: &Cluster, line: &Line<'_>, namespace: &str, end: &s
 /// One's own sessions on this cluster by the journal, the newest first, as far as their pods are there.
 async fn sessions(connection: &Connection, line: &Line<'_>, begun: &str, namespace: &str) -> Vec<Candidate> {
     let journal = journal();
-    let is_everywhere = line.flags.iter().any(|(flag, _)| flag.get_id() == "all_namespaces");
+    let is_everywhere = line
+        .flags
+        .iter()
+        .any(|(flag, _)| flag.get_id() == "all_namespaces");
     let known = journal.newest(connection.cluster.server());
-    let known = known.into_iter().filter(|entry| is_everywhere || entry.namespace == namespace);
+    let known = known
+        .into_iter()
+        .filter(|entry| is_everywhere || entry.namespace == namespace);
     let known: Vec<_> = known.take(MAX_OF_JOURNAL).collect();
     if known.is_empty() {
         return Vec::new();
     }
-    let pod = begun.trim_start_matches("pod/").split(':').next().unwrap_or_default();
+    let pod = begun
+        .trim_start_matches("pod/")
+        .split(':')
+        .next()
+        .unwrap_or_default();
     let listed = list_names(&connection.cluster, Kind::Pod, namespace, pod).await;
-    let there: Option<BTreeSet<String>> =
-        listed.ok().filter(|_| !is_everywhere).map(|listed| listed.into_iter().map(|(name, _)| name).collect());
+    let there: Option<BTreeSet<String>> = listed
+        .ok()
+        .filter(|_| !is_everywhere)
+        .map(|listed| listed.into_iter().map(|(name, _)| name).collect());
     let there = |pod: &str| there.as_ref().is_none_or(|there| there.contains(pod));
-    let named = known.into_iter().enumerate().filter(|(_, entry)| there(&entry.pod));
+    let named = known
+        .into_iter()
+        .enumerate()
+        .filter(|(_, entry)| there(&entry.pod));
     let named = named.map(|(rank, entry)| {
         let name = match (&entry.container, entry.kind.is_pod()) {
             (Some(container), false) => format!("pod/{}:{container}", entry.pod),

@@ -105,7 +105,10 @@ fn after_refusal(action: &Action, refusal: &Refusal) -> Vec<String> {
             format!(
                 "if it is a copy of yours: trocar attach pod/{0}{1} comes back to it, trocar clean pod/{0}{1} deletes it",
                 action.name,
-                action.namespace.as_ref().map_or_else(String::new, |namespace| format!(" -n {namespace}"))
+                action
+                    .namespace
+                    .as_ref()
+                    .map_or_else(String::new, |namespace| format!(" -n {namespace}"))
             ),
         ],
         Refusal::Invalid => one(
@@ -155,7 +158,9 @@ pub(crate) fn after_hopeless(kind: HopelessKind) -> &'static str {
         }
         HopelessKind::Command => "check the command: the word after -- must be an executable in the image",
         HopelessKind::Crashes => "the program ends as soon as it starts",
-        HopelessKind::TargetEnded => "without --target the debug container starts; --copy-to=NAME debugs a copy of the pod",
+        HopelessKind::TargetEnded => {
+            "without --target the debug container starts; --copy-to=NAME debugs a copy of the pod"
+        }
         HopelessKind::Unschedulable => {
             "no node takes the pod as it is; --same-node puts a copy on its original's node"
         }
@@ -210,7 +215,12 @@ mod tests {
             (Refusal::NamespaceTerminating, "being deleted"),
             (Refusal::Webhook { name }, "webhook \"guard.example.com\""),
             (Refusal::Admission, "not a missing right"),
-            (Refusal::AdmissionPolicy { policy: "no-debug".into() }, "ValidatingAdmissionPolicy \"no-debug\""),
+            (
+                Refusal::AdmissionPolicy {
+                    policy: "no-debug".into(),
+                },
+                "ValidatingAdmissionPolicy \"no-debug\"",
+            ),
             (Refusal::NoNamespace, "-n"),
             (Refusal::NoEphemeralContainers, "--copy-to"),
             (Refusal::NameTaken, "--copy-to"),
@@ -233,14 +243,20 @@ mod tests {
     fn a_reason_that_is_told_is_not_told_again_by_an_event() {
         let reason = "ErrImagePull: failed to pull \"x\": not found";
         for (event, wanted) in [
-            ("Failed: Failed to pull image \"x\": failed to pull \"x\": not found", false),
+            (
+                "Failed: Failed to pull image \"x\": failed to pull \"x\": not found",
+                false,
+            ),
             ("Failed: Error: ErrImagePull", false),
             ("FailedMount: secret \"db\" not found", true),
         ] {
             assert_eq!(is_news(reason, event), wanted, "{event}");
         }
         let words = "0/1 nodes are available: 1 Insufficient cpu.";
-        assert!(!is_news(&format!("Unschedulable: {words}"), &format!("FailedScheduling: {words}")));
+        assert!(!is_news(
+            &format!("Unschedulable: {words}"),
+            &format!("FailedScheduling: {words}")
+        ));
         assert!(is_news("", "Failed: x"));
     }
 

@@ -228,9 +228,11 @@ impl<'a> Debug<'a> {
 /// One standard input cannot be read by several programs at once.
 fn several_inputs(drafts: &[Draft]) -> CliError {
     let count = drafts.len();
-    CliError::usage(format!("-i is for one target, and these are {count}: their programs would share one input"))
-        .note("nothing was changed")
-        .hint("without -i, --attach shows the output of all; at a terminal -it takes them one after the other")
+    CliError::usage(format!(
+        "-i is for one target, and these are {count}: their programs would share one input"
+    ))
+    .note("nothing was changed")
+    .hint("without -i, --attach shows the output of all; at a terminal -it takes them one after the other")
 }
 
 /// Refuses a time for what cannot have one.

@@ -22,7 +22,9 @@ const MAX_NODES: usize = 16;
 pub(super) async fn check(cluster: &Cluster, drafts: &[Draft], refuses: bool) -> Result<(), CliError> {
     let mut known: BTreeMap<String, Option<NodeTrouble>> = BTreeMap::new();
     for draft in drafts {
-        let Some(name) = node_in_doubt(draft) else { continue };
+        let Some(name) = node_in_doubt(draft) else {
+            continue;
+        };
         if known.contains_key(&name) || known.len() == MAX_NODES {
             continue;
         }
