@@ -4,13 +4,14 @@ use trocar_cluster::{Cluster, ClusterError, delete_pod, list_sessions, read_pod}
 pub use trocar_cluster::{PodChange, PodChanges, watch_pods};
 use trocar_core::{
     plan::{DebugPlan, Step},
-    sessions::journal::Entry,
     stamp::replaces_target,
     target::TargetKind,
 };
 
 pub use trocar_core::sessions::{
-    Maker, Name, Owner, Pod, Session, SessionKind, SessionList, State, journal::Journal, of_pod,
+    Maker, Name, Owner, Pod, Session, SessionKind, SessionList, State,
+    journal::{Entry, Journal},
+    of_pod,
 };
 
 use crate::journal::JournalFile;

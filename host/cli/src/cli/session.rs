@@ -26,6 +26,9 @@ use super::{
     ui, words,
 };
 
+/// How often a script is told what a container waits for.
+const MAX_TOLD: usize = 10;
+
 /// How many blocks of input may wait.
 const INPUT_QUEUE: usize = 16;
 
@@ -302,6 +305,7 @@ struct Front<'a> {
     is_within_line: bool,
     /// What a script was told last of what the container waits for.
     told: Option<String>,
+    times_told: usize,
 }
 
 impl<'a> Front<'a> {
@@ -316,6 +320,7 @@ impl<'a> Front<'a> {
             modes: Modes::default(),
             is_within_line: false,
             told: None,
+            times_told: 0,
         }
     }
 
@@ -394,8 +399,12 @@ impl Output for Front<'_> {
         match event {
             // A script sees no line that is replaced; what may last is told to it once.
             SessionEvent::Waiting(state) if is_trouble(&state) && !io::stderr().is_terminal() => {
-                ui::error_line(&format!("Waiting: {state}"));
-                self.told = Some(state);
+                // Of what changes all the time the first few are enough.
+                if self.times_told < MAX_TOLD {
+                    ui::error_line(&format!("Waiting: {state}"));
+                    self.told = Some(state);
+                }
+                self.times_told += 1;
             }
             SessionEvent::Waiting(state) => ui::live_line(&format!("waiting: {state}")),
             SessionEvent::Attached => self.attached(),

@@ -62,6 +62,10 @@ pub(super) enum Source {
 /// The candidates of a line.
 pub(super) fn of_line(line: &Line<'_>) -> Answer {
     match &line.place {
+        // A new container has a new name; only in a copy may it be one that is there.
+        Place::Value { flag, .. } if flag.get_id() == "container" && line.value("copy_to").is_none() => {
+            Answer::default()
+        }
         Place::Value { flag, prefix, begun } => Answer {
             begun: begun.clone(),
             prefix: prefix.clone(),

@@ -7,7 +7,7 @@ use trocar::{
     cluster::{Cluster, list_names, lookup},
     plugin::{self, PluginType},
     reference::{Kind, Reference},
-    sessions::Journal,
+    sessions::{Entry, Journal},
 };
 
 use super::{
@@ -223,10 +223,15 @@ async fn sessions(connection: &Connection, line: &Line<'_>, begun: &str, namespa
         .flags
         .iter()
         .any(|(flag, _)| flag.get_id() == "all_namespaces");
-    let known = journal.newest(connection.cluster.server());
-    let known = known
+    // What cannot be removed is not offered to be cleaned up.
+    let only_pods = line.path.first() == Some(&"clean");
+    let fits = |entry: &&Entry| {
+        (is_everywhere || entry.namespace == namespace) && (!only_pods || entry.kind.is_pod())
+    };
+    let known = journal
+        .newest(connection.cluster.server())
         .into_iter()
-        .filter(|entry| is_everywhere || entry.namespace == namespace);
+        .filter(fits);
     let known: Vec<_> = known.take(MAX_OF_JOURNAL).collect();
     if known.is_empty() {
         return Vec::new();
