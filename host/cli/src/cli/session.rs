@@ -27,7 +27,7 @@ use super::{
 };
 
 /// How often a script is told what a container waits for.
-const MAX_TOLD: usize = 10;
+pub(super) const MAX_TOLD: usize = 10;
 
 /// How many blocks of input may wait.
 const INPUT_QUEUE: usize = 16;
@@ -400,11 +400,11 @@ impl Output for Front<'_> {
             // A script sees no line that is replaced; what may last is told to it once.
             SessionEvent::Waiting(state) if is_trouble(&state) && !io::stderr().is_terminal() => {
                 // Of what changes all the time the first few are enough.
-                if self.times_told < MAX_TOLD {
+                if self.times_told < MAX_TOLD && self.told.as_ref() != Some(&state) {
                     ui::error_line(&format!("Waiting: {state}"));
                     self.told = Some(state);
+                    self.times_told += 1;
                 }
-                self.times_told += 1;
             }
             SessionEvent::Waiting(state) => ui::live_line(&format!("waiting: {state}")),
             SessionEvent::Attached => self.attached(),
