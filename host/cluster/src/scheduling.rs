@@ -9,7 +9,7 @@ use super::progress::text;
 /// How the state of a pod begins that no node takes.
 pub(super) const UNSCHEDULABLE: &str = "Unschedulable: ";
 
-/// How long a pod may stay without a node where only a change of the pod or of the nodes helps: somebody may be at it, or a
+/// How long a pod may stay without a node where only a change of the pod or of the nodes helps: a change may be under way, or a
 /// node about to join.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
