@@ -108,6 +108,11 @@ impl Pod {
         self.spec().is_some_and(|spec| flag(spec, field))
     }
 
+    /// Says whether its containers run on Windows: by its own word, or that of the nodes that it selects.
+    pub fn is_windows(&self) -> bool {
+        is_windows(&self.0)
+    }
+
     /// The pod's own security context.
     pub fn security_context(&self) -> Option<&Object> {
         object(self.spec()?, "securityContext")
@@ -196,6 +201,12 @@ pub fn containers_of(pod: &Object, kind: ContainerKind) -> impl Iterator<Item = 
 /// The first container with a name of a pod that is only borrowed.
 pub fn container<'a>(pod: &'a Object, name: &str) -> Option<ContainerRef<'a>> {
     containers(pod).find(|found| found.name() == name)
+}
+
+/// Says whether a pod's containers run on Windows: by its own word, or that of the nodes that it selects.
+pub fn is_windows(pod: &Object) -> bool {
+    let named = |parent: &str, field: &str| text(object(object(pod, "spec")?, parent)?, field);
+    named("os", "name").or_else(|| named("nodeSelector", "kubernetes.io/os")) == Some("windows")
 }
 
 /// Says whether an init container is a sidecar: it goes on running beside the regular ones.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    Diagnostic,
     options::Keep,
     pod::{ContainerKind, Object, Pod, is_sidecar, object_mut},
 };
@@ -95,12 +96,62 @@ pub fn apply_to_copy(profile: Profile, pod: &mut Pod, debug_container: Option<&s
     if let Some(container) = pod.container_mut(name) {
         apply_to_container(profile, container);
     }
+    if pod.is_windows() {
+        if let Some(container) = pod.container_mut(name) {
+            remove_linux_fields(container);
+        }
+        return;
+    }
     let host_processes = pod.flag("hostPID");
     let spec = pod.spec_mut();
     let undecided = spec.get("shareProcessNamespace").is_none_or(Value::is_null);
     if undecided && !host_processes {
         spec.insert("shareProcessNamespace".into(), json!(true));
     }
+}
+
+/// The fields of a container's security context that the API server refuses in a Windows pod.
+///
+/// Source: `validateWindows` in Kubernetes' validation.
+const OF_LINUX: [&str; 10] = [
+    "allowPrivilegeEscalation",
+    "appArmorProfile",
+    "capabilities",
+    "privileged",
+    "procMount",
+    "readOnlyRootFilesystem",
+    "runAsGroup",
+    "runAsUser",
+    "seLinuxOptions",
+    "seccompProfile",
+];
+
+/// Takes out of a container what only Linux has: for one in a Windows pod.
+pub fn remove_linux_fields(container: &mut Object) {
+    let Some(Value::Object(context)) = container.get_mut("securityContext") else {
+        return;
+    };
+    for field in OF_LINUX {
+        context.remove(field);
+    }
+    if context.is_empty() {
+        container.remove("securityContext");
+    }
+}
+
+/// Tells of a profile that has nothing to give a container of a Windows pod.
+pub fn windows_warning(profile: Profile) -> Option<Diagnostic> {
+    let is_linux = matches!(profile, Profile::Netadmin | Profile::Sysadmin);
+    is_linux.then(|| {
+        Diagnostic::warning(
+            "profile-of-linux",
+            format!(
+                "--profile={} has no effect: the pod runs on Windows, which has neither capabilities nor privileged containers",
+                profile.name()
+            ),
+        )
+        .help("on its node, node/NAME with --profile=sysadmin makes a host-process container")
+    })
 }
 
 /// Shapes a node debug pod on a Linux node.

@@ -190,7 +190,7 @@ fn an_unknown_flag() {
         r"--- stderr ---
 error: unknown flag: --imge
 hint: did you mean --image?
-hint: see 'trocar --help' for usage
+hint: see 'trocar plan --help' for usage
 --- exit code 2 ---
 ",
     );
@@ -210,7 +210,7 @@ error: unknown profile: genaral
         r#"--- stderr ---
 error: invalid argument "yml" for "--output" flag: it must be one of yaml, json, manifest, diff, name
 hint: did you mean yaml?
-hint: see 'trocar --help' for usage
+hint: see 'trocar plan --help' for usage
 --- exit code 2 ---
 "#,
     );
@@ -225,7 +225,7 @@ error: invalid image pull policy: Sometimes
         "--image=a --quiet=perhaps",
         r#"--- stderr ---
 error: invalid argument "perhaps" for "--quiet" flag: strconv.ParseBool: parsing "perhaps": invalid syntax
-hint: see 'trocar --help' for usage
+hint: see 'trocar plan --help' for usage
 --- exit code 2 ---
 "#,
     );

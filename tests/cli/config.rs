@@ -126,7 +126,8 @@ fn the_defaults_are_those_of_the_flags() {
     let output = env.run("plan -f pod.yaml --config=typed.yaml --reason=x --suffix=abcde -o manifest");
     check(
         &output,
-        r"apiVersion: v1
+        r"# kubectl patch pod web-0 -n default --subresource=ephemeralcontainers --patch-file=FILE
+apiVersion: v1
 kind: Pod
 metadata:
   name: web-0

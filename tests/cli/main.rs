@@ -6,6 +6,8 @@
 mod audit;
 mod bad_documents;
 mod canary;
+mod comfort;
+mod completion;
 mod config;
 mod connecting;
 mod documents;

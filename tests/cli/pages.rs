@@ -13,7 +13,7 @@ const GENERATED: &str =
     "<!-- from here on written by: TROCAR_UPDATE_PAGES=1 cargo test -p trocar-cli --test cli pages -->\n";
 
 /// The commands, each with its own help.
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "",
     "debug",
     "plan",
@@ -33,6 +33,7 @@ const COMMANDS: [&str; 19] = [
     "plugin build",
     "plugin pack",
     "plugin compile",
+    "completion",
 ];
 
 fn root() -> PathBuf {

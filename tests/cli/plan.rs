@@ -13,7 +13,8 @@ fn a_plan_as_objects_for_kubectl() {
     let output = env.run("plan -f pod.yaml --image=busybox:1.36 --suffix=abcde -o manifest");
     check(
         &output,
-        r"apiVersion: v1
+        r"# kubectl patch pod web-0 -n default --subresource=ephemeralcontainers --patch-file=FILE
+apiVersion: v1
 kind: Pod
 metadata:
   name: web-0

@@ -211,7 +211,6 @@ fn what_cannot_heal_is_said_at_once() {
             r#"--- stderr ---
 error: container "dbg" of pod "web-0" does not start: InvalidImageName: couldn't parse image name
   Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
-  If it still runs, come back with: trocar attach pod/web-0:dbg -n default
 hint: --image must name an image
 --- exit code 125 ---
 "#,
@@ -222,7 +221,7 @@ hint: --image must name an image
             r#"--- stderr ---
 error: container "dbg" of pod "web-0" does not start: CreateContainerConfigError: secret "s" not found
   Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
-  If it still runs, come back with: trocar attach pod/web-0:dbg -n default
+  If it starts later, come back with: trocar attach pod/web-0:dbg -n default
 hint: the container asks for what the pod does not have or may not do; trocar plan shows it, --profile and --custom change it
 --- exit code 125 ---
 "#,
@@ -233,7 +232,6 @@ hint: the container asks for what the pod does not have or may not do; trocar pl
             r#"--- stderr ---
 error: container "dbg" of pod "web-0" does not start: ErrImageNeverPull: image is not present
   Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
-  If it still runs, come back with: trocar attach pod/web-0:dbg -n default
 hint: the image is not on the node, and --image-pull-policy=Never forbids to pull it
 --- exit code 125 ---
 "#,
@@ -256,7 +254,6 @@ fn a_command_that_does_not_exist_never_ran() {
         r#"--- stderr ---
 error: container "dbg" of pod "web-0" does not start: StartError: exec: "nosuch": not found
   Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
-  If it still runs, come back with: trocar attach pod/web-0:dbg -n default
 hint: check the command: the word after -- must be an executable in the image
 --- exit code 125 ---
 "#,
@@ -276,7 +273,7 @@ fn an_image_that_cannot_be_pulled_is_given_up_with_the_events() {
 error: container "dbg" of pod "web-0" does not start: ImagePullBackOff: Back-off pulling image "busybox:1.36"
   event: Failed: no such host
   Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
-  If it still runs, come back with: trocar attach pod/web-0:dbg -n default
+  If it starts later, come back with: trocar attach pod/web-0:dbg -n default
 hint: is the name right, and may the node pull from there?
 --- exit code 125 ---
 "#,
@@ -292,7 +289,7 @@ fn a_container_that_does_not_start_in_time() {
         r#"--- stderr ---
 error: container "dbg" of pod "web-0" did not start within 0.3 s: ContainerCreating
   Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
-  If it still runs, come back with: trocar attach pod/web-0:dbg -n default
+  If it starts later, come back with: trocar attach pod/web-0:dbg -n default
 hint: --pod-running-timeout sets how long to wait
 --- exit code 125 ---
 "#,
@@ -308,8 +305,6 @@ fn a_pod_that_is_deleted_while_waiting() {
         &running.finish(),
         r#"--- stderr ---
 error: pod "web-0" was deleted
-  Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
-  If it still runs, come back with: trocar attach pod/web-0:dbg -n default
 hint: if a workload owns it, debug the pod that takes its place
 --- exit code 125 ---
 "#,

@@ -25,7 +25,7 @@ pod/web-0 deleted (dry run)
         &env.run(&format!("{COPY} --dry-run=maybe")),
         r#"--- stderr ---
 error: invalid argument "maybe" for "--dry-run" flag: it must be one of none, client, server
-hint: see 'trocar --help' for usage
+hint: see 'trocar debug --help' for usage
 --- exit code 2 ---
 "#,
     );

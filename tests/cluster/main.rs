@@ -15,6 +15,7 @@
 mod apiserver;
 mod cluster;
 mod connecting;
+mod field;
 mod hostile;
 mod input;
 mod output;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         hostile::TESTS,
         stored::TESTS,
         connecting::TESTS,
+        field::TESTS,
         apiserver::TESTS,
     ];
     let trials = groups.into_iter().flatten().map(|(name, test)| {

@@ -166,12 +166,18 @@ fn one_of_many_fails(cluster: &Cluster) {
     ends("three", "exit code 0");
 }
 
-/// There is one standard input, and many would read it: for all of them it is at its end.
+/// There is one standard input, and many would read it: a script is refused, and without -i for all of them it is at its end.
 fn many_that_want_input(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("one");
     namespace.pod("two");
-    let output = namespace.debug("-q -i one two --image=$IMAGE", &["sh", "-c", "cat; echo over"]);
+    let output = namespace.debug("-q -i one two --image=$IMAGE", &["cat"]);
+    assert_eq!(output.code, 2, "{output}");
+    assert!(namespace.ephemeral_containers("one").is_empty());
+    let output = namespace.debug(
+        "-q --attach one two --image=$IMAGE",
+        &["sh", "-c", "cat; echo over"],
+    );
     assert_eq!(output.code, 0, "{output}");
     assert!(
         output.stdout.contains("[pod/one] over\n") && output.stdout.contains("[pod/two] over\n"),

@@ -63,6 +63,9 @@ fn ends_suffix(bytes: &[u8], suffix: usize) -> Option<usize> {
     (is_suffix && is_over).then_some(end)
 }
 
+/// What a server computes from the classes that a pod names: kubectl copies it, and the server refuses what is not so any more.
+const COMPUTED: [&str; 3] = ["priority", "preemptionPolicy", "overhead"];
+
 /// An object without what may differ.
 pub(crate) fn clean(object: &Value) -> Value {
     let mut object = prune(object);
@@ -82,6 +85,9 @@ pub(crate) fn clean(object: &Value) -> Value {
                 metadata.remove(field);
             }
         }
+    }
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+        COMPUTED.into_iter().for_each(|field| drop(spec.remove(field)));
     }
     for list in ["containers", "ephemeralContainers", "initContainers"] {
         let containers = object

@@ -3,7 +3,7 @@
 //! Where the objects differ, the case itself holds what is wanted, what kubectl did, and why.
 
 /// Reasons, and the cases that they explain.
-const KNOWN: [(&str, &[&str]); 5] = [
+const KNOWN: [(&str, &[&str]); 6] = [
     (
         "kubectl adds its usage to a mistake in a flag; we say the mistake, and how to see our usage",
         &[
@@ -52,6 +52,16 @@ const KNOWN: [(&str, &[&str]); 5] = [
             "more-set-image-node-and-image",
             "more-share-without-copy",
             "more-target-node",
+        ],
+    ),
+    (
+        "kubectl makes a pod of Linux on a Windows node without a word; we warn that the profile gives nothing there",
+        &[
+            "more-node-baseline-windows",
+            "more-node-general-windows",
+            "more-node-legacy-windows",
+            "more-node-netadmin-windows",
+            "more-node-restricted-windows",
         ],
     ),
     (

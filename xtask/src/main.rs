@@ -7,12 +7,17 @@
 
 mod guests;
 mod kubernetes;
+mod man;
 mod purity;
 mod source;
 mod tidy;
 mod walls;
 
-use std::{env, path::PathBuf, process::ExitCode};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 const HELP: &str = "Usage: cargo xtask VERB
 
@@ -20,6 +25,7 @@ const HELP: &str = "Usage: cargo xtask VERB
   guests --check   say whether the committed components are what the source makes
   kubernetes --version VERSION --from SWAGGER.JSON TYPES.GO...
                    write the table of the Kubernetes API from its OpenAPI document and its Go types
+  man [FOLDER]     write the man pages (default: target/man)
   tidy             check what no compiler checks: the contract's hash, links, file headers, walls between crates";
 
 fn main() -> ExitCode {
@@ -36,6 +42,8 @@ fn main() -> ExitCode {
             swagger,
             sources @ ..,
         ] => kubernetes::write(&root(), version, swagger, sources),
+        ["man"] => man::write(&root().join("target/man")),
+        ["man", folder] => man::write(Path::new(folder)),
         ["tidy"] => tidy::tidy(&root()),
         _ => {
             eprintln!("{HELP}");

@@ -20,10 +20,14 @@ use super::{
     paths::{collection, path, with_query},
     refusal::Status,
     status::shortened,
+    warnings::warnings,
 };
 
 /// Who we say that we are.
 const USER_AGENT: &str = concat!("trocar/", env!("CARGO_PKG_VERSION"));
+
+/// The media type of objects.
+const JSON: &str = "application/json";
 
 /// The largest answer that is read, in bytes. A list of ten thousand pods is about half of it.
 const LARGEST_ANSWER: usize = 256 << 20;
@@ -134,6 +138,32 @@ impl Cluster {
             let time = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
             let text = collect(action, response.into_body()).await?;
             Ok((text, time.map(|time| time.timestamp().to_string())))
+        };
+        self.in_time(action, read).await
+    }
+
+    /// Reads a path, asked for in a media type of the API.
+    pub(super) async fn read_as(
+        &self,
+        action: &Action,
+        path: &str,
+        accept: &'static str,
+    ) -> Result<Value, ClusterError> {
+        let read = async {
+            let message = Message {
+                accept,
+                ..Message::read(path)
+            };
+            let response = self.send_authorized(&message).await;
+            let response = response.map_err(|failure| self.failed(action, failure))?;
+            if !response.status().is_success() {
+                return Err(self.refused(action, response).await);
+            }
+            let text = collect(action, response.into_body()).await?;
+            serde_json::from_slice(&text).map_err(|error| ClusterError::Answer {
+                action: action.clone(),
+                problem: error.to_string(),
+            })
         };
         self.in_time(action, read).await
     }
@@ -296,7 +326,13 @@ impl Cluster {
         path: &str,
         body: Option<(&'static str, &Value)>,
     ) -> Result<Response<Body>, ClusterError> {
-        let answer = self.send_authorized(&Message { method, path, body }).await;
+        let message = Message {
+            method,
+            path,
+            body,
+            accept: JSON,
+        };
+        let answer = self.send_authorized(&message).await;
         answer.map_err(|failure| self.failed(action, failure))
     }
 
@@ -305,12 +341,17 @@ impl Cluster {
         loop {
             let mut request = message.request(&authorization, message.bytes().into())?;
             // A kubelet that is asked to attach accepts no type at all.
-            let json = HeaderValue::from_static("application/json");
-            request.headers_mut().insert(header::ACCEPT, json);
+            let accept = HeaderValue::from_static(message.accept);
+            request.headers_mut().insert(header::ACCEPT, accept);
             let started = Instant::now();
             let answer = self.http()?.send(request).await;
             let code = answer.as_ref().ok().map(|response| response.status().as_u16());
             self.traced(message, code, started);
+            if let (Some(warn), Ok(answer)) = (&self.config.warn, &answer) {
+                warnings(answer.headers())
+                    .iter()
+                    .for_each(|warning| warn(warning));
+            }
             match self.renewed(&authorization, code).await? {
                 Some(renewed) => authorization = renewed,
                 None => return Ok(answer?),
@@ -411,6 +452,8 @@ struct Message<'a> {
     method: Method,
     path: &'a str,
     body: Option<(&'static str, &'a Value)>,
+    /// The media type of the answer.
+    accept: &'static str,
 }
 
 impl<'a> Message<'a> {
@@ -419,6 +462,7 @@ impl<'a> Message<'a> {
             method: Method::GET,
             path,
             body: None,
+            accept: JSON,
         }
     }
 

@@ -20,6 +20,19 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long an explanation may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How many events are looked through for the controller that deleted a pod.
+const MAX_DELETIONS: &str = "500";
+
+/// What an event about a pod is called that tells of its end.
+const ENDS: [&str; 6] = [
+    "Evicted",
+    "Preempted",
+    "TaintManagerEviction",
+    "NodeShutdown",
+    "DeadlineExceeded",
+    "OutOfmemory",
+];
+
 /// How many events explain a failure.
 const MOST: usize = 3;
 
@@ -52,6 +65,10 @@ impl Events {
                             let Some(said) = read(&change["object"], &container) else {
                                 continue;
                             };
+                            // Of the container that is joined the pod's status says more.
+                            if said.text.contains("target container") {
+                                continue;
+                            }
                             if change["type"] != "DELETED" && sender.send(said).await.is_err() {
                                 return;
                             }
@@ -91,6 +108,59 @@ pub(super) async fn explain(cluster: &Cluster, pod: &Action, uid: &str, containe
     lines
 }
 
+/// Says whether a pod was deleted, and by what, as far as the cluster's events tell: a controller, an eviction. None where the
+/// pod is there, and where it cannot be read.
+pub async fn deleted_by(cluster: &Cluster, namespace: &str, pod: &str, uid: &str) -> Option<Vec<String>> {
+    let action = Action::of_pod("get", "", Some(namespace), pod);
+    match cluster.get(&action).await {
+        Ok(found) if found["metadata"]["uid"] == *uid && found["metadata"]["deletionTimestamp"].is_null() => {
+            None
+        }
+        Ok(_) => Some(who_ended(cluster, &action, uid).await),
+        Err(error) if error.code() == Some(404) => Some(who_ended(cluster, &action, uid).await),
+        Err(_) => None,
+    }
+}
+
+async fn who_ended(cluster: &Cluster, pod: &Action, uid: &str) -> Vec<String> {
+    let action = of_events(pod, "list");
+    let pod = pod.name.as_str();
+    let of_pod = format!("involvedObject.uid={uid}");
+    let queries = [
+        [
+            ("fieldSelector", "reason=SuccessfulDelete"),
+            ("limit", MAX_DELETIONS),
+        ],
+        [("fieldSelector", of_pod.as_str()), ("limit", MAX_DELETIONS)],
+    ];
+    let mut said: Vec<String> = Vec::new();
+    for query in queries {
+        let listed = tokio::time::timeout(PATIENCE, cluster.list(&action, &query)).await;
+        let Ok(Ok(events)) = listed else { continue };
+        for found in events.iter().filter_map(|event| ended_by(event, pod, uid)) {
+            if !said.contains(&found) && said.len() < MOST {
+                said.push(found);
+            }
+        }
+    }
+    said
+}
+
+/// What an event says of a pod's end; none where it is about something else.
+fn ended_by(event: &Value, pod: &str, uid: &str) -> Option<String> {
+    let part = |value: &Value| text::message(value.as_str().unwrap_or_default());
+    let (reason, message) = (part(&event["reason"]), part(&event["message"]));
+    let object = &event["involvedObject"];
+    if object["uid"] == *uid {
+        return ENDS
+            .contains(&reason.as_str())
+            .then(|| format!("{reason}: {message}"));
+    }
+    let is_pod = |word: &str| word.trim_matches(['"', '\'', ',', '.', ':']) == pod;
+    let is_of_pod = reason == "SuccessfulDelete" && message.split_whitespace().any(is_pod);
+    is_of_pod.then(|| format!("{} {} deleted it", part(&object["kind"]), part(&object["name"])))
+}
+
 fn of_events(pod: &Action, verb: &'static str) -> Action {
     Action {
         verb,
@@ -126,6 +196,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn who_ended_a_pod_is_told_by_its_events_and_its_controllers() {
+        let deleted = |message: &str| {
+            json!({"reason": "SuccessfulDelete", "message": message,
+            "involvedObject": {"kind": "Job", "name": "shard", "uid": "j"}})
+        };
+        let by_job = Some("Job shard deleted it".to_owned());
+        assert_eq!(ended_by(&deleted("Deleted pod: copy"), "copy", "u"), by_job);
+        assert_eq!(ended_by(&deleted("Deleted pod: copy-2"), "copy", "u"), None);
+        let evicted =
+            json!({"reason": "Evicted", "message": "low on memory", "involvedObject": {"uid": "u"}});
+        assert_eq!(
+            ended_by(&evicted, "copy", "u"),
+            Some("Evicted: low on memory".into())
+        );
+        let pulled = json!({"reason": "Pulled", "message": "copy", "involvedObject": {"uid": "u"}});
+        assert_eq!(ended_by(&pulled, "copy", "u"), None);
+    }
 
     #[test]
     fn events_of_the_container_and_of_the_pod_are_read() {

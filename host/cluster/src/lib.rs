@@ -11,19 +11,24 @@ mod events;
 #[doc(hidden)]
 pub mod fuzzed;
 mod identity;
+mod joined;
 mod lines;
 mod logs;
 mod lookup;
+mod names;
+mod nodes;
 mod output;
 mod paths;
 mod progress;
 mod reader;
 mod refusal;
 mod run;
+mod scheduling;
 mod session;
 mod sessions;
 mod status;
 mod telling;
+mod warnings;
 mod watch;
 
 pub use apply::{apply_step, delete_pod, dry_run_step, find_written};
@@ -32,10 +37,14 @@ pub use connect::{
     ClusterConfig, Kubeconfig, KubeconfigError, Overrides, PluginPolicy, ProxyEnvironment, Secret, Selection,
 };
 pub use error::{Action, ClusterError, CredentialError};
+pub use events::deleted_by;
 pub use identity::{Identity, who_am_i};
+pub use joined::never_joins;
 pub use lookup::{Found, LookupError, lookup, select};
+pub use names::list_names;
+pub use nodes::{NodeTrouble, may_have_node_trouble, node_trouble, read_node};
 pub use output::{Screen, Stream};
-pub use progress::{Hopeless, HopelessKind, Progress, nothing_starts, progress};
+pub use progress::{Hopeless, HopelessKind, Progress, is_trouble, nothing_starts, progress};
 pub use reader::LiveReader;
 pub use refusal::{Refusal, Status, StatusCause, StatusDetails};
 pub use session::{

@@ -1,4 +1,5 @@
-//! Reading a pod's status: how far is a container, and can it still start? Pure.
+//! Reading a pod's status: how far is a container, and can it still start? Pure. Of a container whose processes are joined
+//! more is in `joined.rs`, of a pod without a node in `scheduling.rs`.
 //!
 //! Source: the waiting reasons of the kubelet, and what `kubectl debug` waits for.
 
@@ -7,6 +8,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use trocar_core::text::message as harmless;
+
+use super::{
+    joined::{TargetState, joined, never_joins, target_state},
+    scheduling::{self, UNSCHEDULABLE},
+};
 
 /// How long a pull may fail before we give up: a registry's hiccup passes, a wrong name does not.
 const PULL_GRACE: Duration = Duration::from_secs(4);
@@ -65,10 +71,14 @@ pub enum HopelessKind {
     Command,
     /// The program ends as soon as it starts.
     Crashes,
+    /// The container whose processes are to be joined has ended for good.
+    TargetEnded,
+    /// No node takes the pod, and none will unless the pod or the nodes are changed.
+    Unschedulable,
 }
 
 impl Hopeless {
-    fn at_once(reason: impl Into<String>, kind: HopelessKind) -> Self {
+    pub(crate) fn at_once(reason: impl Into<String>, kind: HopelessKind) -> Self {
         Self {
             reason: reason.into(),
             kind,
@@ -93,9 +103,51 @@ pub fn progress(pod: &Value, container: &str) -> Progress {
     if let Some(hopeless) = pod_is_hopeless(pod, container) {
         return hopeless;
     }
-    match status.map(|status| &status["state"]["waiting"]) {
-        Some(waiting) if waiting.is_object() => waiting_progress(waiting),
-        _ => Progress::Waiting(pod_condition(pod)),
+    let target = joined(pod, container);
+    match (status.map(|status| &status["state"]["waiting"]), target) {
+        (Some(waiting), Some(target)) if waiting.is_object() && is_of_target(waiting) => {
+            of_target(pod, target, Some(waiting))
+        }
+        (Some(waiting), _) if waiting.is_object() => waiting_progress(waiting),
+        (_, Some(target)) if pod["spec"]["nodeName"].is_string() => of_target(pod, target, None),
+        _ => of_node(pod),
+    }
+}
+
+/// Says whether what a container waits for is trouble that a script is told of while it lasts: it may last for long.
+pub fn is_trouble(state: &str) -> bool {
+    let starts = [UNSCHEDULABLE, "SchedulingGated: ", super::joined::NOT_RUNNING];
+    starts.into_iter().any(|start| state.starts_with(start))
+}
+
+/// Says whether a runtime refuses a container because that of which it joins the processes does not run.
+fn is_of_target(waiting: &Value) -> bool {
+    let reason = text(waiting, "reason");
+    let is_refusal = matches!(
+        reason,
+        "CreateContainerError" | "CreateContainerConfigError" | "RunContainerError"
+    );
+    is_refusal && names_target(text(waiting, "message"))
+}
+
+/// Source: `unable to find target container` of the kubelet, `invalid target container` of containerd.
+fn names_target(message: &str) -> bool {
+    message.contains("target container")
+}
+
+/// How far a container is that joins another one's processes, before it runs.
+fn of_target(pod: &Value, target: &str, waiting: Option<&Value>) -> Progress {
+    match target_state(pod, target) {
+        TargetState::Later(why) => Progress::Waiting(why),
+        TargetState::Never(_) => match never_joins(pod, target) {
+            Some(hopeless) => Progress::Hopeless(hopeless),
+            None => of_node(pod),
+        },
+        // The status of the target lags: it runs, or did a moment ago.
+        TargetState::Runs => match waiting {
+            Some(waiting) => Progress::Waiting(said(text(waiting, "reason"), text(waiting, "message"))),
+            None => of_node(pod),
+        },
     }
 }
 
@@ -115,7 +167,7 @@ pub(super) fn can_restart(pod: &Value, container: &str) -> bool {
     !is_ephemeral && pod["spec"]["restartPolicy"] != "Never"
 }
 
-fn status_of<'a>(pod: &'a Value, container: &str) -> Option<&'a Value> {
+pub(super) fn status_of<'a>(pod: &'a Value, container: &str) -> Option<&'a Value> {
     [
         "containerStatuses",
         "ephemeralContainerStatuses",
@@ -231,6 +283,9 @@ pub(super) fn event_hopeless(reason: &str, message: &str) -> Option<Hopeless> {
         });
     }
     let error = message.strip_prefix("Error: ")?;
+    if names_target(error) {
+        return None;
+    }
     let hopeless = hopeless_state(error, error).unwrap_or_else(|| {
         let is_command = ["exec", "no such file", "permission denied", "start"];
         let kind = if is_command.into_iter().any(|sign| error.contains(sign)) {
@@ -246,8 +301,8 @@ pub(super) fn event_hopeless(reason: &str, message: &str) -> Option<Hopeless> {
     })
 }
 
-/// What the conditions say of a pod whose container has no status yet.
-fn pod_condition(pod: &Value) -> String {
+/// How far a container is that has no status yet: what the pod's conditions say.
+fn of_node(pod: &Value) -> Progress {
     let conditions = pod["status"]["conditions"].as_array();
     let blocking = conditions.into_iter().flatten().find(|condition| {
         condition["status"] == "False"
@@ -257,15 +312,24 @@ fn pod_condition(pod: &Value) -> String {
             )
     });
     match blocking {
+        Some(condition) if scheduling::is_for_good(condition) => Progress::Hopeless(Hopeless {
+            grace: scheduling::GRACE,
+            ..Hopeless::at_once(
+                said(text(condition, "reason"), text(condition, "message")),
+                HopelessKind::Unschedulable,
+            )
+        }),
         Some(condition) if !text(condition, "message").is_empty() => {
-            said(text(condition, "reason"), text(condition, "message"))
+            Progress::Waiting(said(text(condition, "reason"), text(condition, "message")))
         }
-        _ if pod["spec"]["nodeName"].is_string() => "the kubelet has not started it yet".into(),
-        _ => "no node yet".into(),
+        _ if pod["spec"]["nodeName"].is_string() => {
+            Progress::Waiting("the kubelet has not started it yet".into())
+        }
+        _ => Progress::Waiting("no node yet".into()),
     }
 }
 
-fn said(reason: &str, message: &str) -> String {
+pub(super) fn said(reason: &str, message: &str) -> String {
     match (reason, message) {
         (reason, "") => harmless(reason),
         ("", message) => harmless(message),
@@ -273,7 +337,7 @@ fn said(reason: &str, message: &str) -> String {
     }
 }
 
-fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+pub(super) fn text<'a>(object: &'a Value, field: &str) -> &'a str {
     object[field].as_str().unwrap_or_default()
 }
 
@@ -327,6 +391,81 @@ mod tests {
         let pod = json!({"status": {"containerStatuses": [{"name": "app", "state": {"running": {}},
             "lastState": {"terminated": {"exitCode": 7}}}]}});
         assert!(matches!(progress(&pod, "app"), Progress::Ended { code: 7, .. }));
+    }
+
+    fn crashing(state: Value, restart_policy: &str) -> Value {
+        let refused = "failed to generate container: invalid target container: container is not running - in state CONTAINER_EXITED";
+        json!({
+            "spec": {"nodeName": "n", "restartPolicy": restart_policy, "containers": [{"name": "app"}],
+                "ephemeralContainers": [{"name": "dbg", "targetContainerName": "app"}]},
+            "status": {"phase": "Running",
+                "containerStatuses": [{"name": "app", "state": state}],
+                "ephemeralContainerStatuses": [{"name": "dbg", "state": {"waiting":
+                    {"reason": "CreateContainerError", "message": refused}}}]},
+        })
+    }
+
+    #[test]
+    fn a_target_that_crashes_is_waited_for_until_it_runs_again() {
+        let waiting = json!({"waiting": {"reason": "CrashLoopBackOff",
+            "message": "back-off 20s restarting failed container=app pod=x"}});
+        let told = "container \"app\" is not running (CrashLoopBackOff, started again within 20s)";
+        assert_eq!(
+            progress(&crashing(waiting, "Always"), "dbg"),
+            Progress::Waiting(told.into())
+        );
+        let ended = json!({"terminated": {"exitCode": 1}});
+        assert!(matches!(
+            progress(&crashing(ended.clone(), "OnFailure"), "dbg"),
+            Progress::Waiting(_)
+        ));
+        // What the runtime says may be older than the target's status.
+        assert!(matches!(
+            progress(&crashing(json!({"running": {}}), "Always"), "dbg"),
+            Progress::Waiting(_)
+        ));
+        let said = reason(progress(&crashing(ended, "Never"), "dbg"));
+        assert_eq!(
+            said,
+            (
+                "container \"app\" has ended with exit code 1, and is not started again".into(),
+                0
+            )
+        );
+    }
+
+    #[test]
+    fn a_target_behind_init_containers_is_waited_for() {
+        let pod = json!({
+            "spec": {"nodeName": "n", "initContainers": [{"name": "setup"}, {"name": "bootstrap"}],
+                "containers": [{"name": "app"}], "ephemeralContainers": [{"name": "dbg", "targetContainerName": "app"}]},
+            "status": {"phase": "Pending", "initContainerStatuses": [
+                {"name": "setup", "state": {"terminated": {"exitCode": 0}}}, {"name": "bootstrap", "state": {"running": {}}}],
+                "containerStatuses": [{"name": "app", "state": {"waiting": {"reason": "PodInitializing"}}}]},
+        });
+        let told = "container \"app\" is not running (init container \"bootstrap\" comes first)";
+        assert_eq!(progress(&pod, "dbg"), Progress::Waiting(told.into()));
+        assert!(is_trouble(told) && !is_trouble("ContainerCreating"));
+    }
+
+    #[test]
+    fn what_else_is_wrong_with_a_container_that_joins_another_is_hopeless_as_ever() {
+        let mut pod = crashing(json!({"running": {}}), "Always");
+        pod["status"]["ephemeralContainerStatuses"][0]["state"]["waiting"]["message"] = "no such file".into();
+        assert_eq!(
+            reason(progress(&pod, "dbg")).0,
+            "CreateContainerError: no such file"
+        );
+    }
+
+    #[test]
+    fn an_event_about_the_target_is_no_reason_to_give_up() {
+        for message in [
+            "Error: failed to generate container: invalid target container: it is not running",
+            "Error: unable to find target container app",
+        ] {
+            assert_eq!(event_hopeless("Failed", message), None, "{message}");
+        }
     }
 
     #[test]

@@ -107,6 +107,13 @@ pub enum Refusal {
     LimitRange,
     /// The namespace is being deleted.
     NamespaceTerminating,
+    /// A rule of the server's own admission denies it: priority, service account, RuntimeClass, node restriction and others.
+    Admission,
+    /// A ValidatingAdmissionPolicy of the cluster denies it.
+    AdmissionPolicy {
+        /// The policy.
+        policy: String,
+    },
     /// An admission webhook denies it.
     Webhook {
         /// The webhook's name, where the server says it.
@@ -145,6 +152,7 @@ impl Refusal {
             404 => Self::NotFound,
             409 if status.reason == "AlreadyExists" && verb == "create" => Self::NameTaken,
             409 if status.reason == "Conflict" => Self::Conflict,
+            400 | 422 if is_of_policy(message) => Self::policy(message),
             422 => Self::Invalid,
             429 | 500..=599 => Self::Busy,
             400 if message.contains("denied the request") => Self::webhook(message),
@@ -172,7 +180,20 @@ impl Refusal {
         if message.contains("is being terminated") {
             return Self::NamespaceTerminating;
         }
-        Self::MissingRight
+        if is_of_policy(message) {
+            return Self::policy(message);
+        }
+        match is_of_authorizer(message) {
+            true => Self::MissingRight,
+            false => Self::Admission,
+        }
+    }
+
+    fn policy(message: &str) -> Self {
+        let policy = between(message, POLICY, "'").unwrap_or_default();
+        Self::AdmissionPolicy {
+            policy: policy.to_owned(),
+        }
     }
 
     fn webhook(message: &str) -> Self {
@@ -181,6 +202,23 @@ impl Refusal {
             name: name.map(str::to_owned),
         }
     }
+}
+
+/// How a ValidatingAdmissionPolicy begins what it says.
+const POLICY: &str = "ValidatingAdmissionPolicy '";
+
+fn is_of_policy(message: &str) -> bool {
+    message.contains(POLICY) && message.contains("denied request")
+}
+
+/// Every authorizer's refusal has one form: `User "jane" cannot patch resource "pods" in …`, or `cannot get path "/x"`.
+///
+/// Source: `ForbiddenReason` of the API server's response writers.
+fn is_of_authorizer(message: &str) -> bool {
+    let Some((_, refused)) = message.split_once("User \"") else {
+        return false;
+    };
+    refused.contains("\" cannot ") && (refused.contains(" resource") || refused.contains(" path \""))
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
@@ -206,6 +244,9 @@ mod tests {
             name: Some(name.into()),
         };
         let level = |level: &str| Refusal::PodSecurity { level: level.into() };
+        let policy = |policy: &str| Refusal::AdmissionPolicy {
+            policy: policy.into(),
+        };
         let used_up = Refusal::QuotaUsedUp {
             quota: "small".into(),
         };
@@ -246,6 +287,42 @@ mod tests {
                 "Forbidden",
                 "unable to create new content in namespace a because it is being terminated",
                 Refusal::NamespaceTerminating,
+            ),
+            (
+                403,
+                "Forbidden",
+                "User \"jane\" cannot get path \"/metrics\"",
+                Refusal::MissingRight,
+            ),
+            (
+                403,
+                "Forbidden",
+                "pods \"x\" is forbidden: no PriorityClass with name shop was found",
+                Refusal::Admission,
+            ),
+            (
+                403,
+                "Forbidden",
+                "pods \"x\" is forbidden: error looking up service account shop/ci: serviceaccount \"ci\" not found",
+                Refusal::Admission,
+            ),
+            (
+                403,
+                "Forbidden",
+                "pods \"x\" is forbidden: pod rejected: RuntimeClass \"kata\" not found",
+                Refusal::Admission,
+            ),
+            (
+                422,
+                "Invalid",
+                "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'no-debug' with binding 'all' denied request: no",
+                policy("no-debug"),
+            ),
+            (
+                403,
+                "Forbidden",
+                "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'no-debug' with binding 'all' denied request: User \"x\" cannot",
+                policy("no-debug"),
             ),
             (
                 403,

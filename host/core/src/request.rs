@@ -102,7 +102,8 @@ impl DebugRequest {
 pub fn check(request: &DebugRequest) -> Result<(), RequestError> {
     let options = &request.options;
     let image = options.image.as_deref().unwrap_or_default();
-    if request.attach == Some(true) && image.is_empty() && options.container.is_none() {
+    let brings_container = request.own_strategy;
+    if request.attach == Some(true) && image.is_empty() && options.container.is_none() && !brings_container {
         return Err(RequestError::AttachToNothing);
     }
     check_mode(request, image)?;
@@ -319,6 +320,15 @@ mod tests {
         };
         change(&mut request);
         check(&request).map_or_else(|error| error.to_string(), |()| "fine".into())
+    }
+
+    #[test]
+    fn a_strategy_that_brings_its_own_image_is_attached_to_without_one() {
+        let mut request = DebugRequest::new(DebugOptions::default());
+        request.attach = Some(true);
+        assert_eq!(check(&request), Err(RequestError::AttachToNothing));
+        request.own_strategy = true;
+        assert_eq!(check(&request), Ok(()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use trocar_cluster::{Cluster, Ended, InputQueue, Output, Screen, Session, SessionError};
+use trocar_cluster::{Cluster, Ended, InputQueue, Output, Screen, Session, SessionError, deleted_by};
 use trocar_core::{
     audit::AuditOutcome,
     kubernetes::Difference,
@@ -68,6 +68,18 @@ pub struct Applied {
 }
 
 impl Applied {
+    /// The pod that the plan created, to be asked about once its session has ended. None for an ephemeral container.
+    pub fn created_pod(&self) -> Option<CreatedPod> {
+        let creates = |step: &Step| matches!(step, Step::CreatePod(_));
+        let uid = self.record.pod["metadata"]["uid"].as_str()?;
+        self.plan().steps().iter().any(creates).then(|| CreatedPod {
+            cluster: self.cluster.clone(),
+            namespace: self.plan().debug_namespace().unwrap_or_default().to_owned(),
+            name: self.plan().debug_pod().to_owned(),
+            uid: uid.to_owned(),
+        })
+    }
+
     /// The plan as it was carried out.
     pub fn plan(&self) -> &DebugPlan {
         &self.record.plan
@@ -128,6 +140,22 @@ impl Applied {
             Err(_) => AuditOutcome::Failed,
         };
         ended.map(Some)
+    }
+}
+
+/// A created pod that is asked about after its session.
+pub struct CreatedPod {
+    cluster: Cluster,
+    namespace: String,
+    name: String,
+    uid: String,
+}
+
+impl CreatedPod {
+    /// Says whether it was deleted, and by what: empty where the cluster's events do not say. None where it still is, and where
+    /// it cannot be read.
+    pub async fn deleted(&self) -> Option<Vec<String>> {
+        deleted_by(&self.cluster, &self.namespace, &self.name, &self.uid).await
     }
 }
 

@@ -119,6 +119,7 @@ mod tests {
             kind: SessionKind::PodCopy,
             plan: "sha256:1".into(),
             reason: Some("x".repeat(600)),
+            image: None,
             replaces_target: false,
             removed: false,
         }

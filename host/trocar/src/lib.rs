@@ -53,7 +53,7 @@ mod present;
 mod rejoin;
 pub mod sessions;
 
-pub use applied::{Applied, LeftBehind, SessionOptions, left_behind};
+pub use applied::{Applied, CreatedPod, LeftBehind, SessionOptions, left_behind};
 pub use apply::{ApplyError, WriteError};
 pub use approval::{Approved, Draft, NotAgreed, SamePod, approve_all, check_names};
 pub use audit::{AuditError, AuditLog, check_audit_file};
@@ -92,9 +92,10 @@ pub mod cluster {
     pub use trocar_cluster::{
         Action, Cluster, ClusterConfig, ClusterError, CredentialError, Ended, Found, Hopeless, HopelessKind,
         Identity, Input, InputQueue, InputSender, Kubeconfig, KubeconfigError, LiveReader, LookupError,
-        Output, Overrides, PluginPolicy, ProxyEnvironment, Refusal, RequestTrace, Screen, Secret, Selection,
-        SessionError, SessionEvent, Status, StatusCause, StatusDetails, Stream, WriteOutput, input_queue,
-        lookup, nothing_starts, select, who_am_i,
+        NodeTrouble, Output, Overrides, PluginPolicy, ProxyEnvironment, Refusal, RequestTrace, Screen,
+        Secret, Selection, SessionError, SessionEvent, Status, StatusCause, StatusDetails, Stream,
+        WriteOutput, input_queue, is_trouble, list_names, lookup, may_have_node_trouble, never_joins,
+        node_trouble, nothing_starts, read_node, select, who_am_i,
     };
 }
 

@@ -4,13 +4,14 @@ use trocar_cluster::{Cluster, ClusterError, delete_pod, list_sessions, read_pod}
 pub use trocar_cluster::{PodChange, PodChanges, watch_pods};
 use trocar_core::{
     plan::{DebugPlan, Step},
-    sessions::journal::Entry,
     stamp::replaces_target,
     target::TargetKind,
 };
 
 pub use trocar_core::sessions::{
-    Maker, Name, Owner, Pod, Session, SessionKind, SessionList, State, journal::Journal, of_pod,
+    Maker, Name, Owner, Pod, Session, SessionKind, SessionList, State,
+    journal::{Entry, Journal},
+    of_pod,
 };
 
 use crate::journal::JournalFile;
@@ -132,6 +133,7 @@ fn gone(cluster: &Cluster, session: &Session, time: &str) -> Entry {
         kind: session.kind,
         plan: String::new(),
         reason: None,
+        image: None,
         replaces_target: false,
         removed: true,
     }
@@ -163,10 +165,24 @@ pub(crate) fn begun(
             .map(str::to_owned)
             .or_else(|| plan.target().uid.clone().filter(|_| is_target)),
         container: container.map(str::to_owned),
+        image: image_of(plan, container),
         kind,
         plan: plan.hash(),
         reason: reason.map(str::to_owned),
         replaces_target: replaces_target(plan),
         removed: false,
     })
+}
+
+/// The image of a plan's debug container.
+fn image_of(plan: &DebugPlan, container: Option<&str>) -> Option<String> {
+    let image = match plan.steps().first()? {
+        Step::AddEphemeralContainer(container) => trocar_sdk::pod::text(container, "image"),
+        Step::CreatePod(pod) => {
+            let found = pod.container(container?)?;
+            trocar_sdk::pod::text(found.container, "image")
+        }
+        Step::DeletePod(_) => None,
+    };
+    image.map(str::to_owned)
 }

@@ -5,7 +5,7 @@ use trocar_sdk::{
     DebugOptions, Diagnostic, Failure, Object, Plan, Pod, Request, Step, custom, names,
     plan::{change_container, debug_container, non_root_warning},
     pod::{ContainerKind, object},
-    profile::apply_to_copy,
+    profile::{apply_to_copy, windows_warning},
 };
 
 /// Plans a copy of a pod, as `kubectl debug POD --copy-to=…` does.
@@ -36,6 +36,9 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
         ));
     }
     share_processes(&mut copy, options, &mut notes);
+    if debugged.is_some() && copy.is_windows() {
+        notes.extend(windows_warning(options.profile));
+    }
     match &debugged {
         Some(name) => {
             apply_custom(&mut copy, name, options)?;
@@ -59,8 +62,12 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
 /// Labels and annotations that only trocar itself writes: who made this copy and why is not what was true of the original.
 const OF_TROCAR: &str = "trocar.dev/";
 
-/// A pod with the original's spec, labels and annotations, and nothing else of it: no owner, no identity, no node, and
-/// none of trocar's stamps.
+/// Fields of a spec that the server computes from the classes that the pod names. It refuses those of yesterday where a class
+/// has changed since, is gone, or became the default.
+const COMPUTED: [&str; 3] = ["priority", "preemptionPolicy", "overhead"];
+
+/// A pod with the original's spec, labels and annotations, and nothing else of it: no owner, no identity, no node, nothing
+/// that the server computes, and none of trocar's stamps.
 fn copy_of(mut original: Pod, name: &str, options: &DebugOptions) -> Pod {
     let mut metadata = Object::new();
     metadata.insert("name".into(), name.into());
@@ -78,6 +85,9 @@ fn copy_of(mut original: Pod, name: &str, options: &DebugOptions) -> Pod {
     }
     let mut spec = std::mem::take(original.spec_mut());
     spec.remove(ContainerKind::Ephemeral.field());
+    for field in COMPUTED {
+        spec.remove(field);
+    }
     if !options.same_node {
         spec.remove("nodeName");
     }
@@ -173,6 +183,13 @@ fn share_processes(copy: &mut Pod, options: &DebugOptions, notes: &mut Vec<Diagn
     let Some(wanted) = options.share_processes else {
         return;
     };
+    if copy.is_windows() {
+        notes.push(Diagnostic::warning(
+            "share-processes-ignored",
+            "--share-processes is ignored: the pod runs on Windows, where containers cannot share processes",
+        ));
+        return;
+    }
     if wanted && copy.flag("hostPID") {
         notes.push(
             Diagnostic::warning(
@@ -259,7 +276,36 @@ mod tests {
         assert_eq!(copy["spec"]["unheard"], true, "unknown fields are kept");
         assert_eq!(copy["spec"]["containers"][0]["command"], json!(["sh"]));
         assert_eq!(copy["spec"].get("nodeName"), None);
+        for computed in COMPUTED {
+            assert_eq!(copy["spec"].get(computed), None, "{computed}");
+        }
+        assert_eq!(copy["spec"]["priorityClassName"], "shop");
         assert_eq!(copy.get("status"), None);
+    }
+
+    #[test]
+    fn a_copy_of_a_windows_pod_has_no_field_of_linux() {
+        for profile in Profile::ALL {
+            let pod = json!({"kind": "Pod", "metadata": {"name": "win"},
+                "spec": {"os": {"name": "windows"}, "containers": [{"name": "web", "image": "nano:1"}]}});
+            let request = Request {
+                target: Target(pod.as_object().cloned().unwrap_or_default()),
+                options: DebugOptions {
+                    copy_to: Some("copy".into()),
+                    image: Some("nano:2".into()),
+                    profile,
+                    share_processes: Some(true),
+                    ..DebugOptions::default()
+                },
+                ..Request::default()
+            };
+            let plan = make_plan(request).unwrap();
+            let copy = plan.steps[0].clone().into_object();
+            assert_eq!(copy["spec"].get("shareProcessNamespace"), None, "{profile:?}");
+            let context = copy["spec"]["containers"][1].get("securityContext").cloned();
+            let wanted = (profile == Profile::Restricted).then(|| json!({"runAsNonRoot": true}));
+            assert_eq!(context, wanted, "{profile:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use trocar_sdk::{
     DebugOptions, Diagnostic, Failure, Object, Plan, Pod, Request, custom, names,
     plan::{debug_container, non_root_warning},
-    profile::apply_to_ephemeral,
+    profile::{apply_to_ephemeral, remove_linux_fields, windows_warning},
 };
 
 /// Plans an ephemeral container for a pod, as `kubectl debug POD --image=…` does.
@@ -31,6 +31,10 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
         container.insert("targetContainerName".into(), target.into());
     }
     apply_to_ephemeral(options.profile, &mut container);
+    if pod.is_windows() {
+        remove_linux_fields(&mut container);
+        notes.extend(windows_warning(options.profile));
+    }
     if let Some(custom) = &options.custom {
         custom::merge(&mut container, custom);
         check_fields(&container)?;
@@ -111,7 +115,7 @@ fn target_container<'a>(pod: &Pod, options: &'a DebugOptions) -> Result<Option<&
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use trocar_sdk::{Context, Target};
+    use trocar_sdk::{Context, Profile, Target};
 
     use super::*;
 
@@ -141,6 +145,32 @@ mod tests {
         let container = plan.steps[0].clone().into_object();
         assert_ne!(container["name"], "debugger-aaaaa");
         assert_eq!(plan.attach.as_deref(), container["name"].as_str());
+    }
+
+    #[test]
+    fn in_a_windows_pod_no_profile_sets_a_field_of_linux() {
+        for (profile, wanted) in [
+            (Profile::Legacy, None),
+            (Profile::General, None),
+            (Profile::Baseline, None),
+            (Profile::Restricted, Some(json!({"runAsNonRoot": true}))),
+            (Profile::Netadmin, None),
+            (Profile::Sysadmin, None),
+        ] {
+            let mut request = request(DebugOptions {
+                profile,
+                ..DebugOptions::default()
+            });
+            request.target.0["spec"]["os"] = json!({"name": "windows"});
+            let plan = make_plan(request).unwrap();
+            let container = plan.steps[0].clone().into_object();
+            assert_eq!(container.get("securityContext").cloned(), wanted, "{profile:?}");
+            let is_told = plan
+                .diagnostics
+                .iter()
+                .any(|found| found.code == "profile-of-linux");
+            assert_eq!(is_told, matches!(profile, Profile::Netadmin | Profile::Sysadmin));
+        }
     }
 
     #[test]

@@ -34,7 +34,8 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
             "tolerations": [{"operator": "Exists"}],
         },
     })));
-    if options.profile == Profile::Sysadmin && is_windows(&node) {
+    let is_windows = is_windows(&node);
+    if options.profile == Profile::Sysadmin && is_windows {
         apply_to_windows_node_pod(&mut pod, container_name);
     } else {
         apply_to_node_pod(options.profile, &mut pod, container_name);
@@ -46,7 +47,20 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
         "creating-pod",
         format!("Creating debugging pod {pod_name} with container {container_name} on node {node_name}."),
     );
-    Ok(Plan::create_pod(pod, Some(container_name.to_owned())).with(note))
+    let plan = Plan::create_pod(pod, Some(container_name.to_owned())).with(note);
+    if is_windows && options.profile != Profile::Sysadmin {
+        return Ok(plan.with(
+            Diagnostic::warning(
+                "profile-of-linux",
+                format!(
+                    "node {node_name} runs Windows, where --profile={} gives no access to the node",
+                    options.profile.name()
+                ),
+            )
+            .help("--profile=sysadmin makes a host-process container"),
+        ));
+    }
+    Ok(plan)
 }
 
 /// A node's name may be as long as a pod's, so the part that comes from the node gives way.

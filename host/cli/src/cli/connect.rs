@@ -16,7 +16,9 @@ use trocar::{
     text,
 };
 
-use super::{args::ConnectionFlags, error::CliError, kuberc::Kuberc, resolve::read_bounded, ui, words};
+use super::{
+    args::ConnectionFlags, error::CliError, kuberc::Kuberc, resolve::read_bounded, server_warnings, ui, words,
+};
 
 /// From which verbosity on each request is shown, as in kubectl.
 const SHOWS_REQUESTS: u8 = 6;
@@ -45,6 +47,8 @@ pub(crate) fn connect(flags: &ConnectionFlags, verbosity: u8) -> Result<Connecti
     config.request_timeout = (!request_timeout.is_zero()).then_some(request_timeout);
     config.trace = (verbosity >= SHOWS_REQUESTS)
         .then(|| -> Arc<dyn Fn(&RequestTrace<'_>) + Send + Sync> { Arc::new(show) });
+    config.warn = Some(Arc::new(server_warnings::show));
+    server_warnings::are_errors(flags.warnings_as_errors.is_some_and(|switch| switch.0));
     Ok(Connection {
         unimpersonated: config.unimpersonated().map(Cluster::new).transpose()?,
         cluster: Cluster::new(config.clone())?,
@@ -151,7 +155,7 @@ fn overrides(flags: &ConnectionFlags) -> Result<Overrides, CliError> {
 }
 
 /// The file that was typed, which must be there; else those of KUBECONFIG or the user's own, as far as they are there.
-fn kubeconfig(typed: Option<&Path>) -> Result<Kubeconfig, CliError> {
+pub(crate) fn kubeconfig(typed: Option<&Path>) -> Result<Kubeconfig, CliError> {
     let typed = typed.filter(|file| !file.as_os_str().is_empty());
     let files: Vec<PathBuf> = match (typed, env::var_os("KUBECONFIG").filter(|list| !list.is_empty())) {
         (Some(file), _) => vec![file.to_owned()],

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod completion;
 mod configuration;
 mod connect;
 mod diff;
@@ -14,6 +15,7 @@ mod planner;
 mod plugin_flags;
 mod prefixed;
 mod resolve;
+mod server_warnings;
 mod session;
 mod terminal;
 mod ui;
@@ -26,24 +28,49 @@ use error::CliError;
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|first| first == terminal::GUARD)
-    {
-        terminal::guard();
-        return ExitCode::SUCCESS;
+    let mut words = std::env::args_os().skip(1);
+    match words.next().as_ref().and_then(|first| first.to_str()) {
+        Some(terminal::GUARD) => {
+            terminal::guard();
+            return ExitCode::SUCCESS;
+        }
+        Some(completion::COMPLETE) => {
+            completion::complete(words);
+            return ExitCode::SUCCESS;
+        }
+        Some(completion::WORKER) => {
+            completion::work(words);
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
     }
-    let result = args::parse(std::env::args_os().collect()).and_then(|command| match command {
+    let mut is_debug = false;
+    let result = args::parse(std::env::args_os().collect()).and_then(|command| {
+        is_debug = matches!(command, Command::Debug(_) | Command::Attach(_));
+        carry_out(command)
+    });
+    let ended = result.unwrap_or_else(CliError::report);
+    match server_warnings::as_error() {
+        Some(failed) if ended == ExitCode::SUCCESS => {
+            let failed = if is_debug { failed.of_debug() } else { failed };
+            failed.report()
+        }
+        _ => ended,
+    }
+}
+
+fn carry_out(command: Command) -> Result<ExitCode, CliError> {
+    match command {
         Command::Debug(args) => commands::debug::run(*args),
         Command::Plan(args) => commands::plan::run(*args).map(|()| ExitCode::SUCCESS),
         Command::Attach(args) => commands::attach::run(&args),
         Command::Sessions(args) => commands::sessions::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Clean(args) => commands::clean::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Completion(args) => commands::completion::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Policy { command } => policy(command),
         Command::Config { command } => config(command).map(|()| ExitCode::SUCCESS),
         Command::Plugin { command } => plugin(command).map(|()| ExitCode::SUCCESS),
-    });
-    result.unwrap_or_else(CliError::report)
+    }
 }
 
 /// Runs what waits for a cluster.

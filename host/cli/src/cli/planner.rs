@@ -96,14 +96,20 @@ pub(crate) fn differences_in_words(differences: &[Difference]) -> Vec<String> {
 
 /// What a debug leaves behind, and the command that removes it or comes back to it.
 pub(crate) fn what_stays(plan: &DebugPlan, may_run: bool) -> Vec<String> {
-    let (pod, namespace) = (plan.debug_pod(), plan.debug_namespace().unwrap_or_default());
     let mut lines = what_is_left(plan, left_behind(plan));
-    if let (Some(container), true) = (plan.attach(), may_run) {
-        lines.push(format!(
-            "If it still runs, come back with: trocar attach pod/{pod}:{container} -n {namespace}"
-        ));
+    if may_run {
+        lines.extend(comes_back(plan, "still runs"));
     }
     lines
+}
+
+/// How to come back to the debug container, where it does so: `still runs`, for example.
+pub(crate) fn comes_back(plan: &DebugPlan, condition: &str) -> Option<String> {
+    let (pod, namespace) = (plan.debug_pod(), plan.debug_namespace().unwrap_or_default());
+    let container = plan.attach()?;
+    Some(format!(
+        "If it {condition}, come back with: trocar attach pod/{pod}:{container} -n {namespace}"
+    ))
 }
 
 /// What of a plan is left in the cluster, and how it is removed.

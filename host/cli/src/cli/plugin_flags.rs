@@ -1,11 +1,12 @@
 //! Flags that a strategy plugin brings along: its manifest names them, and each sets one of its settings.
 //!
-//! Looked for only where `--strategy` is typed, so that no other start pays for it.
+//! Looked for where `--strategy` is typed. Those of a strategy that the configuration names are looked for where a flag is
+//! not known, and for the help, so that no other start pays for them.
 
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use trocar::{EngineConfig, manifest::PluginFlag, source_named};
+use trocar::{Config, EngineConfig, manifest::PluginFlag, source_named};
 
 use super::{configuration, error::CliError, ui};
 
@@ -14,16 +15,36 @@ const VERBS: [&str; 2] = ["debug", "plan"];
 
 /// The flags of the strategy that a command line chooses; none where it chooses none.
 pub(crate) fn typed(words: &[OsString]) -> Result<Vec<PluginFlag>, CliError> {
-    let is_verb = words
-        .get(1)
-        .and_then(|word| word.to_str())
-        .is_some_and(|word| VERBS.contains(&word));
-    let Some(strategy) = value(words, "--strategy").filter(|_| is_verb) else {
+    match value(words, "--strategy").filter(|_| is_verb(words)) {
+        Some(strategy) => of_strategy(&configuration(words)?, &strategy),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The flags of the strategy that the configuration names; none where the command line chooses one itself.
+pub(crate) fn configured(words: &[OsString]) -> Result<Vec<PluginFlag>, CliError> {
+    if !is_verb(words) || value(words, "--strategy").is_some() {
         return Ok(Vec::new());
-    };
-    let config = configuration::load(value(words, "--config").map(PathBuf::from).as_deref())?;
+    }
+    let config = configuration(words)?;
+    match &config.defaults.strategy {
+        Some(strategy) => of_strategy(&config, strategy),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn is_verb(words: &[OsString]) -> bool {
+    let verb = words.get(1).and_then(|word| word.to_str());
+    verb.is_some_and(|word| VERBS.contains(&word))
+}
+
+fn configuration(words: &[OsString]) -> Result<Config, CliError> {
+    configuration::load(value(words, "--config").map(PathBuf::from).as_deref())
+}
+
+fn of_strategy(config: &Config, strategy: &str) -> Result<Vec<PluginFlag>, CliError> {
     let engine = ui::engine(EngineConfig::default())?;
-    let found = engine.describe(&source_named(&config, &strategy))?;
+    let found = engine.describe(&source_named(config, strategy))?;
     Ok(found.manifest().flags.clone())
 }
 

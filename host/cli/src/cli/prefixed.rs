@@ -2,9 +2,12 @@
 
 use std::io;
 
-use trocar::cluster::{Output, SessionEvent, Stream};
+use trocar::cluster::{Output, SessionEvent, Stream, is_trouble};
 
-use super::{session::warning, ui};
+use super::{
+    session::{MAX_TOLD, warning},
+    ui,
+};
 
 /// The longest piece of a line that waits for its end, in bytes. A longer line is cut, and its further pieces say so.
 const MAX_PIECE: usize = 64 << 10;
@@ -13,6 +16,9 @@ const MAX_PIECE: usize = 64 << 10;
 pub(super) struct PrefixedOutput {
     target: String,
     streams: [PrefixedLines; 2],
+    /// What was told last of what the container waits for, and how often something was.
+    told: String,
+    times_told: usize,
 }
 
 impl PrefixedOutput {
@@ -20,6 +26,8 @@ impl PrefixedOutput {
         Self {
             target: target.to_owned(),
             streams: [PrefixedLines::new(target), PrefixedLines::new(target)],
+            told: String::new(),
+            times_told: 0,
         }
     }
 }
@@ -38,6 +46,15 @@ impl Output for PrefixedOutput {
     }
 
     fn event(&mut self, event: SessionEvent) {
+        if let SessionEvent::Waiting(state) = &event
+            && is_trouble(state)
+            && self.times_told < MAX_TOLD
+            && self.told != *state
+        {
+            ui::error_line(&format!("[{}] waiting: {state}", self.target));
+            self.told.clone_from(state);
+            self.times_told += 1;
+        }
         let is_usual = matches!(
             event,
             SessionEvent::Waiting(_)

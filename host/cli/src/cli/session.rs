@@ -7,10 +7,10 @@ use std::{
 
 use serde_json::Value;
 use trocar::{
-    Applied, DebugPlan, Draft, SessionOptions,
+    Applied, CreatedPod, DebugPlan, Draft, SessionOptions,
     cluster::{
-        Ended, Hopeless, Input, InputSender, Output, SessionError, SessionEvent, Stream, input_queue,
-        nothing_starts,
+        Ended, Hopeless, HopelessKind, Input, InputSender, Output, SessionError, SessionEvent, Stream,
+        input_queue, is_trouble, never_joins, nothing_starts,
     },
     plan::Step,
 };
@@ -20,11 +20,14 @@ use super::{
     connect::duration,
     error::CliError,
     exit_code,
-    planner::what_stays,
+    planner::{comes_back, what_stays},
     prefixed::PrefixedOutput,
     terminal::{self, DetachKeys, Guard, Modes, RawMode},
     ui, words,
 };
+
+/// How often a script is told what a container waits for.
+pub(super) const MAX_TOLD: usize = 10;
 
 /// How many blocks of input may wait.
 const INPUT_QUEUE: usize = 16;
@@ -76,16 +79,16 @@ pub(crate) fn has_person() -> bool {
 
 /// Refuses a session that cannot be, before anything is written for it.
 pub(crate) fn check_target(draft: &Draft) -> Result<(), CliError> {
-    let is_ephemeral = draft
-        .plan()
-        .steps()
-        .iter()
-        .any(|step| matches!(step, Step::AddEphemeralContainer(_)));
-    if !is_ephemeral {
+    let mut added = draft.plan().steps().iter().filter_map(|step| match step {
+        Step::AddEphemeralContainer(container) => Some(container),
+        _ => None,
+    });
+    let Some(container) = added.next() else {
         return Ok(());
-    }
+    };
     let pod = Value::Object(draft.target().object().clone());
-    match nothing_starts(&pod, true) {
+    let joins = container.get("targetContainerName").and_then(Value::as_str);
+    match nothing_starts(&pod, true).or_else(|| never_joins(&pod, joins?)) {
         Some(hopeless) => {
             Err(hopeless_error(&draft.plan().target().to_string(), &hopeless).note("nothing was changed"))
         }
@@ -109,6 +112,7 @@ pub(crate) async fn run(
     if plan.attach().is_none() {
         return Ok(0);
     }
+    let created = applied.created_pod();
     let (sender, mut input) = input_queue(INPUT_QUEUE);
     let options = options(flags, is_one_of_many, &applied);
     if is_one_of_many {
@@ -116,7 +120,8 @@ pub(crate) async fn run(
         sender.try_send(Input::End);
         let mut output = PrefixedOutput::new(&plan.target().to_string());
         let ended = applied.attach(&mut output, &mut input, options).await;
-        return outcome(flags, is_one_of_many, &plan, ended);
+        let deleted = deleted(created, &ended).await;
+        return outcome(flags, is_one_of_many, &plan, ended, deleted);
     }
     terminal::end_on_signal();
     let mut output = Front::new(flags, &options, sender);
@@ -128,8 +133,38 @@ pub(crate) async fn run(
             return Ok(code);
         }
     };
+    let ended = ended.map_err(|error| said_once(error, output.told.take()));
     output.leave(!matches!(ended, Ok(Some(Ended::Exited { .. }))));
-    outcome(flags, is_one_of_many, &plan, ended)
+    let deleted = deleted(created, &ended).await;
+    outcome(flags, is_one_of_many, &plan, ended, deleted)
+}
+
+/// What was told while it lasted is not told again at the end.
+fn said_once(mut error: SessionError, told: Option<String>) -> SessionError {
+    if let SessionError::Hopeless { hopeless, events, .. } = &mut error
+        && told.as_ref() == Some(&hopeless.reason)
+    {
+        events.retain(|event| words::is_news(&hopeless.reason, event));
+        hopeless.reason = "waiting does not change that".to_owned();
+    }
+    error
+}
+
+/// Exit codes of a program that was ended from outside: SIGKILL and SIGTERM.
+const KILLED: [i32; 2] = [128 + 9, 128 + 15];
+
+/// Who deleted a created pod, in lines, where it was deleted under its session.
+async fn deleted(
+    created: Option<CreatedPod>,
+    ended: &Result<Option<Ended>, SessionError>,
+) -> Option<Vec<String>> {
+    let is_suspect = match ended {
+        Ok(Some(Ended::Exited { code, .. })) => KILLED.contains(code),
+        Err(SessionError::Gone(_)) => true,
+        Err(SessionError::Hopeless { hopeless, .. }) => hopeless.kind == HopelessKind::PodDeleted,
+        _ => false,
+    };
+    created.filter(|_| is_suspect)?.deleted().await
 }
 
 fn options(flags: &SessionFlags, is_one_of_many: bool, applied: &Applied) -> SessionOptions {
@@ -154,6 +189,7 @@ fn outcome(
     is_one_of_many: bool,
     plan: &DebugPlan,
     ended: Result<Option<Ended>, SessionError>,
+    deleted: Option<Vec<String>>,
 ) -> Result<u8, CliError> {
     match ended {
         Ok(None) => Ok(0),
@@ -161,8 +197,10 @@ fn outcome(
             if !reason.is_empty() {
                 ui::error_line(&format!("The program was ended: {reason}"));
             }
-            if !is_one_of_many {
-                say_what_stays(flags, plan, false);
+            match &deleted {
+                Some(by) => ui::error_line(&in_words(plan, by)),
+                None if is_one_of_many => {}
+                None => say_what_stays(flags, plan, false),
             }
             Ok(u8::try_from(code & 0xff).unwrap_or(u8::MAX))
         }
@@ -175,10 +213,45 @@ fn outcome(
             say_what_stays(flags, plan, true);
             Ok(exit_code::NOBODY_READS)
         }
-        Err(error) => {
-            let failed = CliError::from(error);
-            Err(what_stays(plan, true).into_iter().fold(failed, CliError::note))
+        // Nothing is left in a pod that is gone.
+        Err(error) if deleted.is_some() || matches!(error, SessionError::Gone(_)) => {
+            let by = deleted.filter(|by| !by.is_empty());
+            let note = by.map(|by| in_words(plan, &by));
+            Err(note.into_iter().fold(CliError::from(error), CliError::note))
         }
+        Err(error) => {
+            let may_run = !matches!(
+                error,
+                SessionError::Hopeless { .. } | SessionError::TimedOut { .. }
+            );
+            let may_start = may_start(&error)
+                .then(|| comes_back(plan, "starts later"))
+                .flatten();
+            let failed = CliError::from(error);
+            let notes = what_stays(plan, may_run).into_iter().chain(may_start);
+            Err(notes.fold(failed, CliError::note))
+        }
+    }
+}
+
+/// Says whether a container that did not start may do so when nothing waits for it any more: its kubelet tries again and again.
+fn may_start(error: &SessionError) -> bool {
+    match error {
+        SessionError::TimedOut { .. } => true,
+        SessionError::Hopeless { hopeless, .. } => matches!(
+            hopeless.kind,
+            HopelessKind::Pull | HopelessKind::Config | HopelessKind::Unschedulable
+        ),
+        _ => false,
+    }
+}
+
+/// That a pod was deleted, and by what.
+fn in_words(plan: &DebugPlan, by: &[String]) -> String {
+    let pod = plan.debug_pod();
+    match by {
+        [] => format!("Pod {pod} was deleted meanwhile."),
+        by => format!("Pod {pod} was deleted meanwhile: {}.", by.join("; ")),
     }
 }
 
@@ -194,14 +267,16 @@ impl From<SessionError> for CliError {
     fn from(error: SessionError) -> Self {
         let message = error.to_string();
         match error {
-            SessionError::Hopeless { hopeless, events, .. } => {
-                let failed = events.into_iter().fold(Self::new(message), |failed, event| {
+            SessionError::Hopeless { hopeless, events, .. } => events
+                .iter()
+                .filter(|event| words::is_news(&hopeless.reason, event))
+                .fold(Self::new(message), |failed, event| {
                     failed.note(format!("event: {event}"))
-                });
-                failed.hint(words::after_hopeless(hopeless.kind))
-            }
-            SessionError::TimedOut { events, .. } => events
-                .into_iter()
+                })
+                .hint(words::after_hopeless(hopeless.kind)),
+            SessionError::TimedOut { state, events, .. } => events
+                .iter()
+                .filter(|event| words::is_news(&state, event))
                 .fold(Self::new(message), |failed, event| {
                     failed.note(format!("event: {event}"))
                 })
@@ -228,6 +303,9 @@ struct Front<'a> {
     modes: Modes,
     /// The cursor is not at the start of a line.
     is_within_line: bool,
+    /// What a script was told last of what the container waits for.
+    told: Option<String>,
+    times_told: usize,
 }
 
 impl<'a> Front<'a> {
@@ -241,6 +319,8 @@ impl<'a> Front<'a> {
             sender: Some(sender),
             modes: Modes::default(),
             is_within_line: false,
+            told: None,
+            times_told: 0,
         }
     }
 
@@ -317,6 +397,15 @@ impl Output for Front<'_> {
 
     fn event(&mut self, event: SessionEvent) {
         match event {
+            // A script sees no line that is replaced; what may last is told to it once.
+            SessionEvent::Waiting(state) if is_trouble(&state) && !io::stderr().is_terminal() => {
+                // Of what changes all the time the first few are enough.
+                if self.times_told < MAX_TOLD && self.told.as_ref() != Some(&state) {
+                    ui::error_line(&format!("Waiting: {state}"));
+                    self.told = Some(state);
+                    self.times_told += 1;
+                }
+            }
             SessionEvent::Waiting(state) => ui::live_line(&format!("waiting: {state}")),
             SessionEvent::Attached => self.attached(),
             SessionEvent::Reconnecting => {

@@ -23,6 +23,8 @@ const PLUGIN_EXTENSION: &str = "client.authentication.k8s.io/exec";
 
 type Trace = Arc<dyn Fn(&RequestTrace<'_>) + Send + Sync>;
 
+type Warn = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// How a cluster is reached. Its clones share their credentials: a credential plugin runs once for all of them.
 #[derive(Clone)]
 pub struct ClusterConfig {
@@ -34,6 +36,8 @@ pub struct ClusterConfig {
     pub request_timeout: Option<Duration>,
     /// Called for every request.
     pub trace: Option<Trace>,
+    /// Called for every warning of the server, in its own words, as often as it is sent.
+    pub warn: Option<Warn>,
 }
 
 impl ClusterConfig {
@@ -57,6 +61,7 @@ impl ClusterConfig {
             kube,
             request_timeout: None,
             trace: None,
+            warn: None,
         }
     }
 

@@ -68,6 +68,21 @@ pub enum KubeconfigError {
 }
 
 impl Kubeconfig {
+    /// The names of its contexts.
+    pub fn context_names(&self) -> Vec<&str> {
+        self.contexts.keys().map(String::as_str).collect()
+    }
+
+    /// The names of its clusters.
+    pub fn cluster_names(&self) -> Vec<&str> {
+        self.clusters.keys().map(String::as_str).collect()
+    }
+
+    /// The names of its users.
+    pub fn user_names(&self) -> Vec<&str> {
+        self.users.keys().map(String::as_str).collect()
+    }
+
     /// Reads a file's text. An empty one is an empty kubeconfig. Paths in it are relative to the file's folder.
     ///
     /// # Errors

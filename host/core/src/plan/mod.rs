@@ -2,6 +2,7 @@
 
 pub mod after;
 pub mod check;
+mod concerns;
 mod review;
 pub mod rights;
 
@@ -240,6 +241,14 @@ impl DebugPlan {
         self.beyond_options = rights::rights_beyond(&self.steps, self.attach.as_deref(), target, options);
         let is_node = target.id().kind == TargetKind::Node;
         self.diagnostics.extend(ignored_flags(options, is_node));
+        let copies = self.steps.iter().filter_map(|step| match step {
+            Step::CreatePod(pod) if !is_node => Some(pod),
+            _ => None,
+        });
+        let concerns: Vec<Diagnostic> = copies
+            .flat_map(|copy| concerns::of_copy(target, copy, options))
+            .collect();
+        self.diagnostics.extend(concerns);
     }
 
     /// What is debugged.

@@ -5,7 +5,7 @@
 //! first is there was perhaps made: what it made is looked up by its name, and still counts as one's own only where the
 //! line already has the unique id (an ephemeral container's pod is known before it is written to).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,9 @@ pub struct Entry {
     /// The container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
+    /// The container's image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// What was made.
     pub kind: SessionKind,
     /// The plan's hash.
@@ -107,6 +110,29 @@ impl Journal {
         pods.sort_unstable();
         pods.dedup();
         pods
+    }
+
+    /// The debugs on a server that are not known to be gone, the newest first; of the two lines of a debug one.
+    pub fn newest(&self, server: &str) -> Vec<&Entry> {
+        let is_gone = |uid: &str| self.of(uid).any(|later| later.removed);
+        let mut seen = BTreeSet::new();
+        let newest = self.entries.iter().rev().filter(|entry| {
+            entry.server == server
+                && !is_gone(entry.uid.as_deref().unwrap_or_default())
+                && seen.insert((&entry.namespace, &entry.pod, &entry.container))
+        });
+        newest.collect()
+    }
+
+    /// The images of the last debugs, the newest first, each once.
+    pub fn images(&self, limit: usize) -> Vec<&str> {
+        let mut seen = BTreeSet::new();
+        let images = self
+            .entries
+            .iter()
+            .rev()
+            .filter_map(|entry| entry.image.as_deref());
+        images.filter(|image| seen.insert(*image)).take(limit).collect()
     }
 
     fn of(&self, uid: &str) -> impl DoubleEndedIterator<Item = &Entry> {

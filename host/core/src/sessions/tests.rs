@@ -22,6 +22,7 @@ fn entry(uid: Option<&str>, kind: SessionKind) -> Entry {
         kind,
         plan: "sha256:1".into(),
         reason: None,
+        image: None,
         replaces_target: false,
         removed: false,
     }

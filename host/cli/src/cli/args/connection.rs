@@ -76,6 +76,9 @@ pub(crate) struct ConnectionFlags {
     /// File with preferences of kubectl (default: KUBERC, ~/.kube/kuberc)
     #[arg(long, value_name = "FILE")]
     pub(crate) kuberc: Option<PathBuf>,
+    /// Fail where the API server warned
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) warnings_as_errors: Option<Switch>,
     #[command(flatten)]
     _ignored: IgnoredFlags,
 }
@@ -92,9 +95,6 @@ struct IgnoredFlags {
     /// Ignored: versions are not compared
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
     match_server_version: Option<Switch>,
-    /// Ignored
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
-    warnings_as_errors: Option<Switch>,
     /// Ignored
     #[arg(long, value_name = "TIME", hide = true)]
     log_flush_frequency: Option<String>,

@@ -4,10 +4,14 @@
 
 mod attach;
 mod before;
+mod completion;
 mod config;
 mod connection;
 mod debug;
 mod flags;
+mod groups;
+#[cfg(test)]
+mod man;
 mod output;
 mod plan;
 mod plugin;
@@ -27,6 +31,7 @@ use clap::{
 
 pub(crate) use self::{
     attach::AttachArgs,
+    completion::{CompletionArgs, CompletionShell},
     config::{ConfigCommand, ConfigFileFlag, ConfigViewArgs},
     connection::ConnectionFlags,
     debug::{DebugArgs, DryRunMode},
@@ -93,6 +98,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Print the script by which a shell completes trocar
+    Completion(CompletionArgs),
     /// List, inspect and build plugins
     #[command(arg_required_else_help = true)]
     Plugin {
@@ -101,9 +108,14 @@ pub(crate) enum Command {
     },
 }
 
+/// The commands and flags, as they are offered.
+pub(crate) fn command() -> clap::Command {
+    groups::grouped(Arguments::command().args_override_self(true))
+}
+
 /// Parses the command line. Help and version are printed and end the program.
 pub(crate) fn parse(typed: Vec<OsString>) -> Result<Command, CliError> {
-    let command = Arguments::command().args_override_self(true);
+    let command = command();
     let typed = joined_verbosity(typed);
     let kuberc = plugin_flags::value(&typed, "--kuberc").map(PathBuf::from);
     let mut line = Line::split(&command, typed)?;
@@ -195,16 +207,25 @@ fn parse_line(
 }
 
 fn parse_words(command: clap::Command, typed: Vec<OsString>) -> Result<(Command, ArgMatches), CliError> {
-    let flags = plugin_flags::typed(&typed)?;
-    let command = plugin_flags::offer(command, &flags)?;
-    let matches = match command.try_get_matches_from(typed) {
+    let mut flags = plugin_flags::typed(&typed)?;
+    let mut offered = plugin_flags::offer(command.clone(), &flags)?;
+    let mut parsed = offered.try_get_matches_from_mut(&typed);
+    let may_be_configured =
+        |error: &clap::Error| matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::DisplayHelp);
+    if parsed.as_ref().is_err_and(may_be_configured) {
+        flags.extend(plugin_flags::configured(&typed)?);
+        offered = plugin_flags::offer(command, &flags)?;
+        parsed = offered.try_get_matches_from_mut(&typed);
+    }
+    let matches = match parsed {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
-        Err(error) => return Err(usage_error(&error)),
+        Err(error) => return Err(usage_error(&error, &verbs(&offered, &typed))),
     };
     let settings = plugin_flags::settings(&matches, &flags);
-    let mut arguments = Arguments::from_arg_matches(&matches).map_err(|error| usage_error(&error))?;
+    let arguments = Arguments::from_arg_matches(&matches);
+    let mut arguments = arguments.map_err(|error| usage_error(&error, &verbs(&offered, &typed)))?;
     match &mut arguments.command {
         Command::Debug(args) => args.plugin.set.extend(settings),
         Command::Plan(args) => args.plugin.set.extend(settings),
@@ -213,10 +234,22 @@ fn parse_words(command: clap::Command, typed: Vec<OsString>) -> Result<(Command,
     Ok((arguments.command, matches))
 }
 
+/// The command that a line is of, with those above it: `trocar plugin list`.
+fn verbs(command: &clap::Command, typed: &[OsString]) -> String {
+    let mut verbs = command.get_name().to_owned();
+    let mut command = Some(command);
+    for word in typed.iter().skip(1) {
+        command = command.and_then(|command| command.find_subcommand(word));
+        let Some(found) = command else { break };
+        verbs += &format!(" {}", found.get_name());
+    }
+    verbs
+}
+
 /// Parses what stands after `trocar debug`, for cases that are written as a command line.
 pub(crate) fn parse_debug(typed: &[String]) -> Result<DebugArgs, CliError> {
     let words = ["trocar", "debug"].into_iter().map(OsString::from);
-    let command = Arguments::command().args_override_self(true);
+    let command = command();
     let words = joined_verbosity(words.chain(typed.iter().map(OsString::from)));
     match parse_words(command, words)?.0 {
         Command::Debug(args) => Ok(*args),
@@ -250,6 +283,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Arguments::command().debug_assert();
+        command().debug_assert();
     }
 }

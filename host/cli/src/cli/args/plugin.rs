@@ -12,7 +12,7 @@ use super::{
 /// The verbs of `trocar plugin`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// List the default plugins
+    /// List the default plugins and those that are configured
     List(PluginListArgs),
     /// Show what a plugin is, what it imports and what it may do, without running it
     Inspect(PluginInspectArgs),
@@ -27,6 +27,8 @@ pub(crate) enum PluginCommand {
 /// `trocar plugin list`.
 #[derive(Debug, Args)]
 pub(crate) struct PluginListArgs {
+    #[command(flatten)]
+    pub(crate) file: ConfigFileFlag,
     /// What to print
     #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
     pub(crate) output: ListOutput,
@@ -35,9 +37,11 @@ pub(crate) struct PluginListArgs {
 /// `trocar plugin inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct PluginInspectArgs {
-    /// A default plugin or a file
+    /// A default plugin, one of the configuration, or a file
     #[arg(value_name = "NAME|FILE.wasm")]
     pub(crate) plugin: String,
+    #[command(flatten)]
+    pub(crate) file: ConfigFileFlag,
     /// What to print
     #[arg(short, long, value_enum, default_value = "yaml", value_name = "FORMAT")]
     pub(crate) output: DocumentOutput,

@@ -4,8 +4,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::error::CliError;
 
-/// Says what is wrong with a command line in kubectl's words where it has some.
-pub(super) fn usage_error(error: &clap::Error) -> CliError {
+/// Says what is wrong with a command line in kubectl's words where it has some. `command` is whose help explains it.
+pub(super) fn usage_error(error: &clap::Error, command: &str) -> CliError {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         _ => None,
@@ -44,6 +44,7 @@ pub(super) fn usage_error(error: &clap::Error) -> CliError {
     let failed = match error
         .get(ContextKind::SuggestedArg)
         .or_else(|| error.get(ContextKind::SuggestedValue))
+        .or_else(|| error.get(ContextKind::SuggestedSubcommand))
     {
         Some(ContextValue::String(suggested)) => failed.hint(format!("did you mean {suggested}?")),
         Some(ContextValue::Strings(suggested)) if !suggested.is_empty() => {
@@ -51,7 +52,7 @@ pub(super) fn usage_error(error: &clap::Error) -> CliError {
         }
         _ => failed,
     };
-    failed.hint("see 'trocar --help' for usage")
+    failed.hint(format!("see '{command} --help' for usage"))
 }
 
 /// clap's own message, without its label, its usage and its tips.

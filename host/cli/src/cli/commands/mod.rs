@@ -2,6 +2,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod clean;
+pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod debug;
 pub(crate) mod plan;

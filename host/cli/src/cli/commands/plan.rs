@@ -5,7 +5,7 @@ use trocar::{
     Actor, Severity, Target, check_names,
     documents::{to_json, to_yaml},
     plan::{
-        DebugPlan,
+        DebugPlan, Step,
         after::{Change, changes},
         manifests,
     },
@@ -99,8 +99,10 @@ pub(crate) fn render<'a>(
             })
         }
         PlanOutput::Manifest => {
-            let objects: Vec<Value> = plans.flat_map(|(plan, _)| manifests(plan)).collect();
-            to_yaml(&objects)
+            let plans: Vec<&DebugPlan> = plans.map(|(plan, _)| plan).collect();
+            let objects: Vec<Value> = plans.iter().flat_map(|plan| manifests(plan)).collect();
+            let how: String = plans.iter().filter_map(|plan| how_to_patch(plan)).collect();
+            how + &to_yaml(&objects)
         }
         PlanOutput::Diff => plans
             .map(|(plan, target)| reviews(plan) + &diff(&changes(plan, target)))
@@ -109,6 +111,18 @@ pub(crate) fn render<'a>(
             .map(|(plan, _)| format!("pod/{}\n", plan.debug_pod()))
             .collect(),
     }
+}
+
+/// The command that adds an ephemeral container, as a comment above its patch: kubectl apply does not.
+fn how_to_patch(plan: &DebugPlan) -> Option<String> {
+    let adds = |step: &Step| matches!(step, Step::AddEphemeralContainer(_));
+    plan.steps().iter().any(adds).then(|| {
+        let (pod, namespace) = (plan.debug_pod(), plan.debug_namespace().unwrap_or_default());
+        let command = format!(
+            "kubectl patch pod {pod} -n {namespace} --subresource=ephemeralcontainers --patch-file=FILE"
+        );
+        format!("# {}\n", plain(&command))
+    })
 }
 
 fn documents<'a>(plans: impl Iterator<Item = (&'a DebugPlan, &'a Target)>) -> Vec<Value> {

@@ -14,6 +14,7 @@ use trocar::{
     documents::{to_json, to_yaml},
     manifest::PluginManifest,
     plugin::{self, PluginDescription, PluginError, PluginSource},
+    source_named,
 };
 
 use crate::cli::{
@@ -27,25 +28,22 @@ use crate::cli::{
 };
 
 pub(crate) fn list(args: &PluginListArgs) -> Result<(), CliError> {
-    let plugins = plugin::defaults();
+    let plugins = known(args)?;
     ui::output(&match args.output {
-        ListOutput::Name => plugins
-            .iter()
-            .map(|found| format!("{}\n", found.manifest().name))
-            .collect(),
+        ListOutput::Name => plugins.iter().map(|(name, _)| format!("{name}\n")).collect(),
         ListOutput::Json => {
             let items: Vec<Value> = plugins
                 .iter()
-                .map(|found| describe(found, &Limits::default()))
+                .map(|(_, found)| describe(found, &Limits::default()))
                 .collect();
             to_json(&json!({"items": items}))
         }
         ListOutput::Table => ui::table(
             ["NAME", "TYPE", "VERSION", "CAPABILITIES", "SUMMARY"],
-            plugins.iter().map(|found| {
+            plugins.iter().map(|(name, found)| {
                 let manifest = found.manifest();
                 [
-                    manifest.name.clone(),
+                    name.clone(),
                     manifest.plugin_type.name().to_owned(),
                     manifest.version.clone(),
                     capabilities(manifest),
@@ -54,6 +52,26 @@ pub(crate) fn list(args: &PluginListArgs) -> Result<(), CliError> {
             }),
         ),
     })
+}
+
+/// The default plugins, and those of the configuration by their names there. One that cannot be read is told.
+fn known(args: &PluginListArgs) -> Result<Vec<(String, PluginDescription)>, CliError> {
+    let config = configuration::load(args.file.config.as_deref())?;
+    let defaults = plugin::defaults().into_iter();
+    let mut known: Vec<_> = defaults
+        .map(|found| (found.manifest().name.clone(), found))
+        .collect();
+    if config.plugins.is_empty() {
+        return Ok(known);
+    }
+    let engine = ui::engine(EngineConfig::default())?;
+    for configured in &config.plugins {
+        match engine.describe(&configured_source(configured)) {
+            Ok(found) => known.push((configured.value.name.clone(), found)),
+            Err(error) => ui::warning(&format!("plugin {:?}: {error}", configured.value.name)),
+        }
+    }
+    Ok(known)
 }
 
 fn capabilities(manifest: &PluginManifest) -> String {
@@ -75,7 +93,8 @@ pub(crate) fn inspect(args: &PluginInspectArgs) -> Result<(), CliError> {
         limits: limits.clone(),
         ..EngineConfig::default()
     })?;
-    let found = engine.describe(&PluginSource::typed(&args.plugin))?;
+    let config = configuration::load(args.file.config.as_deref())?;
+    let found = engine.describe(&source_named(&config, &args.plugin))?;
     let document = describe(&found, &limits);
     ui::output(&match args.output {
         DocumentOutput::Yaml => to_yaml(&[document]),

@@ -90,13 +90,27 @@ fn after_refusal(action: &Action, refusal: &Refusal) -> Vec<String> {
             "a LimitRange of the namespace bounds resources: --custom=FILE with {resources: {…}} sets them",
         ),
         Refusal::NamespaceTerminating => one("the namespace is being deleted; nothing can be made in it"),
+        Refusal::Admission => one("that is a rule of the cluster, and not a missing right of yours"),
+        Refusal::AdmissionPolicy { policy } => vec![format!(
+            "that is a rule of the cluster (ValidatingAdmissionPolicy {policy:?}): its operators know what would be allowed"
+        )],
         Refusal::Webhook { name } => vec![format!(
             "that is a rule of the cluster (webhook {:?}): its operators know what would be allowed",
             name.as_deref().unwrap_or("of the cluster")
         )],
         Refusal::NoNamespace => one("-n names another namespace"),
         Refusal::NoEphemeralContainers => one("--copy-to debugs a copy of the pod instead"),
-        Refusal::NameTaken => one("choose another name with --copy-to, or delete that pod first"),
+        Refusal::NameTaken => vec![
+            "choose another name with --copy-to".to_owned(),
+            format!(
+                "if it is a copy of yours: trocar attach pod/{0}{1} comes back to it, trocar clean pod/{0}{1} deletes it",
+                action.name,
+                action
+                    .namespace
+                    .as_ref()
+                    .map_or_else(String::new, |namespace| format!(" -n {namespace}"))
+            ),
+        ],
         Refusal::Invalid => one(
             "trocar plan … -o manifest shows the object that was refused; --custom changes the debug container",
         ),
@@ -144,8 +158,28 @@ pub(crate) fn after_hopeless(kind: HopelessKind) -> &'static str {
         }
         HopelessKind::Command => "check the command: the word after -- must be an executable in the image",
         HopelessKind::Crashes => "the program ends as soon as it starts",
+        HopelessKind::TargetEnded => {
+            "without --target the debug container starts; --copy-to=NAME debugs a copy of the pod"
+        }
+        HopelessKind::Unschedulable => {
+            "no node takes the pod as it is; --same-node puts a copy on its original's node"
+        }
         _ => "trocar plan shows the container",
     }
+}
+
+/// Says whether an event tells something besides the reason that is told already.
+pub(crate) fn is_news(reason: &str, event: &str) -> bool {
+    // A scheduler says the same in its events, of the nodes that there were then.
+    if reason.starts_with("Unschedulable: ") && event.starts_with("FailedScheduling: ") {
+        return false;
+    }
+    let of_kind = |text: &str| text.split_once(": ").map_or(text, |(_, rest)| rest).to_owned();
+    let core = of_kind(event);
+    let core = core.strip_prefix("Error: ").unwrap_or(&core);
+    let of_reason = of_kind(reason);
+    let is_said = reason.contains(core) || !of_reason.is_empty() && event.contains(of_reason.as_str());
+    !is_said
 }
 
 #[cfg(test)]
@@ -180,6 +214,13 @@ mod tests {
             (Refusal::LimitRange, "LimitRange"),
             (Refusal::NamespaceTerminating, "being deleted"),
             (Refusal::Webhook { name }, "webhook \"guard.example.com\""),
+            (Refusal::Admission, "not a missing right"),
+            (
+                Refusal::AdmissionPolicy {
+                    policy: "no-debug".into(),
+                },
+                "ValidatingAdmissionPolicy \"no-debug\"",
+            ),
             (Refusal::NoNamespace, "-n"),
             (Refusal::NoEphemeralContainers, "--copy-to"),
             (Refusal::NameTaken, "--copy-to"),
@@ -196,6 +237,27 @@ mod tests {
                 "{refusal:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_reason_that_is_told_is_not_told_again_by_an_event() {
+        let reason = "ErrImagePull: failed to pull \"x\": not found";
+        for (event, wanted) in [
+            (
+                "Failed: Failed to pull image \"x\": failed to pull \"x\": not found",
+                false,
+            ),
+            ("Failed: Error: ErrImagePull", false),
+            ("FailedMount: secret \"db\" not found", true),
+        ] {
+            assert_eq!(is_news(reason, event), wanted, "{event}");
+        }
+        let words = "0/1 nodes are available: 1 Insufficient cpu.";
+        assert!(!is_news(
+            &format!("Unschedulable: {words}"),
+            &format!("FailedScheduling: {words}")
+        ));
+        assert!(is_news("", "Failed: x"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use trocar_sdk::{
     DebugOptions, Object, Pod, Profile, custom,
     plan::{change_container, debug_container},
     pod::{ContainerKind, object, text},
-    profile::{apply_to_ephemeral, apply_to_node_pod, apply_to_windows_node_pod},
+    profile::{apply_to_ephemeral, apply_to_node_pod, apply_to_windows_node_pod, remove_linux_fields},
 };
 
 use crate::{kubernetes::normalize_container, target::Target};
@@ -18,6 +18,7 @@ pub(super) fn asked_container(
     original: Option<&Object>,
     kind: ContainerKind,
     options: &DebugOptions,
+    of_windows: bool,
 ) -> Object {
     let mut container = match original {
         Some(original) => {
@@ -29,6 +30,9 @@ pub(super) fn asked_container(
         None => debug_container(NAME, options),
     };
     apply_to_ephemeral(options.profile, &mut container);
+    if of_windows {
+        remove_linux_fields(&mut container);
+    }
     customize(&mut container, kind, options);
     container
 }

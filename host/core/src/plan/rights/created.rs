@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::Value;
 use trocar_sdk::{
     DebugOptions, Object, Pod,
-    pod::{ContainerKind, ContainerRef, containers_of, object},
+    pod::{ContainerKind, ContainerRef, containers_of, is_windows, object},
 };
 
 use super::{
@@ -46,7 +46,7 @@ pub(super) fn of_created(
         Some(known) => Some(DebugContainer {
             name: known.name(),
             kind: known.kind,
-            asked: asked_container(Some(known.container), known.kind, options),
+            asked: asked_container(Some(known.container), known.kind, options, is_windows(&model)),
         }),
         None if is_copy && only_changes_images(options) => None,
         None => new_container(pod, attach, options, &known).map(|name| DebugContainer {
@@ -54,7 +54,7 @@ pub(super) fn of_created(
             kind: ContainerKind::Regular,
             asked: match containers_of(&model, ContainerKind::Regular).next() {
                 Some(of_node) if !is_copy => of_node.container.clone(),
-                _ => asked_container(None, ContainerKind::Regular, options),
+                _ => asked_container(None, ContainerKind::Regular, options, is_windows(&model)),
             },
         }),
     };

@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde_json::Value;
 use trocar_sdk::{
     DebugOptions, Object, Pod,
-    pod::{ContainerKind, flag, object, text},
+    pod::{ContainerKind, flag, is_windows, object, text},
 };
 
 use self::{
@@ -92,7 +92,7 @@ pub fn rights_beyond(
 
 fn of_ephemeral(container: &Object, target: &Target, options: &DebugOptions) -> Vec<Right> {
     let kind = ContainerKind::Ephemeral;
-    let asked = asked_container(None, kind, options);
+    let asked = asked_container(None, kind, options, is_windows(target.object()));
     let mut shown = BTreeSet::new();
     if !has_same_powers(container, &asked) {
         let spec = spec_of(target.object());

@@ -50,8 +50,13 @@ impl Debug<'_> {
         flags: &SessionFlags,
     ) -> Result<ExitCode, CliError> {
         let mut worst = 0;
+        let count = plans.len();
         let mut plans = plans.into_iter();
         while let Some(approved) = plans.next() {
+            if count > 1 && !is_quiet(self.args) {
+                let turn = count - plans.len();
+                ui::error_line(&format!("[{turn}/{count}] {}", approved.plan().target()));
+            }
             let ended = match self.write(approved).await {
                 Ok(applied) => session::run(flags, false, applied).await,
                 Err(failed) => Err(failed),

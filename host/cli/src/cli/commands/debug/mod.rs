@@ -1,6 +1,7 @@
 //! `trocar debug`: find the targets, plan, write, and stay until the program ends.
 
 mod carry_out;
+mod nodes;
 mod targets;
 
 use std::{process::ExitCode, sync::Arc};
@@ -25,7 +26,7 @@ use crate::cli::{
     pflag::Switch,
     planner::{planner, show_differences, show_found, show_warnings},
     resolve,
-    session::SessionFlags,
+    session::{SessionFlags, has_person},
     terminal, ui, words,
 };
 
@@ -138,16 +139,32 @@ impl<'a> Debug<'a> {
             drafts.iter().try_for_each(check_ttl)?;
         }
         let is_session = request.attach.unwrap_or(request.options.stdin);
+        if is_session && request.options.stdin && drafts.len() > 1 && !has_person() {
+            return Err(several_inputs(&drafts));
+        }
         if is_session {
             drafts.iter().try_for_each(crate::cli::session::check_target)?;
+            nodes::check(cluster, &drafts, args.pod_running_timeout.is_none()).await?;
         }
         let approved = debug.approved(drafts)?;
+        let hides_output = !is_session && approved.iter().any(|approved| approved.plan().attach().is_some());
         let code = debug.carry_out(approved, is_session.then_some(&flags)).await?;
+        if hides_output {
+            debug.say_how_to_see_output();
+        }
         Ok(if refused {
             exit_code::DEBUG_FAILED.into()
         } else {
             code
         })
+    }
+
+    /// A script that runs a command and does not attach waits for output in vain.
+    fn say_how_to_see_output(&self) {
+        let has_command = !self.args.debug.command.is_empty();
+        if has_command && self.request.attach.is_none() && !is_quiet(self.args) {
+            ui::error_line("The command's output and exit code are not shown: add --attach for them.");
+        }
     }
 
     /// Drafts for all targets. The first that cannot be planned ends it, before anything is written; with `--keep-going` it
@@ -206,6 +223,16 @@ impl<'a> Debug<'a> {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// One standard input cannot be read by several programs at once.
+fn several_inputs(drafts: &[Draft]) -> CliError {
+    let count = drafts.len();
+    CliError::usage(format!(
+        "-i is for one target, and these are {count}: their programs would share one input"
+    ))
+    .note("nothing was changed")
+    .hint("without -i, --attach shows the output of all; at a terminal -it takes them one after the other")
 }
 
 /// Refuses a time for what cannot have one.
