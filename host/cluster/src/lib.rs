@@ -14,7 +14,6 @@ mod identity;
 mod lines;
 mod logs;
 mod lookup;
-mod output;
 mod paths;
 mod progress;
 mod reader;
@@ -34,12 +33,11 @@ pub use connect::{
 pub use error::{Action, ClusterError, CredentialError};
 pub use identity::{Identity, who_am_i};
 pub use lookup::{Found, LookupError, lookup, select};
-pub use output::{Screen, Stream};
 pub use progress::{Hopeless, HopelessKind, Progress, nothing_starts, progress};
 pub use reader::LiveReader;
 pub use refusal::{Refusal, Status, StatusCause, StatusDetails};
 pub use session::{
-    Ended, Input, InputQueue, InputSender, Output, Session, SessionEnded, SessionError, SessionEvent,
-    WriteOutput, input_queue,
+    Doubt, Ended, Input, InputQueue, InputSender, Output, Screen, Session, SessionEnded, SessionError,
+    SessionEvent, Stream, WriteOutput, input_queue,
 };
 pub use sessions::{Listed, PodChange, PodChanges, list_sessions, read_pod, watch_pods};

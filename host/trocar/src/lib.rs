@@ -90,11 +90,11 @@ pub use trocar_sdk::{
 /// A cluster: how it is reached, what is read from it, and what a session shows. Nothing here writes.
 pub mod cluster {
     pub use trocar_cluster::{
-        Action, Cluster, ClusterConfig, ClusterError, CredentialError, Ended, Found, Hopeless, HopelessKind,
-        Identity, Input, InputQueue, InputSender, Kubeconfig, KubeconfigError, LiveReader, LookupError,
-        Output, Overrides, PluginPolicy, ProxyEnvironment, Refusal, RequestTrace, Screen, Secret, Selection,
-        SessionError, SessionEvent, Status, StatusCause, StatusDetails, Stream, WriteOutput, input_queue,
-        lookup, nothing_starts, select, who_am_i,
+        Action, Cluster, ClusterConfig, ClusterError, CredentialError, Doubt, Ended, Found, Hopeless,
+        HopelessKind, Identity, Input, InputQueue, InputSender, Kubeconfig, KubeconfigError, LiveReader,
+        LookupError, Output, Overrides, PluginPolicy, ProxyEnvironment, Refusal, RequestTrace, Screen,
+        Secret, Selection, SessionError, SessionEvent, Status, StatusCause, StatusDetails, Stream,
+        WriteOutput, input_queue, lookup, nothing_starts, select, who_am_i,
     };
 }
 

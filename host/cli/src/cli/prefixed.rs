@@ -33,10 +33,6 @@ impl Output for PrefixedOutput {
         ui::program_output(stream, &shown)
     }
 
-    fn take_back(&mut self, _rows: usize) -> io::Result<()> {
-        Ok(())
-    }
-
     fn event(&mut self, event: SessionEvent) {
         let is_usual = matches!(
             event,
@@ -45,6 +41,7 @@ impl Output for PrefixedOutput {
                 | SessionEvent::Reconnecting
                 | SessionEvent::Reconnected
                 | SessionEvent::InputStaysOpen
+                | SessionEvent::OutputFromLog
         );
         if !is_usual {
             ui::warning(&format!("[{}] {}", self.target, warning(&event)));
