@@ -77,4 +77,8 @@ impl Recent {
     pub(crate) fn bytes(&self) -> usize {
         self.old.bytes + self.new.bytes
     }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
 }

@@ -1,15 +1,18 @@
 //! The end of the log: text without a newline, of one stream or of both, and what the log does not have.
 
-use crate::{BOTH, Doubt, Stream, feed::Fragment, machine::Machine, text::find};
+use crate::{
+    BOTH, Doubt, Stream,
+    feed::Fragment,
+    machine::{Line, Machine},
+    text::find,
+};
+
+/// How many places are looked at where the same text stands in the log's last text.
+const MAX_PLACES: usize = 64;
 
 impl Machine {
     /// The log was read to its last byte. It ends with this text, which has no newline.
     pub(crate) fn finish(&mut self, rest: &[u8]) {
-        while !self.units.is_empty() {
-            // Both streams are within a line whose end is not in the log, or only in this text.
-            self.cut_line(Stream::Stdout);
-            self.settle();
-        }
         BOTH.into_iter().for_each(|stream| self.finish_lines(stream));
         let parts = [Fit::Exact, Fit::Begun, Fit::Lost]
             .into_iter()
@@ -20,21 +23,27 @@ impl Machine {
                 .for_each(|(stream, part)| self.finish_part(stream, part)),
             None => {
                 BOTH.into_iter().for_each(|stream| self.finish_part(stream, b""));
-                self.show_missed(Stream::Stdout, rest);
+                self.finish_missed(rest);
             }
+        }
+        if !self.waiting.is_empty() {
+            self.cut_line(Stream::Stdout);
         }
         if self.ahead.bytes() > 0 {
             self.doubt(Doubt::LogIncomplete);
         }
     }
 
+    fn finish_missed(&mut self, rest: &[u8]) {
+        if !rest.is_empty() {
+            self.show_missed(rest.to_vec());
+        }
+    }
+
     /// The log has all the lines that are left, or lacks them.
     fn finish_lines(&mut self, stream: Stream) {
-        while self.feeds[stream as usize]
-            .queue
-            .iter()
-            .any(|fragment| fragment.is_whole() || (fragment.ends && fragment.shown > 0))
-        {
+        let is_line = |fragment: &Fragment| fragment.is_whole() || (fragment.ends && fragment.shown > 0);
+        while self.feeds[stream as usize].queue.iter().any(is_line) {
             self.let_go(stream);
         }
         // Of what the log has, and was not begun to be shown, nothing is to be told.
@@ -46,16 +55,35 @@ impl Machine {
     /// Splits the log's last text into the parts of the streams, as far as both are known.
     fn split<'a>(&self, rest: &'a [u8], fit: Fit) -> Option<[(Stream, &'a [u8]); 2]> {
         let orders = [(Stream::Stdout, Stream::Stderr), (Stream::Stderr, Stream::Stdout)];
-        let places = [rest.len()].into_iter().chain(1..rest.len());
-        let ways = places.flat_map(|end| orders.map(|(one, two)| [(one, &rest[..end]), (two, &rest[end..])]));
+        let ways = orders.into_iter().flat_map(|(one, two)| {
+            let places = self.places(rest, one, two);
+            places
+                .into_iter()
+                .map(move |end| [(one, &rest[..end]), (two, &rest[end..])])
+        });
         let ways = ways.filter(|parts| parts.iter().all(|(stream, part)| self.fits(*stream, part, fit)));
         let lost = |parts: &[(Stream, &[u8]); 2]| {
-            parts
+            let fits = parts
                 .iter()
-                .filter(|(stream, part)| !self.fits(*stream, part, Fit::Begun))
-                .count()
+                .filter(|(stream, part)| self.fits(*stream, part, Fit::Begun));
+            2 - fits.count()
         };
         ways.min_by_key(lost)
+    }
+
+    /// Where the end of one stream's text may be and that of the other may begin.
+    fn places(&self, rest: &[u8], one: Stream, two: Stream) -> Vec<usize> {
+        let known = |stream: Stream| self.feeds[stream as usize].queue.iter();
+        let ends = known(one).flat_map(|known| {
+            let places = occurrences(rest, &known.raw).map(|start| start + known.raw.len());
+            places.chain([known.raw.len()])
+        });
+        let starts = known(two).flat_map(|known| {
+            let last = rest.len().checked_sub(known.raw.len());
+            occurrences(rest, &known.raw).chain(last)
+        });
+        let places = [rest.len(), 0].into_iter().chain(ends).chain(starts);
+        places.filter(|place| *place <= rest.len()).collect()
     }
 
     /// Returns whether a stream may end with this text, which has no newline.
@@ -81,32 +109,36 @@ impl Machine {
 
     /// Returns whether the text is only the end of what the attach brought of the line, which the log had pieces of.
     fn is_longer(&self, fragment: &Fragment, part: &[u8]) -> bool {
-        let has_pieces = fragment.raw.len() >= self.setup.piece || self.continued().is_some();
+        let has_pieces = fragment.raw.len() >= self.setup.piece || self.lines.contains(&Line::ByLog);
         !fragment.begins && has_pieces && fragment.raw.ends_with(part)
     }
 
     /// A stream ends with this text in the log.
     fn finish_part(&mut self, stream: Stream, part: &[u8]) {
-        let place = self.continued().unwrap_or(stream);
         let Some(first) = self.feeds[stream as usize].pop() else {
-            if !part.is_empty() {
-                self.show_missed(place, part);
-            }
-            return;
+            return self.finish_missed(part);
         };
-        let is_known = || self.is_longer(&first, part) || self.early.any(|text| text.ends_with(&first.raw));
+        let is_known = self.is_longer(&first, part) || self.early.any(|text| text.ends_with(&first.raw));
         match starts_in(&first, part) {
-            Some(start) if first.shown > 0 => self.show_logged(stream, &part[start + first.shown..], false),
-            None if is_known() => self.show_logged(place, part, false),
-            Some(_) => self.show_logged(place, part, false),
+            Some(start) if first.shown > 0 => {
+                self.show_logged(stream, &part[start + first.shown..], false, Line::ByLog);
+            }
+            Some(_) => self.show_logged(stream, part, false, Line::ByLog),
+            None if is_known => self.show_logged(stream, part, false, Line::ByLog),
             None if first.is_last => {
                 self.doubt(Doubt::LogIncomplete);
-                self.show(stream, &first.raw[first.shown..]);
+                self.show(stream, &first.raw[first.shown..], Line::ByAttach);
             }
             None if first.shown > 0 => self.end_missing(stream),
             None => {}
         }
     }
+}
+
+/// Where a part stands in a text: the first places.
+fn occurrences(text: &[u8], part: &[u8]) -> impl Iterator<Item = usize> {
+    let is_there = |place: &usize| !part.is_empty() && text[*place..].starts_with(part);
+    (0..text.len()).filter(is_there).take(MAX_PLACES)
 }
 
 /// Where what an attach brought of a stream's last line is in that line.

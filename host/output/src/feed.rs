@@ -179,24 +179,22 @@ impl Feed {
             .filter(|_| self.is_open && self.queue.len() == 1)
     }
 
+    /// Whether the log may lack something that it has brought.
+    pub(crate) fn has_brought(&self) -> bool {
+        self.is_used || !self.queue.is_empty()
+    }
+
+    /// The first fragment, if nothing is added to it any more.
+    pub(crate) fn closed(&self) -> Option<&Fragment> {
+        self.queue
+            .front()
+            .filter(|_| !self.is_open || self.queue.len() > 1)
+    }
+
     /// A long line that began before the attach. Before it ends, the attach brings none of the units that the log has.
     pub(crate) fn long(&self, piece: usize) -> Option<&Fragment> {
         self.queue
             .front()
             .filter(|next| !next.begins && next.raw.len() > piece)
-    }
-
-    /// Where in a unit of the log a fragment begins, if it may be a part of it.
-    pub(crate) fn start_in(
-        &self,
-        index: usize,
-        fragment: &Fragment,
-        unit: &[u8],
-        piece: usize,
-    ) -> Option<usize> {
-        let is_open = self.is_open && index + 1 == self.queue.len();
-        let is_end = fragment.is_last && unit.ends_with(b"\n");
-        let may_be = fragment.shown > 0 || !(is_open || is_end);
-        fragment.start_in(unit, piece).filter(|_| may_be)
     }
 }

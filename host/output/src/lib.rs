@@ -85,7 +85,7 @@ impl Default for Setup {
             is_for_person: false,
             is_answered: false,
             piece: 16 << 10,
-            limit: 1 << 20,
+            limit: 512 << 10,
         }
     }
 }
@@ -159,14 +159,16 @@ pub(crate) const ENTRY: usize = 96;
 
 /// How long a line of the log waits for the attach to bring it on its own stream.
 pub(crate) const GRACE: Duration = Duration::from_millis(200);
+/// The same once the attach is placed, so that only a slow connection can be the reason.
+pub(crate) const PLACED_GRACE: Duration = Duration::from_secs(1);
 /// The same where the attach has brought a later line of the other stream.
 pub(crate) const CROSS_GRACE: Duration = Duration::from_millis(50);
-/// The same at a terminal where nothing was missed, so that only the attach's connection can be the reason.
+/// The same at a terminal that is live.
 pub(crate) const LIVE_GRACE: Duration = Duration::from_secs(2);
-/// How long a line of the attach waits for the log, which may have others before it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
-/// The same for a part of a line, which only the log has whole.
+/// The same where a part of what may be that line is shown.
 pub(crate) const PART_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a line of the attach that was shown from the log, or may have been, waits for the log to have it once more.
+pub(crate) const STRUCK: Duration = Duration::from_secs(3);
 /// How long a text that was shown from the log keeps the beginning of such a line from being shown: the attach may be late.
 pub(crate) const KEPT: Duration = Duration::from_secs(10);
 /// After how much silence a line without an end is shown.

@@ -4,9 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::{
     BOTH, CROSS_GRACE, Doubt, ENTRY, End, Event, GRACE, KEPT, LIVE_GRACE, LogWish, OVERDUE, Output,
-    PART_PATIENCE, PATIENCE, PAUSE, PROMPT_PAUSE, Setup, Stream,
-    counts::Recent,
-    feed::{Feed, Fragment},
+    PART_PATIENCE, PAUSE, PLACED_GRACE, PROMPT_PAUSE, STRUCK, Setup, Stream, counts::Recent, feed::{Feed, Fragment},
     log::Log,
 };
 
@@ -22,6 +20,13 @@ const MAX_UNHEARD: usize = 4 << 20;
 
 /// How long a log that seems to be rotated may still show that it is not.
 const STANDSTILL: Duration = Duration::from_secs(1);
+
+/// By how many times the limit a stream may grow while a line of the log waits for the other one: both come over one
+/// connection, so that to stop one is to stop the other.
+const STRETCH: usize = 4;
+
+/// The same where a part of what may be that line is shown, and only its end can tell.
+const LONG_STRETCH: usize = 64;
 
 /// The attach's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +51,16 @@ enum Reading {
     Failed,
 }
 
+/// Whether a stream is within a line, and what will end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    Ended,
+    /// What the attach brings, or the line of the log that has it.
+    ByAttach,
+    /// The log's next piece.
+    ByLog,
+}
+
 /// A unit of the log that is not decided yet.
 #[derive(Debug)]
 pub(crate) struct Unit {
@@ -62,31 +77,29 @@ pub struct Machine {
     pub(crate) feeds: [Feed; 2],
     pub(crate) units: VecDeque<Unit>,
     unit_bytes: usize,
-    /// Shown from the attach, not told by the log yet.
-    pub(crate) ahead: Recent,
-    /// How many bytes of those the log will not have: it was rotated.
-    pub(crate) lost_ahead: usize,
     /// Shown from the log; the attach may bring it.
     pub(crate) early: Recent,
-    /// When a text was added to those ahead.
-    pub(crate) ahead_at: Duration,
-    /// When the attach was last not read.
-    pub(crate) blocked_at: Duration,
-    /// Texts that were taken for this stream's when the other might have brought the same.
-    pub(crate) lent: VecDeque<(Option<Stream>, Vec<u8>)>,
-    /// Bytes of those since the attach brought something.
-    pub(crate) unheard: usize,
     /// When a text was added to those.
     pub(crate) early_at: Duration,
-    /// Units that were begun before an attach, and were shown without their beginnings.
-    pub(crate) cut: Vec<Fragment>,
+    /// Shown from the attach; the log may bring it.
+    pub(crate) ahead: Recent,
+    /// The end of a line that began before the attach, shown without its beginning; the log may bring it.
+    pub(crate) cut: Option<Fragment>,
+    /// Missed units, which wait for standard output's line to end.
+    pub(crate) waiting: VecDeque<Vec<u8>>,
+    pub(crate) waiting_bytes: usize,
+    pub(crate) waiting_since: Duration,
+    /// What was taken for a stream's line when the other might have brought the same, the latest.
+    pub(crate) lent: VecDeque<(Option<Stream>, Vec<u8>)>,
+    /// Bytes that were missed since the attach brought something.
+    pub(crate) unheard: usize,
     attach: Attach,
     /// The last attach ended with the program.
     pub(crate) has_finished: bool,
     /// A unit of the present attach is in the log: what follows it the attach brings.
     pub(crate) is_placed: bool,
     /// A terminal that shows at once what the attach brings.
-    is_live: bool,
+    pub(crate) is_live: bool,
     log: Log,
     reading: Reading,
     log_at: Duration,
@@ -99,10 +112,9 @@ pub struct Machine {
     has_ended: bool,
     /// When the program or the attach ended.
     over_at: Duration,
-    /// A piece of a long line was shown last on a stream, and whether the log alone had it.
-    pub(crate) piece_on: [Option<bool>; 2],
-    /// The streams that are within a line.
-    pub(crate) open: [bool; 2],
+    pub(crate) lines: [Line; 2],
+    /// The log is within a line of this stream.
+    pub(crate) within: Option<Stream>,
     pub(crate) from_log_told: bool,
     doubts: Vec<Doubt>,
     /// Bytes that came since the attach was asked for, from it and from the log.
@@ -120,15 +132,15 @@ impl Machine {
             feeds: Default::default(),
             units: VecDeque::new(),
             unit_bytes: 0,
-            ahead: Recent::default(),
-            lost_ahead: 0,
             early: Recent::default(),
-            ahead_at: Duration::ZERO,
-            blocked_at: Duration::ZERO,
+            early_at: Duration::ZERO,
+            ahead: Recent::default(),
+            cut: None,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            waiting_since: Duration::ZERO,
             lent: VecDeque::new(),
             unheard: 0,
-            early_at: Duration::ZERO,
-            cut: Vec::new(),
             attach: Attach::Away,
             has_finished: false,
             is_placed: false,
@@ -141,8 +153,8 @@ impl Machine {
             readable_since: None,
             has_ended: false,
             over_at: Duration::ZERO,
-            piece_on: [None; 2],
-            open: [false; 2],
+            lines: [Line::Ended; 2],
+            within: None,
             from_log_told: false,
             doubts: Vec::new(),
             progress: [0; 2],
@@ -186,7 +198,14 @@ impl Machine {
         self.has_finished = end == End::Finished;
         self.over_at = at;
         self.is_live = false;
-        self.feeds.iter_mut().for_each(|feed| feed.attach_ended(end));
+        for stream in BOTH {
+            let feed = &mut self.feeds[stream as usize];
+            feed.attach_ended(end);
+            let is_begun = feed.queue.iter().any(|fragment| fragment.shown > 0);
+            if self.lines[stream as usize] == Line::ByAttach && !is_begun {
+                self.lines[stream as usize] = Line::ByLog;
+            }
+        }
         self.settle();
     }
 
@@ -207,7 +226,6 @@ impl Machine {
     pub fn log_bytes(&mut self, at: Duration, bytes: &[u8]) {
         self.now = at;
         self.log_at = at;
-        self.progress[1] += bytes.len();
         let mut units = Vec::new();
         self.log.push(bytes, &mut units);
         self.logged(units);
@@ -216,13 +234,14 @@ impl Machine {
 
     fn logged(&mut self, units: Vec<Vec<u8>>) {
         if std::mem::take(&mut self.log.is_rotated) {
-            self.has_gap = BOTH.map(|stream| self.feeds[stream as usize].is_used);
+            self.has_gap = BOTH.map(|stream| self.feeds[stream as usize].has_brought());
             self.doubt(Doubt::LogRotated);
         }
         if !units.is_empty() {
             self.news_at = self.now;
         }
         for raw in units {
+            self.progress[1] += raw.len();
             self.unit_bytes += raw.len() + ENTRY;
             self.units.push_back(Unit { raw, at: self.now });
         }
@@ -237,9 +256,7 @@ impl Machine {
         self.readable_since = self.readable_since.filter(|_| end == End::Finished);
         if end == End::Finished {
             // The place is not in all that there is.
-            let mut units = Vec::new();
-            self.log.rotated(&mut units);
-            self.logged(units);
+            self.rotated();
             self.settle();
         }
         if is_complete {
@@ -253,13 +270,23 @@ impl Machine {
         }
     }
 
+    fn rotated(&mut self) {
+        let mut units = Vec::new();
+        self.log.rotated(&mut units);
+        self.logged(units);
+    }
+
     /// The log cannot be read, now and later.
     pub fn log_failed(&mut self, at: Duration) {
         self.now = at;
+        self.goes_blind(Doubt::LogUnreadable);
+        self.settle();
+    }
+
+    fn goes_blind(&mut self, doubt: Doubt) {
         if !matches!(self.reading, Reading::Complete | Reading::Failed) {
-            self.doubt(Doubt::LogUnreadable);
+            self.doubt(doubt);
             self.reading = Reading::Failed;
-            self.settle();
         }
     }
 
@@ -274,15 +301,19 @@ impl Machine {
     pub fn tick(&mut self, at: Duration) {
         self.now = at;
         if self.log.is_in_doubt() && at >= self.log_at + STANDSTILL {
-            let mut units = Vec::new();
-            self.log.rotated(&mut units);
-            self.logged(units);
-        }
-        if self.overdue_at().is_some_and(|overdue| at >= overdue) {
-            self.lost_ahead = self.ahead.bytes();
-            self.doubt(Doubt::LogIncomplete);
+            self.rotated();
         }
         self.settle();
+    }
+
+    /// The log is silent although the attach waits for it.
+    pub(crate) fn gives_log_up(&mut self) {
+        if self.overdue_at().is_some_and(|overdue| self.now >= overdue) {
+            if self.is_ahead() {
+                self.goes_blind(Doubt::LogIncomplete);
+            }
+            self.progress = [0; 2];
+        }
     }
 
     /// What is to be written or told next.
@@ -293,33 +324,40 @@ impl Machine {
     /// Whether to read from the attach. One that is not read holds the program up until the log has caught up.
     #[must_use]
     pub fn wants_attach(&self) -> bool {
-        let limit = self.setup.limit;
-        // Of a line that began before the attach and does not end nothing is kept, so it is only the log that has it.
-        let is_unkept = BOTH.iter().any(|stream| {
-            self.feeds[*stream as usize]
-                .part()
-                .is_some_and(|part| !part.begins)
-        });
-        let is_behind = is_unkept && self.progress[0] > self.progress[1] + limit.max(8 * self.setup.piece);
-        self.is_blind()
-            || !(self.is_ahead()
-                || is_behind
-                || self
-                    .feeds
-                    .iter()
-                    .any(|feed| feed.bytes >= limit && feed.queue.iter().any(|fragment| fragment.ends)))
+        self.is_blind() || !(self.is_ahead() || self.is_behind() || self.is_full())
     }
 
-    /// When the log should have had what the attach is ahead of it.
-    fn overdue_at(&self) -> Option<Duration> {
-        let since = self.readable_since.filter(|_| self.is_ahead())?;
-        Some(since.max(self.news_at).max(self.ahead_at) + OVERDUE)
+    /// A stream has brought as much as it may before the log confirms it.
+    fn is_full(&self) -> bool {
+        let stretch = match self.units.front() {
+            None => 1,
+            Some(unit) if BOTH.iter().any(|stream| self.is_begun(*stream, &unit.raw)) => LONG_STRETCH,
+            Some(_) => STRETCH,
+        };
+        let is_full = |feed: &Feed| {
+            feed.bytes >= stretch * self.setup.limit && feed.queue.iter().any(|fragment| fragment.ends)
+        };
+        self.feeds.iter().any(is_full)
     }
 
+    /// Of a line that began before the attach and does not end nothing is kept, so it is only the log that has it.
+    fn is_behind(&self) -> bool {
+        let is_unkept = |feed: &Feed| feed.part().is_some_and(|part| !part.begins);
+        self.feeds.iter().any(is_unkept)
+            && self.progress[0] > self.progress[1] + self.setup.limit.max(8 * self.setup.piece)
+    }
+
+    /// More was shown from the attach than the log can be asked to confirm later.
     fn is_ahead(&self) -> bool {
-        self.ahead.bytes().saturating_sub(self.lost_ahead) >= self.setup.limit
-            && !self.is_blind()
-            && !self.has_gap.contains(&true)
+        self.ahead.bytes() >= self.setup.limit
+    }
+
+    /// When the log should have had what the attach waits for.
+    fn overdue_at(&self) -> Option<Duration> {
+        let since = self
+            .readable_since
+            .filter(|_| !self.is_blind() && (self.is_ahead() || self.is_behind()))?;
+        Some(since.max(self.news_at).max(self.feeds[0].at.max(self.feeds[1].at)) + OVERDUE)
     }
 
     /// Whether to read from the log that is open.
@@ -375,78 +413,83 @@ impl Machine {
     /// When to call `tick`, unless something happens before.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
-        let unit = self.units.front().and_then(|unit| self.awaited_until(unit.at));
-        let fragments = BOTH.into_iter().filter_map(|stream| self.patience(stream));
-        let parts = BOTH.into_iter().filter_map(|stream| self.pause(stream));
-        let doubt = self.log.is_in_doubt().then_some(self.log_at + STANDSTILL);
-        let overdue = self.overdue_at();
-        let waits = self.units.front().map(|unit| unit.at + PATIENCE);
-        let held = (self.early.bytes() > 0).then(|| self.kept_until());
-        let all = unit
-            .into_iter()
-            .chain(fragments)
-            .chain(parts)
-            .chain(doubt)
-            .chain(overdue)
-            .chain(held)
-            .chain(self.live_at())
-            .chain(self.ends_at())
-            .chain(waits);
-        all.filter(|at| *at > self.now).min()
+        let all = [
+            self.units.front().and_then(|unit| self.awaited_until(unit)),
+            self.patience(Stream::Stdout),
+            self.patience(Stream::Stderr),
+            self.pause(Stream::Stdout),
+            self.pause(Stream::Stderr),
+            self.log.is_in_doubt().then_some(self.log_at + STANDSTILL),
+            self.overdue_at(),
+            (self.early.bytes() > 0).then(|| self.kept_until()),
+            self.live_at(),
+            self.ends_at(),
+            self.waiting_until(),
+        ];
+        all.into_iter().flatten().filter(|at| *at > self.now).min()
+    }
+
+    /// When standard output's line is cut for what waits for its end.
+    pub(crate) fn waiting_until(&self) -> Option<Duration> {
+        (!self.waiting.is_empty()).then_some(self.waiting_since + PART_PATIENCE)
     }
 
     /// Until when the attach may be so late that it brings what was shown from the log.
     pub(crate) fn kept_until(&self) -> Duration {
-        self.early_at.max(self.blocked_at) + KEPT
+        self.early_at + KEPT
     }
 
     /// Until when a unit of the log may come from the attach.
-    pub(crate) fn awaited_until(&self, came_at: Duration) -> Option<Duration> {
+    pub(crate) fn awaited_until(&self, unit: &Unit) -> Option<Duration> {
+        if !self.may_come() {
+            return None;
+        }
+        let begun = BOTH.into_iter().filter(|stream| self.is_begun(*stream, &unit.raw));
+        if let Some(at) = begun.map(|stream| self.feeds[stream as usize].at).max() {
+            return Some(at.max(unit.at) + PART_PATIENCE);
+        }
+        if self.feeds.iter().any(|feed| feed.bytes >= STRETCH * self.setup.limit) {
+            return None;
+        }
         let streams = if self.setup.tty { &BOTH[..1] } else { &BOTH[..] };
         let (open, decided): (Vec<Stream>, Vec<Stream>) =
             streams.iter().partition(|stream| self.is_undecided(**stream));
         // What the other stream has brought comes after it in the log, and both come over one connection.
         let other = decided
             .iter()
-            .filter_map(|stream| self.feeds[*stream as usize].queue.front())
-            .map(|next| next.at);
+            .filter_map(|stream| self.feeds[*stream as usize].queue.front());
+        let other = other.map(|next| next.at).min();
+        let grace = match () {
+            () if self.is_live => LIVE_GRACE,
+            () if self.is_placed => PLACED_GRACE,
+            () => GRACE,
+        };
         let until = |stream: &Stream| {
             let at = self.feeds[*stream as usize].at;
-            let grace = if self.is_live { LIVE_GRACE } else { GRACE };
-            other
-                .clone()
-                .map(|other| at.max(other) + CROSS_GRACE)
-                .min()
-                .unwrap_or(at.max(came_at) + grace)
+            other.map_or(at.max(unit.at) + grace, |other| at.max(other) + CROSS_GRACE)
         };
-        open.iter().map(until).max().filter(|_| self.may_come())
+        open.iter().map(until).max()
     }
 
     /// When the first fragment of a stream is dealt with although the log did not confirm it.
     pub(crate) fn patience(&self, stream: Stream) -> Option<Duration> {
         let feed = &self.feeds[stream as usize];
         let fragment = feed.queue.front().filter(|_| feed.part().is_none())?;
-        let is_shown_cut = self.is_eager() && fragment.ends && fragment.shown > 0;
-        if self.is_blind() || (self.is_live && (fragment.is_whole() || is_shown_cut)) {
+        if self.is_blind() || (self.is_live && fragment.ends) {
             return Some(fragment.at);
         }
-        let since = if self.is_eager() {
-            Some(fragment.at)
-        } else {
-            self.readable_since
-        };
-        let wait = if fragment.is_whole() || is_shown_cut {
-            PATIENCE
-        } else {
-            PART_PATIENCE
-        };
-        // A line in which an attach broke may not have ended before the next attach has brought an end.
-        let owed_since = if fragment.ends {
-            fragment.at
-        } else {
-            feed.queue.iter().find(|next| next.ends)?.at
-        };
-        Some(owed_since.max(feed.confirmed_at).max(since?) + wait)
+        if self.has_gap[stream as usize] && feed.bytes >= self.setup.limit {
+            return Some(self.now);
+        }
+        if !fragment.ends && (fragment.shown > 0 || feed.queue.len() == 1) {
+            // The log tells how its line ends, whenever that is.
+            return None;
+        }
+        let is_head = !fragment.begins && fragment.shown == 0;
+        if (is_head || self.is_told(fragment)) && self.units.is_empty() {
+            return Some(fragment.at.max(self.news_at) + STRUCK);
+        }
+        Some(fragment.at.max(feed.confirmed_at).max(self.readable_since?) + OVERDUE)
     }
 
     /// When the part of a line that a stream has is shown.
@@ -463,20 +506,11 @@ impl Machine {
         if !self.units.is_empty() {
             return None;
         }
-        let may_be_question = || {
-            Some(
-                self.readable_since
-                    .filter(|_| self.setup.is_answered)?
-                    .max(self.log_at)
-                    .max(part.at)
-                    + GRACE,
-            )
-        };
         if part.begins {
-            Some(part.at + PAUSE)
-        } else {
-            may_be_question()
+            return Some(part.at + PAUSE);
         }
+        let readable = self.readable_since.filter(|_| self.setup.is_answered)?;
+        Some(readable.max(self.log_at).max(part.at) + GRACE)
     }
 
     /// Whether a terminal is from now on shown what the attach brings at once: nothing was missed, or it was shown.
@@ -535,6 +569,6 @@ impl Machine {
     #[cfg(test)]
     pub(crate) fn kept(&self) -> usize {
         let feeds: usize = self.feeds.iter().map(|feed| feed.bytes).sum();
-        feeds + self.unit_bytes + self.ahead.bytes() + self.early.bytes()
+        feeds + self.unit_bytes + self.waiting_bytes + self.ahead.bytes() + self.early.bytes()
     }
 }

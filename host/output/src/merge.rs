@@ -1,15 +1,14 @@
 //! The merge of both sources: what becomes of the log's next unit, and of what the attach brought and the log did not.
 
 use crate::{
-    BOTH, ENTRY, Event, Output, PATIENCE, Stream,
-    counts::Recent,
+    BOTH, ENTRY, Event, Output, Stream,
     feed::Fragment,
-    machine::Machine,
-    text::{find, plain, same, with_returns, without_questions, without_returns},
+    machine::{Line, Machine, Unit},
+    text::{find, plain, with_returns, without_questions, without_returns},
 };
 
-/// How many units are looked through where the same text may be of either stream.
-const MAX_PASSED: usize = 256;
+/// How many units or fragments are looked through.
+const MAX_LOOKED: usize = 256;
 
 /// Back to the start of the line, and clear it.
 const CLEAR_LINE: &[u8] = b"\r\x1b[K";
@@ -17,20 +16,16 @@ const CLEAR_LINE: &[u8] = b"\r\x1b[K";
 /// What becomes of the log's next unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// The attach brought it: it is shown on its stream.
-    Brought(Stream),
-    /// It was shown when the attach brought it.
-    Known,
-    /// The attach brought a part of it: the fragment with this index on a stream, which begins at this byte of it.
+    /// The attach brought it whole, as the fragment of a stream with this index: it is shown there.
+    Brought(Stream, usize),
+    /// The attach brought a part of it, which begins at this byte: the same.
     Part(Stream, usize, usize),
-    /// The attach did not bring it. It is shown here.
-    Missed(Stream),
     /// It is a piece of a line that began before the attach, which brings the rest on this stream.
     Within(Stream),
-    /// The attach did not bring it, and it is to be shown when the attach's line on this stream is.
-    Closes(Stream),
-    /// The same, when another unit of the log, with this index, has closed a line.
-    After(usize),
+    /// It was shown when the attach brought it.
+    Known,
+    /// The attach did not bring it.
+    Missed,
     /// The attach may still bring it.
     Waits,
 }
@@ -38,54 +33,46 @@ enum Fate {
 impl Machine {
     /// Decides what can be decided.
     pub(crate) fn settle(&mut self) {
-        let was_read = self.wants_attach();
+        self.gives_log_up();
         loop {
             let is_settled =
-                self.settle_log() | self.settle_attach(Stream::Stdout) | self.settle_attach(Stream::Stderr);
+                self.settle_log() | self.settle_feed(Stream::Stdout) | self.settle_feed(Stream::Stderr);
             self.go_live();
             if !is_settled {
                 break;
             }
         }
-        if !(was_read && self.wants_attach()) {
-            self.blocked_at = self.now;
+        if self.waiting_bytes >= self.setup.limit || self.waiting_until().is_some_and(|until| self.now >= until) {
+            self.cut_line(Stream::Stdout);
         }
         BOTH.into_iter().for_each(|stream| self.show_part(stream));
         if !self.may_come() && self.feeds.iter().all(|feed| feed.queue.is_empty()) {
-            self.early = Recent::default();
+            self.early.clear();
             self.lent.clear();
         }
     }
 
     fn settle_log(&mut self) -> bool {
         let mut is_settled = false;
-        while let Some(fate) = self.fate() {
-            match fate {
-                Fate::Brought(stream) => self.brought(stream),
-                Fate::Known => self.known(),
+        while let Some(unit) = self.units.front() {
+            match self.fate(unit) {
+                Fate::Brought(stream, index) => {
+                    (0..index).for_each(|_| self.pass(stream));
+                    self.brought(stream);
+                }
                 Fate::Part(stream, index, start) => {
                     (0..index).for_each(|_| self.pass(stream));
-                    match self.feeds[stream as usize].queue.front() {
-                        Some(next) if next.is_whole() => self.brought(stream),
-                        _ => self.part(stream, start),
-                    }
+                    self.part(stream, start);
                 }
-                Fate::Missed(stream) => self.missed(stream),
                 Fate::Within(stream) => {
                     let unit = self.next_unit();
-                    if self.feeds[stream as usize].part().is_none()
-                        || self.feeds.iter().all(|feed| feed.is_used)
-                    {
-                        // It may be one that the attach brings after that line, or on the other stream.
-                        self.add_early(&unit);
-                    }
-                    self.show_piece(self.continued().unwrap_or(stream), &unit);
+                    self.is_within(stream, &unit);
+                    // It may be one of the other stream, which the attach brings as well.
+                    self.add_early(&unit);
+                    self.show_logged(stream, &unit, false, Line::ByLog);
                 }
-                Fate::Closes(stream) => self.let_go(stream),
-                Fate::After(index) => {
-                    let first = self.units.remove(index).expect("a unit that was found is there");
-                    self.units.push_front(first);
-                }
+                Fate::Known => self.known(),
+                Fate::Missed => self.missed(),
                 Fate::Waits => break,
             }
             is_settled = true;
@@ -93,118 +80,119 @@ impl Machine {
         is_settled
     }
 
-    fn fate(&self) -> Option<Fate> {
-        let unit = self.units.front()?;
+    fn fate(&self, unit: &Unit) -> Fate {
         let raw = &unit.raw;
-        if let Some(stream) = self.brought_on(raw, true) {
-            return Some(Fate::Brought(stream));
+        if self.within.is_some_and(|within| self.lines[within as usize] == Line::ByLog) {
+            return self.long_on(raw).map_or(Fate::Missed, Fate::Within);
         }
-        let piece = self.setup.piece;
-        let is_piece = raw.len() >= piece && !raw.ends_with(b"\n");
-        let is_within_cut = || is_piece && self.cut.iter().any(|cut| cut.raw.len() >= piece);
-        if self.ahead.has(&plain(raw)) || self.cut_of(raw).is_some() || is_within_cut() {
-            return Some(Fate::Known);
+        let next = self.next_on(raw);
+        // The log goes on with the line that it has begun, unless another one came between its pieces.
+        let is_between = self.within.is_some_and(|within| next != Some(within) && self.is_undecided(within));
+        if let Some(stream) = next.filter(|_| !is_between) {
+            return Fate::Brought(stream, 0);
         }
-        if let Some(stream) = self.brought_on(raw, false) {
-            return Some(Fate::Brought(stream));
+        if self.ahead.has(&plain(raw)) || self.is_of_cut(raw) {
+            return Fate::Known;
         }
-        let long = |stream: Stream| {
-            self.feeds[stream as usize]
-                .long(piece)
-                .filter(|_| is_piece && !BOTH.into_iter().any(|stream| self.has_begun(stream, raw)))
-        };
-        match BOTH.map(long) {
-            [Some(long), None] | [None, Some(long)] if long.shown > 0 => return Some(Fate::Known),
-            [Some(_), None] => return Some(Fate::Within(Stream::Stdout)),
-            [None, Some(_)] => return Some(Fate::Within(Stream::Stderr)),
-            _ => {}
+        if let Some(stream) = self.long_on(raw) {
+            return Fate::Within(stream);
         }
-        if self.awaited_until(unit.at).is_some_and(|until| self.now < until) {
-            return Some(Fate::Waits);
+        if self.awaited_until(unit).is_some_and(|until| self.now < until) {
+            return Fate::Waits;
         }
-        if self.wants_log()
-            && self.wants_attach()
-            && BOTH.into_iter().all(|stream| self.is_begun(stream, raw))
-        {
-            return Some(Fate::Waits);
-        }
-        let parts = BOTH.into_iter().filter_map(|stream| {
-            let (index, start) = self.find(stream, raw)?;
-            let fragment = &self.feeds[stream as usize].queue[index];
-            Some((
-                (
-                    fragment.shown > 0 && !fragment.is_last && self.feeds[stream as usize].part().is_none(),
-                    self.continued() == Some(stream),
-                    fragment.is_whole(),
-                    fragment.shown > 0,
-                    start == 0,
-                    fragment.raw.len(),
-                    self.is_followed(stream, index, raw),
-                ),
-                Fate::Part(stream, index, start),
-            ))
-        });
-        if let Some((_, part)) = parts.max_by_key(|(likely, _)| *likely) {
-            return Some(part);
-        }
-        if self.has_gap.contains(&true) && !self.wants_attach() {
-            // What was brought before it the log does not have, and there is no room for it yet.
-            let feed = |stream: &Stream| &self.feeds[*stream as usize];
-            let can_go = |stream: &Stream| {
-                self.has_gap[*stream as usize]
-                    && !feed(stream).queue.is_empty()
-                    && feed(stream).part().is_none()
-            };
-            let fullest = BOTH
-                .into_iter()
-                .filter(can_go)
-                .max_by_key(|stream| feed(stream).bytes);
-            return fullest.map(Fate::Closes).or_else(|| Some(self.fate_of_missed()));
-        }
-        Some(self.fate_of_missed())
+        let next = next.map(|stream| Fate::Brought(stream, 0));
+        next.or_else(|| self.found(raw)).unwrap_or(Fate::Missed)
     }
 
-    /// The fragment of a stream that a unit of the log may be the whole of, and where in the unit it begins. Before it are only
-    /// such as may be passed over.
-    fn find(&self, stream: Stream, unit: &[u8]) -> Option<(usize, usize)> {
+    /// Returns whether it belongs to a line that began before the attach, and was shown without its beginning.
+    fn is_of_cut(&self, unit: &[u8]) -> bool {
+        let piece = self.setup.piece;
+        let is_piece = unit.len() >= piece && !unit.ends_with(b"\n");
+        let is_long = |cut: &&Fragment| is_piece && cut.raw.len() > piece && cut.shown > 0;
+        let is_end = |cut: &Fragment| cut.start_in(unit, piece).is_some();
+        let mut present = self.feeds.iter().filter_map(|feed| feed.long(piece));
+        self.cut.as_ref().is_some_and(|cut| is_long(&cut) || is_end(cut)) || present.any(|long| is_long(&long))
+    }
+
+    /// The stream of which the next fragment is this unit; of both, the one in whose line the log is, or that was brought earlier.
+    fn next_on(&self, unit: &[u8]) -> Option<Stream> {
+        let next = |stream: &Stream| self.feeds[*stream as usize].queue.front();
+        BOTH.into_iter()
+            .filter(|stream| next(stream).is_some_and(|next| next.is_same(unit)))
+            .min_by_key(|stream| next(stream).map(|next| (self.within != Some(*stream), !next.begins, next.at)))
+    }
+
+    /// The only stream that is within a long line which began before the attach: so it is cut into pieces at other places.
+    fn long_on(&self, unit: &[u8]) -> Option<Stream> {
+        let is_piece = unit.len() >= self.setup.piece && !unit.ends_with(b"\n");
+        let long = |stream: &Stream| {
+            let long = self.feeds[*stream as usize].long(self.setup.piece);
+            is_piece && long.is_some_and(|long| long.shown == 0)
+        };
+        let mut streams = BOTH.into_iter().filter(long);
+        streams.next().filter(|_| streams.next().is_none())
+    }
+
+    /// What a unit can be that is not the next of a stream as it is: the line in which an attach broke or began, or one that comes
+    /// after such, or after what was shown already.
+    fn found(&self, unit: &[u8]) -> Option<Fate> {
+        let torn = BOTH.into_iter().filter_map(|stream| {
+            let first = self.feeds[stream as usize]
+                .closed()
+                .filter(|first| !first.ends && (first.begins || first.shown > 0 || first.is_last))?;
+            let is_over = first.is_last && unit.ends_with(b"\n");
+            let start = first.start_in(unit, self.setup.piece).filter(|_| !is_over)?;
+            Some((first.raw.len(), Fate::Part(stream, 0, start)))
+        });
+        if let Some((_, fate)) = torn.max_by_key(|(length, _)| *length) {
+            return Some(fate);
+        }
+        let passed = BOTH.into_iter().filter_map(|stream| {
+            let count = self.passed(stream);
+            let queue = self.feeds[stream as usize].queue.iter().take(count + 1);
+            let index = queue
+                .enumerate()
+                .position(|(index, next)| index > 0 && next.is_whole() && next.is_same(unit))?;
+            Some((index, Fate::Brought(stream, index)))
+        });
+        if let Some((_, fate)) = passed.min_by_key(|(index, _)| *index) {
+            return Some(fate);
+        }
+        let heads = BOTH.into_iter().filter_map(|stream| {
+            let (index, start) = self.head_of(stream, unit)?;
+            let head = &self.feeds[stream as usize].queue[index];
+            Some((head.raw.len(), Fate::Part(stream, index, start)))
+        });
+        heads.max_by_key(|(length, _)| *length).map(|(_, fate)| fate)
+    }
+
+    /// The fragment of a stream that is the end of this unit, whose beginning an attach did not see, if it is not rather that of a
+    /// later one.
+    fn head_of(&self, stream: Stream, unit: &[u8]) -> Option<(usize, usize)> {
         let feed = &self.feeds[stream as usize];
         let count = self.passed(stream);
-        let reached = feed.queue.iter().take(count + 1);
-        let same = reached
-            .clone()
-            .position(|fragment| fragment.is_whole() && fragment.is_same(unit))
-            .map(|index| (index, 0));
-        let part = || {
-            reached.enumerate().find_map(|(index, fragment)| {
-                Some((index, feed.start_in(index, fragment, unit, self.setup.piece)?))
-            })
-        };
-        same.or_else(part)
+        let mut reached = feed.queue.iter().take(count + 1).enumerate();
+        let (index, head) = reached.find(|(_, next)| !next.begins && next.ends)?;
+        let start = head.start_in(unit, self.setup.piece)?;
+        let next = feed.queue.get(index + 1).filter(|next| next.is_whole());
+        let later = self.units.iter().skip(1).take(MAX_LOOKED);
+        let mut later = later.take_while(|unit| next.is_none_or(|next| !next.is_same(&unit.raw)));
+        let is_later = later.any(|unit| head.start_in(&unit.raw, self.setup.piece).is_some());
+        (!is_later).then_some((index, start))
     }
 
     /// How many fragments of a stream the log may be past: it has told of them, or has them as parts of units.
     fn passed(&self, stream: Stream) -> usize {
-        let is_passed = |fragment: &&Fragment| match fragment.is_whole() {
-            true => self.has_gap[stream as usize] || self.was_told(stream, fragment),
-            false => fragment.shown == 0,
+        let has_gap = self.has_gap[stream as usize];
+        let limit = if has_gap { usize::MAX } else { MAX_LOOKED };
+        let feed = &self.feeds[stream as usize];
+        let closed = feed.queue.len() - usize::from(feed.is_open);
+        let is_passed = |fragment: &&Fragment| {
+            let is_known = || self.is_told(fragment) || self.lent_index(stream, fragment).is_some();
+            has_gap || if fragment.is_whole() { is_known() } else { fragment.shown == 0 }
         };
-        let limit = if self.has_gap[stream as usize] {
-            usize::MAX
-        } else {
-            MAX_PASSED
-        };
-        self.feeds[stream as usize]
-            .queue
-            .iter()
-            .take(limit)
-            .take_while(is_passed)
-            .count()
-    }
-
-    /// A unit has waited for long, or the attach has to, so that standard output should be within no line.
-    fn is_overdue(&self) -> bool {
-        let since = self.units.front().map(|unit| unit.at);
-        since.is_some_and(|since| self.now >= since + PATIENCE) || !self.wants_log() || !self.wants_attach()
+        let queue = feed.queue.iter().take(closed.min(limit));
+        queue.take_while(is_passed).count()
     }
 
     /// Returns whether it is not known which unit of the log a stream has next.
@@ -213,134 +201,81 @@ impl Machine {
         self.passed(stream) + usize::from(feed.is_open) >= feed.queue.len()
     }
 
-    /// Returns whether the log has told this unit already: it was shown as missed, or taken for the same text of the other stream.
-    fn was_told(&self, stream: Stream, unit: &Fragment) -> bool {
-        (unit.shown == 0 && self.early.has(&plain(&unit.raw))) || self.lent_index(stream, &unit.raw).is_some()
+    /// Returns whether the log has told this fragment already: it was shown as missed.
+    pub(crate) fn is_told(&self, fragment: &Fragment) -> bool {
+        fragment.is_whole() && fragment.shown == 0 && self.early.has(&plain(&fragment.raw))
     }
 
-    fn lent_index(&self, stream: Stream, unit: &[u8]) -> Option<usize> {
-        self.lent
-            .iter()
-            .position(|(to, text)| *to != Some(stream) && same(text, unit))
-    }
-
-    /// Deals with a fragment before one that the log has come to.
-    fn pass(&mut self, stream: Stream) {
-        let Some(fragment) = self.feeds[stream as usize].pop().filter(Fragment::is_whole) else {
-            return;
-        };
-        if fragment.shown == 0 && self.early.take(&plain(&fragment.raw)) {
-            return;
-        }
-        if let Some(index) = self.lent_index(stream, &fragment.raw) {
-            self.lent.remove(index);
-        }
-        self.show(stream, &fragment.raw[fragment.shown..]);
-        self.add_ahead(&fragment.raw);
+    /// Where it stands that the log's line of this fragment was taken for the same text of the other stream.
+    fn lent_index(&self, stream: Stream, fragment: &Fragment) -> Option<usize> {
+        let is_lent = |(to, text): &(Option<Stream>, Vec<u8>)| *to != Some(stream) && fragment.is_same(text);
+        self.lent.iter().position(is_lent)
     }
 
     /// Returns whether the attach brings a line of which a part is shown, and which may be this unit.
-    fn is_begun(&self, stream: Stream, unit: &[u8]) -> bool {
+    pub(crate) fn is_begun(&self, stream: Stream, unit: &[u8]) -> bool {
         let part = self.feeds[stream as usize].part().filter(|part| part.shown > 0);
         part.is_some_and(|part| part.start_in(unit, self.setup.piece).is_some())
     }
 
-    /// Returns whether the attach after the one that broke within a line has brought the end of that line.
-    fn is_followed(&self, stream: Stream, index: usize, unit: &[u8]) -> bool {
-        let next = self.feeds[stream as usize]
-            .queue
-            .get(index + 1)
-            .filter(|next| !next.begins && next.ends);
-        next.is_some_and(|next| next.start_in(unit, self.setup.piece).is_some())
-    }
-
-    /// Returns whether a stream is within a line of which a part is shown, and which may be this unit.
-    fn has_begun(&self, stream: Stream, unit: &[u8]) -> bool {
-        let next = self.feeds[stream as usize]
-            .queue
-            .front()
-            .filter(|next| next.shown > 0);
-        next.is_some_and(|next| next.start_in(unit, self.setup.piece).is_some())
-    }
-
-    /// The stream of which the next fragment is the same as a unit of the log; of both, the one that was brought earlier.
-    fn brought_on(&self, unit: &[u8], begins: bool) -> Option<Stream> {
-        let next = |stream: &Stream| self.feeds[*stream as usize].queue.front();
-        let is_brought = |stream: &Stream| {
-            let is_same = next(stream).is_some_and(|next| next.begins == begins && next.is_same(unit));
-            let other = self.continued().filter(|continued| continued != stream);
-            let is_rest = |stream: &Stream| {
-                next(stream).is_some_and(|next| next.start_in(unit, self.setup.piece).is_some())
-            };
-            is_same
-                && match begins {
-                    true => !other.is_some_and(|other| is_rest(&other)),
-                    false => other.is_none() && !BOTH.into_iter().any(|stream| self.has_begun(stream, unit)),
-                }
+    /// Deals with a fragment before one that the log has come to.
+    fn pass(&mut self, stream: Stream) {
+        let Some(fragment) = self.feeds[stream as usize].pop() else {
+            return;
         };
-        BOTH.into_iter()
-            .filter(is_brought)
-            .min_by_key(|stream| next(stream).map(|next| next.at))
-    }
-
-    /// A unit that the log alone has is shown on standard output, or on standard error while that is within a line.
-    fn fate_of_missed(&self) -> Fate {
-        let is_open = |stream: Stream| self.open[stream as usize];
-        let begun = |stream: Stream| {
-            self.feeds[stream as usize]
-                .queue
-                .front()
-                .filter(|next| next.shown > 0)
-        };
-        let has_ended = |stream: Stream| begun(stream).is_some_and(|next| next.ends);
-        let closer = |stream: Stream| {
-            let begun = begun(stream).filter(|_| is_open(stream))?;
-            let units = self.units.iter().take(MAX_PASSED);
-            units
-                .enumerate()
-                .skip(1)
-                .find_map(|(index, unit)| begun.start_in(&unit.raw, self.setup.piece).map(|_| index))
-        };
-        match self.continued() {
-            Some(stream) => Fate::Missed(stream),
-            _ if !is_open(Stream::Stdout) || self.may_redraw() => Fate::Missed(Stream::Stdout),
-            _ if has_ended(Stream::Stdout) => Fate::Closes(Stream::Stdout),
-            _ if self.may_come() && !self.is_overdue() && closer(Stream::Stdout).is_none() => Fate::Waits,
-            _ if !is_open(Stream::Stderr) && !self.setup.tty => Fate::Missed(Stream::Stderr),
-            _ if has_ended(Stream::Stderr) => Fate::Closes(Stream::Stderr),
-            _ => match closer(Stream::Stdout).or_else(|| closer(Stream::Stderr)) {
-                Some(index) => Fate::After(index),
-                None if self.wants_log() && self.wants_attach() => Fate::Waits,
-                None => Fate::Missed(Stream::Stdout),
-            },
+        if self.is_told(&fragment) {
+            self.early.take(&plain(&fragment.raw));
+            return;
         }
+        if let Some(index) = self.lent_index(stream, &fragment).filter(|_| fragment.is_whole()) {
+            // The line that the other stream has is still to come in the log.
+            self.lent.remove(index);
+            self.show(stream, &fragment.raw[fragment.shown..], Line::ByAttach);
+            self.ahead.add(&plain(&fragment.raw));
+            return;
+        }
+        match fragment.ends {
+            // The log has most likely lost it.
+            true if self.has_gap[stream as usize] && (fragment.begins || fragment.shown > 0) => {
+                self.show(stream, &fragment.raw[fragment.shown..], Line::ByAttach);
+                self.ahead.add(&plain(&fragment.raw));
+            }
+            _ if fragment.shown > 0 => self.end_missing(stream),
+            _ => {}
+        }
+    }
+
+    fn confirmed(&mut self, stream: Stream) {
+        self.is_placed = true;
+        self.has_gap[stream as usize] = false;
+        self.feeds[stream as usize].confirmed_at = self.now;
+    }
+
+    /// A unit of the log is of this stream. One without an end is a piece, and another one follows.
+    fn is_within(&mut self, stream: Stream, unit: &[u8]) {
+        self.within = (!unit.ends_with(b"\n")).then_some(stream);
     }
 
     fn brought(&mut self, stream: Stream) {
-        if std::mem::take(&mut self.has_gap[stream as usize]) {
-            // The log will not have what was shown before.
-            self.lost_ahead = self.ahead.bytes();
-        }
         let unit = self.next_unit();
-        self.is_placed = true;
-        let feed = &mut self.feeds[stream as usize];
-        feed.confirmed_at = self.now;
-        let fragment = feed.pop().expect("the fragment was found");
-        self.show(stream, &fragment.raw[fragment.shown..]);
-        self.unit_ends(stream, &unit, false);
+        self.is_within(stream, &unit);
+        self.confirmed(stream);
+        let fragment = self.feeds[stream as usize]
+            .pop()
+            .expect("the fragment was found");
+        self.show(stream, &fragment.raw[fragment.shown..], Line::ByAttach);
         if !fragment.begins {
             // It may have been the end of another unit, and the attach may bring this one as well.
-            self.add_early(&unit);
-            return;
-        }
-        if !self.setup.tty {
+            self.add_early(&fragment.raw);
+        } else if !self.setup.tty {
             self.lend(Some(stream), fragment.raw);
         }
     }
 
-    fn lend(&mut self, stream: Option<Stream>, unit: Vec<u8>) {
-        self.lent.push_back((stream, unit));
-        if self.lent.len() > MAX_PASSED {
+    /// A line of the log was taken for a stream's, or for that of the stream to which such a one was lent before.
+    fn lend(&mut self, stream: Option<Stream>, line: Vec<u8>) {
+        self.lent.push_back((stream, line));
+        if self.lent.len() > MAX_LOOKED {
             self.lent.pop_front();
         }
     }
@@ -348,119 +283,94 @@ impl Machine {
     fn known(&mut self) {
         let unit = self.next_unit();
         if self.ahead.take(&plain(&unit)) {
-            self.lend(None, unit);
-        } else if let Some((index, start)) = self.cut_of(&unit) {
-            let cut = self.cut.remove(index);
+            return self.lend(None, unit);
+        }
+        if unit.ends_with(b"\n")
+            && let Some(cut) = self.cut.take()
+            && let Some(start) = cut.start_in(&unit, self.setup.piece)
+        {
             self.beginning_missing(Stream::Stdout, &unit[..start], &cut.raw);
         }
-    }
-
-    fn cut_of(&self, unit: &[u8]) -> Option<(usize, usize)> {
-        let starts = self.cut.iter().map(|cut| cut.start_in(unit, self.setup.piece));
-        starts
-            .enumerate()
-            .find_map(|(index, start)| Some((index, start?)))
-    }
-
-    fn add_ahead(&mut self, unit: &[u8]) {
-        self.ahead.add(&plain(unit));
-        self.ahead_at = self.now;
-    }
-
-    fn add_early(&mut self, unit: &[u8]) {
-        self.early.add(&plain(unit));
-        self.early_at = self.now;
     }
 
     /// A unit is shown, less what is on the screen of the fragment of it.
     fn part(&mut self, stream: Stream, start: usize) {
         let unit = self.next_unit();
-        self.is_placed = true;
+        self.is_within(stream, &unit);
+        self.confirmed(stream);
         // It may have been a part of another unit, and the attach may bring this one as well.
         self.add_early(&unit);
-        let feed = &mut self.feeds[stream as usize];
-        feed.confirmed_at = self.now;
-        let is_open = feed.part().is_some();
-        let fragment = feed.queue.front_mut().expect("the fragment was found");
-        let shown = std::mem::take(&mut fragment.shown);
-        let after_return = fragment.raw[..shown].ends_with(b"\r");
-        let is_exact = fragment.ends;
-        let text = match is_exact {
-            true if shown > 0 => fragment.raw[shown..].to_vec(),
-            true if !fragment.is_longer_than(&unit) => [&unit[..start], &fragment.raw[..]].concat(),
-            _ if shown > 0 => unit[unit_index(&unit, start + shown)..].to_vec(),
-            _ => unit.clone(),
-        };
-        let end = start + fragment.raw.len();
-        if !is_open {
-            feed.pop();
-            self.pass_end_of(stream, &unit, end);
-        }
+        let fragment = self.feeds[stream as usize]
+            .pop()
+            .expect("the fragment was found");
+        let shown = fragment.shown;
+        self.pass_end_of(stream, &unit, start + fragment.raw.len());
         if shown > 0 {
             self.beginning_missing(stream, &unit[..start], &unit[start..]);
         }
-        // Where the beginning of its line was shown as missed, the rest is as well.
-        let stream = self.continued().filter(|_| shown == 0).unwrap_or(stream);
-        if is_exact {
-            self.show(stream, &text);
-        } else {
-            self.show_logged(stream, &text, after_return);
+        match fragment.ends {
+            true if shown > 0 => self.show(stream, &fragment.raw[shown..], Line::ByAttach),
+            true if !fragment.is_longer_than(&unit) => {
+                self.show(
+                    stream,
+                    &[&unit[..start], &fragment.raw[..]].concat(),
+                    Line::ByAttach,
+                );
+            }
+            _ => {
+                let from = if shown > 0 { unit_index(&unit, start + shown) } else { 0 };
+                let after_return = fragment.raw[..shown].ends_with(b"\r");
+                self.show_logged(stream, &unit[from..], after_return, Line::ByLog);
+            }
         }
-        self.unit_ends(stream, &unit, false);
     }
 
     /// The unit in which an attach broke may be the one in which the next one began.
     fn pass_end_of(&mut self, stream: Stream, unit: &[u8], from: usize) {
         let feed = &mut self.feeds[stream as usize];
-        let Some(next) = feed
-            .queue
-            .front()
-            .filter(|next| !next.begins && next.ends && next.shown == 0)
-        else {
-            return;
-        };
-        if next
-            .start_in(unit, self.setup.piece)
-            .is_some_and(|start| start >= from)
-        {
+        let next = feed.closed().filter(|next| !next.begins && next.shown == 0);
+        let start = next
+            .filter(|next| next.ends)
+            .and_then(|next| next.start_in(unit, self.setup.piece));
+        if start.is_some_and(|start| start >= from) {
             feed.pop();
         }
     }
 
-    fn missed(&mut self, stream: Stream) {
+    fn missed(&mut self) {
         let unit = self.next_unit();
         self.unheard += unit.len() + ENTRY;
-        self.add_early(&unit);
-        self.show_missed(stream, &unit);
+        if self.may_come() || self.feeds.iter().any(|feed| !feed.queue.is_empty()) {
+            self.add_early(&unit);
+        }
+        self.show_missed(unit);
     }
 
-    pub(crate) fn show_missed(&mut self, stream: Stream, text: &[u8]) {
-        if !self.from_log_told {
-            self.from_log_told = true;
+    /// A unit that the log alone has is shown on standard output, unless it goes on with a line of standard error.
+    pub(crate) fn show_missed(&mut self, unit: Vec<u8>) {
+        if !std::mem::replace(&mut self.from_log_told, true) {
             self.event(Event::FromLog);
         }
-        if self.continued() != Some(stream) && !self.may_redraw() {
-            self.cut_line(stream);
-        }
-        self.show_piece(stream, text);
-    }
-
-    fn show_piece(&mut self, stream: Stream, text: &[u8]) {
-        self.show_logged(stream, text, false);
-        self.unit_ends(stream, text, true);
-    }
-
-    /// A unit was shown: if it is a piece, another one follows.
-    fn unit_ends(&mut self, stream: Stream, unit: &[u8], is_missed: bool) {
-        self.piece_on[stream as usize] = (!unit.ends_with(b"\n")).then_some(is_missed);
-    }
-
-    /// The stream of the line that the log goes on with.
-    pub(crate) fn continued(&self) -> Option<Stream> {
-        let is_continued = |stream: &Stream| {
-            self.piece_on[*stream as usize].is_some_and(|is_missed| is_missed || !self.may_come())
+        let stream = match self.lines {
+            [Line::Ended | Line::ByAttach, Line::ByLog] => Stream::Stderr,
+            _ => Stream::Stdout,
         };
-        BOTH.into_iter().find(is_continued)
+        self.is_within(stream, &unit);
+        let is_within = self.lines[stream as usize] == Line::ByAttach && !self.may_redraw();
+        if is_within || (stream == Stream::Stdout && !self.waiting.is_empty()) {
+            if self.waiting.is_empty() {
+                self.waiting_since = self.now;
+            }
+            self.waiting_bytes += unit.len() + ENTRY;
+            self.waiting.push_back(unit);
+        } else {
+            self.show_logged(stream, &unit, false, Line::ByLog);
+        }
+    }
+
+    fn add_early(&mut self, unit: &[u8]) {
+        self.early.add(&plain(unit));
+        self.early_at = self.now;
     }
 
     /// The line on which a terminal's cursor is may be written again.
@@ -469,7 +379,7 @@ impl Machine {
     }
 
     /// Deals with what the log did not confirm in time.
-    fn settle_attach(&mut self, stream: Stream) -> bool {
+    fn settle_feed(&mut self, stream: Stream) -> bool {
         let mut is_settled = false;
         while self.patience(stream).is_some_and(|until| self.now >= until) {
             is_settled = true;
@@ -483,19 +393,33 @@ impl Machine {
         let fragment = self.feeds[stream as usize]
             .pop()
             .expect("a fragment that waits is there");
-        let is_known = fragment.is_whole() && fragment.shown == 0 && self.early.take(&plain(&fragment.raw));
-        let is_shown = fragment.is_whole() || fragment.shown > 0 || self.is_blind();
-        if is_known || !is_shown {
+        if self.is_told(&fragment) {
+            self.early.take(&plain(&fragment.raw));
             return;
         }
-        if !fragment.ends && !self.is_blind() {
-            return self.end_missing(stream);
+        if !fragment.ends && !fragment.is_last {
+            if self.is_blind() {
+                self.show(stream, &fragment.raw[fragment.shown..], Line::ByAttach);
+            }
+            if self.is_blind() || fragment.shown > 0 {
+                self.end_missing(stream);
+            }
+            return;
         }
-        self.show(stream, &fragment.raw[fragment.shown..]);
+        // The line that it is the end of is the log's to show.
+        if !fragment.begins && fragment.shown == 0 && !self.is_blind() && !self.is_live {
+            return;
+        }
+        self.show(stream, &fragment.raw[fragment.shown..], Line::ByAttach);
         match fragment.begins {
             _ if self.is_blind() => {}
-            true => self.add_ahead(&fragment.raw),
-            false => self.cut.push(fragment),
+            true => self.ahead.add(&plain(&fragment.raw)),
+            false => {
+                self.cut = Some(Fragment {
+                    shown: fragment.raw.len(),
+                    ..fragment
+                })
+            }
         }
     }
 
@@ -514,44 +438,43 @@ impl Machine {
         let end = without_returns(&part.raw).len().max(part.shown);
         let bytes = part.raw[part.shown..end].to_vec();
         part.shown = end;
-        self.show(stream, &bytes);
+        self.show(stream, &bytes, Line::ByAttach);
     }
 
-    pub(crate) fn show(&mut self, stream: Stream, bytes: &[u8]) {
+    /// Shows bytes. `next` says what a line goes on with that they do not end.
+    pub(crate) fn show(&mut self, stream: Stream, bytes: &[u8], next: Line) {
         let Some(last) = bytes.last() else {
             return;
         };
-        self.open[stream as usize] = *last != b'\n';
-        self.piece_on[stream as usize] = None;
+        self.lines[stream as usize] = if *last == b'\n' { Line::Ended } else { next };
         match self.out.back_mut() {
             Some(Output::Show(same, shown)) if *same == stream => shown.extend_from_slice(bytes),
             _ => self.out.push_back(Output::Show(stream, bytes.to_vec())),
         }
+        if stream == Stream::Stdout && *last == b'\n' {
+            self.waiting_bytes = 0;
+            for unit in std::mem::take(&mut self.waiting) {
+                self.show_logged(Stream::Stdout, &unit, false, Line::ByLog);
+            }
+        }
     }
 
     /// Shows text of the log as the program wrote it; at a terminal before the line on which the cursor is.
-    pub(crate) fn show_logged(&mut self, stream: Stream, text: &[u8], after_return: bool) {
+    pub(crate) fn show_logged(&mut self, stream: Stream, text: &[u8], after_return: bool, next: Line) {
         if !self.setup.tty {
-            return self.show(stream, text);
+            return self.show(stream, text, next);
         }
         let text = with_returns(text, after_return);
-        let line = self.feeds[0]
-            .part()
-            .filter(|_| self.is_eager())
-            .map(|part| part.raw[..part.shown].to_vec());
-        let line = line.filter(|line| !line.is_empty());
-        if line.is_some() {
-            self.show(stream, CLEAR_LINE);
+        if !self.is_eager() {
+            return self.show(stream, &text, next);
         }
-        self.show(
-            stream,
-            &if self.is_eager() {
-                without_questions(&text)
-            } else {
-                text
-            },
-        );
-        self.show(stream, &line.unwrap_or_default());
+        let part = self.feeds[0].part().map(|part| part.raw[..part.shown].to_vec());
+        let line = part.unwrap_or_default();
+        if !line.is_empty() {
+            self.show(stream, CLEAR_LINE, next);
+        }
+        self.show(stream, &without_questions(&text), next);
+        self.show(stream, &line, Line::ByAttach);
     }
 
     /// At a terminal not told of a prompt that was written again.
@@ -566,7 +489,7 @@ impl Machine {
 
     /// Ends a line so that another one can be shown.
     pub(crate) fn cut_line(&mut self, stream: Stream) {
-        if self.open[stream as usize] {
+        if self.lines[stream as usize] != Line::Ended {
             self.event(Event::LineCut { stream });
             self.end_line(stream);
         }
@@ -578,8 +501,9 @@ impl Machine {
     }
 
     fn end_line(&mut self, stream: Stream) {
-        if self.open[stream as usize] {
-            self.show(stream, if self.setup.tty { b"\r\n" } else { b"\n" });
+        if self.lines[stream as usize] != Line::Ended {
+            let end: &[u8] = if self.setup.tty { b"\r\n" } else { b"\n" };
+            self.show(stream, end, Line::Ended);
         }
     }
 }

@@ -436,7 +436,7 @@ proptest! {
     fn a_source_that_is_far_ahead_waits_for_the_other(
         steps in prop::collection::vec(step(1, 0), 0..60),
         nature in nature(200, 40),
-        limit in 1_usize..2000,
+        limit in 100_usize..2000,
     ) {
         try_out(Setup { limit, ..Setup::default() }, &nature, &steps, assert_whole)?;
     }
@@ -445,7 +445,7 @@ proptest! {
     fn what_is_rotated_away_is_told(
         steps in prop::collection::vec(step(2, 2), 0..60),
         nature in nature(200, 40),
-        limit in prop_oneof![2 => Just(1_usize << 20), 1 => 1_usize..2000],
+        limit in prop_oneof![2 => Just(1_usize << 20), 1 => 100_usize..2000],
         is_unique: bool,
     ) {
         let steps = if is_unique { numbered(&steps) } else { steps };
