@@ -15,7 +15,6 @@ use super::{
     progress::Hopeless,
     run::Run,
 };
-use trocar_core::reference::Kind;
 pub use trocar_output::{Doubt, Stream};
 
 /// The size of a terminal, in cells.

@@ -117,8 +117,10 @@ impl Machine {
     /// The stream of which the next fragment is this unit; of both, the one in whose line the log is, or that was brought earlier.
     fn next_on(&self, unit: &[u8]) -> Option<Stream> {
         let next = |stream: &Stream| self.feeds[*stream as usize].queue.front();
+        let is_begun = || BOTH.into_iter().any(|stream| self.is_begun(stream, unit));
+        let is_next = |next: &Fragment| next.is_same(unit) && (next.begins || !is_begun());
         BOTH.into_iter()
-            .filter(|stream| next(stream).is_some_and(|next| next.is_same(unit)))
+            .filter(|stream| next(stream).is_some_and(is_next))
             .min_by_key(|stream| next(stream).map(|next| (self.within != Some(*stream), !next.begins, next.at)))
     }
 
@@ -189,7 +191,10 @@ impl Machine {
         let closed = feed.queue.len() - usize::from(feed.is_open);
         let is_passed = |fragment: &&Fragment| {
             let is_known = || self.is_told(fragment) || self.lent_index(stream, fragment).is_some();
-            has_gap || if fragment.is_whole() { is_known() } else { fragment.shown == 0 }
+            match fragment.is_whole() {
+                true => has_gap || is_known(),
+                false => fragment.shown == 0 || (has_gap && fragment.ends),
+            }
         };
         let queue = feed.queue.iter().take(closed.min(limit));
         queue.take_while(is_passed).count()
