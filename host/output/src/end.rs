@@ -43,6 +43,9 @@ impl Machine {
     /// The log has all the lines that are left, or lacks them.
     fn finish_lines(&mut self, stream: Stream) {
         let is_line = |fragment: &Fragment| fragment.is_whole() || (fragment.ends && fragment.shown > 0);
+        if self.is_doubted() {
+            self.finish_head(stream);
+        }
         while self.feeds[stream as usize].queue.iter().any(is_line) {
             self.let_go(stream);
         }
@@ -50,6 +53,16 @@ impl Machine {
         self.feeds[stream as usize]
             .queue
             .retain(|fragment| fragment.is_last || fragment.shown > 0);
+    }
+
+    /// Of the first line of an attach the log may have nothing: then its end is all that there is of it.
+    fn finish_head(&mut self, stream: Stream) {
+        let feed = &mut self.feeds[stream as usize];
+        let head = feed.queue.front_mut().filter(|head| !head.begins && head.ends);
+        let is_shown = |head: &Fragment| self.early.any(|text| head.start_in(text, self.setup.piece).is_some());
+        if let Some(head) = head.filter(|head| !is_shown(head)) {
+            head.begins = true;
+        }
     }
 
     /// Splits the log's last text into the parts of the streams, as far as both are known.

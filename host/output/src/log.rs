@@ -203,7 +203,8 @@ impl Log {
 
     /// The place is not in it any more: what came after it is new.
     pub(crate) fn rotated(&mut self, units: &mut Vec<Vec<u8>>) {
-        if self.searching.take().is_none() {
+        let is_other = self.has_strange_lines && self.later.is_empty();
+        if self.searching.take().is_none() || is_other {
             return;
         }
         self.is_rotated = true;

@@ -113,6 +113,8 @@ pub struct Machine {
     /// When the program or the attach ended.
     over_at: Duration,
     pub(crate) lines: [Line; 2],
+    /// How many bytes at the end of what is to be shown are the terminal's current line, written again.
+    pub(crate) redrawn: usize,
     /// The log is within a line of this stream.
     pub(crate) within: Option<Stream>,
     pub(crate) from_log_told: bool,
@@ -154,6 +156,7 @@ impl Machine {
             has_ended: false,
             over_at: Duration::ZERO,
             lines: [Line::Ended; 2],
+            redrawn: 0,
             within: None,
             from_log_told: false,
             doubts: Vec::new(),
@@ -318,6 +321,7 @@ impl Machine {
 
     /// What is to be written or told next.
     pub fn next_output(&mut self) -> Option<Output> {
+        self.redrawn = 0;
         self.out.pop_front()
     }
 
@@ -563,6 +567,11 @@ impl Machine {
             self.doubts.push(doubt);
             self.event(Event::Uncertain(doubt));
         }
+    }
+
+    /// Whether the log is known to lack something.
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.log.has_strange_lines || !self.doubts.is_empty()
     }
 
     /// How many bytes are kept.

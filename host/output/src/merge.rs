@@ -4,7 +4,7 @@ use crate::{
     BOTH, ENTRY, Event, Output, Stream,
     feed::Fragment,
     machine::{Line, Machine, Unit},
-    text::{find, plain, with_returns, without_questions, without_returns},
+    text::{plain, with_returns, without_questions, without_returns},
 };
 
 /// How many units or fragments are looked through.
@@ -294,7 +294,7 @@ impl Machine {
             && let Some(cut) = self.cut.take()
             && let Some(start) = cut.start_in(&unit, self.setup.piece)
         {
-            self.beginning_missing(Stream::Stdout, &unit[..start], &cut.raw);
+            self.beginning_missing(Stream::Stdout, &unit[..start]);
         }
     }
 
@@ -311,7 +311,7 @@ impl Machine {
         let shown = fragment.shown;
         self.pass_end_of(stream, &unit, start + fragment.raw.len());
         if shown > 0 {
-            self.beginning_missing(stream, &unit[..start], &unit[start..]);
+            self.beginning_missing(stream, &unit[..start]);
         }
         match fragment.ends {
             true if shown > 0 => self.show(stream, &fragment.raw[shown..], Line::ByAttach),
@@ -361,7 +361,7 @@ impl Machine {
             _ => Stream::Stdout,
         };
         self.is_within(stream, &unit);
-        let is_within = self.lines[stream as usize] == Line::ByAttach && !self.may_redraw();
+        let is_within = self.lines[stream as usize] == Line::ByAttach && self.current_line().is_empty();
         if is_within || (stream == Stream::Stdout && !self.waiting.is_empty()) {
             if self.waiting.is_empty() {
                 self.waiting_since = self.now;
@@ -376,11 +376,6 @@ impl Machine {
     fn add_early(&mut self, unit: &[u8]) {
         self.early.add(&plain(unit));
         self.early_at = self.now;
-    }
-
-    /// The line on which a terminal's cursor is may be written again.
-    fn may_redraw(&self) -> bool {
-        self.is_eager() && self.feeds[0].part().is_some_and(|part| part.shown > 0)
     }
 
     /// Deals with what the log did not confirm in time.
@@ -452,6 +447,7 @@ impl Machine {
             return;
         };
         self.lines[stream as usize] = if *last == b'\n' { Line::Ended } else { next };
+        self.redrawn = 0;
         match self.out.back_mut() {
             Some(Output::Show(same, shown)) if *same == stream => shown.extend_from_slice(bytes),
             _ => self.out.push_back(Output::Show(stream, bytes.to_vec())),
@@ -473,18 +469,26 @@ impl Machine {
         if !self.is_eager() {
             return self.show(stream, &text, next);
         }
-        let part = self.feeds[0].part().map(|part| part.raw[..part.shown].to_vec());
-        let line = part.unwrap_or_default();
-        if !line.is_empty() {
-            self.show(stream, CLEAR_LINE, next);
+        let line = self.current_line().to_vec();
+        match self.out.back_mut() {
+            Some(Output::Show(_, shown)) if self.redrawn > 0 => shown.truncate(shown.len() - self.redrawn),
+            _ if line.is_empty() => {}
+            _ => self.show(stream, CLEAR_LINE, next),
         }
         self.show(stream, &without_questions(&text), next);
         self.show(stream, &line, Line::ByAttach);
+        self.redrawn = line.len();
     }
 
-    /// At a terminal not told of a prompt that was written again.
-    fn beginning_missing(&mut self, stream: Stream, text: &[u8], shown: &[u8]) {
-        if !text.is_empty() && !(self.is_eager() && find(shown, text).is_some()) {
+    /// What is shown of the line on which the cursor is, at a terminal where it may be written again.
+    fn current_line(&self) -> &[u8] {
+        let first = self.feeds[0].queue.front().filter(|_| self.is_eager());
+        first.map_or(&[], |first| &first.raw[..first.shown])
+    }
+
+    /// At a terminal that is a prompt, which was drawn again.
+    fn beginning_missing(&mut self, stream: Stream, text: &[u8]) {
+        if !text.is_empty() && !self.is_eager() {
             self.event(Event::BeginningMissing {
                 stream,
                 text: text.to_vec(),

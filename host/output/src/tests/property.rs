@@ -272,6 +272,21 @@ fn assert_bytes(world: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Each byte was shown at least as often as it was written. Where two streams are within long lines at once, the log does not
+/// say which piece goes on with which, so that one may be shown from both sources.
+fn assert_nothing_lost(world: &World) -> Result<(), TestCaseError> {
+    let count = |texts: &[Vec<u8>; 2], byte: u8| texts.concat().iter().filter(|other| **other == byte).count();
+    for byte in (0..=u8::MAX).filter(|byte| !b"\r\n".contains(byte)) {
+        let told = world.events.iter().map(|event| match event {
+            Event::BeginningMissing { text, .. } => text.iter().filter(|other| **other == byte).count(),
+            _ => 0,
+        });
+        let shown = count(&world.shown, byte) + told.sum::<usize>();
+        prop_assert!(shown >= count(&world.written, byte), "byte {byte} is missing\n{:?}\n{:?}", world.written, world.shown);
+    }
+    Ok(())
+}
+
 /// Nothing was shown twice, and what is missing was lost, and told.
 fn assert_told(world: &World) -> Result<(), TestCaseError> {
     let Difference { mut missing, surplus } = difference(world);
@@ -429,7 +444,7 @@ proptest! {
         let steps = ended_on(&[Stream::Stderr], without_returns_on_both(steps));
         try_out(Setup { piece, ..Setup::default() }, &nature, &steps, |world| match world.written.iter().all(|text| !text.is_empty()) {
             // Which piece goes on with which is not in the log.
-            true => assert_bytes(world),
+            true => assert_nothing_lost(world),
             false => assert_whole(world),
         })?;
     }
