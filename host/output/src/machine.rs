@@ -28,6 +28,9 @@ const STRETCH: usize = 4;
 /// The same where a part of what may be that line is shown, and only its end can tell.
 const LONG_STRETCH: usize = 64;
 
+/// The same when the program has ended.
+const LAST_STRETCH: usize = 32;
+
 /// The attach's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attach {
@@ -238,6 +241,7 @@ impl Machine {
     fn logged(&mut self, units: Vec<Vec<u8>>) {
         if std::mem::take(&mut self.log.is_rotated) {
             self.has_gap = BOTH.map(|stream| self.feeds[stream as usize].has_brought());
+            self.progress = [0; 2];
             self.doubt(Doubt::LogRotated);
         }
         if !units.is_empty() {
@@ -328,7 +332,10 @@ impl Machine {
     /// Whether to read from the attach. One that is not read holds the program up until the log has caught up.
     #[must_use]
     pub fn wants_attach(&self) -> bool {
-        self.is_blind() || !(self.is_ahead() || self.is_behind() || self.is_full())
+        let bytes: usize = self.feeds.iter().map(|feed| feed.bytes).sum();
+        // Of a program that has ended no more comes than what is on its way.
+        let is_last = self.has_ended && bytes < LAST_STRETCH * self.setup.limit;
+        self.is_blind() || is_last || !(self.is_ahead() || self.is_behind() || self.is_full())
     }
 
     /// A stream has brought as much as it may before the log confirms it.

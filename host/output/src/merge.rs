@@ -117,7 +117,11 @@ impl Machine {
     /// The stream of which the next fragment is this unit; of both, the one in whose line the log is, or that was brought earlier.
     fn next_on(&self, unit: &[u8]) -> Option<Stream> {
         let next = |stream: &Stream| self.feeds[*stream as usize].queue.front();
-        let is_begun = || BOTH.into_iter().any(|stream| self.is_begun(stream, unit));
+        // Of an end of a line it is not certain that it is all of it; the unit may rather be what a shown part goes on with.
+        let is_begun = || {
+            let mut begun = BOTH.iter().filter_map(next).filter(|next| next.shown > 0 && !next.ends);
+            begun.any(|next| next.start_in(unit, self.setup.piece).is_some())
+        };
         let is_next = |next: &Fragment| next.is_same(unit) && (next.begins || !is_begun());
         BOTH.into_iter()
             .filter(|stream| next(stream).is_some_and(is_next))

@@ -41,7 +41,9 @@ impl Run<'_> {
 
     /// When not to wait any more for what a program that has ended may have written.
     fn end_of_ending(&self) -> Option<Duration> {
-        let ending = self.ending.as_ref()?;
+        // An attach that is not read, until the log has caught up, is silent for that reason.
+        let is_read = self.shown.machine.wants_attach() || !self.connection.is_standing();
+        let ending = self.ending.as_ref().filter(|_| is_read)?;
         let silence = if self.connection.is_standing() {
             LAST_WORDS
         } else {

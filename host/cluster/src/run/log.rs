@@ -7,7 +7,10 @@ use crate::error::ClusterError;
 /// The pause between two tries to read the log: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(500));
 
-/// The pause before a log that has ended is followed again: most often the program has ended, too.
+/// The pause before a log that has ended is followed again, if it had something: it was rotated.
+const AFTER_ROTATION: Duration = Duration::from_millis(100);
+
+/// The same if it had nothing: most often the program has ended, too.
 const AFTER_END: Duration = Duration::from_millis(1500);
 
 /// How long a log may not be readable although the container runs.
@@ -46,6 +49,8 @@ pub(super) struct Log<A, O, C> {
     pub(super) phase: Phase<A, O, C>,
     pause: Duration,
     unreadable_since: Option<Duration>,
+    /// The present reading has brought something.
+    has_brought: bool,
 }
 
 /// What is to be done about a reading.
@@ -62,6 +67,7 @@ impl<A, O, C> Log<A, O, C> {
             phase: Phase::Off,
             pause: PAUSES.0,
             unreadable_since: None,
+            has_brought: false,
         }
     }
 
@@ -104,7 +110,13 @@ impl<A, O, C> Log<A, O, C> {
             self.phase = Phase::Open(reading, log);
             self.pause = PAUSES.0;
             self.unreadable_since = None;
+            self.has_brought = false;
         }
+    }
+
+    /// The present reading brought something.
+    pub(super) fn brings(&mut self) {
+        self.has_brought = true;
     }
 
     /// A reading could not be opened. Returns whether there is no hope that one can. `is_attached` says whether the program is
@@ -137,6 +149,7 @@ impl<A, O, C> Log<A, O, C> {
             return None;
         };
         self.phase = match reading {
+            Reading::Follow if self.has_brought => Phase::Paused(reading, now + AFTER_ROTATION),
             Reading::Follow => Phase::Paused(reading, now + AFTER_END),
             Reading::Last { .. } => Phase::Off,
         };
@@ -231,6 +244,10 @@ mod tests {
         let mut log = open(Reading::Follow);
         log.breaks(at(100));
         assert_eq!(log.deadline(), Some(at(600)));
+        let mut log = open(Reading::Follow);
+        log.brings();
+        assert_eq!(log.ends(at(100)), Some(Reading::Follow));
+        assert_eq!(log.deadline(), Some(at(200)), "it was rotated");
         let mut log = open(Reading::Follow);
         assert_eq!(log.ends(at(100)), Some(Reading::Follow));
         assert_eq!(log.deadline(), Some(at(1600)));

@@ -113,9 +113,11 @@ impl Run<'_> {
                         })?;
                     }
                 }
-                None => self
-                    .shown
-                    .tell(&mut self.clock, |machine, now| machine.log_bytes(now, &bytes))?,
+                None => {
+                    self.log.brings();
+                    self.shown
+                        .tell(&mut self.clock, |machine, now| machine.log_bytes(now, &bytes))?;
+                }
             },
             Ok(None) => return self.log_ended(),
             Err(_) => {
