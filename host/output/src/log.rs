@@ -85,6 +85,7 @@ impl Log {
 
     /// It is read, from what `since` said.
     pub(crate) fn begins(&mut self) {
+        self.has_strange_lines = false;
         self.searching = self.place.is_some().then_some(0);
         self.line = Line::Stamp;
         self.head.clear();

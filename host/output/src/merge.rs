@@ -88,10 +88,13 @@ impl Machine {
         let next = self.next_on(raw);
         // The log goes on with the line that it has begun, unless another one came between its pieces.
         let is_between = self.within.is_some_and(|within| next != Some(within) && self.is_undecided(within));
-        if let Some(stream) = next.filter(|_| !is_between) {
+        let is_whole = |stream: &Stream| self.feeds[*stream as usize].queue.front().is_some_and(Fragment::is_whole);
+        let is_known = self.ahead.has(&plain(raw)) || self.is_of_cut(raw);
+        // That a unit was shown is more certain than that the end of a line is all of it.
+        if let Some(stream) = next.filter(|stream| !is_between && (is_whole(stream) || !is_known)) {
             return Fate::Brought(stream, 0);
         }
-        if self.ahead.has(&plain(raw)) || self.is_of_cut(raw) {
+        if is_known {
             return Fate::Known;
         }
         if let Some(stream) = self.long_on(raw) {
