@@ -113,6 +113,7 @@ pub struct Machine {
     /// Since when the log can be read.
     readable_since: Option<Duration>,
     has_ended: bool,
+    may_be_replaced: bool,
     /// When the program or the attach ended.
     over_at: Duration,
     pub(crate) lines: [Line; 2],
@@ -157,6 +158,7 @@ impl Machine {
             news_at: Duration::ZERO,
             readable_since: None,
             has_ended: false,
+            may_be_replaced: false,
             over_at: Duration::ZERO,
             lines: [Line::Ended; 2],
             redrawn: 0,
@@ -165,6 +167,11 @@ impl Machine {
             doubts: Vec::new(),
             progress: [0; 2],
         }
+    }
+
+    /// The container may be started again, and what it wrote before cannot be read then: the log is read on until it ends.
+    pub fn may_be_replaced(&mut self) {
+        self.may_be_replaced = true;
     }
 
     /// An attach is asked for.
@@ -397,7 +404,7 @@ impl Machine {
     /// When a reading that follows has come to the log's end, where it has to. To begin another one may be too late: the
     /// log may be rotated meanwhile.
     fn ends_at(&self) -> Option<Duration> {
-        let silence = if self.progress[1] > LARGE_LOG {
+        let silence = if self.progress[1] > LARGE_LOG || self.may_be_replaced {
             LARGE_LOG_SILENCE
         } else {
             LOG_SILENCE
@@ -497,6 +504,10 @@ impl Machine {
             return None;
         }
         let is_head = !fragment.begins && fragment.shown == 0;
+        if is_head && (feed.queue.len() == 1 || self.news_at < fragment.at) {
+            // The log has the line that it is the end of, as soon as it has anything.
+            return None;
+        }
         if (is_head || self.is_told(fragment)) && self.units.is_empty() {
             return Some(fragment.at.max(self.news_at) + STRUCK);
         }

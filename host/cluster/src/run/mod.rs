@@ -106,6 +106,9 @@ impl<'a> Run<'a> {
             ending: None,
             last_byte: Duration::ZERO,
         };
+        if run.container.can_restart {
+            run.shown.machine.may_be_replaced();
+        }
         run.observe(known)?;
         Ok(run)
     }
