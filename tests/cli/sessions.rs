@@ -13,6 +13,14 @@ const DEBUG: &str = "debug web-0 --image=busybox:1.36 -c dbg --attach";
 const STAYS: &str = "--- stderr ---\nContainer dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove \
                      ephemeral containers.\n";
 
+/// The same, where lines are shown that only the log has.
+fn stays_after_lines_of_the_log() -> String {
+    STAYS.replace(
+        "Container",
+        "Note: lines that only the container's log has are on standard output, whichever stream they were written to.\nContainer",
+    )
+}
+
 fn begin(flags: &str) -> (TestEnv, FakeApiServer, Program, Running) {
     let (env, server) = online([pod("web-0")]);
     let program = server.program("web-0", "dbg");
@@ -30,7 +38,7 @@ fn output_before_the_attach_comes_from_the_log_and_the_exit_code_is_ours() {
     program.exits(3);
     check(
         &running.finish(),
-        &format!("1\n2\n3\n{STAYS}--- exit code 3 ---\n"),
+        &format!("1\n2\n3\n{}--- exit code 3 ---\n", stays_after_lines_of_the_log()),
     );
 }
 
@@ -40,7 +48,10 @@ fn a_program_that_has_ended_before_anybody_came_is_shown_whole() {
     program.starts_unnoticed();
     program.writes("all\n");
     program.exits(0);
-    check(&running.finish(), &format!("all\n{STAYS}"));
+    check(
+        &running.finish(),
+        &format!("all\n{}", stays_after_lines_of_the_log()),
+    );
 }
 
 #[test]
@@ -87,7 +98,10 @@ fn a_connection_that_is_cut_loses_nothing() {
     program.is_attached(2);
     program.writes("three\n");
     program.exits(0);
-    check(&running.finish(), &format!("one\ntwo\nthree\n{STAYS}"));
+    check(
+        &running.finish(),
+        &format!("one\ntwo\nthree\n{}", stays_after_lines_of_the_log()),
+    );
 }
 
 #[test]
@@ -103,7 +117,10 @@ fn a_frame_that_is_cut_in_the_middle_is_shown_once() {
     program.exits(0);
     check(
         &running.finish(),
-        &format!("one\ntwo, of which only a part arrives\nthree\n{STAYS}"),
+        &format!(
+            "one\ntwo, of which only a part arrives\nthree\n{}",
+            stays_after_lines_of_the_log()
+        ),
     );
 }
 
@@ -117,7 +134,10 @@ fn a_log_that_is_cut_is_read_again() {
     program.is_attached(1);
     program.writes("late\n");
     program.exits(0);
-    check(&running.finish(), &format!("early\nlate\n{STAYS}"));
+    check(
+        &running.finish(),
+        &format!("early\nlate\n{}", stays_after_lines_of_the_log()),
+    );
 }
 
 #[test]
@@ -134,7 +154,10 @@ fn a_server_that_restarts_is_waited_for() {
     program.is_attached(2);
     program.writes("after\n");
     program.exits(0);
-    check(&running.finish(), &format!("before\nmeanwhile\nafter\n{STAYS}"));
+    check(
+        &running.finish(),
+        &format!("before\nmeanwhile\nafter\n{}", stays_after_lines_of_the_log()),
+    );
 }
 
 #[test]
@@ -171,6 +194,7 @@ fn whoever_may_not_attach_is_shown_the_log() {
         r#"out
 --- stderr ---
 Warning: couldn't attach, showing the log instead: Error from server (Forbidden): pods "web-0" is forbidden: no attach
+Note: lines that only the container's log has are on standard output, whichever stream they were written to.
 Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
 --- exit code 4 ---
 "#,

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::{
     client::Cluster,
     error::{Action, ClusterError},
-    output::Stream,
+    session::Stream,
 };
 
 /// The first byte of a frame says which stream it is of.

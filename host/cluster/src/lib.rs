@@ -17,7 +17,6 @@ mod logs;
 mod lookup;
 mod names;
 mod nodes;
-mod output;
 mod paths;
 mod progress;
 mod reader;
@@ -43,12 +42,11 @@ pub use joined::never_joins;
 pub use lookup::{Found, LookupError, lookup, select};
 pub use names::list_names;
 pub use nodes::{NodeTrouble, may_have_node_trouble, node_trouble, read_node};
-pub use output::{Screen, Stream};
 pub use progress::{Hopeless, HopelessKind, Progress, is_trouble, nothing_starts, progress};
 pub use reader::LiveReader;
 pub use refusal::{Refusal, Status, StatusCause, StatusDetails};
 pub use session::{
-    Ended, Input, InputQueue, InputSender, Output, Session, SessionEnded, SessionError, SessionEvent,
-    WriteOutput, input_queue,
+    Doubt, Ended, Input, InputQueue, InputSender, Output, Screen, Session, SessionEnded, SessionError,
+    SessionEvent, Stream, WriteOutput, input_queue,
 };
 pub use sessions::{Listed, PodChange, PodChanges, list_sessions, read_pod, watch_pods};

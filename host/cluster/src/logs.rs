@@ -1,4 +1,4 @@
-//! The log of a container, byte for byte. What it means is for `transcript.rs`.
+//! The log of a container as a stream of bytes, with time stamps. What it means is for `trocar-output`.
 
 use super::{
     client::Cluster,
@@ -7,33 +7,37 @@ use super::{
 };
 
 /// Which log of a container, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Which {
-    /// As it is now, and on as it grows, until the container ends.
-    Follow,
-    /// As it is now.
-    Whole,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LogRequest {
+    /// On as it grows, until the container ends.
+    pub(super) follow: bool,
     /// That of the container that ran in its place before.
-    Previous,
+    pub(super) previous: bool,
+    /// From this time on; none from its first byte.
+    pub(super) since: Option<String>,
 }
 
-/// Opens a container's log from its first byte.
+/// Opens a container's log.
 pub(super) async fn open(
     cluster: &Cluster,
     pod: &Action,
     container: &str,
-    which: Which,
+    request: &LogRequest,
 ) -> Result<Lines, ClusterError> {
     let action = Action {
         verb: "get",
         subresource: "log",
         ..pod.clone()
     };
-    let mut query = vec![("container", container)];
-    match which {
-        Which::Follow => query.push(("follow", "true")),
-        Which::Whole => {}
-        Which::Previous => query.push(("previous", "true")),
+    let mut query = vec![("container", container), ("timestamps", "true")];
+    if request.follow {
+        query.push(("follow", "true"));
+    }
+    if request.previous {
+        query.push(("previous", "true"));
+    }
+    if let Some(since) = &request.since {
+        query.push(("sinceTime", since));
     }
     cluster.stream(&action, &query).await.map(Lines::new)
 }

@@ -159,6 +159,14 @@ pub(super) fn ended_instance(pod: &Value, container: &str) -> Option<(String, bo
     present.or_else(|| id(&status["lastState"]).map(|id| (id, true)))
 }
 
+/// Whether the log of an instance that has ended is the container's present one, or that of the one before; none if neither.
+pub(super) fn log_of(pod: &Value, container: &str, instance: &str) -> Option<bool> {
+    let status = status_of(pod, container)?;
+    let is_it = |state: &str| status[state]["terminated"]["containerID"] == instance;
+    let previous = is_it("lastState");
+    (previous || is_it("state")).then_some(previous)
+}
+
 /// Says whether a container is started again when its program has ended.
 pub(super) fn can_restart(pod: &Value, container: &str) -> bool {
     let is_ephemeral = pod["spec"]["ephemeralContainers"]

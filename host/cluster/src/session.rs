@@ -1,7 +1,7 @@
 //! A session with a container: wait until it starts, attach as early as can be, lose nothing, say how it ended.
 //!
-//! What a session is and what it tells. How it runs is in `run`, what is shown is decided in `output`, and whether there is
-//! hope in `progress.rs`.
+//! What a session is and what it tells. How it runs is in `run`, what is shown is decided by `trocar-output`, and whether there
+//! is hope in `progress.rs`.
 
 use std::{io, time::Duration};
 
@@ -12,10 +12,19 @@ use tokio::sync::mpsc;
 use super::{
     client::Cluster,
     error::{Action, ClusterError},
-    output::{Screen, Stream},
     progress::Hopeless,
     run::Run,
 };
+pub use trocar_output::{Doubt, Stream};
+
+/// The size of a terminal, in cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Screen {
+    /// Columns.
+    pub columns: u16,
+    /// Rows.
+    pub rows: u16,
+}
 
 /// What goes into the container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,8 +105,16 @@ pub enum SessionEvent {
     LogOnly(String),
     /// The log cannot be read, so what was written before the attach is missing.
     NoLog(String),
-    /// Some of the output is lost: the connection broke, and the log does not reach back so far.
-    OutputMissing,
+    /// Lines are shown that only the log has, which does not tell the streams apart: they are on standard output.
+    OutputFromLog,
+    /// Whether all of the output was shown is not known.
+    OutputUncertain(Doubt),
+    /// A line was shown without its beginning, which was written before the attach. This is what it begins with.
+    BeginningMissing(String),
+    /// The end of a line is in no log; its beginning was shown.
+    EndMissing,
+    /// A line was shown in two parts, because another one came between.
+    LineCut,
     /// Our standard input is at its end, which the container cannot be told: its program may wait for more.
     InputStaysOpen,
 }
@@ -109,12 +126,6 @@ pub trait Output {
     /// # Errors
     /// Fails when nobody reads them any more.
     fn show(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()>;
-
-    /// Takes back what was shown: goes up so many rows and clears to the end of the screen.
-    ///
-    /// # Errors
-    /// Fails as `show` does.
-    fn take_back(&mut self, rows: usize) -> io::Result<()>;
 
     /// Something happened.
     fn event(&mut self, event: SessionEvent);
@@ -154,10 +165,6 @@ impl Output for WriteOutput {
             Stream::Stdout => io::Write::write_all(&mut io::stdout(), bytes),
             Stream::Stderr => io::Write::write_all(&mut io::stderr(), bytes),
         }
-    }
-
-    fn take_back(&mut self, _rows: usize) -> io::Result<()> {
-        Ok(())
     }
 
     fn event(&mut self, _event: SessionEvent) {}

@@ -90,10 +90,10 @@ pub use trocar_sdk::{
 /// A cluster: how it is reached, what is read from it, and what a session shows. Nothing here writes.
 pub mod cluster {
     pub use trocar_cluster::{
-        Action, Cluster, ClusterConfig, ClusterError, CredentialError, Ended, Found, Hopeless, HopelessKind,
-        Identity, Input, InputQueue, InputSender, Kubeconfig, KubeconfigError, LiveReader, LookupError,
-        NodeTrouble, Output, Overrides, PluginPolicy, ProxyEnvironment, Refusal, RequestTrace, Screen,
-        Secret, Selection, SessionError, SessionEvent, Status, StatusCause, StatusDetails, Stream,
+        Action, Cluster, ClusterConfig, ClusterError, CredentialError, Doubt, Ended, Found, Hopeless,
+        HopelessKind, Identity, Input, InputQueue, InputSender, Kubeconfig, KubeconfigError, LiveReader,
+        LookupError, NodeTrouble, Output, Overrides, PluginPolicy, ProxyEnvironment, Refusal, RequestTrace,
+        Screen, Secret, Selection, SessionError, SessionEvent, Status, StatusCause, StatusDetails, Stream,
         WriteOutput, input_queue, is_trouble, list_names, lookup, may_have_node_trouble, never_joins,
         node_trouble, nothing_starts, read_node, select, who_am_i,
     };

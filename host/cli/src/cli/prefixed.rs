@@ -41,10 +41,6 @@ impl Output for PrefixedOutput {
         ui::program_output(stream, &shown)
     }
 
-    fn take_back(&mut self, _rows: usize) -> io::Result<()> {
-        Ok(())
-    }
-
     fn event(&mut self, event: SessionEvent) {
         if let SessionEvent::Waiting(state) = &event
             && is_trouble(state)
@@ -62,6 +58,7 @@ impl Output for PrefixedOutput {
                 | SessionEvent::Reconnecting
                 | SessionEvent::Reconnected
                 | SessionEvent::InputStaysOpen
+                | SessionEvent::OutputFromLog
         );
         if !is_usual {
             ui::warning(&format!("[{}] {}", self.target, warning(&event)));

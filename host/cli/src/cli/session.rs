@@ -9,7 +9,7 @@ use serde_json::Value;
 use trocar::{
     Applied, CreatedPod, DebugPlan, Draft, SessionOptions,
     cluster::{
-        Ended, Hopeless, HopelessKind, Input, InputSender, Output, SessionError, SessionEvent, Stream,
+        Doubt, Ended, Hopeless, HopelessKind, Input, InputSender, Output, SessionError, SessionEvent, Stream,
         input_queue, is_trouble, never_joins, nothing_starts,
     },
     plan::Step,
@@ -174,12 +174,10 @@ fn options(flags: &SessionFlags, is_one_of_many: bool, applied: &Applied) -> Ses
     if flags.tty && !tty && is_alone {
         ui::error_line("Unable to use a TTY - input is not a terminal or the right kind of file");
     }
-    // What is shown early must be on the screen, and not in a file, to be taken back.
-    let is_on_screen = is_alone && (has_terminal || io::stderr().is_terminal());
     SessionOptions {
         stdin: flags.stdin,
         tty,
-        screen: terminal::screen().filter(|_| is_on_screen),
+        screen: terminal::screen().filter(|_| is_alone && has_terminal),
         start_timeout: flags.start_timeout,
     }
 }
@@ -391,10 +389,6 @@ impl Output for Front<'_> {
         ui::program_output(stream, bytes)
     }
 
-    fn take_back(&mut self, rows: usize) -> io::Result<()> {
-        ui::take_back(rows)
-    }
-
     fn event(&mut self, event: SessionEvent) {
         match event {
             // A script sees no line that is replaced; what may last is told to it once.
@@ -413,6 +407,12 @@ impl Output for Front<'_> {
                 self.tell(&format!("The connection broke and is made again.{leave}"));
             }
             SessionEvent::Reconnected => self.tell("The connection is there again."),
+            SessionEvent::OutputFromLog => {
+                let is_one_screen = io::stdout().is_terminal() && io::stderr().is_terminal();
+                if !(self.flags.quiet || self.tty || is_one_screen) {
+                    self.tell(FROM_LOG);
+                }
+            }
             event => self.tell(&format!("Warning: {}", warning(&event))),
         }
     }
@@ -423,16 +423,39 @@ pub(super) fn warning(event: &SessionEvent) -> String {
     match event {
         SessionEvent::LogOnly(reason) => format!("couldn't attach, showing the log instead: {reason}"),
         SessionEvent::NoLog(reason) => {
-            format!("the log cannot be read, so what the program wrote before we attached is not shown: {reason}")
+            format!(
+                "the log cannot be read, so what the program wrote before we attached is not shown: {reason}"
+            )
         }
-        SessionEvent::OutputMissing => {
-            "some of the program's output is missing: the connection broke, and the container's log does not reach back so \
-             far"
-            .to_owned()
+        SessionEvent::OutputUncertain(doubt) => {
+            format!(
+                "some of the program's output may be missing: {}",
+                reason_of(*doubt)
+            )
         }
+        SessionEvent::BeginningMissing(text) => {
+            format!("a line is shown without its beginning, which was written before the attach: {text}")
+        }
+        SessionEvent::EndMissing => {
+            "the end of a line is missing: the connection broke, and the container's log does not have it"
+                .to_owned()
+        }
+        SessionEvent::LineCut => "a line is shown in two parts, with others between them".to_owned(),
         SessionEvent::InputStaysOpen => {
-            "standard input is at its end, which this container cannot be told: its program may wait for more".to_owned()
+            "standard input is at its end, which this container cannot be told: its program may wait for more"
+                .to_owned()
         }
         other => format!("{other:?}"),
+    }
+}
+
+/// What is said of lines that only the log has.
+const FROM_LOG: &str = "Note: lines that only the container's log has are on standard output, whichever stream they were written to.";
+
+fn reason_of(doubt: Doubt) -> &'static str {
+    match doubt {
+        Doubt::LogRotated => "the container's log was rotated before it was read",
+        Doubt::LogUnreadable => "the container's log cannot be read",
+        Doubt::LogIncomplete => "the container's log lacks output that the attach brought, and may lack more",
     }
 }

@@ -51,16 +51,6 @@ pub(crate) fn program_output(stream: Stream, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Takes back what was written last: up so many rows, and clear to the end of the screen.
-pub(crate) fn take_back(rows: usize) -> io::Result<()> {
-    let up = if rows == 0 {
-        String::new()
-    } else {
-        format!("\x1b[{rows}A")
-    };
-    program_output(Stream::Stdout, format!("\r{up}\x1b[J").as_bytes())
-}
-
 /// A line that the next one replaces stands on the screen.
 static HAS_LIVE_LINE: AtomicBool = AtomicBool::new(false);
 

@@ -1,141 +1,321 @@
-//! The connection over which the program's streams come: made, broken and made again. What they bring is shown by the
-//! transcript.
+//! The attach: when it is tried, and tried again, and when it is over. Pure: times are numbers, and what a phase holds (a
+//! request under way, a connection) is its owner's.
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use crate::{attach::AttachEnd, error::ClusterError};
 
-use super::{Attempt, Run};
-use crate::{
-    attach::{AttachEnd, Attached, Outgoing, Streams},
-    error::ClusterError,
-    progress::{Progress, progress},
-    session::{SessionError, SessionEvent},
-};
-
-/// How long to wait between two tries to attach, by how long it has been tried.
-const ATTACH_PAUSES: [(Duration, Duration); 3] = [
+/// The pause between two tries to attach, by how long it has been tried.
+const PAUSES: [(Duration, Duration); 3] = [
     (Duration::from_secs(3), Duration::from_millis(20)),
     (Duration::from_secs(20), Duration::from_millis(75)),
     (Duration::MAX, Duration::from_millis(500)),
 ];
 
-/// How long a container may run without our being attached before that is said.
-const ATTACH_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a container may run without an attach before that is told.
+const UNTOLD: Duration = Duration::from_secs(3);
 
-/// The connection over which the program's streams come.
-pub(super) enum AttachState {
+/// How long a broken connection may be away before that is told.
+const BROKEN_UNTOLD: Duration = Duration::from_millis(700);
+
+/// How long a broken connection is tried to be made again.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The pause before attaching again to a container of which an attach said that it has ended.
+const AFTER_END: Duration = Duration::from_secs(5);
+
+/// How far the attach is.
+#[derive(Debug)]
+pub(super) enum Phase<A, O> {
+    /// Nothing to attach to yet.
     Off,
-    Trying(Attempt<Attached>),
-    On(Attached),
-    /// It has said that the program has ended.
-    Finished(Instant),
+    /// It is tried at this time.
+    Paused(Duration),
+    /// It is tried.
+    Opening(A),
+    Standing(O),
+    /// The other end has said, since this time, that the program has ended.
+    Over(Duration),
     /// It is forbidden.
     Refused,
 }
 
-impl Run<'_> {
-    pub(super) fn try_attach(&mut self, pause: Duration) {
-        if !matches!(self.attach, AttachState::Off) || self.ending.is_some() {
-            return;
+/// A connection that ought to be there and is not.
+#[derive(Debug)]
+struct Outage {
+    since: Duration,
+    /// What the last try came to.
+    error: Option<ClusterError>,
+    is_told: bool,
+}
+
+/// What a failed try leads to.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// It is tried again.
+    Again,
+    /// The same, and the user is told that only the log is shown for now.
+    AgainWithoutAttach(ClusterError),
+    /// It is forbidden.
+    Refused(ClusterError),
+    /// No other try can mend it.
+    Fatal(ClusterError),
+}
+
+/// The attach of a session.
+#[derive(Debug)]
+pub(super) struct Connection<A, O> {
+    pub(super) phase: Phase<A, O>,
+    /// The number of attaches that have stood.
+    pub(super) count: usize,
+    outage: Option<Outage>,
+    absence_told: bool,
+}
+
+impl<A, O> Connection<A, O> {
+    pub(super) fn new() -> Self {
+        Self {
+            phase: Phase::Off,
+            count: 0,
+            outage: None,
+            absence_told: false,
         }
-        let session = self.session.clone();
-        // A container that takes its input only once does not take it again.
-        let stdin = session.stdin && !(session.stdin_once && self.attaches > 0);
-        // What answers may by now be another instance of the container, which is not ours.
-        let checks = self.can_restart && self.attaches > 0;
-        self.attach = AttachState::Trying(Box::pin(async move {
-            sleep(pause).await;
-            if checks {
-                let pod = session.cluster.get(&session.action()).await?;
-                if let Progress::Ended { .. } = progress(&pod, &session.container) {
-                    return std::future::pending().await;
-                }
-            }
-            let streams = Streams {
-                container: &session.container,
-                stdin,
-                tty: session.has_terminal,
-            };
-            Attached::open(&session.cluster, &session.action(), &streams).await
-        }));
     }
 
-    pub(super) async fn attached(&mut self, attached: Attached) -> Result<(), SessionError> {
-        if let Some(screen) = self.screen.filter(|_| self.session.tty) {
-            // A change of size makes the program draw its prompt again, which it wrote before anybody could see it.
-            attached
-                .send(Outgoing::Size(screen.columns, screen.rows + 1))
-                .await;
-            attached.send(Outgoing::Size(screen.columns, screen.rows)).await;
-        }
-        self.attach = AttachState::On(attached);
-        self.attaches += 1;
-        self.starts();
-        self.broken = None;
-        self.last_byte = Instant::now();
-        self.shown(|transcript, at, out| transcript.attach_begins(at, out))?;
-        if self.attaches == 1 {
-            self.output.event(SessionEvent::Attached);
-        }
-        if std::mem::take(&mut self.broken_told) {
-            self.output.event(SessionEvent::Reconnected);
-        }
-        Ok(())
+    pub(super) fn is_standing(&self) -> bool {
+        matches!(self.phase, Phase::Standing(_))
     }
 
-    /// Until the kubelet knows the container, it refuses; a refusal of the API server's is final.
-    pub(super) fn not_attached(&mut self, error: ClusterError) -> Result<(), SessionError> {
-        self.attach = AttachState::Off;
+    /// There is something to attach to.
+    pub(super) fn is_wanted(&mut self, now: Duration) {
+        if matches!(self.phase, Phase::Off) {
+            self.phase = Phase::Paused(now);
+        }
+    }
+
+    /// Returns whether it is time for a try.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        matches!(self.phase, Phase::Paused(until) if now >= until)
+    }
+
+    /// It stands. Returns whether it is the first, and whether the user was told that it did not.
+    pub(super) fn stands(&mut self, connection: O) -> (bool, bool) {
+        self.phase = Phase::Standing(connection);
+        self.count += 1;
+        let outage_told = self.outage.take().is_some_and(|outage| outage.is_told);
+        let was_told = std::mem::take(&mut self.absence_told) || outage_told;
+        (self.count == 1, was_told)
+    }
+
+    /// A try failed. Until the kubelet knows the container, it refuses; a refusal by the API server is final. `running_since`
+    /// is when the container was first seen running.
+    pub(super) fn fails(
+        &mut self,
+        now: Duration,
+        error: ClusterError,
+        running_since: Option<Duration>,
+    ) -> Failed {
+        self.phase = Phase::Off;
         if matches!(error.code(), Some(401 | 403)) {
-            if !self.log_may_be_read {
-                return Err(error.into());
-            }
-            self.output.event(SessionEvent::LogOnly(error.to_string()));
-            self.attach = AttachState::Refused;
-            return Ok(());
+            self.phase = Phase::Refused;
+            return Failed::Refused(error);
         }
         let is_final = matches!(
             error,
             ClusterError::Untrusted { .. } | ClusterError::Credentials(_)
         );
-        if is_final && !self.has_started {
-            return Err(error.into());
+        if is_final && self.count == 0 && running_since.is_none() {
+            return Failed::Fatal(error);
         }
-        let waited = match &mut self.broken {
-            Some((since, last)) => {
-                *last = Some(error);
-                since.elapsed()
-            }
+        let tried_since = self.outage.as_ref().map_or(Duration::ZERO, |outage| outage.since);
+        let tried = now.saturating_sub(tried_since);
+        let pause = PAUSES
+            .iter()
+            .find(|(until, _)| tried < *until)
+            .map_or(PAUSES[2].1, |(_, pause)| *pause);
+        self.phase = Phase::Paused(now + pause);
+        match &mut self.outage {
+            Some(outage) => outage.error = Some(error),
             None => {
-                let is_late = |since: Instant| since.elapsed() >= ATTACH_PATIENCE;
-                if self.attaches == 0 && !self.broken_told && self.running_since.is_some_and(is_late) {
-                    self.broken_told = true;
-                    self.output.event(SessionEvent::LogOnly(error.to_string()));
+                let is_late = running_since.is_some_and(|since| now >= since + UNTOLD);
+                if self.count == 0 && is_late && !std::mem::replace(&mut self.absence_told, true) {
+                    return Failed::AgainWithoutAttach(error);
                 }
-                self.began.elapsed()
             }
-        };
-        let pause = ATTACH_PAUSES.iter().find(|(until, _)| waited < *until);
-        self.try_attach(pause.map_or(ATTACH_PAUSES[2].1, |(_, pause)| *pause));
-        Ok(())
+        }
+        Failed::Again
     }
 
-    pub(super) fn attach_ended(&mut self, end: AttachEnd) -> Result<(), SessionError> {
-        let is_clean = end == AttachEnd::Finished;
-        self.attach = AttachState::Off;
-        self.shown(|transcript, at, out| transcript.attach_ends(at, is_clean, out))?;
-        if is_clean {
+    /// It has ended.
+    pub(super) fn ends(&mut self, now: Duration, end: AttachEnd, program_has_ended: bool) {
+        self.phase = match end {
             // Almost always the program has ended and the status does not say so yet.
-            self.attach = AttachState::Finished(Instant::now());
-            return Ok(());
+            AttachEnd::Finished => Phase::Over(now),
+            _ if program_has_ended => Phase::Over(now),
+            AttachEnd::Refused | AttachEnd::Broken => Phase::Paused(now + PAUSES[1].1),
+        };
+        if end == AttachEnd::Broken && !program_has_ended {
+            self.outage = Some(Outage {
+                since: now,
+                error: None,
+                is_told: false,
+            });
         }
-        if end == AttachEnd::Broken && self.ending.is_none() {
-            let session = self.session;
-            self.input.is_cut |= session.stdin && session.stdin_once && !self.input.was_ended;
-            self.broken = Some((Instant::now(), None));
+    }
+
+    /// The program has ended: nothing is left to attach to. Returns whether a try was given up.
+    pub(super) fn program_ended(&mut self, now: Duration) -> bool {
+        let was_opening = matches!(self.phase, Phase::Opening(_));
+        if was_opening || matches!(self.phase, Phase::Off | Phase::Paused(_)) {
+            self.phase = Phase::Over(now);
         }
-        self.try_attach(ATTACH_PAUSES[1].1);
-        Ok(())
+        was_opening
+    }
+
+    /// When something is to be done although nothing happens. `is_followed` says whether the log is read as it grows.
+    pub(super) fn deadline(&self, program_has_ended: bool, is_followed: bool) -> Option<Duration> {
+        let next = match self.phase {
+            Phase::Paused(until) => Some(until),
+            Phase::Over(since) if !program_has_ended => Some(since + AFTER_END),
+            _ => None,
+        };
+        let told = self.outage.as_ref().filter(|outage| !outage.is_told);
+        let told = told.map(|outage| outage.since + BROKEN_UNTOLD);
+        let all = [next, told, self.gives_up_at(program_has_ended, is_followed)];
+        all.into_iter().flatten().min()
+    }
+
+    /// When the program counts as lost.
+    fn gives_up_at(&self, program_has_ended: bool, is_followed: bool) -> Option<Duration> {
+        let outage = self
+            .outage
+            .as_ref()
+            .filter(|_| !program_has_ended && !is_followed);
+        outage.map(|outage| outage.since + PATIENCE)
+    }
+
+    /// Time has passed. Returns whether the user is to be told of an outage.
+    pub(super) fn tick(&mut self, now: Duration, program_has_ended: bool) -> bool {
+        if let Phase::Over(since) = self.phase
+            && !program_has_ended
+            && now >= since + AFTER_END
+        {
+            self.phase = Phase::Paused(now);
+        }
+        let outage = self.outage.as_mut().filter(|outage| !outage.is_told);
+        let Some(outage) = outage.filter(|outage| now >= outage.since + BROKEN_UNTOLD) else {
+            return false;
+        };
+        outage.is_told = true;
+        !program_has_ended
+    }
+
+    /// What the last try came to, if it was tried for as long as there is hope.
+    pub(super) fn lost(
+        &mut self,
+        now: Duration,
+        program_has_ended: bool,
+        is_followed: bool,
+    ) -> Option<Option<ClusterError>> {
+        let is_lost = self
+            .gives_up_at(program_has_ended, is_followed)
+            .is_some_and(|at| now >= at);
+        is_lost.then(|| self.outage.take().and_then(|outage| outage.error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Tried = Connection<(), ()>;
+
+    const fn at(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    fn broken() -> ClusterError {
+        ClusterError::Unreachable {
+            server: "https://cluster".into(),
+            proxy: None,
+            reason: "it does not answer".into(),
+        }
+    }
+
+    fn standing() -> Tried {
+        let mut connection = Tried::new();
+        connection.stands(());
+        connection
+    }
+
+    #[test]
+    fn it_is_tried_often_at_first_and_then_less() {
+        let mut connection = Tried::new();
+        assert!(!connection.is_due(at(0)));
+        connection.is_wanted(at(0));
+        assert!(connection.is_due(at(0)));
+        for (now, pause) in [(0, 20), (2999, 20), (3000, 75), (19_999, 75), (20_000, 500)] {
+            assert!(matches!(connection.fails(at(now), broken(), None), Failed::Again));
+            assert_eq!(connection.deadline(false, false), Some(at(now + pause)));
+        }
+    }
+
+    #[test]
+    fn a_container_that_runs_for_long_without_an_attach_is_told_once() {
+        let mut connection = Tried::new();
+        assert!(matches!(
+            connection.fails(at(2999), broken(), Some(at(0))),
+            Failed::Again
+        ));
+        assert!(matches!(
+            connection.fails(at(3000), broken(), Some(at(0))),
+            Failed::AgainWithoutAttach(_)
+        ));
+        assert!(matches!(
+            connection.fails(at(4000), broken(), Some(at(0))),
+            Failed::Again
+        ));
+        assert_eq!(connection.stands(()), (true, true));
+    }
+
+    #[test]
+    fn an_outage_is_told_and_ends() {
+        let mut connection = standing();
+        connection.ends(at(1000), AttachEnd::Broken, false);
+        assert!(!connection.tick(at(1699), false));
+        assert!(connection.tick(at(1700), false) && !connection.tick(at(1701), false));
+        assert_eq!(connection.stands(()), (false, true));
+    }
+
+    #[test]
+    fn a_program_is_lost_after_a_minute_unless_its_log_is_followed() {
+        let mut connection = standing();
+        connection.ends(at(0), AttachEnd::Broken, false);
+        connection.fails(at(100), broken(), Some(at(0)));
+        assert!(connection.lost(at(59_999), false, false).is_none());
+        assert!(connection.lost(at(60_000), false, true).is_none());
+        assert!(connection.lost(at(60_000), true, false).is_none());
+        assert!(matches!(connection.lost(at(60_000), false, false), Some(Some(_))));
+    }
+
+    #[test]
+    fn an_end_that_the_status_does_not_confirm_is_doubted() {
+        let mut connection = standing();
+        connection.ends(at(0), AttachEnd::Finished, false);
+        assert_eq!(connection.deadline(false, false), Some(at(5000)));
+        assert_eq!(connection.deadline(true, false), None);
+        connection.tick(at(5000), false);
+        assert!(connection.is_due(at(5000)));
+    }
+
+    #[test]
+    fn a_program_that_has_ended_is_not_attached_to() {
+        let mut connection = Tried::new();
+        connection.is_wanted(at(0));
+        assert!(!connection.program_ended(at(1)));
+        connection.is_wanted(at(2));
+        assert!(!connection.is_due(at(2)));
+        connection.phase = Phase::Opening(());
+        assert!(connection.program_ended(at(3)));
     }
 }

@@ -1,223 +1,260 @@
-//! The log: when it is read and how, and the last reading after the program has ended. Where its text belongs in the output
-//! is decided by the transcript.
+//! The log: how it is to be read, and when. Pure as `connection.rs` is; what its text means is for the machine.
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use crate::error::ClusterError;
 
-use super::{AttachState, Attempt, Run};
-use crate::{
-    error::ClusterError,
-    lines::Lines,
-    logs::{self, Which},
-    output::{LogWish, Wholeness},
-    progress::ended_instance,
-    session::{Ended, SessionError, SessionEvent},
-};
+/// The pause between two tries to read the log: at first, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(500));
 
-/// How long to wait between two tries to read the log: at first, and in the end.
-pub(super) const LOG_PAUSES: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(500));
+/// The pause before a log that has ended is followed again, if it had something: it was rotated.
+const AFTER_ROTATION: Duration = Duration::from_millis(100);
 
-/// How long to wait before a log that has ended is followed again: most often the program has ended, too.
-const AFTER_LOG: Duration = Duration::from_millis(1500);
+/// The same if it had nothing: most often the program has ended, too.
+const AFTER_END: Duration = Duration::from_millis(1500);
 
 /// How long a log may not be readable although the container runs.
-const LOG_PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How large a log may be to be read again from its beginning.
-const LARGE_LOG: u64 = 8 << 20;
-
-/// Why the log is read.
+/// How the log is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
+    /// On as it grows.
     Follow,
-    Snapshot,
-    /// The program has ended.
+    /// To its end: the program has ended.
     Last {
+        /// The container was restarted: its log is that of the instance before.
         previous: bool,
     },
 }
 
-/// The reading of the log.
-pub(super) enum LogState {
+/// How far the reading is.
+#[derive(Debug)]
+pub(super) enum Phase<A, O, C> {
     Off,
-    Trying(Reading, Attempt<Lines>),
-    /// Of a container that may have been restarted the log is kept, until it is known to be that of ours.
-    On(Reading, Lines, Option<Vec<u8>>),
-    Checking(Vec<u8>, Attempt<Value>),
+    /// It is opened at this time.
+    Paused(Reading, Duration),
+    /// It is opened.
+    Opening(Reading, A),
+    Open(Reading, O),
+    /// It was read; whether it is that of our program is being asked.
+    Checking(C),
+    /// It may not be read, or cannot be.
+    Unreadable,
 }
 
-impl Run<'_> {
-    pub(super) fn wants_last_reading(&self) -> bool {
-        self.log_may_be_read && self.transcript.wants_last_reading()
+/// The reading of the log of a session.
+#[derive(Debug)]
+pub(super) struct Log<A, O, C> {
+    pub(super) phase: Phase<A, O, C>,
+    pause: Duration,
+    unreadable_since: Option<Duration>,
+    /// The present reading has brought something.
+    has_brought: bool,
+}
+
+/// What is to be done about a reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// The one that is open is of no use any more.
+    Close,
+    Open(Reading),
+}
+
+impl<A, O, C> Log<A, O, C> {
+    pub(super) fn new() -> Self {
+        Self {
+            phase: Phase::Off,
+            pause: PAUSES.0,
+            unreadable_since: None,
+            has_brought: false,
+        }
     }
 
-    /// How the log should be read now, and not before when.
-    fn wanted_log(&self) -> Option<(Reading, Instant)> {
-        let now = Instant::now();
-        if !self.log_may_be_read {
+    pub(super) fn may_be_read(&self) -> bool {
+        !matches!(self.phase, Phase::Unreadable)
+    }
+
+    pub(super) fn is_followed(&self) -> bool {
+        matches!(self.phase, Phase::Open(Reading::Follow, _))
+    }
+
+    /// What is to be done so that the log is read as it is wanted.
+    pub(super) fn task(&mut self, now: Duration, wanted: Option<Reading>) -> Option<Task> {
+        let present = match &self.phase {
+            Phase::Checking(_) | Phase::Unreadable => return None,
+            Phase::Off => None,
+            Phase::Paused(reading, until) if Some(*reading) == wanted => {
+                return (now >= *until).then_some(Task::Open(*reading));
+            }
+            Phase::Paused(..) => {
+                self.phase = Phase::Off;
+                None
+            }
+            Phase::Opening(reading, _) => Some((*reading, false)),
+            Phase::Open(reading, _) => Some((*reading, true)),
+        };
+        if present.map(|(reading, _)| reading) == wanted {
             return None;
         }
-        if self.is_over() {
-            let is_followed = matches!(self.log, LogState::On(Reading::Follow, ..));
-            if is_followed && self.transcript.log_length() > LARGE_LOG {
-                return Some((Reading::Follow, now));
-            }
-            let previous = self.ending.as_ref().is_some_and(|ending| ending.was_restarted);
-            return Some((Reading::Last { previous }, now));
+        self.phase = wanted.map_or(Phase::Off, |reading| Phase::Paused(reading, now));
+        match present {
+            Some((_, true)) => Some(Task::Close),
+            _ => wanted.map(Task::Open),
         }
-        // The log of what takes the place of our program is not ours.
-        if !self.has_started || (self.can_restart && matches!(self.attach, AttachState::Finished(_))) {
+    }
+
+    /// A reading was opened.
+    pub(super) fn opened(&mut self, log: O) {
+        if let Phase::Opening(reading, _) = self.phase {
+            self.phase = Phase::Open(reading, log);
+            self.pause = PAUSES.0;
+            self.unreadable_since = None;
+            self.has_brought = false;
+        }
+    }
+
+    /// The present reading brought something.
+    pub(super) fn brings(&mut self) {
+        self.has_brought = true;
+    }
+
+    /// A reading could not be opened. Returns whether there is no hope that one can. `is_attached` says whether the program is
+    /// known to run, and the cluster to answer.
+    pub(super) fn fails(&mut self, now: Duration, error: &ClusterError, is_attached: bool) -> bool {
+        let Phase::Opening(reading, _) = self.phase else {
+            return false;
+        };
+        let since = *self.unreadable_since.get_or_insert(now);
+        let is_overdue = is_attached && now > since + PATIENCE;
+        if matches!(error.code(), Some(401 | 403)) || is_overdue {
+            self.phase = Phase::Unreadable;
+            return true;
+        }
+        self.phase = Phase::Paused(reading, now + self.pause);
+        self.pause = PAUSES.1.min(self.pause * 2);
+        false
+    }
+
+    /// The reading broke.
+    pub(super) fn breaks(&mut self, now: Duration) {
+        if let Phase::Open(reading, _) = self.phase {
+            self.phase = Phase::Paused(reading, now + PAUSES.1);
+        }
+    }
+
+    /// The reading came to its end. Returns which.
+    pub(super) fn ends(&mut self, now: Duration) -> Option<Reading> {
+        let Phase::Open(reading, _) = self.phase else {
             return None;
-        }
-        match self.transcript.wish() {
-            LogWish::Nothing => None,
-            LogWish::Follow => Some((Reading::Follow, now)),
-            LogWish::Snapshot(not_before) => Some((Reading::Snapshot, self.began + not_before)),
-        }
-    }
-
-    pub(super) fn arrange_log(&mut self) {
-        let wanted = self.wanted_log();
-        let present = match &self.log {
-            LogState::Off => None,
-            LogState::Trying(reading, _) | LogState::On(reading, ..) => Some(*reading),
-            LogState::Checking(..) => return,
         };
-        if wanted.map(|(reading, _)| reading) == present {
-            return;
-        }
-        if matches!(self.log, LogState::On(..)) {
-            self.transcript.log_breaks();
-        }
-        self.log = match wanted {
-            None => LogState::Off,
-            Some((reading, not_before)) => {
-                let pause = not_before.saturating_duration_since(Instant::now());
-                self.log_attempt(reading, pause)
-            }
+        self.phase = match reading {
+            Reading::Follow if self.has_brought => Phase::Paused(reading, now + AFTER_ROTATION),
+            Reading::Follow => Phase::Paused(reading, now + AFTER_END),
+            Reading::Last { .. } => Phase::Off,
         };
+        Some(reading)
     }
 
-    fn log_attempt(&self, reading: Reading, pause: Duration) -> LogState {
-        let session = self.session.clone();
-        let which = match reading {
-            Reading::Follow => Which::Follow,
-            Reading::Snapshot | Reading::Last { previous: false } => Which::Whole,
-            Reading::Last { previous: true } => Which::Previous,
-        };
-        let attempt = Box::pin(async move {
-            sleep(pause).await;
-            logs::open(&session.cluster, &session.action(), &session.container, which).await
-        });
-        LogState::Trying(reading, attempt)
-    }
-
-    pub(super) fn log_opened(&mut self, lines: Lines) {
-        let LogState::Trying(reading, _) = self.log else {
-            return;
-        };
-        self.log_pause = LOG_PAUSES.0;
-        self.log_trouble = None;
-        let is_kept = self.can_restart && matches!(reading, Reading::Last { .. });
-        if !is_kept {
-            self.transcript.log_begins(self.began.elapsed());
+    /// When a reading is to be opened.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match self.phase {
+            Phase::Paused(_, until) => Some(until),
+            _ => None,
         }
-        self.log = LogState::On(reading, lines, is_kept.then(Vec::new));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Read = Log<(), (), ()>;
+
+    const LAST: Reading = Reading::Last { previous: false };
+
+    const fn at(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
     }
 
-    pub(super) fn log_failed(&mut self, error: ClusterError) -> Result<(), SessionError> {
-        let LogState::Trying(reading, _) = self.log else {
-            return Ok(());
-        };
-        let since = *self.log_trouble.get_or_insert_with(Instant::now);
-        let is_attached = matches!(self.attach, AttachState::On(_)) && self.trouble.is_none();
-        let is_hopeless = is_attached && since.elapsed() > LOG_PATIENCE;
-        if matches!(error.code(), Some(401 | 403)) || is_hopeless {
-            if matches!(self.attach, AttachState::Refused) {
-                return Err(error.into());
-            }
-            self.log_may_be_read = false;
-            self.log = LogState::Off;
-            self.output.event(SessionEvent::NoLog(error.to_string()));
-            return self.shown(|transcript, _, out| transcript.log_fails(out));
+    fn not_yet() -> ClusterError {
+        ClusterError::Unreachable {
+            server: "https://cluster".into(),
+            proxy: None,
+            reason: "it does not answer".into(),
         }
-        self.log = self.log_attempt(reading, self.log_pause);
-        self.log_pause = LOG_PAUSES.1.min(self.log_pause * 2);
-        Ok(())
     }
 
-    pub(super) fn log_bytes(
-        &mut self,
-        bytes: Result<Option<Bytes>, String>,
-    ) -> Result<Option<Ended>, SessionError> {
-        let LogState::On(reading, _, kept) = &mut self.log else {
-            return Ok(None);
-        };
-        let reading = *reading;
-        match (bytes, kept) {
-            (Ok(Some(bytes)), Some(kept)) => kept.extend_from_slice(&bytes),
-            (Ok(Some(bytes)), None) => {
-                self.last_byte = Instant::now();
-                self.shown(|transcript, at, out| transcript.log(at, &bytes, out))?;
-            }
-            (Ok(None), _) => return self.log_ended(reading),
-            (Err(_), _) => {
-                self.transcript.log_breaks();
-                self.log = self.log_attempt(reading, LOG_PAUSES.1);
-            }
+    fn open(reading: Reading) -> Read {
+        let mut log = Read::new();
+        assert_eq!(log.task(at(0), Some(reading)), Some(Task::Open(reading)));
+        log.phase = Phase::Opening(reading, ());
+        log.opened(());
+        log
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_read_yet_is_tried_again() {
+        let mut log = Read::new();
+        for (now, next) in [
+            (0, 30),
+            (30, 90),
+            (90, 210),
+            (210, 450),
+            (450, 930),
+            (930, 1430),
+            (1430, 1930),
+        ] {
+            assert_eq!(
+                log.task(at(now), Some(Reading::Follow)),
+                Some(Task::Open(Reading::Follow))
+            );
+            log.phase = Phase::Opening(Reading::Follow, ());
+            assert!(!log.fails(at(now), &not_yet(), true));
+            assert_eq!(log.deadline(), Some(at(next)));
+            assert_eq!(log.task(at(next - 1), Some(Reading::Follow)), None);
         }
-        Ok(None)
     }
 
-    fn log_ended(&mut self, reading: Reading) -> Result<Option<Ended>, SessionError> {
-        match (reading, std::mem::replace(&mut self.log, LogState::Off)) {
-            (Reading::Last { .. }, LogState::On(_, _, Some(kept))) => {
-                let session = self.session.clone();
-                let read = Box::pin(async move { session.cluster.get(&session.action()).await });
-                self.log = LogState::Checking(kept, read);
-            }
-            (Reading::Last { .. }, _) => return self.read_to_the_end(),
-            (Reading::Follow, _) if self.is_over() => return self.read_to_the_end(),
-            (Reading::Follow, _) => {
-                self.transcript.log_breaks();
-                self.log = self.log_attempt(reading, AFTER_LOG);
-            }
-            (Reading::Snapshot, _) => {
-                self.shown(|transcript, at, out| transcript.snapshot_ends(at, out))?;
-            }
+    #[test]
+    fn a_log_is_given_up_when_its_program_runs_and_it_cannot_be_read_for_long() {
+        for (is_attached, wanted) in [(true, true), (false, false)] {
+            let mut log = Read::new();
+            log.phase = Phase::Opening(Reading::Follow, ());
+            assert!(!log.fails(at(0), &not_yet(), is_attached));
+            log.phase = Phase::Opening(Reading::Follow, ());
+            assert_eq!(log.fails(at(10_001), &not_yet(), is_attached), wanted);
+            assert_eq!(log.may_be_read(), !wanted);
         }
-        Ok(None)
     }
 
-    fn read_to_the_end(&mut self) -> Result<Option<Ended>, SessionError> {
-        let mut wholeness = Wholeness::Whole;
-        self.shown(|transcript, at, out| wholeness = transcript.log_ends(at, out))?;
-        self.finish(wholeness)
+    #[test]
+    fn the_last_reading_takes_the_place_of_one_that_follows() {
+        let mut log = open(Reading::Follow);
+        assert_eq!(log.task(at(1), Some(Reading::Follow)), None);
+        assert_eq!(log.task(at(2), Some(LAST)), Some(Task::Close));
+        assert_eq!(log.task(at(2), Some(LAST)), Some(Task::Open(LAST)));
+        let mut log = open(LAST);
+        assert_eq!(log.ends(at(3)), Some(LAST));
+        assert_eq!(log.deadline(), None);
     }
 
-    /// A log was read of a container that may have been restarted meanwhile: was it that of our program?
-    pub(super) fn checked(
-        &mut self,
-        pod: Result<Value, ClusterError>,
-    ) -> Result<Option<Ended>, SessionError> {
-        let LogState::Checking(kept, _) = std::mem::replace(&mut self.log, LogState::Off) else {
-            return Ok(None);
-        };
-        let now = pod
-            .ok()
-            .and_then(|pod| ended_instance(&pod, &self.session.container));
-        if let (Some((instance, was_restarted)), Some(ending)) = (now, &mut self.ending)
-            && instance == ending.instance
-            && was_restarted != ending.was_restarted
-        {
-            ending.was_restarted = was_restarted;
-            return Ok(None);
-        }
-        self.transcript.log_begins(self.began.elapsed());
-        self.shown(|transcript, at, out| transcript.log(at, &kept, out))?;
-        self.read_to_the_end()
+    #[test]
+    fn a_reading_that_breaks_or_ends_is_opened_again_later() {
+        let mut log = open(Reading::Follow);
+        log.breaks(at(100));
+        assert_eq!(log.deadline(), Some(at(600)));
+        let mut log = open(Reading::Follow);
+        log.brings();
+        assert_eq!(log.ends(at(100)), Some(Reading::Follow));
+        assert_eq!(log.deadline(), Some(at(200)), "it was rotated");
+        let mut log = open(Reading::Follow);
+        assert_eq!(log.ends(at(100)), Some(Reading::Follow));
+        assert_eq!(log.deadline(), Some(at(1600)));
+        assert_eq!(
+            log.task(at(200), Some(LAST)),
+            Some(Task::Open(LAST)),
+            "what else is wanted is opened at once"
+        );
     }
 }

@@ -1,14 +1,19 @@
-//! A session as it runs: connections made, broken and made again, and what to do about each thing that happens.
+//! A session as it runs: what happens, whom it concerns, and what follows.
 //!
-//! Here are what is known and the loop. Each thing that happens has a file: the pod (`pod.rs`) and a container that takes its
-//! time (`start.rs`), the attach (`connection.rs`), the log (`log.rs`), the input (`input.rs`), and nothing at all
-//! (`deadlines.rs`).
+//! Each part has an owner that decides about it: the container's start (`start.rs`), the attach (`connection.rs`), the log
+//! (`log.rs`), standard input (`input.rs`), and what is shown (`shown.rs`). They know no clock but a number, and nothing of each
+//! other. Here they are joined: `mod.rs` has the loop, `attach.rs` and `reading.rs` what concerns the attach and the log,
+//! `pod.rs` what the pod's status tells, `deadline.rs` what follows when nothing happens.
 
+mod attach;
+mod clock;
 mod connection;
-mod deadlines;
+mod deadline;
 mod input;
 mod log;
 mod pod;
+mod reading;
+mod shown;
 mod start;
 mod wait;
 
@@ -16,66 +21,48 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::sync::mpsc;
 
 use self::{
-    connection::AttachState,
-    input::InputState,
-    log::{LOG_PAUSES, LogState},
+    clock::Clock,
+    connection::{Connection, Phase as AttachPhase},
+    input::{Kind as StdinKind, Stdin},
+    log::{Log, Phase as LogPhase},
+    pod::{Container, Ending, Trouble},
+    reading::OpenLog,
+    shown::Shown,
+    start::Start,
 };
 use super::{
     attach::{Attached, Received},
     error::ClusterError,
     events::{Events, Said},
     lines::Lines,
-    output::{Screen, Show, Transcript, Wholeness},
-    progress::{Hopeless, can_restart},
-    session::{Ended, Input, Output, Session, SessionError, SessionEvent},
+    session::{Ended, Input, Output, Session, SessionError},
     watch::{Change, Watch},
 };
 
 type Attempt<T> = Pin<Box<dyn Future<Output = Result<T, ClusterError>> + Send>>;
 
-/// What is known of how the program ended.
-struct Ending {
-    code: i32,
-    reason: String,
-    instance: String,
-    was_restarted: bool,
-    since: Instant,
-}
-
 /// See the module.
 pub(super) struct Run<'a> {
     session: &'a Session,
-    output: &'a mut dyn Output,
+    clock: Clock,
     watch: Watch,
-    transcript: Transcript,
-    began: Instant,
-    uid: String,
-    can_restart: bool,
-    attach: AttachState,
-    attaches: usize,
-    /// Since when there is no connection that ought to be there; what the last try came to; whether that was said.
-    broken: Option<(Instant, Option<ClusterError>)>,
-    broken_told: bool,
-    log: LogState,
-    log_may_be_read: bool,
-    log_pause: Duration,
-    /// Since when the log cannot be read.
-    log_trouble: Option<Instant>,
-    input: InputState,
-    screen: Option<Screen>,
-    has_started: bool,
-    running_since: Option<Instant>,
-    hopeless: Option<(Hopeless, Instant)>,
-    /// The same as the cluster's events tell it, which are read when a container takes its time.
+    /// The cluster's events, which are read when a container takes its time.
     events: Option<Events>,
-    event_hopeless: Option<(Hopeless, Instant)>,
-    state: String,
-    trouble: Option<(Instant, ClusterError)>,
+    container: Container,
+    start: Start,
+    connection: Connection<Attempt<Attached>, Attached>,
+    log: Log<Attempt<Lines>, OpenLog, Attempt<Value>>,
+    stdin: Stdin,
+    shown: Shown<'a>,
+    /// The cluster does not say how the pod is.
+    trouble: Option<Trouble>,
+    /// The program has ended.
     ending: Option<Ending>,
-    last_byte: Instant,
+    /// When output came last.
+    last_byte: Duration,
 }
 
 /// What happened next.
@@ -99,51 +86,43 @@ impl<'a> Run<'a> {
         known: &Value,
         output: &'a mut dyn Output,
     ) -> Result<Self, SessionError> {
-        let now = Instant::now();
+        let stdin = StdinKind {
+            is_open: session.stdin,
+            once: session.stdin_once,
+            is_terminal: session.has_terminal,
+        };
         let mut run = Self {
             session,
-            output,
+            clock: Clock::start(),
             watch: Watch::start(session.cluster.clone(), session.action(), known),
-            transcript: Transcript::new(session.screen, session.has_terminal),
-            began: now,
-            uid: text(&known["metadata"]["uid"]),
-            can_restart: can_restart(known, &session.container),
-            attach: AttachState::Off,
-            attaches: 0,
-            broken: None,
-            broken_told: false,
-            log: LogState::Off,
-            log_may_be_read: true,
-            log_pause: LOG_PAUSES.0,
-            log_trouble: None,
-            input: InputState::new(),
-            screen: session.screen,
-            has_started: false,
-            running_since: None,
-            hopeless: None,
             events: None,
-            event_hopeless: None,
-            state: String::new(),
+            container: Container::new(known, &session.container),
+            start: Start::new(session.start_timeout),
+            connection: Connection::new(),
+            log: Log::new(),
+            stdin: Stdin::new(stdin, session.screen),
+            shown: Shown::new(session, output),
             trouble: None,
             ending: None,
-            last_byte: now,
+            last_byte: Duration::ZERO,
         };
+        if run.container.can_restart {
+            run.shown.machine.may_be_replaced();
+        }
         run.observe(known)?;
         Ok(run)
     }
-}
 
-impl Run<'_> {
-    /// Deals with the next thing that happens. Gives the end of the session when it has come.
+    /// Deals with the next thing that happens. Returns the end of the session when it has come.
     pub(super) async fn step(
         &mut self,
         input: &mut mpsc::Receiver<Input>,
     ) -> Result<Option<Ended>, SessionError> {
-        if self.is_over() && !self.wants_last_reading() {
-            let wholeness = self.transcript.ends_without_log();
-            return self.finish(wholeness);
+        if self.is_over() && self.shown.machine.is_done() {
+            return self.finish();
         }
-        self.arrange_log();
+        self.arrange_attach()?;
+        self.arrange_log()?;
         self.arrange_input();
         match self.next(input).await {
             Event::Pod(change) => return self.changed(change),
@@ -151,55 +130,57 @@ impl Run<'_> {
             Event::Attach(Ok(attached)) => self.attached(attached).await?,
             Event::Attach(Err(error)) => self.not_attached(error)?,
             Event::Received(Received::Bytes(stream, bytes)) => {
-                self.last_byte = Instant::now();
-                self.shown(|transcript, at, out| transcript.attached(at, stream, &bytes, out))?;
+                self.last_byte = self.clock.now();
+                self.shown.tell(&mut self.clock, |machine, now| {
+                    machine.attach_bytes(now, stream, &bytes)
+                })?;
             }
             Event::Received(Received::End(end)) => self.attach_ended(end)?,
             Event::Sent => {}
-            Event::Log(Ok(lines)) => self.log_opened(lines),
-            Event::Log(Err(error)) => self.log_failed(error)?,
-            Event::LogBytes(bytes) => return self.log_bytes(bytes),
-            Event::Checked(pod) => return self.checked(pod),
+            Event::Log(Ok(lines)) => self.log_opened(lines)?,
+            Event::Log(Err(error)) => self.log_not_opened(error)?,
+            Event::LogBytes(bytes) => self.log_bytes(bytes)?,
+            Event::Checked(pod) => self.checked(pod)?,
             Event::Input(Some(Input::Detach)) => return Ok(Some(Ended::Detached)),
             Event::Input(Some(Input::Bytes(bytes))) if self.wants_out(&bytes) => {
                 return Ok(Some(Ended::Detached));
             }
-            Event::Input(Some(input)) => self.input.queue.push_back(input),
-            Event::Input(None) => self.input.is_open = false,
-            Event::Deadline => return self.deadline().await,
+            Event::Input(input) => self.stdin.came(input),
+            Event::Deadline => self.deadline().await?,
         }
         Ok(None)
     }
 
     /// Waits for whatever comes first. None of it may starve another.
     async fn next(&mut self, input: &mut mpsc::Receiver<Input>) -> Event {
-        let deadline = self.next_deadline();
-        let wants_attach = self.transcript.wants_attach();
+        let deadline = self.next_deadline().map(|time| self.clock.instant(time));
+        let wants_attach = self.shown.machine.wants_attach();
+        let wants_log = self.shown.machine.wants_log();
         let (mut trying_attach, mut attached) = (None, None);
-        match &mut self.attach {
-            AttachState::Trying(attempt) => trying_attach = Some(attempt),
-            AttachState::On(on) => attached = Some(on),
+        match &mut self.connection.phase {
+            AttachPhase::Opening(attempt) => trying_attach = Some(attempt),
+            AttachPhase::Standing(standing) => attached = Some(standing),
             _ => {}
         }
         let (mut trying_log, mut log, mut checking) = (None, None, None);
-        match &mut self.log {
-            LogState::Off => {}
-            LogState::Trying(_, attempt) => trying_log = Some(attempt),
-            LogState::On(_, lines, _) => log = Some(lines),
-            LogState::Checking(_, attempt) => checking = Some(attempt),
+        match &mut self.log.phase {
+            LogPhase::Opening(_, attempt) => trying_log = Some(attempt),
+            LogPhase::Open(_, open) => log = Some(&mut open.lines),
+            LogPhase::Checking(attempt) => checking = Some(attempt),
+            _ => {}
         }
         let outgoing = attached.as_ref().map(|attached| attached.sender());
-        let has_pending = self.input.pending.is_some();
-        let takes_input = self.input.takes_more() && self.attaches > 0;
+        let has_pending = self.stdin.has_next();
+        let takes_input = self.stdin.takes_more() && self.connection.count > 0;
         tokio::select! {
             received = wait::receive(attached), if wants_attach => Event::Received(received),
             permit = wait::reserve(outgoing), if has_pending => {
-                if let Some(pending) = self.input.pending.take() {
-                    permit.send(pending);
+                if let Some(next) = self.stdin.take_next() {
+                    permit.send(next);
                 }
                 Event::Sent
             }
-            bytes = wait::chunk(log) => Event::LogBytes(bytes),
+            bytes = wait::chunk(log), if wants_log => Event::LogBytes(bytes),
             attached = wait::attempt(trying_attach) => Event::Attach(attached),
             lines = wait::attempt(trying_log) => Event::Log(lines),
             pod = wait::attempt(checking) => Event::Checked(pod),
@@ -210,33 +191,13 @@ impl Run<'_> {
         }
     }
 
-    /// Lets the transcript decide and carries it out.
-    fn shown(
-        &mut self,
-        decide: impl FnOnce(&mut Transcript, Duration, &mut Vec<Show>),
-    ) -> Result<(), SessionError> {
-        let mut out = Vec::new();
-        decide(&mut self.transcript, self.began.elapsed(), &mut out);
-        for show in out {
-            let written = match show {
-                Show::Bytes(stream, bytes) => self.output.show(stream, &bytes),
-                Show::TakeBack { rows } => self.output.take_back(rows),
-            };
-            written.map_err(SessionError::Output)?;
-        }
-        Ok(())
-    }
-
     /// The program has ended, and nothing more comes but what the log has.
     fn is_over(&self) -> bool {
-        self.ending.is_some() && !matches!(self.attach, AttachState::On(_))
+        self.ending.is_some() && !self.connection.is_standing()
     }
 
-    fn finish(&mut self, wholeness: Wholeness) -> Result<Option<Ended>, SessionError> {
-        if wholeness == Wholeness::Missing {
-            self.output.event(SessionEvent::OutputMissing);
-        }
-        if self.input.is_cut {
+    fn finish(&mut self) -> Result<Option<Ended>, SessionError> {
+        if self.stdin.is_cut() {
             return Err(SessionError::InputCut);
         }
         Ok(self.ending.take().map(|ending| Ended::Exited {
@@ -244,8 +205,4 @@ impl Run<'_> {
             reason: ending.reason,
         }))
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }

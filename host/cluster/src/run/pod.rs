@@ -1,22 +1,63 @@
-//! What the pod tells of the container: it waits, it runs, it has ended, it is gone. How long it may take to start is in
-//! `start.rs`.
+//! What the pod tells of the container: it waits, it runs, it has ended, it is gone.
 
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::Instant;
 
-use super::{AttachState, Ending, Run, text};
+use super::Run;
 use crate::{
-    progress::{Progress, ended_instance, progress},
-    session::{Ended, SessionError},
+    error::ClusterError,
+    events::Said,
+    progress::{Progress, can_restart, ended_instance, progress},
+    session::{Ended, SessionError, SessionEvent},
     watch::Change,
 };
+use trocar_output::End;
+
+/// Which container the session is with.
+pub(super) struct Container {
+    pod_uid: String,
+    /// It is started again when its program has ended.
+    pub(super) can_restart: bool,
+    /// A log that was read, and may be that of another instance.
+    pub(super) held_log: Vec<u8>,
+}
+
+impl Container {
+    pub(super) fn new(pod: &Value, container: &str) -> Self {
+        Self {
+            pod_uid: uid(pod).to_owned(),
+            can_restart: can_restart(pod, container),
+            held_log: Vec::new(),
+        }
+    }
+
+    pub(super) fn pod_uid(&self) -> &str {
+        &self.pod_uid
+    }
+}
+
+/// How the program ended.
+pub(super) struct Ending {
+    pub(super) code: i32,
+    pub(super) reason: String,
+    /// Which instance of the container it was of.
+    pub(super) instance: String,
+    /// Another instance has taken its place.
+    pub(super) was_restarted: bool,
+    pub(super) since: Duration,
+}
+
+/// The cluster does not say how the pod is.
+pub(super) struct Trouble {
+    pub(super) since: Duration,
+    pub(super) error: ClusterError,
+}
 
 impl Run<'_> {
     pub(super) fn changed(&mut self, change: Change) -> Result<Option<Ended>, SessionError> {
         match change {
-            Change::Is(pod) if text(&pod["metadata"]["uid"]) != self.uid && !self.uid.is_empty() => {
+            Change::Is(pod) if uid(&pod) != self.container.pod_uid && !self.container.pod_uid.is_empty() => {
                 self.gone()
             }
             Change::Is(pod) => {
@@ -26,27 +67,31 @@ impl Run<'_> {
             }
             Change::Gone => self.gone(),
             Change::Unknown(error) => {
-                if !self.has_started && !error.may_pass() {
+                if !self.start.has_started() && !error.may_pass() {
                     return Err(error.into());
                 }
-                let since = self.trouble.take().map_or_else(Instant::now, |(since, _)| since);
-                self.trouble = Some((since, error));
+                let since = self
+                    .trouble
+                    .take()
+                    .map_or_else(|| self.clock.now(), |trouble| trouble.since);
+                self.trouble = Some(Trouble { since, error });
                 Ok(None)
             }
         }
     }
 
-    /// What the pod's status says changes what we hope for.
+    /// What the pod's status says changes what is to be done.
     pub(super) fn observe(&mut self, pod: &Value) -> Result<(), SessionError> {
         if self.ending.is_some() {
             return Ok(());
         }
+        let now = self.clock.now();
         match progress(pod, &self.session.container) {
-            Progress::Waiting(state) => self.waits(pod, state),
+            Progress::Waiting(state) => self.waits(pod, state, None),
             Progress::Running => {
-                self.starts();
-                self.running_since.get_or_insert_with(Instant::now);
-                self.try_attach(Duration::ZERO);
+                self.events = None;
+                self.start.runs(now);
+                self.connection.is_wanted(now);
             }
             Progress::Ended { code, reason } => {
                 self.starts();
@@ -57,31 +102,60 @@ impl Run<'_> {
                     reason,
                     instance,
                     was_restarted,
-                    since: Instant::now(),
+                    since: now,
                 });
-                if let AttachState::Trying(_) | AttachState::Off = self.attach {
-                    self.attach = AttachState::Finished(Instant::now());
-                    self.shown(|transcript, at, out| transcript.attach_ends(at, false, out))?;
-                }
-                self.last_byte = Instant::now();
+                self.last_byte = now;
+                let gives_up = self.connection.program_ended(now);
+                self.shown.tell(&mut self.clock, |machine, now| {
+                    machine.program_ended(now);
+                    if gives_up {
+                        machine.attach_ended(now, End::Broken);
+                    }
+                })?;
             }
-            // A container that we are attached to runs, whatever an older status says.
-            Progress::Hopeless(_) if self.has_started => {}
-            Progress::Hopeless(hopeless) => {
-                let since = self.hopeless.take().map_or_else(Instant::now, |(_, since)| since);
-                self.waits(pod, hopeless.reason.clone());
-                self.hopeless = Some((hopeless, since));
-            }
+            Progress::Hopeless(hopeless) => self.waits(pod, hopeless.reason.clone(), Some(hopeless)),
         }
         Ok(())
     }
 
+    fn waits(&mut self, pod: &Value, state: String, hopeless: Option<crate::progress::Hopeless>) {
+        // A container that is attached to runs, whatever an older status says.
+        if self.start.has_started() {
+            return;
+        }
+        let now = self.clock.now();
+        if pod["spec"]["nodeName"].is_string() {
+            self.connection.is_wanted(now);
+        }
+        if let Some(state) = self.start.waits(now, state, hopeless) {
+            self.shown.event(SessionEvent::Waiting(state));
+        }
+    }
+
+    /// The container has started.
+    pub(super) fn starts(&mut self) {
+        self.start.started();
+        self.events = None;
+    }
+
+    pub(super) fn said(&mut self, said: Said) {
+        if let Some(state) = self.start.said(self.clock.now(), said) {
+            self.shown.event(SessionEvent::Waiting(state));
+        }
+    }
+
     fn gone(&mut self) -> Result<Option<Ended>, SessionError> {
-        self.shown(|transcript, _, out| transcript.log_fails(out))?;
+        if self.start.has_started() {
+            self.shown
+                .tell(&mut self.clock, |machine, now| machine.log_failed(now))?;
+        }
         if self.ending.is_some() {
-            let wholeness = self.transcript.ends_without_log();
-            return self.finish(wholeness);
+            return self.finish();
         }
         Err(SessionError::Gone(self.session.pod.clone()))
     }
+}
+
+fn uid(pod: &Value) -> &str {
+    pod["metadata"]["uid"].as_str().unwrap_or_default()
 }

@@ -1,0 +1,110 @@
+//! What concerns the attach, and what it carries.
+
+use super::{AttachPhase, Run, connection::Failed};
+use crate::{
+    attach::{AttachEnd, Attached, Outgoing, Streams},
+    error::ClusterError,
+    progress::{Progress, progress},
+    session::{SessionError, SessionEvent},
+};
+use trocar_output::End;
+
+/// The key with which a user leaves while there is no attach.
+const INTERRUPT: u8 = 0x03;
+
+impl Run<'_> {
+    /// Tries to attach when it is time.
+    pub(super) fn arrange_attach(&mut self) -> Result<(), SessionError> {
+        if self.ending.is_some() || !self.connection.is_due(self.clock.now()) {
+            return Ok(());
+        }
+        let session = self.session.clone();
+        let is_first = self.connection.count == 0;
+        // A container that takes its input only once does not take it again.
+        let stdin = session.stdin && (is_first || !session.stdin_once);
+        // What answers may by now be another instance of the container, which is not ours.
+        let checks = self.container.can_restart && !is_first;
+        self.connection.phase = AttachPhase::Opening(Box::pin(async move {
+            if checks {
+                let pod = session.cluster.get(&session.action()).await?;
+                if let Progress::Ended { .. } = progress(&pod, &session.container) {
+                    return std::future::pending().await;
+                }
+            }
+            let streams = Streams {
+                container: &session.container,
+                stdin,
+                tty: session.has_terminal,
+            };
+            Attached::open(&session.cluster, &session.action(), &streams).await
+        }));
+        self.shown
+            .tell(&mut self.clock, |machine, now| machine.attach_opens(now))
+    }
+
+    pub(super) async fn attached(&mut self, attached: Attached) -> Result<(), SessionError> {
+        if let Some(screen) = self.stdin.screen.filter(|_| self.session.tty) {
+            // A change of size makes the program draw its prompt again, which it wrote before the attach.
+            attached
+                .send(Outgoing::Size(screen.columns, screen.rows + 1))
+                .await;
+            attached.send(Outgoing::Size(screen.columns, screen.rows)).await;
+        }
+        let (is_first, was_told) = self.connection.stands(attached);
+        self.starts();
+        self.last_byte = self.clock.now();
+        self.shown
+            .tell(&mut self.clock, |machine, now| machine.attach_began(now))?;
+        if is_first {
+            self.shown.event(SessionEvent::Attached);
+        }
+        if was_told {
+            self.shown.event(SessionEvent::Reconnected);
+        }
+        Ok(())
+    }
+
+    pub(super) fn not_attached(&mut self, error: ClusterError) -> Result<(), SessionError> {
+        self.shown.tell(&mut self.clock, |machine, now| {
+            machine.attach_ended(now, End::Broken)
+        })?;
+        match self
+            .connection
+            .fails(self.clock.now(), error, self.start.running_since())
+        {
+            Failed::Again => {}
+            Failed::Refused(error) if !self.log.may_be_read() => return Err(error.into()),
+            Failed::Refused(error) | Failed::AgainWithoutAttach(error) => {
+                self.shown.event(SessionEvent::LogOnly(error.to_string()));
+            }
+            Failed::Fatal(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    pub(super) fn attach_ended(&mut self, end: AttachEnd) -> Result<(), SessionError> {
+        let how = if end == AttachEnd::Finished {
+            End::Finished
+        } else {
+            End::Broken
+        };
+        if end == AttachEnd::Broken && self.ending.is_none() {
+            self.stdin.connection_broke();
+        }
+        self.connection.ends(self.clock.now(), end, self.ending.is_some());
+        self.shown
+            .tell(&mut self.clock, |machine, now| machine.attach_ended(now, how))
+    }
+
+    /// Gives the connection what it takes next.
+    pub(super) fn arrange_input(&mut self) {
+        if self.connection.is_standing() && self.stdin.prepare(self.clock.now()) {
+            self.shown.event(SessionEvent::InputStaysOpen);
+        }
+    }
+
+    /// While there is no attach, the key that interrupts leaves.
+    pub(super) fn wants_out(&self, typed: &[u8]) -> bool {
+        self.session.tty && !self.connection.is_standing() && typed.contains(&INTERRUPT)
+    }
+}

@@ -1,0 +1,177 @@
+//! The end of the log: text without a newline, of one stream or of both, and what the log does not have.
+
+use crate::{
+    BOTH, Doubt, Stream,
+    feed::Fragment,
+    machine::{Line, Machine},
+    text::find,
+};
+
+/// How many places are looked at where the same text stands in the log's last text.
+const MAX_PLACES: usize = 64;
+
+impl Machine {
+    /// The log was read to its last byte. It ends with this text, which has no newline.
+    pub(crate) fn finish(&mut self, rest: &[u8]) {
+        BOTH.into_iter().for_each(|stream| self.finish_lines(stream));
+        let parts = [Fit::Exact, Fit::Begun, Fit::Lost]
+            .into_iter()
+            .find_map(|fit| self.split(rest, fit));
+        match parts {
+            Some(parts) => parts
+                .into_iter()
+                .for_each(|(stream, part)| self.finish_part(stream, part)),
+            None => {
+                BOTH.into_iter().for_each(|stream| self.finish_part(stream, b""));
+                self.finish_missed(rest);
+            }
+        }
+        if !self.waiting.is_empty() {
+            self.cut_line(Stream::Stdout);
+        }
+        if self.ahead.bytes() > 0 {
+            self.doubt(Doubt::LogIncomplete);
+        }
+    }
+
+    fn finish_missed(&mut self, rest: &[u8]) {
+        if !rest.is_empty() {
+            self.show_missed(rest.to_vec());
+        }
+    }
+
+    /// The log has all the lines that are left, or lacks them.
+    fn finish_lines(&mut self, stream: Stream) {
+        let is_line = |fragment: &Fragment| fragment.is_whole() || (fragment.ends && fragment.shown > 0);
+        if self.is_doubted() {
+            self.finish_head(stream);
+        }
+        while self.feeds[stream as usize].queue.iter().any(is_line) {
+            self.let_go(stream);
+        }
+        // Of what the log has, and was not begun to be shown, nothing is to be told.
+        self.feeds[stream as usize]
+            .queue
+            .retain(|fragment| fragment.is_last || fragment.shown > 0);
+    }
+
+    /// Of the first line of an attach the log may have nothing: then its end is all that there is of it.
+    fn finish_head(&mut self, stream: Stream) {
+        let feed = &mut self.feeds[stream as usize];
+        let head = feed.queue.front_mut().filter(|head| !head.begins && head.ends);
+        let is_shown = |head: &Fragment| {
+            self.early
+                .any(|text| head.start_in(text, self.setup.piece).is_some())
+        };
+        if let Some(head) = head.filter(|head| !is_shown(head)) {
+            head.begins = true;
+        }
+    }
+
+    /// Splits the log's last text into the parts of the streams, as far as both are known.
+    fn split<'a>(&self, rest: &'a [u8], fit: Fit) -> Option<[(Stream, &'a [u8]); 2]> {
+        let orders = [(Stream::Stdout, Stream::Stderr), (Stream::Stderr, Stream::Stdout)];
+        let ways = orders.into_iter().flat_map(|(one, two)| {
+            let places = self.places(rest, one, two);
+            places
+                .into_iter()
+                .map(move |end| [(one, &rest[..end]), (two, &rest[end..])])
+        });
+        let ways = ways.filter(|parts| parts.iter().all(|(stream, part)| self.fits(*stream, part, fit)));
+        let lost = |parts: &[(Stream, &[u8]); 2]| {
+            let fits = parts
+                .iter()
+                .filter(|(stream, part)| self.fits(*stream, part, Fit::Begun));
+            2 - fits.count()
+        };
+        ways.min_by_key(lost)
+    }
+
+    /// Where the end of one stream's text may be and that of the other may begin.
+    fn places(&self, rest: &[u8], one: Stream, two: Stream) -> Vec<usize> {
+        let known = |stream: Stream| self.feeds[stream as usize].queue.iter();
+        let ends = known(one).flat_map(|known| {
+            let places = occurrences(rest, &known.raw).map(|start| start + known.raw.len());
+            places.chain([known.raw.len()])
+        });
+        let starts = known(two).flat_map(|known| {
+            let last = rest.len().checked_sub(known.raw.len());
+            occurrences(rest, &known.raw).chain(last)
+        });
+        let places = [rest.len(), 0].into_iter().chain(ends).chain(starts);
+        places.filter(|place| *place <= rest.len()).collect()
+    }
+
+    /// Returns whether a stream may end with this text, which has no newline.
+    fn fits(&self, stream: Stream, part: &[u8], fit: Fit) -> bool {
+        let queue = &self.feeds[stream as usize].queue;
+        let (Some(first), Some(last)) = (queue.front(), queue.back()) else {
+            // An attach that ended with the program has brought the end of each stream.
+            let is_known =
+                (self.has_finished && fit == Fit::Exact) || (self.setup.tty && stream == Stream::Stderr);
+            return part.is_empty() || !is_known;
+        };
+        let is_long = self.is_longer(first, part);
+        let is_exact = match queue.len() {
+            1 if first.begins => part == first.raw,
+            _ => part.ends_with(&last.raw) && starts_in(first, part).is_some(),
+        };
+        match fit {
+            Fit::Exact => is_long || (last.is_last && is_exact),
+            Fit::Begun => is_long || starts_in(first, part).is_some(),
+            Fit::Lost => part.is_empty() || !last.is_last || starts_in(first, part).is_some(),
+        }
+    }
+
+    /// Returns whether the text is only the end of what the attach brought of the line, which the log had pieces of.
+    fn is_longer(&self, fragment: &Fragment, part: &[u8]) -> bool {
+        let has_pieces = fragment.raw.len() >= self.setup.piece || self.lines.contains(&Line::ByLog);
+        !fragment.begins && has_pieces && fragment.raw.ends_with(part)
+    }
+
+    /// A stream ends with this text in the log.
+    fn finish_part(&mut self, stream: Stream, part: &[u8]) {
+        let Some(first) = self.feeds[stream as usize].pop() else {
+            return self.finish_missed(part);
+        };
+        let is_known = self.is_longer(&first, part) || self.early.any(|text| text.ends_with(&first.raw));
+        match starts_in(&first, part) {
+            Some(start) if first.shown > 0 => {
+                self.show_logged(stream, &part[start + first.shown..], false, Line::ByLog);
+            }
+            Some(_) => self.show_logged(stream, part, false, Line::ByLog),
+            None if is_known => self.show_logged(stream, part, false, Line::ByLog),
+            None if first.is_last => {
+                self.doubt(Doubt::LogIncomplete);
+                self.show(stream, &first.raw[first.shown..], Line::ByAttach);
+            }
+            None if first.shown > 0 => self.end_missing(stream),
+            None => {}
+        }
+    }
+}
+
+/// Where a part stands in a text: the first places.
+fn occurrences(text: &[u8], part: &[u8]) -> impl Iterator<Item = usize> {
+    let is_there = |place: &usize| !part.is_empty() && text[*place..].starts_with(part);
+    (0..text.len()).filter(is_there).take(MAX_PLACES)
+}
+
+/// Where what an attach brought of a stream's last line is in that line.
+fn starts_in(fragment: &Fragment, part: &[u8]) -> Option<usize> {
+    match fragment.begins {
+        true => part.starts_with(&fragment.raw).then_some(0),
+        false => find(part, &fragment.raw),
+    }
+}
+
+/// How well what the attaches brought of the last lines goes with the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    /// It is all that there is.
+    Exact,
+    /// It is where they begin.
+    Begun,
+    /// The log may lack it.
+    Lost,
+}

@@ -1,0 +1,350 @@
+//! The log as units, each once, however often its reading breaks.
+//!
+//! It is read with time stamps, so that a reading may resume. It is asked for from the second of the last line that came
+//! (a server knows no finer times), and what was read already is skipped: everything up to that line. Where that line is
+//! not there any more, the log was rotated meanwhile.
+
+use crate::text::Cutter;
+
+/// A longer time stamp is none.
+const MAX_STAMP: usize = 40;
+/// How much of a log that seems to be rotated is kept until that is certain.
+const MAX_LATER: usize = 256 << 10;
+
+/// When a line was written, as the log says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp {
+    text: String,
+    nanoseconds: i128,
+}
+
+/// How far the log was read.
+#[derive(Clone, Debug)]
+struct Place {
+    stamp: Stamp,
+    /// The line is the so-manieth with this stamp.
+    number: usize,
+    /// How many of its bytes were given as units.
+    given: usize,
+    has_ended: bool,
+}
+
+/// What to do with the present line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    /// Its time stamp comes.
+    Stamp,
+    /// It is read, but for so many bytes that were given before.
+    Read(usize),
+    /// It was read before, or is not the program's.
+    Skip,
+    /// It may be one that is new in a log that was rotated.
+    Keep,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Log {
+    piece: usize,
+    place: Option<Place>,
+    /// The place is looked for; so many lines with its stamp came.
+    searching: Option<usize>,
+    line: Line,
+    head: Vec<u8>,
+    later: Vec<u8>,
+    unit: Vec<u8>,
+    cutter: Cutter,
+    /// It does not go on where it was read to: some of it may be gone.
+    pub(crate) is_rotated: bool,
+    /// Something stands in it that is not the program's.
+    pub(crate) has_strange_lines: bool,
+}
+
+impl Log {
+    pub(crate) fn new(piece: usize) -> Self {
+        Self {
+            piece,
+            place: None,
+            searching: None,
+            line: Line::Stamp,
+            head: Vec::new(),
+            later: Vec::new(),
+            unit: Vec::new(),
+            cutter: Cutter::default(),
+            is_rotated: false,
+            has_strange_lines: false,
+        }
+    }
+
+    /// From when on it is to be read, in whole seconds; none from its first byte.
+    pub(crate) fn since(&self) -> Option<String> {
+        let stamp = &self.place.as_ref()?.stamp.text;
+        let zone = stamp.find(['Z', '+']).or_else(|| stamp.rfind('-'))?;
+        Some(format!("{}{}", &stamp[..19], &stamp[zone..]))
+    }
+
+    /// It is read, from what `since` said.
+    pub(crate) fn begins(&mut self) {
+        self.has_strange_lines = false;
+        self.searching = self.place.is_some().then_some(0);
+        self.line = Line::Stamp;
+        self.head.clear();
+        self.later.clear();
+        self.unit.clear();
+        self.cutter = Cutter::default();
+    }
+
+    /// More of it came. Gives the units that ended.
+    pub(crate) fn push(&mut self, bytes: &[u8], units: &mut Vec<Vec<u8>>) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let newline = rest.iter().position(|byte| *byte == b'\n');
+            let end = newline.map_or(rest.len(), |end| end + 1);
+            match self.line {
+                Line::Stamp => {
+                    let space = rest[..end].iter().position(|byte| *byte == b' ');
+                    let end = space.map_or(end, |end| end + 1).min(MAX_STAMP);
+                    self.head.extend_from_slice(&rest[..end]);
+                    rest = &rest[end..];
+                    if self.head.ends_with(b" ") || self.head.ends_with(b"\n") || self.head.len() >= MAX_STAMP
+                    {
+                        self.line_begins(units);
+                    }
+                    continue;
+                }
+                Line::Read(given) => {
+                    let known = given.min(end);
+                    self.line = Line::Read(given - known);
+                    self.give(&rest[known..end], units);
+                }
+                Line::Skip => {}
+                Line::Keep => self.later.extend_from_slice(&rest[..end]),
+            }
+            if newline.is_some() {
+                self.line = Line::Stamp;
+            }
+            rest = &rest[end..];
+            if self.later.len() > MAX_LATER {
+                self.rotated(units);
+            }
+        }
+    }
+
+    /// Gives bytes of the line that is read.
+    fn give(&mut self, mut bytes: &[u8], units: &mut Vec<Vec<u8>>) {
+        while let Some(end) = self.cutter.end(bytes, self.piece) {
+            self.unit.extend_from_slice(&bytes[..end]);
+            bytes = &bytes[end..];
+            let unit = std::mem::take(&mut self.unit);
+            if let Some(place) = &mut self.place {
+                place.given += unit.len();
+                place.has_ended = unit.ends_with(b"\n");
+            }
+            units.push(unit);
+        }
+        self.unit.extend_from_slice(bytes);
+    }
+
+    /// A line's time stamp is whole.
+    fn line_begins(&mut self, units: &mut Vec<Vec<u8>>) {
+        let head = std::mem::take(&mut self.head);
+        let Some(stamp) = Stamp::parse(&head) else {
+            self.has_strange_lines = true;
+            self.line = if head.ends_with(b"\n") {
+                Line::Stamp
+            } else {
+                Line::Skip
+            };
+            return;
+        };
+        let is_same = self.place.as_ref().is_some_and(|place| place.stamp == stamp);
+        let Some((place, seen)) = self.place.as_mut().zip(self.searching) else {
+            let number = self
+                .place
+                .as_ref()
+                .filter(|_| is_same)
+                .map_or(0, |place| place.number);
+            self.place = Some(Place {
+                stamp,
+                number: number + 1,
+                given: 0,
+                has_ended: false,
+            });
+            self.line = Line::Read(0);
+            return;
+        };
+        if is_same {
+            self.searching = Some(seen + 1);
+            self.line = Line::Skip;
+            if seen + 1 == place.number {
+                self.searching = None;
+                self.later.clear();
+                self.line = if place.has_ended {
+                    Line::Skip
+                } else {
+                    Line::Read(place.given)
+                };
+            }
+        } else if stamp.nanoseconds <= place.stamp.nanoseconds {
+            self.line = Line::Skip;
+        } else {
+            let is_much_later = stamp.nanoseconds > place.stamp.nanoseconds + 1_000_000_000;
+            self.later.extend_from_slice(&head);
+            self.line = Line::Keep;
+            if is_much_later {
+                self.rotated(units);
+            }
+        }
+    }
+
+    /// Says whether lines wait for the place to be found before them.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        !self.later.is_empty()
+    }
+
+    /// The place is not in it any more: what came after it is new.
+    pub(crate) fn rotated(&mut self, units: &mut Vec<Vec<u8>>) {
+        let is_other = self.has_strange_lines && self.later.is_empty();
+        if self.searching.take().is_none() || is_other {
+            return;
+        }
+        self.is_rotated = true;
+        self.place = None;
+        self.line = Line::Stamp;
+        let later = std::mem::take(&mut self.later);
+        self.push(&later, units);
+    }
+
+    /// It has come to its end, and the program too. Returns the text that has no newline.
+    pub(crate) fn ends(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.unit)
+    }
+}
+
+impl Stamp {
+    /// Reads `2026-01-31T12:00:00.123456789Z ` or the same with `+02:00`.
+    fn parse(head: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(head.strip_suffix(b" ")?).ok()?;
+        let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok().map(i64::from);
+        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+        let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+        let zone = text.get(19..)?.find(['Z', '+', '-'])? + 19;
+        let fraction = text[19..zone].trim_start_matches('.');
+        let nanoseconds = format!("{fraction:0<9}").parse::<u32>().ok()?;
+        let offset = match &text[zone..] {
+            "Z" => 0,
+            offset => {
+                let sign = if offset.starts_with('-') { -1 } else { 1 };
+                sign * (number(zone + 1, zone + 3)? * 60 + number(zone + 4, zone + 6)?)
+            }
+        };
+        // Days since 1970 in the Gregorian calendar, with years that begin in March.
+        let (year, month) = if month > 2 {
+            (year, month - 3)
+        } else {
+            (year - 1, month + 9)
+        };
+        let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719_469;
+        let seconds = days * 86_400 + hour * 3600 + (minute - offset) * 60 + second;
+        let nanoseconds = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+        Some(Self {
+            text: text.to_owned(),
+            nanoseconds,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a log anew, as it is then.
+    fn read(log: &mut Log, text: &str) -> Vec<String> {
+        let mut units = Vec::new();
+        log.begins();
+        log.push(text.as_bytes(), &mut units);
+        units
+            .into_iter()
+            .map(|unit| String::from_utf8(unit).unwrap())
+            .collect()
+    }
+
+    const ONE: &str = "2026-01-31T12:00:00.000000001Z one\n";
+    const TWO: &str = "2026-01-31T12:00:00.000000001Z two\n";
+    const THREE: &str = "2026-01-31T12:00:01.5Z three\n";
+    const SOON_AFTER: &str = "2026-01-31T13:00:00.9+01:00 soon\n";
+
+    #[test]
+    fn a_reading_that_breaks_goes_on_where_it_was() {
+        let mut log = Log::new(8);
+        assert_eq!(log.since(), None);
+        assert_eq!(
+            read(&mut log, &format!("{ONE}{TWO}{}", &THREE[..28])),
+            ["one\n", "two\n"]
+        );
+        assert_eq!(log.since().as_deref(), Some("2026-01-31T12:00:01Z"));
+        assert_eq!(read(&mut log, THREE), ["three\n"]);
+        assert_eq!(read(&mut log, THREE), [""; 0]);
+        assert!(!log.is_rotated);
+    }
+
+    #[test]
+    fn lines_with_one_time_stamp_are_counted() {
+        let mut log = Log::new(8);
+        assert_eq!(read(&mut log, ONE), ["one\n"]);
+        assert_eq!(
+            read(&mut log, &format!("{ONE}{TWO}{THREE}")),
+            ["two\n", "three\n"]
+        );
+    }
+
+    #[test]
+    fn a_long_line_is_resumed_within() {
+        let mut log = Log::new(4);
+        let line = "2026-01-31T12:00:00Z abcdefghij\n";
+        assert_eq!(read(&mut log, &line[..27]), ["abcd"]);
+        assert_eq!(read(&mut log, line), ["efgh", "ij\n"]);
+        assert_eq!(read(&mut log, &format!("{line}{THREE}")), ["thre", "e\n"]);
+    }
+
+    #[test]
+    fn a_log_that_was_rotated_is_noticed_and_read_on() {
+        let mut log = Log::new(8);
+        read(&mut log, ONE);
+        assert_eq!(read(&mut log, SOON_AFTER), [""; 0], "the place may still follow");
+        assert!(log.is_in_doubt() && !log.is_rotated);
+        assert_eq!(
+            read(&mut log, &format!("{SOON_AFTER}{THREE}")),
+            ["soon\n", "three\n"]
+        );
+        assert!(log.is_rotated);
+    }
+
+    #[test]
+    fn what_is_not_the_programs_is_left_out() {
+        let mut log = Log::new(64);
+        let text = format!("unable to retrieve container logs for containerd://0\n\n{ONE}");
+        assert_eq!(read(&mut log, &text), ["one\n"]);
+        assert!(log.has_strange_lines);
+    }
+
+    #[test]
+    fn time_stamps_are_compared_as_times() {
+        let at = |text: &str| Stamp::parse(text.as_bytes()).map(|stamp| stamp.nanoseconds);
+        assert_eq!(at("1970-01-01T00:00:00Z "), Some(0));
+        assert_eq!(at("2024-02-29T12:00:00.5Z "), Some(1_709_208_000_500_000_000));
+        assert_eq!(at("2024-02-29T14:00:00.5+02:00 "), at("2024-02-29T12:00:00.5Z "));
+        assert_eq!(
+            at("2024-03-01T00:00:00Z ").unwrap() - at("2024-02-29T00:00:00Z ").unwrap(),
+            86_400_000_000_000
+        );
+        for strange in [
+            "2024-02-29 ",
+            "yesterday ",
+            "2024-02-29T12:00:00.5 ",
+            "\u{e4}\u{e4}\u{e4} ",
+        ] {
+            assert_eq!(at(strange), None, "{strange}");
+        }
+    }
+}

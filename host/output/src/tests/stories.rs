@@ -1,0 +1,307 @@
+//! Programs that went wrong once, and what a person sees.
+
+use super::world::{Nature, Step, World};
+use crate::{Doubt, End, Event, Machine, Output, Setup, Stream};
+
+const OUT: Stream = Stream::Stdout;
+const ERR: Stream = Stream::Stderr;
+
+/// A cluster as it mostly is.
+const NATURE: Nature = Nature {
+    attach_lag: 10,
+    base_lag: 0,
+    log_lag: 10,
+    log_from: 0,
+    drops_returns: false,
+    ends_cleanly: true,
+    chunk: 1 << 15,
+    seed: 1,
+};
+
+fn run(setup: Setup, nature: Nature, steps: &[Step]) -> World {
+    let mut world = World::new(setup, nature);
+    world.story = std::env::var_os("TROCAR_TEST_STORY").map(|_| String::new());
+    steps.iter().for_each(|step| world.act(step));
+    world.end();
+    if let Some(story) = &world.story {
+        eprintln!("{story}");
+    }
+    world
+}
+
+fn shown(world: &World) -> [String; 2] {
+    world
+        .shown
+        .each_ref()
+        .map(|text| String::from_utf8_lossy(text).into_owned())
+}
+
+fn write(stream: Stream, text: &str) -> Step {
+    Step::Write(stream, text.as_bytes().to_vec(), [500; 2])
+}
+
+/// The writes a second apart; the attach begins after so many.
+fn a_second_apart(writes: &[(Stream, &str)], missed: usize) -> [String; 2] {
+    let mut steps = Vec::new();
+    for (index, (stream, text)) in writes.iter().enumerate() {
+        if index == missed {
+            steps.push(Step::Attach);
+        }
+        steps.extend([write(*stream, text), Step::Wait(1000)]);
+    }
+    shown(&run(Setup::default(), NATURE, &steps))
+}
+
+#[test]
+fn programs_with_unfinished_lines_on_one_stream_and_lines_on_the_other() {
+    for writes in [
+        &[(ERR, "Working..."), (OUT, "out\n"), (ERR, "done\n")][..],
+        &[(OUT, "Working..."), (ERR, "warn\n"), (OUT, "done\n")],
+        &[
+            (ERR, "Downloading"),
+            (ERR, "."),
+            (ERR, "."),
+            (ERR, "."),
+            (ERR, " ok\n"),
+            (OUT, "result\n"),
+        ],
+        &[
+            (OUT, "part "),
+            (ERR, "e\n"),
+            (OUT, "more"),
+            (OUT, "\n"),
+            (OUT, "end\n"),
+        ],
+        &[
+            (ERR, "1 "),
+            (ERR, "2 "),
+            (ERR, "3 "),
+            (ERR, "4 "),
+            (OUT, "\n"),
+            (OUT, "out\n"),
+            (ERR, "5"),
+        ],
+        &[
+            (ERR, "  % Total\n\r  0   0"),
+            (ERR, "\r 50  50"),
+            (OUT, "{items: [\n"),
+            (OUT, " 1,\n"),
+            (ERR, "\r100\n"),
+            (OUT, " ]}"),
+        ],
+    ] {
+        let all = |stream: Stream| -> String {
+            writes
+                .iter()
+                .filter(|(of, _)| *of == stream)
+                .map(|(_, text)| *text)
+                .collect()
+        };
+        assert_eq!(
+            a_second_apart(writes, 0),
+            [all(OUT), all(ERR)],
+            "attached from the beginning"
+        );
+        // A line that began before the attach is whole, and on its stream as soon as the attach has brought some of it.
+        let whole = a_second_apart(writes, 1);
+        let missed = writes[0].1.rfind('\n').map_or("", |end| &writes[0].1[..=end]);
+        let is_cut = writes[0].0 == ERR;
+        let wanted = if is_cut {
+            [missed.to_owned() + &all(OUT), all(ERR)[missed.len()..].to_owned()]
+        } else {
+            [all(OUT), all(ERR)]
+        };
+        assert_eq!(whole, wanted, "attached after the first write");
+    }
+}
+
+#[test]
+fn a_program_that_was_not_seen_is_shown_from_its_log_and_that_is_told() {
+    let world = run(
+        Setup::default(),
+        NATURE,
+        &[write(OUT, "one\n"), write(ERR, "two\n"), write(OUT, "three")],
+    );
+    assert_eq!(shown(&world), ["one\ntwo\nthree", ""]);
+    assert_eq!(world.events, [Event::FromLog]);
+}
+
+#[test]
+fn a_line_that_repeats_itself_for_long_is_counted() {
+    let line = "abcdefghijklmnopqrstuvwxyz\n";
+    let mut steps = vec![write(OUT, &line.repeat(300)), Step::Attach];
+    for _ in 0..40 {
+        steps.extend([write(OUT, &line.repeat(2500)), Step::Wait(3)]);
+    }
+    let world = run(Setup::default(), NATURE, &steps);
+    assert_eq!(world.shown[0].len(), line.len() * (300 + 40 * 2500));
+    assert_eq!(world.shown[1].len(), 0);
+}
+
+#[test]
+fn bulk_without_line_ends_is_whole_and_little_of_it_is_kept() {
+    for byte in [b"\0", b"x"] {
+        let mut steps = vec![Step::Write(OUT, byte.repeat(100_000), [500; 2]), Step::Attach];
+        for _ in 0..50 {
+            steps.extend([Step::Write(OUT, byte.repeat(60_000), [500; 2]), Step::Wait(2)]);
+        }
+        let mut world = World::new(Setup::default(), NATURE);
+        for step in &steps {
+            world.act(step);
+            assert!(
+                world.machine.kept() <= 3 * (1 << 20) + (1 << 16),
+                "{} bytes are kept",
+                world.machine.kept()
+            );
+        }
+        world.end();
+        assert!(
+            world.shown == [byte.repeat(3_100_000), Vec::new()],
+            "{:?}",
+            world.events
+        );
+    }
+}
+
+#[test]
+fn nothing_is_lost_where_carriage_returns_are_left_out_of_the_log() {
+    let setup = Setup {
+        tty: true,
+        ..Setup::default()
+    };
+    let steps = [
+        write(OUT, "one\r\ntw"),
+        Step::Attach,
+        write(OUT, "o\r\n"),
+        Step::Wait(500),
+        write(OUT, "three\r\n$ "),
+    ];
+    for drops_returns in [true, false] {
+        let world = run(
+            setup,
+            Nature {
+                drops_returns,
+                ..NATURE
+            },
+            &steps,
+        );
+        assert_eq!(shown(&world)[0], "one\r\ntwo\r\nthree\r\n$ ");
+    }
+}
+
+const PERSON: Setup = Setup {
+    tty: true,
+    is_for_person: true,
+    is_answered: true,
+    piece: 16 << 10,
+    limit: 1 << 20,
+};
+
+#[test]
+fn a_prompt_is_there_at_once_and_what_was_missed_comes_before_it() {
+    let nature = Nature {
+        log_from: 600,
+        ..NATURE
+    };
+    let mut world = World::new(PERSON, nature);
+    for step in [
+        write(OUT, "Welcome\r\n"),
+        Step::Attach,
+        write(OUT, "/ # "),
+        Step::Wait(60),
+    ] {
+        world.act(&step);
+    }
+    assert_eq!(shown(&world)[0], "/ # ", "before the log can be read");
+    world.act(&Step::Wait(1000));
+    assert_eq!(shown(&world)[0], "/ # \r\x1b[KWelcome\r\n/ # ");
+    world.act(&write(OUT, "l"));
+    world.act(&Step::Wait(20));
+    assert!(shown(&world)[0].ends_with("/ # l"), "an echo is shown at once");
+    world.act(&write(OUT, "s\r\nbin\r\n/ # exit\r\n"));
+    world.end();
+    assert!(
+        shown(&world)[0].ends_with("/ # ls\r\nbin\r\n/ # exit\r\n"),
+        "{:?}",
+        shown(&world)
+    );
+    assert_eq!(world.events, [Event::FromLog]);
+}
+
+#[test]
+fn a_prompt_that_was_missed_and_drawn_again_is_no_loss() {
+    let steps = [
+        write(OUT, "/ # "),
+        Step::Attach,
+        write(OUT, "\r/ # "),
+        Step::Wait(500),
+        write(OUT, "ls\r\nbin\r\n/ # "),
+    ];
+    let world = run(PERSON, NATURE, &steps);
+    assert_eq!(shown(&world)[0], "\r/ # ls\r\nbin\r\n/ # ");
+    assert_eq!(world.events, []);
+}
+
+#[test]
+fn a_full_screen_program_is_not_shown_again_from_its_log() {
+    let mut steps = vec![
+        write(OUT, "$ vi\r\n"),
+        Step::Attach,
+        write(OUT, "\x1b[?1049h"),
+        Step::Wait(500),
+    ];
+    for _ in 0..20 {
+        steps.extend([write(OUT, &"\x1b[Hscreen ".repeat(200)), Step::Wait(100)]);
+    }
+    steps.push(write(OUT, "\x1b[?1049l\r\n$ "));
+    let world = run(PERSON, NATURE, &steps);
+    assert_eq!(shown(&world)[0].matches("screen").count(), 20 * 200);
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_told_and_the_attach_shown() {
+    let mut machine = Machine::new(Setup::default());
+    let at = std::time::Duration::from_millis;
+    machine.attach_opens(at(0));
+    machine.attach_began(at(1));
+    machine.attach_bytes(at(2), OUT, b"one\ntw");
+    assert_eq!(machine.next_output(), None);
+    machine.log_failed(at(3));
+    machine.attach_bytes(at(4), OUT, b"o\n");
+    machine.program_ended(at(5));
+    machine.attach_ended(at(6), End::Finished);
+    assert!(machine.is_done());
+    let all: Vec<_> = std::iter::from_fn(|| machine.next_output()).collect();
+    let doubt = Output::Event(Event::Uncertain(Doubt::LogUnreadable));
+    assert_eq!(all, [doubt, Output::Show(OUT, b"one\ntwo\n".to_vec())]);
+}
+
+#[test]
+fn a_line_of_pieces_in_which_the_attach_begins() {
+    let nature = Nature {
+        attach_lag: 0,
+        log_lag: 0,
+        ..NATURE
+    };
+    let setup = Setup {
+        piece: 3,
+        ..Setup::default()
+    };
+    let steps = [
+        Step::Attach,
+        write(OUT, "aaa\naaa"),
+        write(OUT, "\n"),
+        write(ERR, "\raa"),
+        write(OUT, "\n\n\n"),
+    ];
+    let world = run(
+        setup,
+        Nature {
+            chunk: 12,
+            seed: 0,
+            ..nature
+        },
+        &steps,
+    );
+    assert_eq!(shown(&world)[0], "aaa\naaa\n\n\n\n");
+}
