@@ -7,6 +7,7 @@ mod audit;
 mod bad_documents;
 mod canary;
 mod comfort;
+mod coming_back;
 mod completion;
 mod config;
 mod connecting;
@@ -25,6 +26,7 @@ mod policy_cases;
 mod policy_debugs;
 mod proxies;
 mod refusals;
+mod removal;
 mod schemas;
 mod sessions;
 mod stored;
@@ -68,7 +70,7 @@ fn node(name: &str) -> Value {
 fn touched(server: &FakeApiServer) -> Vec<String> {
     let lines = server.writes().into_iter().map(|write| write.line());
     lines
-        .filter(|line| !line.ends_with("/selfsubjectreviews"))
+        .filter(|line| !line.ends_with("/selfsubjectreviews") && !line.ends_with("/selfsubjectaccessreviews"))
         .collect()
 }
 

@@ -8,7 +8,7 @@ pub(crate) const TESTS: &[Test] = &[("apiserver::restarted", restarted)];
 
 /// The command that restarts the API server. An ordinary cluster cannot be asked to.
 #[expect(clippy::print_stderr, reason = "what is not tested must be said")]
-fn restarter() -> Option<impl Fn()> {
+pub(crate) fn restarter() -> Option<impl Fn()> {
     let Some(command) = std::env::var_os("TROCAR_TEST_RESTART_APISERVER") else {
         eprintln!("SKIPPED: TROCAR_TEST_RESTART_APISERVER names no command that restarts the API server");
         return None;

@@ -97,13 +97,27 @@ impl Cluster {
 
     /// Reads what is at a path; none where there is nothing.
     pub(crate) fn read(&self, path: &str) -> Option<Value> {
+        self.try_read(path)
+            .unwrap_or_else(|error| panic!("cannot read {path}: {error}"))
+    }
+
+    fn try_read(&self, path: &str) -> Result<Option<Value>, kube::Error> {
         let request = Request::get(path)
             .body(Vec::new())
             .expect("a path of ours is well formed");
         match self.runtime.block_on(self.client.request::<Value>(request)) {
-            Ok(object) => Some(object),
-            Err(kube::Error::Api(status)) if status.code == 404 => None,
-            Err(error) => panic!("cannot read {path}: {error}"),
+            Ok(object) => Ok(Some(object)),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until the API server does not answer any more.
+    pub(crate) fn wait_until_away(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.try_read("/api/v1/namespaces/default").is_ok() {
+            assert!(Instant::now() < deadline, "the API server stays");
+            std::thread::sleep(PAUSE);
         }
     }
 
@@ -119,6 +133,28 @@ impl Cluster {
             .body(body.to_string().into_bytes())
             .expect("a request of ours is well formed");
         self.runtime.block_on(self.client.request(request))
+    }
+
+    /// Creates many objects, some of them at the same time, and keeps of each what is wanted.
+    pub(crate) fn create_all<T>(
+        &self,
+        path: &str,
+        objects: impl Iterator<Item = Value>,
+        kept: impl Fn(&Value) -> T,
+    ) -> Vec<T> {
+        const AT_ONCE: usize = 16;
+        let requests = objects.map(|object| {
+            let request = Request::post(path).header("content-type", "application/json");
+            let request = request.body(object.to_string().into_bytes());
+            self.client
+                .request::<Value>(request.expect("a request of ours is well formed"))
+        });
+        let created = futures_util::stream::iter(requests)
+            .buffered(AT_ONCE)
+            .map(|created| created.map(|created| kept(&created)));
+        let created: Vec<_> = self.runtime.block_on(created.collect());
+        let created = created.into_iter().collect::<Result<_, _>>();
+        created.unwrap_or_else(|error| panic!("cannot create at {path}: {error}"))
     }
 
     /// Deletes what is at a path, at once. That it is gone already is fine.
@@ -307,13 +343,40 @@ impl<'a> Namespace<'a> {
     pub(crate) fn wait_for_gone(&self, name: &str) {
         let deadline = Instant::now() + PATIENCE;
         let path = format!("{}/{name}", self.path("pods"));
-        while let Some(pod) = self.cluster.read(&path) {
-            if pod["metadata"]["deletionTimestamp"].is_string() {
-                return;
+        loop {
+            // A server that cannot be asked right now says nothing about the pod.
+            match self.cluster.try_read(&path) {
+                Ok(None) => return,
+                Ok(Some(pod)) if pod["metadata"]["deletionTimestamp"].is_string() => return,
+                Ok(Some(_)) | Err(_) => {}
             }
             assert!(Instant::now() < deadline, "pod {name} stays");
             std::thread::sleep(PAUSE);
         }
+    }
+
+    /// Waits until no pod has this name.
+    pub(crate) fn wait_until_no_more(&self, name: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let path = format!("{}/{name}", self.path("pods"));
+        while self.cluster.read(&path).is_some() {
+            assert!(Instant::now() < deadline, "pod {name} stays");
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Waits until the debug container `dbg` of a copy has ended, whose other container goes on.
+    pub(crate) fn wait_for_debug_container_to_end(&self, name: &str) {
+        self.wait_for_pod(name, "done with its debug container", |pod| {
+            let statuses = pod["status"]["containerStatuses"].as_array()?;
+            let has_ended = |status: &Value| {
+                status["name"] == "dbg"
+                    && ["state", "lastState"]
+                        .iter()
+                        .any(|state| status[state]["terminated"].is_object())
+            };
+            statuses.iter().any(has_ended).then_some(())
+        });
     }
 
     /// The names of all pods.
@@ -321,6 +384,28 @@ impl<'a> Namespace<'a> {
         let pods = self.cluster.read(&self.path("pods")).expect("pods can be listed");
         let pods = pods["items"].as_array().into_iter().flatten();
         pods.map(|pod| text(&pod["metadata"]["name"])).collect()
+    }
+
+    /// Waits until the log of a container ends so: what an attach brought may not be in it yet.
+    pub(crate) fn wait_for_log(&self, pod: &str, container: &str, end: &str) {
+        let path = format!("{}/{pod}/log?container={container}", self.path("pods"));
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let request = Request::get(&path).body(Vec::new());
+            let request = request.expect("a path of ours is well formed");
+            let log = self
+                .cluster
+                .runtime
+                .block_on(self.cluster.client.request_text(request));
+            if log.as_ref().is_ok_and(|log| log.ends_with(end)) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "the log of {container} does not end with {end:?}: {log:?}"
+            );
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// The names of a pod's ephemeral containers.
@@ -335,16 +420,21 @@ impl<'a> Namespace<'a> {
 
     /// Lets a user do something in the namespace, and waits until the server knows.
     pub(crate) fn grant(&self, user: &str, rules: &[(&[&str], &[&str])]) {
+        self.grant_as(user, user, rules);
+    }
+
+    /// The same, by a Role of another name than the user's.
+    pub(crate) fn grant_as(&self, role: &str, user: &str, rules: &[(&[&str], &[&str])]) {
         let group = "rbac.authorization.k8s.io";
         let rules: Vec<Value> = rules
             .iter()
             .map(|(resources, verbs)| json!({"apiGroups": [""], "resources": resources, "verbs": verbs}))
             .collect();
-        let role = json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": user}, "rules": rules});
-        self.cluster.create(&self.path_of(group, "roles"), &role);
-        let binding = json!({"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": user},
+        let object = json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": role}, "rules": rules});
+        self.cluster.create(&self.path_of(group, "roles"), &object);
+        let binding = json!({"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": role},
             "subjects": [{"kind": "User", "name": user, "apiGroup": group}],
-            "roleRef": {"kind": "Role", "name": user, "apiGroup": group}});
+            "roleRef": {"kind": "Role", "name": role, "apiGroup": group}});
         self.cluster
             .create(&self.path_of(group, "rolebindings"), &binding);
         for rule in &rules {

@@ -42,7 +42,7 @@ fn reached(cluster: &Cluster) -> (String, Value) {
 }
 
 /// A kubeconfig whose token comes from a plugin, and is valid for so many seconds.
-fn with_plugin(namespace: &Namespace<'_>, cluster: &Cluster, seconds: Option<i64>) {
+pub(crate) fn with_plugin(namespace: &Namespace<'_>, cluster: &Cluster, seconds: Option<i64>) {
     let (token, entry) = reached(cluster);
     let mut status = json!({"token": token});
     if let Some(seconds) = seconds {
@@ -64,7 +64,7 @@ fn with_plugin(namespace: &Namespace<'_>, cluster: &Cluster, seconds: Option<i64
     namespace.env.write("plugin.kubeconfig", &config.to_string());
 }
 
-fn runs(folder: &Path) -> Vec<Value> {
+pub(crate) fn runs(folder: &Path) -> Vec<Value> {
     let runs = fs::read_to_string(folder.join("runs")).unwrap_or_default();
     runs.lines()
         .map(|line| serde_json::from_str(line).expect("it is JSON"))

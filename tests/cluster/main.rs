@@ -8,6 +8,8 @@
 //! | `TROCAR_TEST_KUBECONFIG` | an administrator of the cluster |
 //! | `TROCAR_TEST_REPEAT` | how often what must never fail is tried; 3, and 100 for the whole proof |
 //! | `TROCAR_TEST_ANSWERS` | how many answers of a hostile strategy are carried out; 60 |
+//! | `TROCAR_TEST_LEFTOVERS`, `TROCAR_TEST_PODS` | how many leftovers are cleaned up, and pods listed; 40 and 600 |
+//! | `TROCAR_TEST_PROGRAM` | another build of the program, which is measured beside the one under test |
 //! | `TROCAR_TEST_IMAGE` | an image with busybox that the nodes can pull; `busybox:1.36` |
 //! | `TROCAR_TEST_STATIC_PODS` | the folder of a node's static pods, where the cluster has none that could be used |
 //! | `TROCAR_TEST_RESTART_APISERVER` | a command that stops the API server and starts it again |
@@ -18,16 +20,19 @@ mod connecting;
 mod field;
 mod hostile;
 mod input;
+mod many;
 mod output;
 mod pod_security;
 mod policies;
 mod random_debugs;
 mod reader;
 mod refusals;
+mod removal;
 mod sessions;
 mod stored;
 mod targets;
 mod terminal;
+mod users;
 mod webhook;
 
 use std::{process::ExitCode, sync::Arc};
@@ -61,6 +66,9 @@ fn main() -> ExitCode {
         pod_security::TESTS,
         policies::TESTS,
         sessions::TESTS,
+        removal::TESTS,
+        users::TESTS,
+        many::TESTS,
         webhook::TESTS,
         hostile::TESTS,
         stored::TESTS,

@@ -23,6 +23,10 @@ pub(crate) const TESTS: &[Test] = &[
         "sessions::policies_are_asked_before_one_comes_back",
         policies_are_asked_before_one_comes_back,
     ),
+    (
+        "sessions::the_same_container_is_used_again",
+        the_same_container_is_used_again,
+    ),
     ("sessions::a_pod_with_a_time_to_live", a_pod_with_a_time_to_live),
     (
         "sessions::clean_spares_what_others_made",
@@ -206,7 +210,7 @@ fn clean_spares_what_others_made(cluster: &Cluster) {
         cluster.create(&path, &pod);
     }
     for name in ["ours", "forged", "workload"] {
-        wait_until_ended_container(&namespace, name);
+        namespace.wait_for_debug_container_to_end(name);
     }
     let output = ours(&namespace, "clean -y");
     assert_eq!(output.code, 0, "{output:?}");
@@ -238,20 +242,6 @@ fn words_before_command(namespace: &Namespace<'_>, arguments: &str) -> Vec<Strin
     all.push("--".into());
     all.extend(command.split_whitespace().map(str::to_owned));
     all
-}
-
-/// Waits until the debug container of a copy has ended, whose other container goes on.
-fn wait_until_ended_container(namespace: &Namespace<'_>, name: &str) {
-    namespace.wait_for_pod(name, "done with its debug container", |pod| {
-        let statuses = pod["status"]["containerStatuses"].as_array()?;
-        let has_ended = |status: &Value| {
-            status["name"] == "dbg"
-                && ["state", "lastState"]
-                    .iter()
-                    .any(|state| status[state]["terminated"].is_object())
-        };
-        statuses.iter().any(has_ended).then_some(())
-    });
 }
 
 fn clean_takes_what_has_ended(cluster: &Cluster) {
@@ -306,6 +296,8 @@ fn back_to_a_shell_that_was_left(cluster: &Cluster) {
         terminal.read_until("before-42\r\n");
         terminal.read_until("# ");
         terminal.write("(sleep 1; echo between-$((40 + 3))) &\r");
+        // A shell shows its prompt again when the size of its terminal comes: that one is no answer yet.
+        terminal.read_until("3))) &\r\n");
         terminal.read_until("# ");
         terminal.write("\x10\x11");
         terminal.read_until(&format!("come back with: trocar attach pod/web:dbg-{number} -n "));
@@ -347,6 +339,47 @@ fn policies_are_asked_before_one_comes_back(cluster: &Cluster) {
         &format!("attach web --config={config} --reason=OPS-7"),
     );
     assert_eq!((output.code, output.stdout.as_str()), (5, "over\n"), "{output:?}");
+}
+
+fn the_same_container_is_used_again(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    // One container ends another by a signal.
+    namespace.create_pod(
+        "web",
+        &["sleep", "36000"],
+        &json!({"shareProcessNamespace": true}),
+    );
+    namespace.wait_for_pod("web", "running", |pod| {
+        (pod["status"]["phase"] == "Running").then_some(())
+    });
+    let waits = "trap 'exit 5' TERM; echo one; echo two; while true; do sleep 0.1; done";
+    let program = ["sh", "-c", waits, "waiting"];
+    let ends = "for file in /proc/[0-9]*/cmdline; do if tr '\\0' ' ' <$file | grep -q 'done waitin[g]'; then \
+        file=${file%/cmdline}; kill -TERM ${file#/proc/}; fi; done";
+    for profile in ["general", "baseline", "sysadmin"] {
+        let flags = format!("web --image=$IMAGE --attach --reuse --tail=1 --profile={profile} -q");
+        let before = namespace.ephemeral_containers("web").len();
+        let mut first = namespace.start(&flags, &program);
+        first.stdout_until("two\n");
+        first.signal(rustix::process::Signal::TERM);
+        assert_eq!(first.finish_with_open_stdin().code, 143);
+        let names = namespace.ephemeral_containers("web");
+        assert_eq!(names.len(), before + 1);
+        namespace.wait_for_log("web", &names[before], "two\n");
+
+        let second = namespace.start(&flags, &program);
+        second.stdout_until("two\n");
+        // Another one is another container.
+        let other = namespace.debug(&format!("{flags} --env=A=1"), &["sh", "-c", ends]);
+        assert_eq!(other.code, 0, "{other}");
+        let output = second.finish();
+        assert_eq!(
+            (output.stdout.as_str(), output.code),
+            ("two\n", 5),
+            "{profile}: {output}"
+        );
+        assert_eq!(namespace.ephemeral_containers("web").len(), before + 2);
+    }
 }
 
 fn a_pod_with_a_time_to_live(cluster: &Cluster) {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use trocar_core::text;
 
 use super::{
-    connect::{self, ClusterConfig, credentials::Authorization},
+    connect::{self, ClusterConfig, Handover, credentials::Authorization},
     error::{Action, ClusterError, CredentialError},
     paths::{collection, path, with_query},
     refusal::Status,
@@ -97,6 +97,21 @@ impl Cluster {
     /// The server's address.
     pub fn server(&self) -> &str {
         &self.server
+    }
+
+    /// How the cluster is reached, for another process: with the credentials as they were last obtained. No plugin is run.
+    pub async fn handover(&self) -> Handover {
+        Handover::of(&self.config).await
+    }
+
+    /// Waits until a credential plugin has answered anew, from this call on; for ever where there is none.
+    pub fn credentials_renewed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut answers = self.config.credentials.answers();
+        async move {
+            if answers.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// From now on no credential plugin gets standard input: something else reads it.

@@ -2,6 +2,7 @@
 //!
 //! Internal to trocar, without stability: programs use the crate `trocar`.
 
+mod access;
 mod apply;
 mod attach;
 mod client;
@@ -21,19 +22,23 @@ mod paths;
 mod progress;
 mod reader;
 mod refusal;
+mod removal;
 mod run;
 mod scheduling;
 mod session;
 mod sessions;
 mod status;
+mod tail;
 mod telling;
 mod warnings;
 mod watch;
 
+pub use access::may_delete_pod;
 pub use apply::{apply_step, delete_pod, dry_run_step, find_written};
 pub use client::{Cluster, RequestTrace};
 pub use connect::{
-    ClusterConfig, Kubeconfig, KubeconfigError, Overrides, PluginPolicy, ProxyEnvironment, Secret, Selection,
+    ClusterConfig, Handover, Kubeconfig, KubeconfigError, Overrides, PluginPolicy, ProxyEnvironment, Secret,
+    Selection,
 };
 pub use error::{Action, ClusterError, CredentialError};
 pub use events::deleted_by;
@@ -45,8 +50,10 @@ pub use nodes::{NodeTrouble, may_have_node_trouble, node_trouble, read_node};
 pub use progress::{Hopeless, HopelessKind, Progress, is_trouble, nothing_starts, progress};
 pub use reader::LiveReader;
 pub use refusal::{Refusal, Status, StatusCause, StatusDetails};
+pub use removal::{CreatedPod, remove_created};
 pub use session::{
     Doubt, Ended, Input, InputQueue, InputSender, Output, Screen, Session, SessionEnded, SessionError,
     SessionEvent, Stream, WriteOutput, input_queue,
 };
 pub use sessions::{Listed, PodChange, PodChanges, list_sessions, read_pod, watch_pods};
+pub use tail::bytes_before_tail;

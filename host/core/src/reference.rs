@@ -31,6 +31,8 @@ pub enum Kind {
     Namespace,
     /// SelfSubjectReview: asks the server who we are, never a target.
     SelfSubjectReview,
+    /// SelfSubjectAccessReview: asks the server what we may do, never a target.
+    SelfSubjectAccessReview,
 }
 
 /// A kind as it can be typed: singular, plural, short, API group.
@@ -42,7 +44,7 @@ struct Names(
     &'static str,
 );
 
-const NAMES: [Names; 13] = [
+const NAMES: [Names; 14] = [
     Names(Kind::Pod, "pod", "pods", &["po"], ""),
     Names(Kind::Node, "node", "nodes", &["no"], ""),
     Names(Kind::Deployment, "deployment", "deployments", &["deploy"], "apps"),
@@ -67,6 +69,13 @@ const NAMES: [Names; 13] = [
         "selfsubjectreviews",
         &[],
         "authentication.k8s.io",
+    ),
+    Names(
+        Kind::SelfSubjectAccessReview,
+        "selfsubjectaccessreview",
+        "selfsubjectaccessreviews",
+        &[],
+        "authorization.k8s.io",
     ),
 ];
 
@@ -93,12 +102,18 @@ impl Kind {
 
     /// Says whether objects of this kind belong to a namespace.
     pub fn is_namespaced(self) -> bool {
-        !matches!(self, Self::Node | Self::Namespace | Self::SelfSubjectReview)
+        !matches!(
+            self,
+            Self::Node | Self::Namespace | Self::SelfSubjectReview | Self::SelfSubjectAccessReview
+        )
     }
 
     /// Says whether there is something to debug.
     fn is_target(self) -> bool {
-        !matches!(self, Self::Event | Self::Namespace | Self::SelfSubjectReview)
+        !matches!(
+            self,
+            Self::Event | Self::Namespace | Self::SelfSubjectReview | Self::SelfSubjectAccessReview
+        )
     }
 }
 

@@ -1,5 +1,6 @@
 //! The marks on everything that trocar creates: who made it, when, by which rules. `trocar.dev/` is the host's alone.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use trocar_sdk::{Actor, Context, Object, pod::object};
 
@@ -15,7 +16,7 @@ pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const SESSION: &str = "trocar.dev/session";
 
 /// Labels and annotations of a created pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// Labels.
     pub labels: Vec<(String, String)>,

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use trocar_cluster::{Cluster, Ended, InputQueue, Output, Screen, Session, SessionError, deleted_by};
+use trocar_cluster::{
+    Cluster, Ended, InputQueue, Output, Screen, Session, SessionError, bytes_before_tail, deleted_by,
+};
 use trocar_core::{
     audit::AuditOutcome,
     kubernetes::Difference,
     plan::{DebugPlan, Step},
 };
 
-use crate::audit::LastRecord;
+use crate::{audit::LastRecord, tail::TailOutput};
 
 /// What a front has for a session.
 #[derive(Clone, Debug)]
@@ -23,6 +25,8 @@ pub struct SessionOptions {
     pub screen: Option<Screen>,
     /// How long the container may take to start.
     pub start_timeout: Duration,
+    /// How many lines are shown of what was written before; none for all of it.
+    pub tail: Option<usize>,
 }
 
 impl Default for SessionOptions {
@@ -32,6 +36,7 @@ impl Default for SessionOptions {
             tty: false,
             screen: None,
             start_timeout: Duration::from_secs(60),
+            tail: None,
         }
     }
 }
@@ -134,7 +139,12 @@ impl Applied {
             start_timeout: options.start_timeout,
         };
         self.record.outcome = AuditOutcome::Session(None);
-        let ended = session.run(&self.record.pod, input, output).await;
+        let skipped = match options.tail {
+            Some(lines) => before_tail(&session, lines).await,
+            None => 0,
+        };
+        let mut output = TailOutput::new(output, skipped);
+        let ended = session.run(&self.record.pod, input, &mut output).await;
         self.record.outcome = match &ended {
             Ok(ended) => AuditOutcome::Session(Some(ended.exit_code())),
             Err(_) => AuditOutcome::Failed,
@@ -157,6 +167,19 @@ impl CreatedPod {
     pub async fn deleted(&self) -> Option<Vec<String>> {
         deleted_by(&self.cluster, &self.namespace, &self.name, &self.uid).await
     }
+}
+
+/// How much of the output was written before the last lines. All is shown where the log cannot be read: the session tells that.
+async fn before_tail(session: &Session, lines: usize) -> u64 {
+    let Session {
+        cluster,
+        namespace,
+        pod,
+        container,
+        ..
+    } = session;
+    let counted = bytes_before_tail(cluster, namespace, pod, container, lines).await;
+    counted.unwrap_or_default()
 }
 
 /// What a debug leaves behind in the cluster.

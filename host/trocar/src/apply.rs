@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use trocar_cluster::{ClusterError, Refusal, apply_step, dry_run_step, find_written};
+use trocar_cluster::{ClusterError, CreatedPod, Refusal, apply_step, dry_run_step, find_written};
 use trocar_core::{
     audit::{AuditEvent, AuditOutcome},
     kubernetes::Difference,
@@ -19,6 +19,7 @@ use crate::{
     audit::AuditError,
     debugger::Debugger,
     error::DebugError,
+    removal::created_pod,
     sessions,
 };
 
@@ -146,10 +147,12 @@ impl Debugger {
         let mut tried = 1;
         loop {
             self.note(approved.plan(), None);
+            self.tell_created(approved, &Value::Null);
             let error = match self.write(&approved.judged, MAKES).await {
                 Ok(pod) => {
                     if matches!(approved.plan().steps()[MAKES], Step::CreatePod(_)) {
                         self.note(approved.plan(), pod["metadata"]["uid"].as_str());
+                        self.tell_created(approved, &pod);
                     }
                     return Ok(pod);
                 }
@@ -180,12 +183,21 @@ impl Debugger {
             return;
         };
         let reason = self.actor.reason.as_deref();
-        let entry = sessions::begun(&self.cluster, plan, uid, &self.context.time, reason);
+        let (time, is_removed) = (&self.context.time, self.removal.is_some());
+        let entry = sessions::begun(&self.cluster, plan, uid, time, reason, is_removed);
         if let Some(Err(error)) = entry.map(|entry| journal.append(&entry)) {
             warn(&format!(
                 "{} cannot be written, so this session will not be known as yours: {error}",
                 journal.path().display()
             ));
+        }
+    }
+
+    /// Tells of a pod that is about to be created, or was: then `stored` is what the server answered.
+    fn tell_created(&self, approved: &Approved, stored: &Value) {
+        if let (Some(tell), Some(pod)) = (&self.removal, created_pod(approved.plan(), stored)) {
+            let stamp = self.stamp(approved.judged.draft());
+            tell(&CreatedPod { stamp, ..pod });
         }
     }
 

@@ -8,8 +8,10 @@ use trocar_core::{
     plan::{DebugPlan, Right, Step},
     planning,
     request::DebugRequest,
+    sessions::{Owner, Session, State, journal::Journal, of_pod},
     target::Target,
 };
+use trocar_sdk::pod::flag;
 
 use crate::audit::{AuditError, Auditor, LastRecord};
 
@@ -113,6 +115,29 @@ impl Draft {
     /// The rights that need consent. Empty when none is needed.
     pub fn rights(&self) -> &[Right] {
         self.judged.rights()
+    }
+
+    /// A session of one's own with a container that runs in the target and is what this plan would add, but for its name: made by
+    /// the same strategy of the same container, and stored as it was planned. What is one's own `journal` says.
+    ///
+    /// One that reads standard input once is not among them: it reads nothing any more.
+    pub fn same_session(&self, journal: &Journal) -> Option<Session> {
+        let recipe = self.plan().recipe()?;
+        let pod = serde_json::from_value(Value::Object(self.target().object().clone())).ok()?;
+        let is_same = |session: &Session| {
+            let name = session.container.as_deref().unwrap_or_default();
+            let entry = journal.container(&session.pod_uid, name);
+            session.owner == Owner::You
+                && session.state == State::Running
+                && entry.and_then(|entry| entry.recipe.as_deref()) == Some(&recipe)
+                && planning::is_stored(&self.judged, name)
+        };
+        let reads_once = self.plan().steps().iter().any(|step| match step {
+            Step::AddEphemeralContainer(container) => flag(container, "stdinOnce"),
+            _ => false,
+        });
+        let mut sessions = of_pod(&pod, journal, None).into_iter();
+        sessions.rfind(|session| is_same(session) && !reads_once)
     }
 
     /// Asks for consent where it is needed: `agree` is given the rights.

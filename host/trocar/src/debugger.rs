@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use serde_json::Value;
-use trocar_cluster::{Cluster, ClusterError, Identity, LookupError, lookup, who_am_i};
+use trocar_cluster::{Cluster, ClusterError, CreatedPod, Identity, LookupError, lookup, who_am_i};
 use trocar_core::{
     audit::AuditEvent,
     config::Config,
@@ -27,6 +27,9 @@ use crate::{
 /// Told what could not be written into the journal.
 type Tell = Box<dyn Fn(&str)>;
 
+/// Told of a pod that is created, before and after.
+type TellCreated = Box<dyn Fn(&CreatedPod)>;
+
 /// Debugs targets of one cluster, by the rules of one configuration.
 pub struct Debugger {
     pub(crate) cluster: Cluster,
@@ -39,6 +42,7 @@ pub struct Debugger {
     /// Made with the first plan, and anew once anything else is: an approval is only good with what it was made by.
     auditor: Option<Arc<Auditor>>,
     pub(crate) journal: Option<(JournalFile, Tell)>,
+    pub(crate) removal: Option<TellCreated>,
 }
 
 impl Debugger {
@@ -61,6 +65,7 @@ impl Debugger {
             audit: Arc::default(),
             auditor: None,
             journal: None,
+            removal: None,
         }
     }
 
@@ -93,6 +98,17 @@ impl Debugger {
     #[must_use]
     pub fn with_journal(mut self, journal: JournalFile, warn: impl Fn(&str) + 'static) -> Self {
         self.journal = Some((journal, Box::new(warn)));
+        self
+    }
+
+    /// Notes of each created pod that it is to be deleted at the end of its session, which the caller does: with
+    /// [`removal::remove`](crate::removal::remove).
+    ///
+    /// `tell` is told of a pod before it is created, and again with its unique id once it was: a process that outlives this one
+    /// has to know of it by then.
+    #[must_use]
+    pub fn with_removal(mut self, tell: impl Fn(&CreatedPod) + 'static) -> Self {
+        self.removal = Some(Box::new(tell));
         self
     }
 

@@ -7,7 +7,9 @@ use trocar_core::{
     capability::{ClusterReader, Grants},
     manifest::PluginType,
     plan::{DebugPlan, Mode},
-    planning::{self, Author, Decision, Documents, Draft, Guests, PlanInputs, Proposal, StoredOtherwise},
+    planning::{
+        self, Author, Decision, Documents, Draft, Guests, PlanInputs, Proposal, StoredOtherwise, TimeToLive,
+    },
     policy::{Match, Reviewer},
     target::Target,
 };
@@ -72,8 +74,8 @@ pub struct PlanRequest<'a> {
     pub policies: &'a [&'a PolicyRule],
     /// What reads the cluster for a plugin that was granted it.
     pub reader: Option<&'a Arc<dyn ClusterReader>>,
-    /// How long a created pod may live, in seconds.
-    pub time_to_live: Option<u64>,
+    /// How long a created pod may live.
+    pub time_to_live: Option<TimeToLive<'a>>,
 }
 
 /// A plan, and what the plugins wrote while it was made.

@@ -120,7 +120,9 @@ mod tests {
             plan: "sha256:1".into(),
             reason: Some("x".repeat(600)),
             image: None,
+            recipe: None,
             replaces_target: false,
+            removed_at_end: false,
             removed: false,
         }
     }

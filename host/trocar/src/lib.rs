@@ -51,7 +51,9 @@ mod planner;
 pub mod policy_cases;
 mod present;
 mod rejoin;
+pub mod removal;
 pub mod sessions;
+mod tail;
 
 pub use applied::{Applied, CreatedPod, LeftBehind, SessionOptions, left_behind};
 pub use apply::{ApplyError, WriteError};
@@ -71,7 +73,7 @@ pub use trocar_core::{
     kubernetes::{Difference, DifferenceKind},
     manifest,
     plan::{self, DebugPlan},
-    planning::{Blame, StoredOtherwise, default_strategy},
+    planning::{Blame, StoredOtherwise, TimeToLive, default_strategy},
     policy, reference,
     request::{self, DebugRequest},
     settings, strict,

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::{Map, Value, json};
 use trocar_core::{
     capability::{ClusterReader, Grants},
-    config::{Config, Layer, PluginEntry, PolicyEntry, Sourced},
+    config::{Cleaner, Config, Layer, PluginEntry, PolicyEntry, Sourced},
     manifest::{PluginManifest, PluginType},
     plan::{DebugPlan, Mode},
-    planning::{Draft, Proposal, StoredOtherwise, default_strategy, strategy_names},
+    planning::{Draft, Proposal, StoredOtherwise, TimeToLive, default_strategy, strategy_names},
     policy::Match,
     request::{self, DebugRequest},
     settings::{SettingsProblem, check_settings},
@@ -205,6 +205,7 @@ impl Planner {
     ) -> T {
         let strategy = &self.strategies[strategy];
         let mut logs = Vec::new();
+        let cleaners: Vec<Cleaner> = self.config.cleaners.iter().map(|cleaner| cleaner.value).collect();
         let answer = ask(
             &self.engine,
             &PlanRequest {
@@ -217,7 +218,10 @@ impl Planner {
                 actor,
                 policies: &self.rules(),
                 reader: self.reader.as_ref(),
-                time_to_live: request.time_to_live,
+                time_to_live: request.time_to_live.map(|seconds| TimeToLive {
+                    seconds,
+                    cleaners: &cleaners,
+                }),
             },
             &mut logs,
         );

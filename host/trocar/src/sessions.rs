@@ -1,6 +1,6 @@
 //! The sessions of a cluster: found, whoever made them; and removed, where they are pods.
 
-use trocar_cluster::{Cluster, ClusterError, delete_pod, list_sessions, read_pod};
+use trocar_cluster::{Cluster, ClusterError, CreatedPod, delete_pod, list_sessions, read_pod};
 pub use trocar_cluster::{PodChange, PodChanges, watch_pods};
 use trocar_core::{
     plan::{DebugPlan, Step},
@@ -122,6 +122,26 @@ pub async fn remove(
     Ok(removal)
 }
 
+/// The line of the journal for a pod that was deleted at the end of its session.
+pub(crate) fn removed(cluster: &Cluster, pod: &CreatedPod) -> Entry {
+    Entry {
+        time: jiff::Timestamp::now().to_string(),
+        server: cluster.server().to_owned(),
+        namespace: pod.namespace.clone(),
+        pod: pod.name.clone(),
+        uid: pod.uid.clone(),
+        container: None,
+        kind: SessionKind::PodCopy,
+        plan: String::new(),
+        reason: None,
+        image: None,
+        recipe: None,
+        replaces_target: false,
+        removed_at_end: true,
+        removed: true,
+    }
+}
+
 fn gone(cluster: &Cluster, session: &Session, time: &str) -> Entry {
     Entry {
         time: time.to_owned(),
@@ -134,18 +154,22 @@ fn gone(cluster: &Cluster, session: &Session, time: &str) -> Entry {
         plan: String::new(),
         reason: None,
         image: None,
+        recipe: None,
         replaces_target: false,
+        removed_at_end: false,
         removed: true,
     }
 }
 
-/// The line of the journal for a plan, before it is written to the cluster. `uid` is the pod's, where it is known.
+/// The line of the journal for a plan, before it is written to the cluster. `uid` is the pod's, where it is known; with
+/// `is_removed` a pod that the plan creates is deleted at the end of its session.
 pub(crate) fn begun(
     cluster: &Cluster,
     plan: &DebugPlan,
     uid: Option<&str>,
     time: &str,
     reason: Option<&str>,
+    is_removed: bool,
 ) -> Option<Entry> {
     let (kind, container) = match plan.steps().first()? {
         Step::AddEphemeralContainer(container) => (
@@ -169,7 +193,9 @@ pub(crate) fn begun(
         kind,
         plan: plan.hash(),
         reason: reason.map(str::to_owned),
+        recipe: plan.recipe(),
         replaces_target: replaces_target(plan),
+        removed_at_end: is_removed && kind.is_pod(),
         removed: false,
     })
 }

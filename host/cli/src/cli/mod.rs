@@ -14,6 +14,7 @@ mod pflag;
 mod planner;
 mod plugin_flags;
 mod prefixed;
+mod removal;
 mod resolve;
 mod server_warnings;
 mod session;
@@ -43,6 +44,12 @@ pub(crate) fn run() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         _ => {}
+    }
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == removal::REMOVER)
+    {
+        return removal::remover();
     }
     let mut is_debug = false;
     let result = args::parse(std::env::args_os().collect()).and_then(|command| {

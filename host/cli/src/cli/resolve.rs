@@ -81,16 +81,20 @@ pub(crate) fn request(
         attach,
         targets,
         own_strategy,
-        time_to_live: time_to_live(flags)?,
+        time_to_live: time_to_live(flags, defaults)?,
     };
     request::check(&request)?;
     Ok(request)
 }
 
-/// The seconds of `--ttl`.
-fn time_to_live(flags: &DebugFlags) -> Result<Option<u64>, CliError> {
-    let Some(typed) = &flags.ttl else { return Ok(None) };
-    if flags.replace.is_some_and(|switch| switch.0) {
+/// The seconds of `--ttl`, or of the default for it: that one does not hold for a copy that is the workload.
+fn time_to_live(flags: &DebugFlags, defaults: &Defaults) -> Result<Option<u64>, CliError> {
+    let is_replaced = flags.replace.is_some_and(|switch| switch.0);
+    let default = defaults.ttl.as_ref().filter(|_| !is_replaced);
+    let Some(typed) = flags.ttl.as_ref().or(default) else {
+        return Ok(None);
+    };
+    if is_replaced {
         return Err(CliError::usage(
             "--ttl and --replace contradict each other: the copy is the workload then",
         ));

@@ -20,8 +20,9 @@ use super::{
     connect::duration,
     error::CliError,
     exit_code,
-    planner::{comes_back, what_stays},
+    planner::comes_back,
     prefixed::PrefixedOutput,
+    removal::{AtEnd, End},
     terminal::{self, DetachKeys, Guard, Modes, RawMode},
     ui, words,
 };
@@ -39,6 +40,7 @@ pub(crate) struct SessionFlags {
     quiet: bool,
     stdin: bool,
     tty: bool,
+    tail: Option<usize>,
 }
 
 impl SessionFlags {
@@ -68,7 +70,14 @@ impl SessionFlags {
             quiet,
             stdin,
             tty,
+            tail: None,
         })
+    }
+
+    /// Of a session of which only the last lines are shown that were written before.
+    pub(crate) fn with_tail(mut self, tail: Option<usize>) -> Self {
+        self.tail = tail;
+        self
     }
 }
 
@@ -107,9 +116,9 @@ pub(crate) async fn run(
     flags: &SessionFlags,
     is_one_of_many: bool,
     applied: Applied,
+    at_end: AtEnd<'_>,
 ) -> Result<u8, CliError> {
-    let plan = applied.plan().clone();
-    if plan.attach().is_none() {
+    if applied.plan().attach().is_none() {
         return Ok(0);
     }
     let created = applied.created_pod();
@@ -118,10 +127,10 @@ pub(crate) async fn run(
     if is_one_of_many {
         // There is one standard input, and many sessions that would read it.
         sender.try_send(Input::End);
-        let mut output = PrefixedOutput::new(&plan.target().to_string());
+        let mut output = PrefixedOutput::new(&applied.plan().target().to_string());
         let ended = applied.attach(&mut output, &mut input, options).await;
         let deleted = deleted(created, &ended).await;
-        return outcome(flags, is_one_of_many, &plan, ended, deleted);
+        return outcome(flags, is_one_of_many, &at_end, ended, deleted).await;
     }
     terminal::end_on_signal();
     let mut output = Front::new(flags, &options, sender);
@@ -129,14 +138,14 @@ pub(crate) async fn run(
         ended = applied.attach(&mut output, &mut input, options) => ended,
         code = terminal::ending_signal() => {
             output.leave(true);
-            say_what_stays(flags, &plan, true);
+            say(flags, at_end.settle(End::Signal, true).await);
             return Ok(code);
         }
     };
     let ended = ended.map_err(|error| said_once(error, output.told.take()));
     output.leave(!matches!(ended, Ok(Some(Ended::Exited { .. }))));
     let deleted = deleted(created, &ended).await;
-    outcome(flags, is_one_of_many, &plan, ended, deleted)
+    outcome(flags, is_one_of_many, &at_end, ended, deleted).await
 }
 
 /// What was told while it lasted is not told again at the end.
@@ -179,16 +188,23 @@ fn options(flags: &SessionFlags, is_one_of_many: bool, applied: &Applied) -> Ses
         tty,
         screen: terminal::screen().filter(|_| is_alone && has_terminal),
         start_timeout: flags.start_timeout,
+        tail: flags.tail,
     }
 }
 
-fn outcome(
+async fn outcome(
     flags: &SessionFlags,
     is_one_of_many: bool,
-    plan: &DebugPlan,
+    at_end: &AtEnd<'_>,
     ended: Result<Option<Ended>, SessionError>,
     deleted: Option<Vec<String>>,
 ) -> Result<u8, CliError> {
+    let cannot_run = matches!(
+        ended,
+        Ok(Some(Ended::Exited { .. }))
+            | Err(SessionError::InputCut | SessionError::Hopeless { .. } | SessionError::TimedOut { .. })
+    );
+    let (plan, lines) = (at_end.plan(), at_end.settle(End::of(&ended), !cannot_run).await);
     match ended {
         Ok(None) => Ok(0),
         Ok(Some(Ended::Exited { code, reason })) => {
@@ -198,17 +214,17 @@ fn outcome(
             match &deleted {
                 Some(by) => ui::error_line(&in_words(plan, by)),
                 None if is_one_of_many => {}
-                None => say_what_stays(flags, plan, false),
+                None => say(flags, lines),
             }
             Ok(u8::try_from(code & 0xff).unwrap_or(u8::MAX))
         }
         Ok(Some(Ended::Detached)) => {
-            say_what_stays(flags, plan, true);
+            say(flags, lines);
             Ok(0)
         }
         // Whoever reads the output has enough of it. That is no failure to speak of.
         Err(SessionError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            say_what_stays(flags, plan, true);
+            say(flags, lines);
             Ok(exit_code::NOBODY_READS)
         }
         // Nothing is left in a pod that is gone.
@@ -218,15 +234,11 @@ fn outcome(
             Err(note.into_iter().fold(CliError::from(error), CliError::note))
         }
         Err(error) => {
-            let may_run = !matches!(
-                error,
-                SessionError::Hopeless { .. } | SessionError::TimedOut { .. }
-            );
-            let may_start = may_start(&error)
+            let may_start = (may_start(&error) && !at_end.is_removed())
                 .then(|| comes_back(plan, "starts later"))
                 .flatten();
             let failed = CliError::from(error);
-            let notes = what_stays(plan, may_run).into_iter().chain(may_start);
+            let notes = lines.into_iter().chain(may_start);
             Err(notes.fold(failed, CliError::note))
         }
     }
@@ -253,9 +265,9 @@ fn in_words(plan: &DebugPlan, by: &[String]) -> String {
     }
 }
 
-fn say_what_stays(flags: &SessionFlags, plan: &DebugPlan, may_run: bool) {
+fn say(flags: &SessionFlags, lines: Vec<String>) {
     if !flags.quiet {
-        for line in what_stays(plan, may_run) {
+        for line in lines {
             ui::error_line(&line);
         }
     }

@@ -17,6 +17,22 @@ use secrecy::ExposeSecret as _;
 
 use super::der::{Certificate, public_key_bits};
 
+/// A client certificate that can be used, and the texts that it was read from.
+pub(crate) struct ClientCertificate {
+    pub(super) certified: Arc<CertifiedKey>,
+    /// The certificates, in PEM.
+    pub(super) chain: Vec<u8>,
+    /// The key, in PEM.
+    pub(super) key: Vec<u8>,
+}
+
+/// Nothing of it is ever shown.
+impl std::fmt::Debug for ClientCertificate {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("ClientCertificate")
+    }
+}
+
 /// The largest file of certificates or tokens that is read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
 
@@ -27,7 +43,7 @@ const CERTIFICATE_AUTHORITY: &str = "certificate-authority";
 const P521: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
 
 /// A client certificate and its key, or none where the user has none.
-pub(super) fn identity(user: &AuthInfo) -> Result<Option<Arc<CertifiedKey>>, String> {
+pub(super) fn identity(user: &AuthInfo) -> Result<Option<Arc<ClientCertificate>>, String> {
     let certificate = Pem::load(
         "client-certificate",
         user.client_certificate.as_deref(),
@@ -214,7 +230,7 @@ impl Pem {
     }
 
     /// The certificates with their key, which must be of the first of them. Versions are not looked at: the server decides.
-    pub(super) fn with_key(&self, key: &Self) -> Result<CertifiedKey, String> {
+    pub(super) fn with_key(&self, key: &Self) -> Result<ClientCertificate, String> {
         let (chain, signing) = (self.certificates()?, key.key()?);
         let Some(read) = Certificate::read(&chain[0]) else {
             return Err(format!("the certificate in {} cannot be read", self.name));
@@ -227,7 +243,11 @@ impl Pem {
                 key.name, self.name
             ));
         }
-        Ok(CertifiedKey::new(chain, signing))
+        Ok(ClientCertificate {
+            certified: Arc::new(CertifiedKey::new(chain, signing)),
+            chain: self.text.clone(),
+            key: key.text.clone(),
+        })
     }
 
     fn is_encrypted(&self) -> bool {

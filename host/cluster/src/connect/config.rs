@@ -31,7 +31,7 @@ pub struct ClusterConfig {
     pub(crate) kube: Config,
     pub(crate) credentials: Credentials,
     /// Where the authorities stand.
-    authority: String,
+    pub(super) authority: String,
     /// How long a single answer may take; none to wait for ever. Streams are not bounded by it.
     pub request_timeout: Option<Duration>,
     /// Called for every request.

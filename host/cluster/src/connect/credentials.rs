@@ -20,10 +20,13 @@ use jiff::Timestamp;
 use kube::config::AuthInfo;
 use rustls::{SignatureScheme, client::ResolvesClientCert, sign::CertifiedKey};
 use secrecy::ExposeSecret as _;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Mutex, watch},
+    time::Instant,
+};
 
 use super::{
-    certificates::{identity, read},
+    certificates::{ClientCertificate, identity, read},
     plugin::{Answer, CredentialPlugin, PluginPolicy, bearer},
 };
 use crate::error::CredentialError;
@@ -40,7 +43,17 @@ struct Inner {
     /// The certificate with which new connections are made.
     identity: Identity,
     held: Mutex<Held>,
+    /// Counts the answers of the plugin.
+    answers: watch::Sender<u64>,
     stdin_taken: Arc<AtomicBool>,
+}
+
+/// What another process can be given of credentials, as they were last obtained. It may renew nothing.
+pub(super) struct Given {
+    pub(super) header: Option<HeaderValue>,
+    pub(super) token_file: Option<PathBuf>,
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
+    pub(super) expires: Option<Timestamp>,
 }
 
 enum Source {
@@ -108,12 +121,57 @@ impl Credentials {
             (Source::None, Some((name, password))) => Source::Header(basic(&name, &password)),
             (source, _) => source,
         };
+        Self::of(source, fixed, stdin_taken)
+    }
+
+    fn of(source: Source, fixed: Option<Arc<ClientCertificate>>, stdin_taken: Arc<AtomicBool>) -> Self {
         Self(Arc::new(Inner {
             source,
             identity: Identity(Arc::new(RwLock::new(fixed))),
             held: Mutex::default(),
+            answers: watch::Sender::new(0),
             stdin_taken,
         }))
+    }
+
+    /// Takes what another process has obtained.
+    pub(super) fn given(given: Given) -> Self {
+        let source = match (given.token_file, given.header) {
+            (Some(file), token) => Source::TokenFile(file, token),
+            (None, Some(header)) => Source::Header(header),
+            (None, None) => Source::None,
+        };
+        Self::of(source, given.certificate, Arc::default())
+    }
+
+    /// What another process can be given. No plugin is run for it.
+    pub(super) async fn to_give(&self) -> Given {
+        let mut given = Given {
+            header: None,
+            token_file: None,
+            certificate: self.0.identity.certificate(),
+            expires: None,
+        };
+        match &self.0.source {
+            Source::None | Source::Unusable(_) => {}
+            Source::Header(header) => given.header = Some(header.clone()),
+            Source::TokenFile(file, token) => {
+                given.token_file = Some(file.clone());
+                given.header.clone_from(token);
+            }
+            Source::Plugin(_) => {
+                if let Held::Answer { header, expires, .. } = &*self.0.held.lock().await {
+                    given.header.clone_from(header);
+                    given.expires = *expires;
+                }
+            }
+        }
+        given
+    }
+
+    /// Follows the answers of the plugin: the receiver is told of each new one.
+    pub(crate) fn answers(&self) -> watch::Receiver<u64> {
+        self.0.answers.subscribe()
     }
 
     /// Fails when what the kubeconfig has cannot be used, without asking a plugin.
@@ -213,6 +271,7 @@ impl Credentials {
                     is_accepted: false,
                     number,
                 };
+                self.0.answers.send_replace(number);
                 Ok(Authorization { header, number })
             }
             Err(error) => {
@@ -299,14 +358,19 @@ fn token_of(path: &std::path::Path, token: Option<&HeaderValue>) -> Result<Heade
 
 /// The client certificate, which a plugin may replace.
 #[derive(Clone, Debug)]
-pub(crate) struct Identity(Arc<RwLock<Option<Arc<CertifiedKey>>>>);
+pub(crate) struct Identity(Arc<RwLock<Option<Arc<ClientCertificate>>>>);
 
 impl Identity {
-    fn get(&self) -> Option<Arc<CertifiedKey>> {
+    fn certificate(&self) -> Option<Arc<ClientCertificate>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, identity: Option<Arc<CertifiedKey>>) {
+    fn get(&self) -> Option<Arc<CertifiedKey>> {
+        self.certificate()
+            .map(|certificate| certificate.certified.clone())
+    }
+
+    fn set(&self, identity: Option<Arc<ClientCertificate>>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = identity;
     }
 

@@ -7,6 +7,7 @@ mod certificates;
 mod config;
 pub(crate) mod credentials;
 mod der;
+mod handover;
 mod http;
 mod kubeconfig;
 mod plugin;
@@ -18,6 +19,7 @@ mod verifier;
 
 pub use self::{
     config::ClusterConfig,
+    handover::Handover,
     kubeconfig::{Kubeconfig, KubeconfigError},
     plugin::PluginPolicy,
     proxy::ProxyEnvironment,

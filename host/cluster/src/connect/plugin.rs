@@ -19,12 +19,11 @@ use std::{
 use http::HeaderValue;
 use jiff::Timestamp;
 use kube::config::{ExecConfig, ExecInteractiveMode};
-use rustls::sign::CertifiedKey;
 use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt as _, process::Command};
 use trocar_core::documents;
 
-use super::certificates::Pem;
+use super::certificates::{ClientCertificate, Pem};
 use crate::error::CredentialError;
 
 /// How long a plugin may run: it may wait for somebody who logs in with a browser.
@@ -57,7 +56,7 @@ pub(super) struct CredentialPlugin {
 /// What a plugin answered.
 pub(super) struct Answer {
     pub(super) header: Option<HeaderValue>,
-    pub(super) identity: Option<Arc<CertifiedKey>>,
+    pub(super) identity: Option<Arc<ClientCertificate>>,
     pub(super) expires: Option<Timestamp>,
 }
 

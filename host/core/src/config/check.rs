@@ -56,6 +56,12 @@ pub(super) fn check_defaults(source: &Source, given: &Defaults) -> Result<(), Co
     if let Some(timeout) = &given.pod_running_timeout {
         parse_duration(timeout).map_err(|error| source.error(&at("podRunningTimeout"), error.to_string()))?;
     }
+    if let Some(ttl) = &given.ttl {
+        let time = parse_duration(ttl).map_err(|error| source.error(&at("ttl"), error.to_string()))?;
+        if time.as_secs() == 0 {
+            return Err(source.error(&at("ttl"), "a pod lives for at least a second"));
+        }
+    }
     if let Some(image) = &given.image
         && trocar_sdk::image::ImageReference::parse(image).is_none()
     {

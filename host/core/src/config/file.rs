@@ -24,6 +24,8 @@ pub(super) struct ConfigFile {
     pub(super) policies: Vec<PolicyEntry>,
     #[serde(default)]
     pub(super) audit: Vec<AuditEntry>,
+    #[serde(default)]
+    pub(super) cleaners: Vec<Cleaner>,
 }
 
 /// Defaults for flags of `trocar debug` and `trocar plan`.
@@ -51,6 +53,12 @@ pub struct Defaults {
     /// `--quiet`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet: Option<bool>,
+    /// `--rm`, where a session is held with a pod that is created and takes no other's place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rm: Option<bool>,
+    /// `--ttl`, where a pod is created that takes no other's place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
 }
 
 /// A plugin by name.
@@ -93,6 +101,16 @@ impl PolicyEntry {
     pub fn plugin(&self) -> &str {
         self.plugin.as_deref().unwrap_or(&self.name)
     }
+}
+
+/// A program of the cluster that deletes what is over. Created pods with a time to live are marked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cleaner {
+    /// Kyverno's cleanup controller: the label `cleanup.kyverno.io/ttl`.
+    Kyverno,
+    /// kube-janitor: the annotation `janitor/ttl`.
+    KubeJanitor,
 }
 
 /// Where decisions are written down.

@@ -190,6 +190,13 @@ impl Loader<'_> {
             audit.file = audit.file.map(|file| source.resolve(&file));
             self.config.audit.push(source.sourced(at, audit));
         }
+        for (index, cleaner) in file.cleaners.into_iter().enumerate() {
+            let is_known = self.config.cleaners.iter().any(|known| known.value == cleaner);
+            if !is_known {
+                let at = format!("/cleaners/{index}");
+                self.config.cleaners.push(source.sourced(at, cleaner));
+            }
+        }
         Ok(())
     }
 
@@ -246,6 +253,8 @@ impl Loader<'_> {
             &mut note,
         );
         take(&mut defaults.quiet, given.quiet, "quiet", &mut note);
+        take(&mut defaults.rm, given.rm, "rm", &mut note);
+        take(&mut defaults.ttl, given.ttl, "ttl", &mut note);
         Ok(())
     }
 }
@@ -328,6 +337,25 @@ mod tests {
             .find(|known| known.value == "profile")
             .unwrap();
         assert_eq!(profile.origin().to_string(), "u.yaml:4:3");
+    }
+
+    #[test]
+    fn cleaners_of_all_layers_count_each_once() {
+        let config = load_all(
+            &[
+                (Layer::System, "/etc/c.yaml", "cleaners: [kyverno]\n"),
+                (Layer::User, "u.yaml", "cleaners: [kyverno, kube-janitor]\n"),
+            ],
+            &[],
+        );
+        let config = config.unwrap();
+        let found: Vec<_> = config
+            .cleaners
+            .iter()
+            .map(|cleaner| (cleaner.value, cleaner.layer))
+            .collect();
+        use crate::config::Cleaner::{KubeJanitor, Kyverno};
+        assert_eq!(found, [(Kyverno, Layer::System), (KubeJanitor, Layer::User)]);
     }
 
     #[test]
@@ -444,6 +472,13 @@ mod tests {
                 "unknown profile: genral (Profile(Some(\"general\")))",
             ),
             ("defaults: {podRunningTimeout: soon}\n", "\"soon\" is no duration"),
+            ("defaults:\n  ttl: soon\n", "c.yaml:4:3: \"soon\" is no duration"),
+            ("defaults: {ttl: 0s}\n", "a pod lives for at least a second"),
+            ("defaults: {rm: sometimes}\n", "defaults.rm"),
+            (
+                "cleaners: [kivverno]\n",
+                "\"kivverno\" is unknown; did you mean \"kyverno\"?",
+            ),
             (
                 "plugins: [{name: copy, file: x.wasm, digest: d}]\n",
                 "default plugin",

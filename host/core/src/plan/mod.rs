@@ -157,6 +157,25 @@ pub struct PluginId {
     pub digest: String,
 }
 
+/// A label or annotation that the host itself puts on a created pod, before policies see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// `labels` or `annotations`.
+    pub(crate) field: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+}
+
+impl Mark {
+    fn is(&self, right: &Right) -> bool {
+        let kind = match self.field {
+            "labels" => RightKind::Label,
+            _ => RightKind::Annotation,
+        };
+        right.kind == kind && right.value.as_deref() == Some(self.name)
+    }
+}
+
 /// A plan that was checked: the `DebugPlan` document.
 ///
 /// Its one constructor is the check of the guard rails, and nothing outside of this crate changes it.
@@ -213,6 +232,18 @@ impl DebugPlan {
         check::check(&self.steps, self.attach.as_deref(), target, options, namespace)
     }
 
+    fn has(&self, mark: &Mark) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::CreatePod(pod) => {
+                let marks = pod
+                    .metadata()
+                    .and_then(|metadata| trocar_sdk::pod::object(metadata, mark.field));
+                marks.and_then(|marks| trocar_sdk::pod::text(marks, mark.name)) == Some(&mark.value)
+            }
+            _ => false,
+        })
+    }
+
     /// Takes the steps that a policy made of it, in normal form.
     pub(crate) fn set_steps(&mut self, steps: Vec<Step>) {
         self.steps = steps;
@@ -237,8 +268,10 @@ impl DebugPlan {
     }
 
     /// Notes what is known once nothing changes any more: rights beyond the options, and options without an effect.
-    pub(crate) fn finish(&mut self, target: &Target, options: &DebugOptions) {
-        self.beyond_options = rights::rights_beyond(&self.steps, self.attach.as_deref(), target, options);
+    pub(crate) fn finish(&mut self, target: &Target, options: &DebugOptions, own: &[Mark]) {
+        let mut beyond = rights::rights_beyond(&self.steps, self.attach.as_deref(), target, options);
+        beyond.retain(|right| !own.iter().any(|mark| mark.is(right) && self.has(mark)));
+        self.beyond_options = beyond;
         let is_node = target.id().kind == TargetKind::Node;
         self.diagnostics.extend(ignored_flags(options, is_node));
         let copies = self.steps.iter().filter_map(|step| match step {
@@ -292,6 +325,22 @@ impl DebugPlan {
     pub fn hash(&self) -> String {
         let digest = Sha256::digest(json_text(&Written::of(self)));
         format!("sha256:{digest:x}")
+    }
+
+    /// The digest of what an ephemeral container is made of: the strategy that proposed it, and the container but for its name.
+    /// None where the plan adds none.
+    ///
+    /// Two containers in one pod with the same recipe are alike.
+    pub fn recipe(&self) -> Option<String> {
+        let container = self.steps.iter().find_map(|step| match step {
+            Step::AddEphemeralContainer(container) => Some(container),
+            _ => None,
+        })?;
+        let mut unnamed = container.clone();
+        unnamed.remove("name");
+        let recipe = json!({"strategy": self.strategy, "container": unnamed});
+        let digest = Sha256::digest(recipe.to_string());
+        Some(format!("sha256:{digest:x}"))
     }
 
     /// The document that policies review: what will be written where, and who proposed it.

@@ -12,7 +12,8 @@ mod time;
 pub use draft::{Approved, Draft, NotAgreed};
 pub use error::{Blame, Blamed, PlanError};
 pub use guests::{Decision, Documents, Guests, Proposal};
-pub use stored::{StoredOtherwise, judge_stored};
+pub use stored::{StoredOtherwise, is_stored, judge_stored};
+pub use time::TimeToLive;
 
 use std::collections::HashSet;
 
@@ -20,7 +21,7 @@ use trocar_sdk::{Actor, Context, DebugOptions};
 
 use crate::{
     bounded::{self, Limits},
-    plan::{DebugPlan, PlanChange, PluginId, Step, check::Violation, check_count},
+    plan::{DebugPlan, Mark, PlanChange, PluginId, Step, check::Violation, check_count},
     policy::{self, Judgement, Outcome, Reviewer},
     target::{Target, TargetKind},
     text::message,
@@ -41,8 +42,8 @@ pub struct PlanInputs<'a> {
     pub strategy: &'a Author,
     /// The policies that review it, in the order in which they are asked.
     pub reviewers: &'a [Reviewer],
-    /// How long a created pod may live, in seconds.
-    pub time_to_live: Option<u64>,
+    /// How long a created pod may live.
+    pub time_to_live: Option<TimeToLive<'a>>,
 }
 
 /// A plugin that makes a plan what it is.
@@ -66,9 +67,9 @@ pub fn draft<G: Guests>(inputs: &PlanInputs<'_>, guests: &mut G) -> Result<Draft
         strategy: inputs.strategy.id.clone(),
         failure: Box::new(failure),
     })?;
-    let mut plan = checked(proposal, inputs)?;
+    let (mut plan, marks) = checked(proposal, inputs)?;
     review(&mut plan, inputs, &documents, guests)?;
-    plan.finish(inputs.target, inputs.options);
+    plan.finish(inputs.target, inputs.options, &marks);
     let is_third_party = !inputs.strategy.is_default || changed_by_third_party(&plan, inputs.reviewers);
     Ok(Draft::new(plan, inputs.target.clone(), is_third_party))
 }
@@ -81,26 +82,26 @@ fn changed_by_third_party(plan: &DebugPlan, reviewers: &[Reviewer]) -> bool {
         .any(|reviewer| changers.contains(&reviewer.name))
 }
 
-/// Reads a strategy's steps and holds them against the guard rails.
-fn checked<E>(proposal: Proposal, inputs: &PlanInputs<'_>) -> Result<DebugPlan, PlanError<E>> {
+/// Reads a strategy's steps, limits their time, and holds them against the guard rails. Gives what the host itself marked.
+fn checked<E>(proposal: Proposal, inputs: &PlanInputs<'_>) -> Result<(DebugPlan, Vec<Mark>), PlanError<E>> {
     let strategy = &inputs.strategy.id;
     let refused = |violation: Violation| PlanError::GuardRail {
         author: format!("strategy {:?}", strategy.name),
         violation: harmless(violation),
     };
     check_count(proposal.steps.len()).map_err(refused)?;
-    let mut steps = Vec::with_capacity(proposal.steps.len());
+    let (mut steps, mut marks) = (Vec::with_capacity(proposal.steps.len()), Vec::new());
     for (index, (action, object)) in proposal.steps.iter().enumerate() {
         let mut step = Step::parse(action, object).map_err(|error| PlanError::Answer {
             strategy: strategy.clone(),
             problem: message(&format!("step {} {error}", index + 1)),
         })?;
-        if let (Step::CreatePod(pod), Some(seconds)) = (&mut step, inputs.time_to_live) {
-            time::limit(pod, seconds);
+        if let (Step::CreatePod(pod), Some(time)) = (&mut step, inputs.time_to_live) {
+            marks.extend(time::limit(pod, time));
         }
         steps.push(step);
     }
-    DebugPlan::checked(
+    let plan = DebugPlan::checked(
         strategy.clone(),
         steps,
         proposal.attach,
@@ -108,8 +109,8 @@ fn checked<E>(proposal: Proposal, inputs: &PlanInputs<'_>) -> Result<DebugPlan, 
         inputs.target,
         inputs.options,
         &inputs.context.namespace,
-    )
-    .map_err(refused)
+    );
+    Ok((plan.map_err(refused)?, marks))
 }
 
 /// Lets the policies that are concerned review a plan; after their changes the guard rails are checked again.

@@ -60,6 +60,22 @@ pub fn judge_stored<G: Guests>(
     Some(otherwise)
 }
 
+/// Says whether an ephemeral container that the target has is, but for its name, what a plan would add to it: as it is stored,
+/// without what every server puts in.
+pub fn is_stored(draft: &Draft, name: &str) -> bool {
+    let mut steps = draft.plan().steps().iter();
+    steps.any(|step| match step {
+        Step::AddEphemeralContainer(container) => {
+            let mut named = container.clone();
+            named.insert("name".into(), name.into());
+            let target = draft.target().object();
+            let stored = compare_stored_ephemeral(&named, target, target);
+            stored.differences.is_empty()
+        }
+        _ => false,
+    })
+}
+
 /// The step that makes the debug container or pod, and what became of it.
 fn compared(draft: &Draft, stored: &Value) -> Option<(usize, Stored)> {
     let empty = serde_json::Map::new();
@@ -157,6 +173,52 @@ mod tests {
         let stored = json!([{"name": "dbg", "image": "a", "securityContext": {"runAsNonRoot": true},
             "imagePullPolicy": "Always", "terminationMessagePolicy": "File"}]);
         assert_eq!(judged(Mode::Enforce, stored, &|_| panic!("it is asked")), None);
+    }
+
+    #[test]
+    fn a_container_is_the_same_but_for_its_name_when_it_is_stored_as_it_would_be() {
+        let stored = |name: &str, changed: Value| {
+            let mut container = json!({"name": name, "image": "a", "securityContext": {"runAsNonRoot": true},
+                "imagePullPolicy": "Always", "terminationMessagePolicy": "File"});
+            let fields = container.as_object_mut().unwrap();
+            fields.extend(changed.as_object().unwrap().clone());
+            container
+        };
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [],
+        "ephemeralContainers": [
+            stored("same", json!({})),
+            stored("wider", json!({"securityContext": {"privileged": true}})),
+            stored("other", json!({"image": "b"})),
+            stored("more", json!({"env": [{"name": "A", "value": "1"}]})),
+        ]}});
+        let target = Target::new(pod, "shop").unwrap();
+        let strategy = Author {
+            id: PluginId {
+                name: "p".into(),
+                version: "1".into(),
+                digest: "sha256:0".into(),
+            },
+            is_default: true,
+        };
+        let inputs = PlanInputs {
+            target: &target,
+            options: &DebugOptions::default(),
+            context: &Context::default(),
+            actor: &Actor::default(),
+            strategy: &strategy,
+            reviewers: &[],
+            time_to_live: None,
+        };
+        let draft = draft(&inputs, &mut Fake(&|_| Verdict::Allow)).unwrap();
+        for (name, wanted) in [
+            ("same", true),
+            ("wider", false),
+            ("other", false),
+            ("more", false),
+            ("none", false),
+        ] {
+            assert_eq!(is_stored(&draft, name), wanted, "{name}");
+        }
     }
 
     #[test]

@@ -39,9 +39,15 @@ pub struct Entry {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What a container was made of, as [`DebugPlan::recipe`](crate::plan::DebugPlan::recipe) has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
     /// The copy took the place of its target.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replaces_target: bool,
+    /// The pod is deleted when a session with it ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed_at_end: bool,
     /// It is gone again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,

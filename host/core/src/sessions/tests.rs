@@ -23,7 +23,9 @@ fn entry(uid: Option<&str>, kind: SessionKind) -> Entry {
         plan: "sha256:1".into(),
         reason: None,
         image: None,
+        recipe: None,
         replaces_target: false,
+        removed_at_end: false,
         removed: false,
     }
 }

@@ -234,6 +234,14 @@ impl FakeApiServer {
             })
     }
 
+    /// Waits until an object of the namespace `default` is gone.
+    pub fn wait_until_gone(&self, kind: &str, name: &str) {
+        self.shared
+            .wait(&format!("the end of {kind} {name}"), |state: &mut State| {
+                state.store.get(kind, "default", name).is_none().then_some(())
+            });
+    }
+
     /// The program of a container of a pod of the namespace `default`, whether it is there yet or not.
     pub fn program(&self, pod: &str, container: &str) -> Program {
         Program::new(self.shared.clone(), pod, container)

@@ -16,6 +16,9 @@ use super::{
   # Back to this one
   trocar attach pod/web-0:debugger-x7k2p
 
+  # This one, with no more than the last 20 lines of what it wrote meanwhile
+  trocar attach pod/web-0:debugger-x7k2p --tail=20
+
   # The running debug container of a pod, or the debug pod of a node
   trocar attach web-0
   trocar attach node/n1
@@ -35,6 +38,9 @@ pub(crate) struct AttachArgs {
     /// Send standard input also when it is not a terminal
     #[arg(short = 'i', long, conflicts_with = "no_stdin")]
     pub(crate) stdin: bool,
+    /// Show only the last lines of what was written before (default: all of it)
+    #[arg(long, value_name = "LINES")]
+    pub(crate) tail: Option<usize>,
     /// Keys that leave the session and let the program go on (default: ctrl-p,ctrl-q)
     #[arg(long, value_name = "KEYS")]
     pub(crate) detach_keys: Option<String>,

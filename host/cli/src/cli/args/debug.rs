@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     connection::ConnectionFlags,
+    end::EndFlags,
     flags::{DebugFlags, PluginFlags, PolicyFlags},
     plan::PlanOutput,
 };
@@ -20,6 +21,9 @@ const DEBUG_EXAMPLES: &str = "Examples:
 
   # A root shell on a node
   trocar debug -it node/n1 --image=busybox:1.36 --profile=sysadmin
+
+  # The same, and nothing is left behind
+  trocar debug -it node/n1 --image=busybox:1.36 --profile=sysadmin --rm
 
   # One command in every pod with a label: its output, and its exit code
   trocar debug -l app=web --image=busybox:1.36 --attach -- wget -qO- localhost:8080/healthz
@@ -61,6 +65,8 @@ pub(crate) struct DebugArgs {
     /// Keys that leave the session and let the program go on (default: ctrl-p,ctrl-q)
     #[arg(long, value_name = "KEYS")]
     pub(crate) detach_keys: Option<String>,
+    #[command(flatten)]
+    pub(crate) end: EndFlags,
     /// With several targets, debug those that can be when others are refused
     #[arg(long)]
     pub(crate) keep_going: bool,

@@ -8,6 +8,7 @@ mod completion;
 mod config;
 mod connection;
 mod debug;
+mod end;
 mod flags;
 mod groups;
 #[cfg(test)]

@@ -6,7 +6,8 @@ use trocar::{
     RejoinError,
     cluster::LookupError,
     reference::{Kind, Reference},
-    sessions::{Name, Owner, Session, SessionKind, State},
+    removal::{CreatedPod, pod_of_session},
+    sessions::{Journal, Name, Owner, Session, SessionKind, State},
 };
 
 use super::{
@@ -20,6 +21,7 @@ use crate::cli::{
     error::CliError,
     journal,
     planner::planner_of_policies,
+    removal::{AtEnd, Removal},
     resolve,
     session::{self, SessionFlags},
     ui,
@@ -35,7 +37,8 @@ fn attach(args: &AttachArgs) -> Result<ExitCode, CliError> {
     block_on(async {
         let connection = connect(&args.connection, args.verbose.0)?;
         let namespace = resolve::namespace(&args.namespace).unwrap_or(&connection.namespace);
-        let session = find(&connection, namespace, &wanted).await?;
+        let journal = journal::read();
+        let session = find(&connection, namespace, &wanted, &journal).await?;
         if session.owner != Owner::You && !args.quiet {
             say_whose(&session);
         }
@@ -51,9 +54,29 @@ fn attach(args: &AttachArgs) -> Result<ExitCode, CliError> {
             .detach_keys
             .as_deref()
             .or(config.defaults.detach_keys.as_deref());
-        let flags = SessionFlags::of_attach(detach_keys, args.quiet, stdin, tty)?;
-        Ok(ExitCode::from(session::run(&flags, false, applied).await?))
+        let flags = SessionFlags::of_attach(detach_keys, args.quiet, stdin, tty)?.with_tail(args.tail);
+        let pod = pod_of_session(&session);
+        let removal = removal(&connection, pod.as_ref(), &journal).await?;
+        let at_end = AtEnd::of_attach(&applied, pod, removal.as_ref());
+        Ok(ExitCode::from(
+            session::run(&flags, false, applied, at_end).await?,
+        ))
     })
+}
+
+/// What deletes the session's pod at its end, where it was made to be deleted then, by oneself.
+async fn removal(
+    connection: &Connection,
+    pod: Option<&CreatedPod>,
+    journal: &Journal,
+) -> Result<Option<Removal>, CliError> {
+    let known = pod.and_then(|pod| Some((pod, journal.pod(pod.uid.as_deref()?)?)));
+    let Some((pod, _)) = known.filter(|(_, entry)| entry.removed_at_end) else {
+        return Ok(None);
+    };
+    let removal = Removal::start(&connection.cluster).await?;
+    removal.watcher()(pod);
+    Ok(Some(removal))
 }
 
 /// What was typed.
@@ -104,8 +127,13 @@ impl Wanted {
 }
 
 /// The one session that is meant.
-async fn find(connection: &Connection, namespace: &str, wanted: &Wanted) -> Result<Session, CliError> {
-    let found = found(connection, Some(namespace), &journal::read()).await?;
+async fn find(
+    connection: &Connection,
+    namespace: &str,
+    wanted: &Wanted,
+    journal: &Journal,
+) -> Result<Session, CliError> {
+    let found = found(connection, Some(namespace), journal).await?;
     let fitting: Vec<Session> = found
         .sessions
         .into_iter()

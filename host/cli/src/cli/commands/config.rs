@@ -75,12 +75,13 @@ fn parts<T: serde::Serialize>(list: &[Sourced<T>]) -> Vec<Part> {
     list.iter().map(part).collect()
 }
 
-/// The three lists of a configuration, by name.
-fn lists(config: &Config) -> [(&'static str, Vec<Part>); 3] {
+/// The lists of a configuration, by name.
+fn lists(config: &Config) -> [(&'static str, Vec<Part>); 4] {
     [
         ("plugins", parts(&config.plugins)),
         ("policies", parts(&config.policies)),
         ("audit", parts(&config.audit)),
+        ("cleaners", parts(&config.cleaners)),
     ]
 }
 

@@ -3,13 +3,18 @@
 use std::process::ExitCode;
 
 use futures_util::{StreamExt as _, stream};
-use trocar::{Applied, ApplyError, Approved, Severity};
+use serde_json::Value;
+use trocar::{
+    Applied, ApplyError, Approved, LeftBehind, Severity, WriteError,
+    removal::{CreatedPod, created_pod},
+};
 
 use super::{Debug, is_quiet, note};
 use crate::cli::{
     error::CliError,
     exit_code,
     planner::{show_differences, show_warnings},
+    removal::AtEnd,
     session::{self, SessionFlags},
     ui,
 };
@@ -58,7 +63,10 @@ impl Debug<'_> {
                 ui::error_line(&format!("[{turn}/{count}] {}", approved.plan().target()));
             }
             let ended = match self.write(approved).await {
-                Ok(applied) => session::run(flags, false, applied).await,
+                Ok(applied) => {
+                    let at_end = AtEnd::of_debug(&applied, self.removal.as_ref());
+                    session::run(flags, false, applied, at_end).await
+                }
                 Err(failed) => Err(failed),
             };
             match ended {
@@ -80,12 +88,14 @@ impl Debug<'_> {
             let name = approved.plan().target().to_string();
             written.push((name, self.write(approved).await));
         }
+        let removal = self.removal.as_ref();
         let sessions = written.into_iter().map(|(name, written)| async move {
             let ended = match written {
                 Ok(applied) => {
                     let pod = applied.plan().debug_pod().to_owned();
                     let container = applied.plan().attach().unwrap_or_default().to_owned();
-                    let code = session::run(flags, true, applied).await;
+                    let at_end = AtEnd::of_debug(&applied, removal);
+                    let code = session::run(flags, true, applied, at_end).await;
                     code.map(|code| (code, pod, container))
                 }
                 Err(failed) => Err(failed),
@@ -94,6 +104,27 @@ impl Debug<'_> {
         });
         let sessions: Vec<_> = stream::iter(sessions).buffered(MAX_SESSIONS).collect().await;
         Ok(ExitCode::from(report(sessions)))
+    }
+
+    /// What is to be said of a plan that was not carried out as it was judged: a pod that was to be deleted at the end is gone.
+    async fn undone(&self, mut failed: ApplyError, pod: Option<CreatedPod>) -> ApplyError {
+        let Some((removal, pod)) = self.removal.as_ref().zip(pod) else {
+            return failed;
+        };
+        match &mut failed {
+            // Whether it is there only the other process may find out.
+            ApplyError::Write {
+                error: WriteError::Unknown(_),
+                ..
+            } => {}
+            ApplyError::Write { left, .. } if left.contains(&LeftBehind::Pod) => {
+                if removal.undo(&pod).await {
+                    left.retain(|left| *left != LeftBehind::Pod);
+                }
+            }
+            _ => removal.forget(&pod),
+        }
+        failed
     }
 
     /// Writes a plan. A person is asked again where the target changed so that the plan gives more than was agreed to.
@@ -105,13 +136,16 @@ impl Debug<'_> {
             }
         }
         for _ in 0..MAX_QUESTIONS {
+            let planned = created_pod(approved.plan(), &Value::Null);
             let draft = match self.debugger.apply(approved).await {
                 Ok(applied) => {
                     show_differences(applied.plan(), applied.differences(), "the server stored");
                     return Ok(applied);
                 }
-                Err(ApplyError::Stale(draft)) => draft,
-                Err(failed) => return Err(failed.into()),
+                Err(failed) => match self.undone(failed, planned).await {
+                    ApplyError::Stale(draft) => draft,
+                    failed => return Err(failed.into()),
+                },
             };
             ui::warning(&format!("{} has changed meanwhile", draft.plan().target()));
             let mut again = self.approved(vec![*draft])?;

@@ -1,7 +1,9 @@
 //! `trocar debug`: find the targets, plan, write, and stay until the program ends.
 
 mod carry_out;
+mod end;
 mod nodes;
+mod reuse;
 mod targets;
 
 use std::{process::ExitCode, sync::Arc};
@@ -25,6 +27,7 @@ use crate::cli::{
     exit_code, journal,
     pflag::Switch,
     planner::{planner, show_differences, show_found, show_warnings},
+    removal::Removal,
     resolve,
     session::{SessionFlags, has_person},
     terminal, ui, words,
@@ -92,6 +95,8 @@ struct Debug<'a> {
     args: &'a DebugArgs,
     request: &'a DebugRequest,
     debugger: Debugger,
+    /// Deletes created pods at the end of their sessions.
+    removal: Option<Removal>,
 }
 
 impl<'a> Debug<'a> {
@@ -120,14 +125,22 @@ impl<'a> Debug<'a> {
             args,
             request,
             debugger,
+            removal: None,
         };
+        let is_session = request.attach.unwrap_or(request.options.stdin);
+        let may_create = end::may_create(request, &references, &files);
+        let wish = end::Wish::of(args, config, is_session, may_create)?;
+        let reuses = reuse::is_wanted(args, is_session)?;
+        let namespaces = end::namespaces(&namespace, &files);
         let cluster = &connection.cluster;
-        let (targets, identified) = tokio::join!(
+        let (targets, identified, may_delete) = tokio::join!(
             targets::find(cluster, args, &references, files, &namespace),
             debug.debugger.identify(connection.unimpersonated.as_ref()),
+            wish.may_be_granted(cluster, &namespaces, request),
         );
         let targets = targets?;
         identified?;
+        let is_removed = wish.holds(may_delete?)?;
         let (drafts, refused) = debug.drafts(targets).await?;
         if args.dry_run != DryRunMode::None {
             return debug.dry_run(&drafts).await;
@@ -135,10 +148,18 @@ impl<'a> Debug<'a> {
         if let Some(output) = args.output {
             show(&render(shown(&drafts), output), output)?;
         }
-        if request.time_to_live.is_some() {
-            drafts.iter().try_for_each(check_ttl)?;
+        if args.debug.ttl.is_some() {
+            drafts.iter().try_for_each(end::check_ttl)?;
         }
-        let is_session = request.attach.unwrap_or(request.options.stdin);
+        if wish == end::Wish::Typed {
+            drafts.iter().try_for_each(end::check_rm)?;
+        }
+        if reuses {
+            let session = reuse::same_session(&drafts)?;
+            if let Some(session) = session {
+                return debug.come_back(&session, flags).await;
+            }
+        }
         if is_session && request.options.stdin && drafts.len() > 1 && !has_person() {
             return Err(several_inputs(&drafts));
         }
@@ -148,6 +169,11 @@ impl<'a> Debug<'a> {
         }
         let approved = debug.approved(drafts)?;
         let hides_output = !is_session && approved.iter().any(|approved| approved.plan().attach().is_some());
+        if is_removed && approved.iter().any(|approved| end::creates(approved.plan())) {
+            let removal = Removal::start(cluster).await?;
+            debug.debugger = debug.debugger.with_removal(removal.watcher());
+            debug.removal = Some(removal);
+        }
         let code = debug.carry_out(approved, is_session.then_some(&flags)).await?;
         if hides_output {
             debug.say_how_to_see_output();
@@ -233,19 +259,6 @@ fn several_inputs(drafts: &[Draft]) -> CliError {
     ))
     .note("nothing was changed")
     .hint("without -i, --attach shows the output of all; at a terminal -it takes them one after the other")
-}
-
-/// Refuses a time for what cannot have one.
-fn check_ttl(draft: &Draft) -> Result<(), CliError> {
-    let creates = |step: &Step| matches!(step, Step::CreatePod(_));
-    if draft.plan().steps().iter().any(creates) {
-        return Ok(());
-    }
-    Err(CliError::usage(format!(
-        "--ttl: {} is debugged with an ephemeral container, which stays until its pod ends",
-        draft.plan().target()
-    ))
-    .hint("--copy-to debugs a copy, which can end by itself; a command can as well: -- timeout 1800 sh"))
 }
 
 fn shown(drafts: &[Draft]) -> impl Iterator<Item = (&DebugPlan, &Target)> {
