@@ -95,6 +95,7 @@ mod document;
 #[cfg(feature = "guest")]
 pub mod guest;
 pub mod image;
+mod keep;
 pub mod names;
 pub mod options;
 mod outline;
@@ -106,7 +107,8 @@ pub mod profile;
 pub mod request;
 
 pub use diagnostic::{Diagnostic, Failure, FailureKind, Severity};
-pub use options::{Actor, Context, DebugOptions, EnvVar, Keep};
+pub use keep::{Keep, Kept};
+pub use options::{Actor, Context, DebugOptions, EnvVar};
 pub use plan::{Plan, Step};
 pub use pod::{Object, Pod};
 pub use profile::Profile;

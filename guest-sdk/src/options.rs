@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Object, profile::Profile};
 
+pub use crate::keep::Keep;
+
 /// The version of every document that crosses between host and guest.
 pub const API_VERSION: &str = "trocar.dev/v1alpha1";
 
@@ -79,44 +81,6 @@ pub struct EnvVar {
     pub name: String,
     /// Its value, literally.
     pub value: String,
-}
-
-/// What a copy keeps of the original: the `--keep-*` flags.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Keep {
-    /// `--keep-labels`.
-    pub labels: bool,
-    /// `--keep-annotations`.
-    pub annotations: bool,
-    /// `--keep-liveness`.
-    pub liveness: bool,
-    /// `--keep-readiness`.
-    pub readiness: bool,
-    /// `--keep-startup`.
-    pub startup: bool,
-    /// `--keep-init-containers`, the only one that is on by default.
-    pub init_containers: bool,
-}
-
-impl Default for Keep {
-    fn default() -> Self {
-        Self {
-            labels: false,
-            annotations: false,
-            liveness: false,
-            readiness: false,
-            startup: false,
-            init_containers: true,
-        }
-    }
-}
-
-impl Keep {
-    /// Says whether no `--keep-*` flag changes anything.
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// What the host knows and a plugin may need, as data: time and randomness never come from a guest.

@@ -3,7 +3,7 @@
 //! Source: the validation of `kubectl debug` 1.37. What only the target can tell is the strategy's to check.
 
 use serde_json::Value;
-use trocar_sdk::{DebugOptions, Diagnostic, Keep, Object, Profile, image::ImageReference, names};
+use trocar_sdk::{DebugOptions, Diagnostic, Object, Profile, image::ImageReference, names};
 
 use crate::{
     strict,
@@ -200,19 +200,16 @@ pub fn ignored_flags(options: &DebugOptions, is_node: bool) -> Vec<Diagnostic> {
     }
     if !is_copy {
         ignored.extend(options.share_processes.map(|_| "share-processes"));
-        let usual = Keep::default();
+        let keep = &options.keep;
         let kept = [
-            ("keep-labels", options.keep.labels != usual.labels),
-            ("keep-annotations", options.keep.annotations != usual.annotations),
-            ("keep-liveness", options.keep.liveness != usual.liveness),
-            ("keep-readiness", options.keep.readiness != usual.readiness),
-            ("keep-startup", options.keep.startup != usual.startup),
-            (
-                "keep-init-containers",
-                options.keep.init_containers != usual.init_containers,
-            ),
+            ("keep-labels", keep.labels),
+            ("keep-annotations", keep.annotations),
+            ("keep-liveness", keep.liveness),
+            ("keep-readiness", keep.readiness),
+            ("keep-startup", keep.startup),
+            ("keep-init-containers", keep.init_containers),
         ];
-        ignored.extend(kept.into_iter().filter_map(|(flag, typed)| typed.then_some(flag)));
+        ignored.extend(kept.into_iter().filter_map(|(flag, typed)| typed.map(|_| flag)));
     }
     let reason = if is_node {
         "when the target is a node"

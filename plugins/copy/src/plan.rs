@@ -313,8 +313,8 @@ mod tests {
         let steps = steps(DebugOptions {
             image: Some("busybox".into()),
             keep: Keep {
-                labels: true,
-                annotations: true,
+                labels: Some(true),
+                annotations: Some(true),
                 ..Keep::default()
             },
             ..DebugOptions::default()
@@ -343,11 +343,20 @@ mod tests {
         );
         assert_eq!(usual["spec"]["initContainers"][0]["name"], "setup");
         let typed = legacy(Keep {
-            labels: true,
-            init_containers: false,
+            labels: Some(true),
+            annotations: Some(false),
+            liveness: Some(false),
+            init_containers: Some(false),
             ..Keep::default()
         });
-        assert_eq!(typed["metadata"]["labels"], json!({"app": "web"}));
+        assert_eq!(
+            typed["metadata"],
+            json!({"name": "web-debug", "labels": {"app": "web"}})
+        );
+        assert_eq!(
+            typed["spec"]["containers"],
+            json!([{"name": "app", "image": "app:2"}])
+        );
         assert_eq!(typed["spec"].get("initContainers"), None);
     }
 

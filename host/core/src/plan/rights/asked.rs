@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 use trocar_sdk::{
-    DebugOptions, Object, Pod, Profile, custom,
+    DebugOptions, Kept, Object, Pod, Profile, custom,
     plan::{change_container, debug_container},
     pod::{ContainerKind, object, text},
-    profile::{apply_to_ephemeral, apply_to_node_pod, apply_to_windows_node_pod, remove_linux_fields},
+    profile::{self, apply_to_ephemeral, apply_to_node_pod, apply_to_windows_node_pod, remove_linux_fields},
 };
 
 use crate::{kubernetes::normalize_container, target::Target};
@@ -39,16 +39,15 @@ pub(super) fn asked_container(
 
 /// `--custom` is merged over the probes that a copy keeps.
 fn drop_probes(container: &mut Object, options: &DebugOptions) {
-    let keep = &options.keep;
-    for (probe, kept) in [
-        ("livenessProbe", keep.liveness),
-        ("readinessProbe", keep.readiness),
-        ("startupProbe", keep.startup),
-    ] {
-        if !kept && options.profile != Profile::Legacy {
+    for (probe, is_kept) in kept(options).probes() {
+        if !is_kept {
             container.remove(probe);
         }
     }
+}
+
+fn kept(options: &DebugOptions) -> Kept {
+    profile::kept(options.profile, &options.keep, !only_changes_images(options))
 }
 
 /// The pod on a node, with the debug container alone.
@@ -105,9 +104,9 @@ pub(super) fn asks_to_share(options: &DebugOptions, has_debug_container: bool) -
 /// Whether a copy keeps its target's labels or annotations.
 pub(super) fn keeps(options: &DebugOptions, field: &str) -> bool {
     match field {
-        "labels" => options.keep.labels,
-        // `legacy` keeps them unasked.
-        _ => options.keep.annotations || options.profile == Profile::Legacy,
+        // `legacy` drops them with a debug container. Another strategy may do as the flag says.
+        "labels" => options.keep.labels.unwrap_or(false),
+        _ => kept(options).annotations,
     }
 }
 
