@@ -77,7 +77,11 @@ pub fn apply_to_ephemeral(profile: Profile, container: &mut Object) {
 pub fn kept(profile: Profile, keep: &Keep, has_debug_container: bool) -> Kept {
     let nothing = Keep::default();
     let is_legacy = profile == Profile::Legacy;
-    let typed = if is_legacy && has_debug_container { &nothing } else { keep };
+    let typed = if is_legacy && has_debug_container {
+        &nothing
+    } else {
+        keep
+    };
     Kept {
         labels: typed.labels.unwrap_or(false),
         annotations: typed.annotations.unwrap_or(is_legacy),

@@ -237,7 +237,13 @@ mod tests {
             both.join().unwrap()
         });
         let of_thread = |id| {
-            let seconds = if id == one { 2 } else if id == two { 3 } else { 3_600 };
+            let seconds = if id == one {
+                2
+            } else if id == two {
+                3
+            } else {
+                3_600
+            };
             Some(Duration::from_secs(seconds))
         };
         assert_eq!(
@@ -255,7 +261,11 @@ mod tests {
         let process = || Duration::from_secs(67);
         let meanwhile = Duration::from_secs(7);
         let of_thread = |_| Some(Duration::from_secs(1));
-        assert_eq!(threads.time_of(&of_thread, &process), meanwhile, "none was seen yet");
+        assert_eq!(
+            threads.time_of(&of_thread, &process),
+            meanwhile,
+            "none was seen yet"
+        );
         threads.add();
         assert_eq!(threads.time_of(&of_thread, &process), Duration::from_secs(1));
         assert_eq!(threads.time_of(&|_| None, &process), meanwhile);

@@ -6,8 +6,8 @@ use serde_json::Value;
 use trocar_cluster::{Cluster, Ended, InputQueue, Output, Screen, Session, SessionError, deleted_by};
 use trocar_core::{
     audit::AuditOutcome,
-    kubernetes::Difference,
     plan::{DebugPlan, Step},
+    planning::StoredOtherwise,
 };
 
 use crate::audit::LastRecord;
@@ -64,7 +64,7 @@ impl Default for SessionOptions {
 pub struct Applied {
     pub(crate) cluster: Cluster,
     pub(crate) record: LastRecord,
-    pub(crate) differences: Vec<Difference>,
+    pub(crate) stored_otherwise: Option<StoredOtherwise>,
 }
 
 impl Applied {
@@ -90,9 +90,9 @@ impl Applied {
         &self.record.pod
     }
 
-    /// What was stored with more rights or fewer restrictions than were judged. No policy that is enforced denies it.
-    pub fn differences(&self) -> &[Difference] {
-        &self.differences
+    /// What was stored otherwise than it was judged. No policy that is enforced denies it.
+    pub fn stored_otherwise(&self) -> Option<&StoredOtherwise> {
+        self.stored_otherwise.as_ref()
     }
 
     /// Returns true if a flag of the container that a session is with is set, for example `tty`.

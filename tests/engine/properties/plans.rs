@@ -47,7 +47,10 @@ fn copy_without_debugging(target: &Target, options: &DebugOptions) -> Value {
     let by_legacy = |typed: Option<bool>| legacy && (is_debugged || typed != Some(false));
     for (field, kept) in [
         ("labels", keep.labels == Some(true) && !(legacy && is_debugged)),
-        ("annotations", keep.annotations == Some(true) || by_legacy(keep.annotations)),
+        (
+            "annotations",
+            keep.annotations == Some(true) || by_legacy(keep.annotations),
+        ),
     ] {
         if let (true, Some(value)) = (kept, original["metadata"].get(field)) {
             copy["metadata"][field] = value.clone();

@@ -17,7 +17,7 @@ use trocar::{
 
 use super::{
     exit_code,
-    planner::{differences_in_words, what_is_left},
+    planner::{stored_in_words, what_is_left},
     ui, words,
 };
 
@@ -329,7 +329,7 @@ impl CliError {
                 ))
             }
             WriteError::NotAllowed(stored) => {
-                let told = differences_in_words(&stored.differences);
+                let told = stored_in_words(&stored);
                 let failed = told
                     .into_iter()
                     .fold(Self::new(message).code(exit_code::DENIED), Self::note);

@@ -107,7 +107,7 @@ impl Debug<'_> {
         for _ in 0..MAX_QUESTIONS {
             let draft = match self.debugger.apply(approved).await {
                 Ok(applied) => {
-                    show_differences(applied.plan(), applied.differences(), "the server stored");
+                    show_differences(applied.plan(), applied.stored_otherwise(), "the server stored");
                     return Ok(applied);
                 }
                 Err(ApplyError::Stale(draft)) => draft,
