@@ -18,6 +18,7 @@ mod connecting;
 mod field;
 mod hostile;
 mod input;
+mod long_lines;
 mod output;
 mod pod_security;
 mod policies;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
     let groups = [
         output::TESTS,
         input::TESTS,
+        long_lines::TESTS,
         refusals::TESTS,
         terminal::TESTS,
         targets::TESTS,
