@@ -17,6 +17,7 @@ mod guest;
 mod harmless;
 mod hostile_plugins;
 mod kuberc;
+mod listed;
 mod pages;
 mod plan;
 mod plugin;

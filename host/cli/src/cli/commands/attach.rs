@@ -4,14 +4,14 @@ use std::{io::IsTerminal as _, process::ExitCode};
 
 use trocar::{
     RejoinError,
-    cluster::LookupError,
+    cluster::{Identity, LookupError},
     reference::{Kind, Reference},
     sessions::{Name, Owner, Session, SessionKind, State},
 };
 
 use super::{
     debug::{debugger, references},
-    sessions::found,
+    sessions::{Place, found, user},
 };
 use crate::cli::{
     args::AttachArgs,
@@ -22,7 +22,7 @@ use crate::cli::{
     planner::planner_of_policies,
     resolve,
     session::{self, SessionFlags},
-    ui,
+    terminal, ui,
 };
 
 pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, CliError> {
@@ -33,9 +33,11 @@ fn attach(args: &AttachArgs) -> Result<ExitCode, CliError> {
     let config = configuration::load(args.policy.config.as_deref())?;
     let wanted = wanted(args)?;
     block_on(async {
+        terminal::survive_full_files();
         let connection = connect(&args.connection, args.verbose.0)?;
         let namespace = resolve::namespace(&args.namespace).unwrap_or(&connection.namespace);
-        let session = find(&connection, namespace, &wanted).await?;
+        let user = user(&connection).await;
+        let session = find(&connection, namespace, &wanted, user.as_ref()).await?;
         if session.owner != Owner::You && !args.quiet {
             say_whose(&session);
         }
@@ -43,6 +45,10 @@ fn attach(args: &AttachArgs) -> Result<ExitCode, CliError> {
         let reason = resolve::reason(args.policy.reason.as_deref())?;
         let context = resolve::context(Some(namespace), None)?;
         let mut debugger = debugger(&connection, &config, planner, context, reason)?;
+        if let Some(user) = user {
+            debugger = debugger.with_identity(user);
+        }
+        debugger.identify(connection.unimpersonated.as_ref()).await?;
         let applied = debugger.rejoin(&session).await?;
         let stdin = applied.container_flag("stdin") && !args.no_stdin;
         let stdin = stdin && (args.stdin || std::io::stdin().is_terminal());
@@ -104,8 +110,19 @@ impl Wanted {
 }
 
 /// The one session that is meant.
-async fn find(connection: &Connection, namespace: &str, wanted: &Wanted) -> Result<Session, CliError> {
-    let found = found(connection, Some(namespace), &journal::read()).await?;
+async fn find(
+    connection: &Connection,
+    namespace: &str,
+    wanted: &Wanted,
+    user: Option<&Identity>,
+) -> Result<Session, CliError> {
+    let found = found(&Place {
+        connection,
+        namespace: Some(namespace),
+        journal: &journal::read(),
+        user: user.map(|identity| identity.user.as_str()),
+    })
+    .await?;
     let fitting: Vec<Session> = found
         .sessions
         .into_iter()
