@@ -83,6 +83,11 @@ impl CliError {
         Self::new(message).code(exit_code::USAGE)
     }
 
+    /// What had to be done is done, only the line that says so is not read any more.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.quiet
+    }
+
     pub(crate) fn code(mut self, code: u8) -> Self {
         if !self.quiet {
             self.code = code;

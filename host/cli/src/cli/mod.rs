@@ -10,6 +10,7 @@ mod error;
 mod exit_code;
 mod journal;
 mod kuberc;
+mod patient;
 mod pflag;
 mod planner;
 mod plugin_flags;
