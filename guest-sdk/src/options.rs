@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Object, profile::Profile};
+use crate::{Object, inherit::Inherit, profile::Profile};
 
 pub use crate::keep::Keep;
 
@@ -72,6 +72,21 @@ pub struct DebugOptions {
     /// The `--keep-*` flags.
     #[serde(skip_serializing_if = "Keep::is_default")]
     pub keep: Keep,
+    /// `--inherit`: what a new debug container takes over from a container of the target.
+    #[serde(skip_serializing_if = "Inherit::is_nothing")]
+    pub inherit: Inherit,
+    /// `--as-root`: the debug container runs as user 0.
+    #[serde(skip_serializing_if = "is_false")]
+    pub as_root: bool,
+    /// `--pull-secret`: secrets with which the images of a created pod are pulled, besides those that a copy has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pull_secrets: Vec<String>,
+    /// `--priority-class`: that of a created pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority_class: Option<String>,
+    /// `--tolerate-all`: a copy may run on nodes with any taint.
+    #[serde(skip_serializing_if = "is_false")]
+    pub tolerate_all: bool,
 }
 
 /// One environment variable.

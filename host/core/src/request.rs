@@ -69,6 +69,9 @@ pub enum RequestError {
     /// A terminal without input.
     #[error("a terminal needs standard input")]
     TerminalWithoutInput,
+    /// The user is said twice.
+    #[error("root and the user of the target contradict each other")]
+    RootAndUser,
     /// The custom container sets what it may not.
     #[error("name, command, image, lifecycle and volume devices are not modifiable via custom profile")]
     CustomSetsTooMuch,
@@ -131,6 +134,9 @@ pub fn check(request: &DebugRequest) -> Result<(), RequestError> {
     }
     if options.tty && !options.stdin {
         return Err(RequestError::TerminalWithoutInput);
+    }
+    if options.as_root && options.inherit.user {
+        return Err(RequestError::RootAndUser);
     }
     if options.custom.as_ref().is_some_and(sets_too_much) {
         return Err(RequestError::CustomSetsTooMuch);
@@ -197,6 +203,11 @@ pub fn ignored_flags(options: &DebugOptions, is_node: bool) -> Vec<Diagnostic> {
     if is_node {
         ignored.extend(options.copy_to.as_ref().map(|_| "copy-to"));
         ignored.extend(options.target_container.as_ref().map(|_| "target"));
+        ignored.extend((!options.inherit.is_nothing()).then_some("inherit"));
+    }
+    if !is_copy && !is_node {
+        ignored.extend(options.priority_class.as_ref().map(|_| "priority-class"));
+        ignored.extend(options.tolerate_all.then_some("tolerate-all"));
     }
     if !is_copy {
         ignored.extend(options.share_processes.map(|_| "share-processes"));

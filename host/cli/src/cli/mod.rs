@@ -1,6 +1,7 @@
 //! The command line: contents, and the way from arguments to an exit code.
 
 mod args;
+mod as_target;
 mod commands;
 mod completion;
 mod configuration;

@@ -18,6 +18,7 @@ use trocar::{
 
 use super::{
     args::{DebugFlags, PluginFlags},
+    as_target,
     connect::duration,
     error::CliError,
     pflag::{Switch, pairs},
@@ -75,6 +76,11 @@ pub(crate) fn request(
             startup: typed(flags.keep_startup),
             init_containers: typed(flags.keep_init_containers),
         },
+        inherit: as_target::inherit(&flags.as_target.inherit)?,
+        as_root: on(flags.as_target.as_root, false),
+        pull_secrets: flags.as_target.pull_secret.clone(),
+        priority_class: non_empty(&flags.as_target.priority_class),
+        tolerate_all: on(flags.as_target.tolerate_all, false),
     };
     let request = DebugRequest {
         options,

@@ -157,6 +157,7 @@ fn check_place(pod: &Pod, target: &Target, options: &DebugOptions) -> Result<(),
         }
     }
     match scheduled_otherwise(&pod.0, target.object()) {
+        Some("tolerations") if options.tolerate_all => Ok(()),
         Some(field) => Err(Violation::of_plan(format!(
             "the pod would be scheduled otherwise than its target (spec.{field})"
         ))),

@@ -3,12 +3,16 @@
 use serde_json::Value;
 use trocar_sdk::{
     DebugOptions, Kept, Object, Pod, Profile, custom,
+    inherit::{inherit, run_as_root, shape_spec},
     plan::{change_container, debug_container},
     pod::{ContainerKind, object, text},
     profile::{self, apply_to_ephemeral, apply_to_node_pod, apply_to_windows_node_pod, remove_linux_fields},
 };
 
-use crate::{kubernetes::normalize_container, target::Target};
+use crate::{
+    kubernetes::{normalize_container, normalize_target},
+    target::Target,
+};
 
 /// The name of the debug container that is asked for. What it is called in a plan is the strategy's choice.
 const NAME: &str = "debugger";
@@ -17,6 +21,7 @@ const NAME: &str = "debugger";
 pub(super) fn asked_container(
     original: Option<&Object>,
     kind: ContainerKind,
+    target: &Target,
     options: &DebugOptions,
     of_windows: bool,
 ) -> Object {
@@ -32,6 +37,14 @@ pub(super) fn asked_container(
     apply_to_ephemeral(options.profile, &mut container);
     if of_windows {
         remove_linux_fields(&mut container);
+    }
+    let pod = target.object();
+    if original.is_some() {
+        run_as_root(&mut container, pod, options);
+    } else if options.as_root || !options.inherit.is_nothing() {
+        // Without a container to take it from the strategy refuses.
+        drop(inherit(&mut container, kind, pod, options));
+        normalize(&mut container, kind);
     }
     customize(&mut container, kind, options);
     container
@@ -59,8 +72,19 @@ pub(super) fn asked_node_pod(target: &Target, options: &DebugOptions) -> Pod {
     } else {
         apply_to_node_pod(options.profile, &mut pod, NAME);
     }
+    shape_spec(pod.spec_mut(), options);
     if let Some(container) = pod.container_mut(NAME) {
+        run_as_root(container, target.object(), options);
         customize(container, ContainerKind::Regular, options);
+    }
+    pod
+}
+
+/// The target as a copy of it is asked to be, but for its containers.
+pub(super) fn asked_copy(target: &Target, options: &DebugOptions) -> Object {
+    let mut pod = normalize_target(target.object()).unwrap_or_else(|| target.object().clone());
+    if let Some(Value::Object(spec)) = pod.get_mut("spec") {
+        shape_spec(spec, options);
     }
     pod
 }
@@ -69,6 +93,10 @@ pub(super) fn asked_node_pod(target: &Target, options: &DebugOptions) -> Pod {
 fn customize(container: &mut Object, kind: ContainerKind, options: &DebugOptions) {
     let Some(custom) = &options.custom else { return };
     custom::merge(container, custom);
+    normalize(container, kind);
+}
+
+fn normalize(container: &mut Object, kind: ContainerKind) {
     // A strategy may choose the image; the normal form needs one.
     container.entry("image").or_insert_with(|| NAME.into());
     if let Ok(normal) = normalize_container(container.clone(), kind, None) {
