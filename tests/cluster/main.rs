@@ -17,6 +17,7 @@ mod cluster;
 mod connecting;
 mod field;
 mod hostile;
+mod inherit;
 mod input;
 mod long_lines;
 mod output;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
     let cluster = Arc::new(cluster);
     let groups = [
         output::TESTS,
+        inherit::TESTS,
         input::TESTS,
         long_lines::TESTS,
         refusals::TESTS,
