@@ -18,8 +18,8 @@ const KNOWN: [&str; 7] = [
     "all",
 ];
 
-/// Reads the words of `--inherit`.
-pub(super) fn inherit(typed: &[String]) -> Result<Inherit, CliError> {
+/// Reads the words of `--inherit`. The user is not part of `all` where the container is to run as root.
+pub(super) fn inherit(typed: &[String], as_root: bool) -> Result<Inherit, CliError> {
     let mut inherit = Inherit::default();
     for word in typed {
         match word.as_str() {
@@ -33,7 +33,7 @@ pub(super) fn inherit(typed: &[String]) -> Result<Inherit, CliError> {
                 inherit = Inherit {
                     env: true,
                     mounts: inherit.mounts.or(Some(Mounts::AsTheyAre)),
-                    user: true,
+                    user: inherit.user || !as_root,
                     workdir: true,
                     resources: true,
                 }

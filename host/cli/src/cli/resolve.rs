@@ -47,6 +47,7 @@ pub(crate) fn request(
     let custom = flags.custom.as_deref().map(custom).transpose()?.flatten();
     let (stdin, tty) = (on(flags.stdin, false), on(flags.tty, false));
     let attach = typed(flags.attach);
+    let as_root = on(flags.as_target.as_root, false);
     let options = DebugOptions {
         image: non_empty(&flags.image).or_else(|| default_image(flags, defaults, own_strategy)),
         args: flags.command.clone(),
@@ -76,8 +77,8 @@ pub(crate) fn request(
             startup: typed(flags.keep_startup),
             init_containers: typed(flags.keep_init_containers),
         },
-        inherit: as_target::inherit(&flags.as_target.inherit)?,
-        as_root: on(flags.as_target.as_root, false),
+        inherit: as_target::inherit(&flags.as_target.inherit, as_root)?,
+        as_root,
         pull_secrets: flags.as_target.pull_secret.clone(),
         priority_class: non_empty(&flags.as_target.priority_class),
         tolerate_all: on(flags.as_target.tolerate_all, false),
