@@ -32,7 +32,7 @@ fn rich_pod(namespace: &Namespace<'_>) {
     let container = json!({
         "name": "app", "image": cluster.image, "workingDir": "/tmp",
         "command": ["sh", "-c", "echo written by the target > /data/file; exec sleep 36000"],
-        "resources": {"limits": {"cpu": "2", "memory": "64Mi"}},
+        "resources": {"limits": {"cpu": "100m", "memory": "64Mi"}},
         "env": [
             {"name": "PLAIN", "value": "plain"}, {"name": "JOINED", "value": "$(PLAIN) and more"},
             {"name": "MAP", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "key"}}},
@@ -67,7 +67,7 @@ fn rich_pod(namespace: &Namespace<'_>) {
 const SEES: &str = "cat /map/key; echo; cat /secret/word; echo; cat /all/colour; echo; ls -d /node; id -u; id -g; pwd; \
     echo $PLAIN, $JOINED, $MAP, $SECRET, $CPU, $M_colour, $S_word";
 
-const SEEN: &str = "of a map\nsesame\ngreen\n/node\n1234\n3456\n/tmp\nplain, plain and more, of a map, sesame, 2, green, sesame\n";
+const SEEN: &str = "of a map\nsesame\ngreen\n/node\n1234\n3456\n/tmp\nplain, plain and more, of a map, sesame, 1, green, sesame\n";
 
 fn everything_of_a_container_in_an_ephemeral_one(cluster: &Cluster) {
     let namespace = cluster.namespace();
@@ -85,7 +85,8 @@ fn everything_of_a_container_in_an_ephemeral_one(cluster: &Cluster) {
     );
     let says = |text: &str| output.stderr.contains(text);
     assert!(
-        says("/part is not inherited") && says("resources are not inherited"),
+        says("is not inherited: an ephemeral container cannot mount a part")
+            && says("resources are not inherited"),
         "{output}"
     );
     assert!(!says("more than the flags ask for"), "{output}");
@@ -115,7 +116,7 @@ fn everything_of_a_container_in_a_copy(cluster: &Cluster) {
         .expect("a pod has containers");
     assert_eq!(
         containers[1]["resources"]["limits"],
-        json!({"cpu": "2", "memory": "64Mi"})
+        json!({"cpu": "100m", "memory": "64Mi"})
     );
     assert_eq!(pod["spec"]["imagePullSecrets"], json!([{"name": "none"}]));
 }
