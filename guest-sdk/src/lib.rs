@@ -83,7 +83,7 @@
 //! # What is where
 //!
 //! - [`request`], [`options`]: what a plugin is asked. [`plan`], [`mod@policy`]: what it answers. [`diagnostic`]: what it tells.
-//! - [`pod`], [`profile`], [`custom`], [`names`], [`image`], [`pod_security`]: what plugins need to know of Kubernetes.
+//! - [`pod`], [`profile`], [`inherit`], [`custom`], [`names`], [`image`], [`pod_security`]: what plugins need to know of Kubernetes.
 //! - `guest`: the WebAssembly side, behind the feature of that name; only the macros, [`guest::log`] and [`guest::cluster`] are for authors.
 #![deny(missing_docs)]
 
@@ -95,6 +95,8 @@ mod document;
 #[cfg(feature = "guest")]
 pub mod guest;
 pub mod image;
+pub mod inherit;
+mod keep;
 pub mod names;
 pub mod options;
 mod outline;
@@ -106,7 +108,8 @@ pub mod profile;
 pub mod request;
 
 pub use diagnostic::{Diagnostic, Failure, FailureKind, Severity};
-pub use options::{Actor, Context, DebugOptions, EnvVar, Keep};
+pub use keep::{Keep, Kept};
+pub use options::{Actor, Context, DebugOptions, EnvVar};
 pub use plan::{Plan, Step};
 pub use pod::{Object, Pod};
 pub use profile::Profile;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Object, profile::Profile};
+use crate::{Object, inherit::Inherit, profile::Profile};
+
+pub use crate::keep::Keep;
 
 /// The version of every document that crosses between host and guest.
 pub const API_VERSION: &str = "trocar.dev/v1alpha1";
@@ -70,6 +72,21 @@ pub struct DebugOptions {
     /// The `--keep-*` flags.
     #[serde(skip_serializing_if = "Keep::is_default")]
     pub keep: Keep,
+    /// `--inherit`: what a new debug container takes over from a container of the target.
+    #[serde(skip_serializing_if = "Inherit::is_nothing")]
+    pub inherit: Inherit,
+    /// `--as-root`: the debug container runs as user 0.
+    #[serde(skip_serializing_if = "is_false")]
+    pub as_root: bool,
+    /// `--pull-secret`: secrets with which the images of a created pod are pulled, besides those that a copy has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pull_secrets: Vec<String>,
+    /// `--priority-class`: that of a created pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority_class: Option<String>,
+    /// `--tolerate-all`: a copy may run on nodes with any taint.
+    #[serde(skip_serializing_if = "is_false")]
+    pub tolerate_all: bool,
 }
 
 /// One environment variable.
@@ -79,44 +96,6 @@ pub struct EnvVar {
     pub name: String,
     /// Its value, literally.
     pub value: String,
-}
-
-/// What a copy keeps of the original: the `--keep-*` flags.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Keep {
-    /// `--keep-labels`.
-    pub labels: bool,
-    /// `--keep-annotations`.
-    pub annotations: bool,
-    /// `--keep-liveness`.
-    pub liveness: bool,
-    /// `--keep-readiness`.
-    pub readiness: bool,
-    /// `--keep-startup`.
-    pub startup: bool,
-    /// `--keep-init-containers`, the only one that is on by default.
-    pub init_containers: bool,
-}
-
-impl Default for Keep {
-    fn default() -> Self {
-        Self {
-            labels: false,
-            annotations: false,
-            liveness: false,
-            readiness: false,
-            startup: false,
-            init_containers: true,
-        }
-    }
-}
-
-impl Keep {
-    /// Says whether no `--keep-*` flag changes anything.
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// What the host knows and a plugin may need, as data: time and randomness never come from a guest.

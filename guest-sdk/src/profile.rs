@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Diagnostic,
-    options::Keep,
+    keep::{Keep, Kept},
     pod::{ContainerKind, Object, Pod, is_sidecar, object_mut},
 };
 
@@ -70,27 +70,34 @@ pub fn apply_to_ephemeral(profile: Profile, container: &mut Object) {
     }
 }
 
+/// What a copy keeps of the original.
+///
+/// What was typed holds, but for `legacy` with a debug container: that leaves out labels and keeps everything else, whatever
+/// was typed, as in kubectl. Where nothing was typed `legacy` keeps annotations and probes, and every profile init containers.
+pub fn kept(profile: Profile, keep: &Keep, has_debug_container: bool) -> Kept {
+    let nothing = Keep::default();
+    let is_legacy = profile == Profile::Legacy;
+    let typed = if is_legacy && has_debug_container {
+        &nothing
+    } else {
+        keep
+    };
+    Kept {
+        labels: typed.labels.unwrap_or(false),
+        annotations: typed.annotations.unwrap_or(is_legacy),
+        liveness: typed.liveness.unwrap_or(is_legacy),
+        readiness: typed.readiness.unwrap_or(is_legacy),
+        startup: typed.startup.unwrap_or(is_legacy),
+        init_containers: typed.init_containers.unwrap_or(true),
+    }
+}
+
 /// Shapes a pod copy: what is kept of the original and, where a debug container is named, that container.
 ///
-/// Without a debug container (a copy that only changes images) nothing is traced and processes are not shared. `legacy` leaves
-/// out labels and keeps everything else, whatever `keep` says; without a debug container what was typed holds there as well.
+/// Without a debug container (a copy that only changes images) nothing is traced and processes are not shared.
 pub fn apply_to_copy(profile: Profile, pod: &mut Pod, debug_container: Option<&str>, keep: &Keep) {
-    if profile == Profile::Legacy {
-        let typed = Keep {
-            annotations: true,
-            liveness: true,
-            readiness: true,
-            startup: true,
-            ..keep.clone()
-        };
-        match debug_container {
-            Some(_) => remove_metadata(pod, "labels"),
-            None => keep_only(pod, &typed),
-        }
-        return;
-    }
-    keep_only(pod, keep);
-    let Some(name) = debug_container else {
+    keep_only(pod, kept(profile, keep, debug_container.is_some()));
+    let Some(name) = debug_container.filter(|_| profile != Profile::Legacy) else {
         return;
     };
     if let Some(container) = pod.container_mut(name) {
@@ -253,27 +260,19 @@ fn push(parent: &mut Object, field: &str, item: Value) {
     }
 }
 
-fn remove_metadata(pod: &mut Pod, field: &str) {
-    object_mut(&mut pod.0, "metadata").remove(field);
-}
-
-fn keep_only(pod: &mut Pod, keep: &Keep) {
-    for (field, kept) in [("labels", keep.labels), ("annotations", keep.annotations)] {
-        if !kept {
-            remove_metadata(pod, field);
+fn keep_only(pod: &mut Pod, kept: Kept) {
+    for (field, is_kept) in [("labels", kept.labels), ("annotations", kept.annotations)] {
+        if !is_kept {
+            object_mut(&mut pod.0, "metadata").remove(field);
         }
     }
-    if !keep.init_containers {
+    if !kept.init_containers {
         pod.spec_mut().remove(ContainerKind::Init.field());
     }
-    let dropped: Vec<&str> = [
-        ("livenessProbe", keep.liveness),
-        ("readinessProbe", keep.readiness),
-        ("startupProbe", keep.startup),
-    ]
-    .into_iter()
-    .filter_map(|(probe, kept)| (!kept).then_some(probe))
-    .collect();
+    let probes = kept.probes().into_iter();
+    let dropped: Vec<&str> = probes
+        .filter_map(|(probe, is_kept)| (!is_kept).then_some(probe))
+        .collect();
     for kind in [ContainerKind::Init, ContainerKind::Regular] {
         for container in pod.containers_mut(kind) {
             // Only sidecars among the init containers may have probes.

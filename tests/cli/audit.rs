@@ -11,7 +11,7 @@ use crate::{check, configure, knows, online, pod, schemas::Schema, touched};
 const DEBUG: &str = "debug web-0 --image=busybox:1.36 -c dbg";
 
 /// The lines of a text, each held against the schema.
-fn records(text: &str) -> Vec<Value> {
+pub(crate) fn records(text: &str) -> Vec<Value> {
     let schema = Schema::read("audit-record");
     let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
     let records: Vec<Value> = text.lines().map(read).collect();
@@ -25,7 +25,7 @@ pub(crate) fn records_of(env: &TestEnv) -> Vec<Value> {
     records(&fs::read_to_string(env.folder().join(".config/trocar/audit.jsonl")).unwrap_or_default())
 }
 
-fn events(records: &[Value]) -> Vec<&str> {
+pub(crate) fn events(records: &[Value]) -> Vec<&str> {
     records
         .iter()
         .map(|record| record["event"].as_str().unwrap())
@@ -285,15 +285,15 @@ fn a_place_that_is_required_and_cannot_be_written_stops_the_debug() {
 }
 
 /// The file of the audits below, and its text.
-fn audit_file(env: &TestEnv) -> std::path::PathBuf {
+pub(crate) fn audit_file(env: &TestEnv) -> std::path::PathBuf {
     env.folder().join(".config/trocar/audit.jsonl")
 }
 
 /// A limit for the size of files: more than the memory of a plugin needs, which is a file to the system as well.
-const FULL: &str = "ulimit -f 65536";
+pub(crate) const FULL: &str = "ulimit -f 65536";
 
 /// The largest size of a file under that limit, in bytes: shells count in blocks of their own.
-fn largest_file(env: &TestEnv) -> usize {
+pub(crate) fn largest_file(env: &TestEnv) -> usize {
     let probe = env.folder().join("probe");
     let script = format!(
         "{FULL}; head -c 200000000 /dev/zero > {} 2>/dev/null",

@@ -522,11 +522,11 @@ fn thousands_of_policies_are_shown_within_seconds_of_the_processor() {
 fn thousands_of_policies_share_their_one_plugin() {
     let env = offline();
     env.write("pod.yaml", POD_YAML);
-    let policies: String = (0..2_000)
+    let policies: String = (0..4_000)
         .map(|index| format!("- {{name: p{index}, plugin: session-limits}}\n"))
         .collect();
     configure(&env, &format!("policies:\n{policies}"));
-    // 2,000 copies of its code alone would be more.
+    // 4,000 copies of its code alone would be more.
     let arguments = "plan -f pod.yaml --image=busybox -q -o name";
     let output = env.run_limited("ulimit -t 60; ulimit -d 400000", arguments);
     assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output}");

@@ -3,6 +3,7 @@
 //! Each test shows all that the program writes, so that "nothing on stdout" and "no backtrace" are part of every one. A real
 //! kubelet is for `tests/cluster`.
 
+mod as_target;
 mod audit;
 mod bad_documents;
 mod canary;
@@ -18,6 +19,7 @@ mod guest;
 mod harmless;
 mod hostile_plugins;
 mod kuberc;
+mod listed;
 mod pages;
 mod plan;
 mod plugin;

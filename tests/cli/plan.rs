@@ -185,3 +185,16 @@ fn a_pod_of_tens_of_thousands_of_parts_is_planned_within_seconds_of_the_processo
         assert!(output.stdout.ends_with(ends), "{output}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_limit_on_addresses_is_not_the_plugins_fault() {
+    let env = offline();
+    env.write("pod.json", &json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-0"}, "spec": {"containers": []}}).to_string());
+    let output = env.run_limited("ulimit -v 1500000", "plan -f pod.json --image=busybox");
+    assert_eq!(
+        output.stderr,
+        "error: plugin \"ephemeral 0.1.0\": there is no room to run the plugin: Cannot allocate memory (os error 12)\n\
+         hint: running a plugin reserves 5 GB of addresses, though little memory: raise the limit (ulimit -v)\n"
+    );
+}

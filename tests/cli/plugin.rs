@@ -1,5 +1,7 @@
 //! `trocar plugin`: list, inspect, build and pack.
 
+use trocar_test_support::TestEnv;
+
 use crate::{check, guest, offline};
 
 #[test]
@@ -183,4 +185,91 @@ fn plugins_that_are_not_there_are_not_compiled() {
     );
     let output = env.run("plugin compile --system none.wasm");
     assert_eq!(output.code, 2, "{output}");
+}
+
+/// A crate of a plugin, and a program in cargo's place that finds it and ends like this when it is to build it.
+fn with_cargo(building: &str) -> TestEnv {
+    let mut env = offline();
+    env.write("plugin.yaml", &guest::manifest("trap"));
+    env.write("Cargo.toml", "");
+    let folder = env.folder().display().to_string();
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = locate-project ]; then echo {folder}/Cargo.toml; exit 0; fi\n{building}\n"
+    );
+    let cargo = env.write("cargo", &script);
+    crate::allow(&cargo, 0o755);
+    env.set("CARGO", &cargo.display().to_string());
+    env
+}
+
+#[test]
+fn how_cargo_ended_is_told_where_cargo_says_nothing() {
+    check(
+        &with_cargo("exit 3").run("plugin build"),
+        r"--- stderr ---
+error: cargo could not build .: it ended with exit code 3
+hint: if it cannot find core or std: rustup target add wasm32-unknown-unknown
+--- exit code 1 ---
+",
+    );
+    check(
+        &with_cargo("kill -KILL $$").run("plugin build"),
+        r"--- stderr ---
+error: cargo could not build .: it was ended by signal 9
+hint: another program ended it: most often the system, when memory runs out
+--- exit code 1 ---
+",
+    );
+    let mut env = with_cargo("");
+    env.set("CARGO", "/none/cargo");
+    check(
+        &env.run("plugin build"),
+        r"--- stderr ---
+error: cannot run /none/cargo: No such file or directory (os error 2)
+hint: install Rust: https://rustup.rs
+--- exit code 1 ---
+",
+    );
+    env.set("CARGO", "/bin/false");
+    check(
+        &env.run("plugin build"),
+        r"--- stderr ---
+error: cargo does not find the crate in .: it ended with exit code 1
+--- exit code 1 ---
+",
+    );
+}
+
+#[test]
+fn what_a_program_in_cargos_place_writes_besides_is_not_a_message_of_cargos() {
+    let env = with_cargo(
+        "echo waiting for a turn; echo \"{\\\"reason\\\":\\\"compiler-artifact\\\",\\\"manifest_path\\\":\\\"$PWD/Cargo.toml\\\",\
+         \\\"filenames\\\":[\\\"$PWD/made.wasm\\\"]}\"",
+    );
+    env.write_bytes("made.wasm", &guest::component("trap"));
+    let output = env.run("plugin build -o trap.wasm");
+    assert!(
+        output.code == 0 && output.stdout.starts_with("trap.wasm ("),
+        "{output}"
+    );
+}
+
+/// It was exit code 141 without a word, with the plugin written and not compiled.
+#[test]
+fn a_plugin_is_made_also_where_the_line_that_says_so_is_not_read() {
+    let env = offline();
+    env.write_bytes("component.wasm", &guest::component("trap"));
+    env.write("plugin.yaml", &guest::manifest("trap"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = env.command("plugin pack component.wasm -o trap.wasm".split(' '));
+    let output = command.stdout(writer).output().unwrap();
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), &b""[..])
+    );
+    check(
+        &env.run("plugin compile trap.wasm"),
+        "trap.wasm: was compiled before\n",
+    );
 }

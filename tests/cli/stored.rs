@@ -133,6 +133,44 @@ fn what_the_policies_allow_goes_on() {
     }
 }
 
+/// A mutating webhook that makes each pod one of a controller's.
+fn adopting(config: &str) -> (TestEnv, FakeApiServer) {
+    let (env, server) = online([pod("web-0")]);
+    configure(&env, &format!("{config}{AUDIT}"));
+    let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "u-1"});
+    let adopt = Answer::stored_as(move |pod| pod["metadata"]["ownerReferences"] = json!([owner]));
+    server.inject(Fault::new("POST", "/pods", adopt));
+    (env, server)
+}
+
+#[test]
+fn what_no_plan_may_do_gets_no_session_under_a_policy_that_does_not_look_at_it() {
+    let guard_rail = "the pod would belong to ReplicaSet \"web\"; it may belong to its target alone";
+    let (env, server) = adopting("");
+    let output = env.run(COPY);
+    assert_eq!(output.code, 0, "{output}");
+    let told = format!("a right that was not part of the plan; it breaks a guard rail: {guard_rail}");
+    assert!(output.stderr.contains(&told), "{output}");
+    assert_eq!(touched(&server), [CREATE, DELETE]);
+    let stored = &records_of_stored(&env)[0];
+    assert_eq!(
+        (&stored["guardRail"], &stored["allowed"]),
+        (&json!(guard_rail), &json!(true))
+    );
+
+    let (env, server) = adopting(REASON);
+    let output = env.run(&format!("{COPY} --reason=OPS-1 --attach"));
+    assert_eq!(output.code, 125, "{output}");
+    let told = format!("\n  it breaks a guard rail: {guard_rail}\n");
+    let says = |text: &str| output.stderr.contains(text);
+    assert!(
+        says(&told) && says("and a guard rail does not allow that"),
+        "{output}"
+    );
+    assert_eq!(touched(&server), [CREATE]);
+    assert_eq!(records_of_stored(&env)[0]["allowed"], false);
+}
+
 #[test]
 fn a_dry_run_of_the_server_says_the_same_beforehand() {
     for (command, denied) in [

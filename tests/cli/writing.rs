@@ -112,10 +112,13 @@ fn flags_without_effect_are_warned_about() {
     let (env, _server) = online([node("n1")]);
     let flags = "debug node/n1 --image=busybox:1.36 -q";
     check(
-        &env.run(&format!("{flags} --target=app --keep-labels")),
+        &env.run(&format!(
+            "{flags} --target=app --keep-labels --keep-startup=false"
+        )),
         r"--- stderr ---
 Warning: --target has no effect when the target is a node
 Warning: --keep-labels has no effect when the target is a node
+Warning: --keep-startup has no effect when the target is a node
 ",
     );
     check(

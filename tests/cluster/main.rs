@@ -19,7 +19,9 @@ mod cluster;
 mod connecting;
 mod field;
 mod hostile;
+mod inherit;
 mod input;
+mod long_lines;
 mod many;
 mod output;
 mod pod_security;
@@ -58,7 +60,9 @@ fn main() -> ExitCode {
     let cluster = Arc::new(cluster);
     let groups = [
         output::TESTS,
+        inherit::TESTS,
         input::TESTS,
+        long_lines::TESTS,
         refusals::TESTS,
         terminal::TESTS,
         targets::TESTS,

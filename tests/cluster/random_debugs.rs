@@ -396,13 +396,14 @@ fn copied(choices: &mut Choices, options: &mut DebugOptions) {
     options.same_node = choices.chance(20);
     options.replace = choices.chance(10);
     options.share_processes = choices.chance(30).then(|| choices.chance(50));
+    let mut typed = |share| choices.chance(70).then(|| choices.chance(share));
     options.keep = Keep {
-        labels: choices.chance(50),
-        annotations: choices.chance(50),
-        liveness: choices.chance(50),
-        readiness: choices.chance(50),
-        startup: choices.chance(50),
-        init_containers: choices.chance(70),
+        labels: typed(50),
+        annotations: typed(50),
+        liveness: typed(50),
+        readiness: typed(50),
+        startup: typed(50),
+        init_containers: typed(70),
     };
     if choices.chance(20) {
         options.container = Some(APP.to_owned());

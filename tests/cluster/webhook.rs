@@ -43,8 +43,8 @@ fn what_it_adds_is_told_and_written_down(cluster: &Cluster) {
         return;
     };
     for (flags, place) in [
-        ("", "/spec/ephemeralContainers/0/securityContext"),
-        ("--copy-to=copy", "/spec/containers/1/securityContext"),
+        ("", "/spec/ephemeralContainers/0/securityContext/privileged"),
+        ("--copy-to=copy", "/spec/containers/1/securityContext/privileged"),
     ] {
         let flags = format!("web --profile=baseline {flags}");
         let told =

@@ -84,7 +84,9 @@ fn what_was_stored_otherwise_is_there_to_be_shown() {
         let approved = approved(&mut debugger).await;
         let applied = debugger.apply(approved).await.unwrap();
         let places: Vec<&str> = applied
-            .differences()
+            .stored_otherwise()
+            .unwrap()
+            .differences
             .iter()
             .map(|difference| difference.place.as_str())
             .collect();

@@ -6,6 +6,7 @@ mod cache;
 mod capabilities;
 mod composed;
 mod debugger;
+mod examples;
 mod files;
 mod guest;
 mod host;

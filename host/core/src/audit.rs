@@ -103,6 +103,9 @@ impl AuditRecord<'_> {
         if let Some(stored) = self.stored {
             let places = stored.differences.iter().map(|difference| &difference.place);
             line["differences"] = json!(places.collect::<Vec<_>>());
+            if let Some(violation) = &stored.guard_rail {
+                line["guardRail"] = json!(violation.to_string());
+            }
             line["allowed"] = json!(stored.is_allowed);
         }
         let (event, outcome, code) = match self.event {

@@ -3,7 +3,7 @@
 //! Source: the validation of `kubectl debug` 1.37. What only the target can tell is the strategy's to check.
 
 use serde_json::Value;
-use trocar_sdk::{DebugOptions, Diagnostic, Keep, Object, Profile, image::ImageReference, names};
+use trocar_sdk::{DebugOptions, Diagnostic, Object, Profile, image::ImageReference, names};
 
 use crate::{
     strict,
@@ -69,6 +69,9 @@ pub enum RequestError {
     /// A terminal without input.
     #[error("a terminal needs standard input")]
     TerminalWithoutInput,
+    /// The user is said twice.
+    #[error("root and the user of the target contradict each other")]
+    RootAndUser,
     /// The custom container sets what it may not.
     #[error("name, command, image, lifecycle and volume devices are not modifiable via custom profile")]
     CustomSetsTooMuch,
@@ -131,6 +134,9 @@ pub fn check(request: &DebugRequest) -> Result<(), RequestError> {
     }
     if options.tty && !options.stdin {
         return Err(RequestError::TerminalWithoutInput);
+    }
+    if options.as_root && options.inherit.user {
+        return Err(RequestError::RootAndUser);
     }
     if options.custom.as_ref().is_some_and(sets_too_much) {
         return Err(RequestError::CustomSetsTooMuch);
@@ -197,22 +203,24 @@ pub fn ignored_flags(options: &DebugOptions, is_node: bool) -> Vec<Diagnostic> {
     if is_node {
         ignored.extend(options.copy_to.as_ref().map(|_| "copy-to"));
         ignored.extend(options.target_container.as_ref().map(|_| "target"));
+        ignored.extend((!options.inherit.is_nothing()).then_some("inherit"));
+    }
+    if !is_copy && !is_node {
+        ignored.extend(options.priority_class.as_ref().map(|_| "priority-class"));
+        ignored.extend(options.tolerate_all.then_some("tolerate-all"));
     }
     if !is_copy {
         ignored.extend(options.share_processes.map(|_| "share-processes"));
-        let usual = Keep::default();
+        let keep = &options.keep;
         let kept = [
-            ("keep-labels", options.keep.labels != usual.labels),
-            ("keep-annotations", options.keep.annotations != usual.annotations),
-            ("keep-liveness", options.keep.liveness != usual.liveness),
-            ("keep-readiness", options.keep.readiness != usual.readiness),
-            ("keep-startup", options.keep.startup != usual.startup),
-            (
-                "keep-init-containers",
-                options.keep.init_containers != usual.init_containers,
-            ),
+            ("keep-labels", keep.labels),
+            ("keep-annotations", keep.annotations),
+            ("keep-liveness", keep.liveness),
+            ("keep-readiness", keep.readiness),
+            ("keep-startup", keep.startup),
+            ("keep-init-containers", keep.init_containers),
         ];
-        ignored.extend(kept.into_iter().filter_map(|(flag, typed)| typed.then_some(flag)));
+        ignored.extend(kept.into_iter().filter_map(|(flag, typed)| typed.map(|_| flag)));
     }
     let reason = if is_node {
         "when the target is a node"

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::{
     BOTH, CROSS_GRACE, Doubt, ENTRY, End, Event, GRACE, KEPT, LIVE_GRACE, LogWish, OVERDUE, Output,
-    PART_PATIENCE, PAUSE, PLACED_GRACE, PROMPT_PAUSE, STRUCK, Setup, Stream,
+    PART_PATIENCE, PAUSE, PLACED_GRACE, PROMPT_PAUSE, STRUCK, Setup, Stream, TERMINAL_GRACE,
     counts::Recent,
     feed::{Feed, Fragment},
     log::Log,
@@ -493,6 +493,7 @@ impl Machine {
         let grace = match () {
             () if self.is_live => LIVE_GRACE,
             () if self.is_placed => PLACED_GRACE,
+            () if self.setup.tty => TERMINAL_GRACE,
             () => GRACE,
         };
         let until = |stream: &Stream| {
@@ -561,9 +562,9 @@ impl Machine {
 
     /// When a log that stays silent has shown that nothing was missed.
     fn live_at(&self) -> Option<Duration> {
-        let since = self.readable_since.unwrap_or(Duration::MAX - GRACE);
+        let since = self.readable_since.unwrap_or(Duration::MAX - TERMINAL_GRACE);
         let is_waiting = self.is_eager() && !self.is_live && self.attach == Attach::Stands;
-        is_waiting.then(|| since.max(self.log_at).max(self.feeds[0].at) + GRACE)
+        is_waiting.then(|| since.max(self.log_at).max(self.feeds[0].at) + TERMINAL_GRACE)
     }
 
     /// Whether the attach may bring something.

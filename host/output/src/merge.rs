@@ -169,9 +169,13 @@ impl Machine {
                 .filter(|first| !first.ends && (first.begins || first.shown > 0 || first.is_last))?;
             let is_over = first.is_last && unit.ends_with(b"\n");
             let start = first.start_in(unit, self.setup.piece).filter(|_| !is_over)?;
-            Some((first.raw.len(), Fate::Part(stream, 0, start)))
+            // The next attach may have brought its end.
+            let next = self.feeds[stream as usize].queue.get(1);
+            let next = next.filter(|next| !next.begins && next.ends);
+            let is_followed = next.is_some_and(|next| next.start_in(unit, self.setup.piece).is_some());
+            Some(((is_followed, first.raw.len()), Fate::Part(stream, 0, start)))
         });
-        if let Some((_, fate)) = torn.max_by_key(|(length, _)| *length) {
+        if let Some((_, fate)) = torn.max_by_key(|(likely, _)| *likely) {
             return Some(fate);
         }
         let passed = BOTH.into_iter().filter_map(|stream| {

@@ -1,6 +1,6 @@
 //! From what the engine reports when a call fails to what a person can use.
 
-use std::time::Instant;
+use std::{io, time::Instant};
 
 use trocar_core::text::message;
 use wasmtime::{Trap, WasmBacktrace, component::ResourceTableError};
@@ -106,11 +106,19 @@ fn untyped(phase: &Phase, limits: &Limits) -> WasmError {
             reason: message(&cause),
             function: innermost_function(error),
         },
+        Phase::Instantiate(error) if is_systems(error) => WasmError::NoRoom(message(&cause)),
         Phase::Instantiate(_) => {
             WasmError::Invalid(format!("it cannot be instantiated: {}", message(&cause)))
         }
         Phase::Call(_) => WasmError::Answer(message(&cause)),
     }
+}
+
+/// Returns true for an error of the system: under `ulimit -v`, for example, there may be no addresses for a memory.
+fn is_systems(error: &wasmtime::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.is::<io::Error>() || cause.is::<rustix::io::Errno>())
 }
 
 fn innermost_cause(error: &wasmtime::Error) -> String {

@@ -134,11 +134,20 @@ impl Threads {
 
     /// What these threads took. Where the system does not say it of threads, what the process took meanwhile.
     fn time(&self) -> Duration {
+        self.time_of(&thread_time, &process_time)
+    }
+
+    /// The same by the clocks of a caller.
+    fn time_of(
+        &self,
+        of_thread: &dyn Fn(Pid) -> Option<Duration>,
+        of_process: &dyn Fn() -> Duration,
+    ) -> Duration {
         let of_threads = self.ids.lock().ok().and_then(|ids| {
-            let times = ids.iter().map(|id| thread_time(*id));
+            let times = ids.iter().map(|id| of_thread(*id));
             times.sum::<Option<Duration>>().filter(|_| !ids.is_empty())
         });
-        of_threads.unwrap_or_else(|| process_time().saturating_sub(self.process))
+        of_threads.unwrap_or_else(|| of_process().saturating_sub(self.process))
     }
 }
 
@@ -215,34 +224,50 @@ mod tests {
         assert_eq!(progress.wait(&receiver, INTERVAL, &|| {}), Some(Err(Panicked)));
     }
 
-    // On a busy machine its own bound is missed, and then it waits for ever.
     #[test]
-    #[ignore = "needs a machine that does nothing else"]
     fn only_the_threads_of_the_compiler_are_counted() {
-        if thread_time(gettid()).is_none() {
-            // This system does not tell.
-            return;
-        }
-        const BUSY: Duration = Duration::from_millis(50);
-        let threads = Threads::new();
-        let (done, is_done) = mpsc::channel::<()>();
-        let (added, is_added) = mpsc::channel();
-        thread::scope(|scope| {
-            let threads = &threads;
-            scope.spawn(move || {
+        let threads = &Threads::new();
+        // Both live when they are counted, so that their numbers differ.
+        let [one, two] = thread::scope(|scope| {
+            let added = || {
                 threads.add();
-                added.send(()).unwrap();
-                is_done.recv().unwrap();
-            });
-            is_added.recv().unwrap();
-            let before = process_time();
-            while process_time() < before + BUSY {}
-            assert!(threads.time() < BUSY, "what others do is counted");
-            done.send(()).unwrap();
+                gettid()
+            };
+            let both = scope.spawn(move || [added(), scope.spawn(added).join().unwrap()]);
+            both.join().unwrap()
         });
-        assert!(
-            threads.time() >= BUSY,
-            "without threads it is what the process took"
+        let of_thread = |id| {
+            let seconds = if id == one {
+                2
+            } else if id == two {
+                3
+            } else {
+                3_600
+            };
+            Some(Duration::from_secs(seconds))
+        };
+        assert_eq!(
+            threads.time_of(&of_thread, &|| Duration::MAX),
+            Duration::from_secs(5)
         );
+    }
+
+    #[test]
+    fn where_threads_cannot_be_told_apart_it_is_what_the_process_took_meanwhile() {
+        let threads = Threads {
+            ids: Mutex::default(),
+            process: Duration::from_secs(60),
+        };
+        let process = || Duration::from_secs(67);
+        let meanwhile = Duration::from_secs(7);
+        let of_thread = |_| Some(Duration::from_secs(1));
+        assert_eq!(
+            threads.time_of(&of_thread, &process),
+            meanwhile,
+            "none was seen yet"
+        );
+        threads.add();
+        assert_eq!(threads.time_of(&of_thread, &process), Duration::from_secs(1));
+        assert_eq!(threads.time_of(&|_| None, &process), meanwhile);
     }
 }

@@ -99,6 +99,9 @@ pub enum WasmError {
         /// Why not.
         source: io::Error,
     },
+    /// The system refuses the addresses that an instance reserves: some gigabytes, of which it uses as much as it may.
+    #[error("there is no room to run the plugin: {0}")]
+    NoRoom(String),
     /// The host is at fault.
     #[error("trocar itself failed to run the plugin: {0}")]
     Host(String),
@@ -112,6 +115,7 @@ impl WasmError {
             | Self::CoreModule
             | Self::Precompiled
             | Self::NotGranted(_)
+            | Self::NoRoom(_)
             | Self::Cache { .. }
             | Self::SystemCache { .. } => Blame::User,
             Self::Host(_) => Blame::Host,

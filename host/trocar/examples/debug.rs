@@ -24,11 +24,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let engine = Engine::new(EngineConfig::default())?;
     let mut debugger = Debugger::new(cluster, engine, context())
         .with_config(&config)
-        .with_audit(AuditLog::open(
-            &config,
-            |line| eprintln!("{line}"),
-            |line| eprintln!("{line}"),
-        )?);
+        .with_audit(AuditLog::open(&config, tell, tell)?);
     let target = debugger.find(&Reference::parse(pod)?).await?;
     let draft = debugger.plan(&request(image, command), &target).await?;
     let approved = draft.approve(agree)?;
@@ -38,6 +34,10 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         .attach(&mut WriteOutput, &mut input, SessionOptions::default())
         .await?;
     Ok(ended.map_or(ExitCode::SUCCESS, |ended| ended.exit_code().into()))
+}
+
+fn tell(line: &str) {
+    eprintln!("{line}");
 }
 
 fn request(image: &str, command: &[String]) -> DebugRequest {

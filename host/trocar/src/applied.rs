@@ -8,8 +8,8 @@ use trocar_cluster::{
 };
 use trocar_core::{
     audit::AuditOutcome,
-    kubernetes::Difference,
     plan::{DebugPlan, Step},
+    planning::StoredOtherwise,
 };
 
 use crate::{audit::LastRecord, tail::TailOutput};
@@ -69,7 +69,7 @@ impl Default for SessionOptions {
 pub struct Applied {
     pub(crate) cluster: Cluster,
     pub(crate) record: LastRecord,
-    pub(crate) differences: Vec<Difference>,
+    pub(crate) stored_otherwise: Option<StoredOtherwise>,
 }
 
 impl Applied {
@@ -95,9 +95,9 @@ impl Applied {
         &self.record.pod
     }
 
-    /// What was stored with more rights or fewer restrictions than were judged. No policy that is enforced denies it.
-    pub fn differences(&self) -> &[Difference] {
-        &self.differences
+    /// What was stored otherwise than it was judged. No policy that is enforced denies it.
+    pub fn stored_otherwise(&self) -> Option<&StoredOtherwise> {
+        self.stored_otherwise.as_ref()
     }
 
     /// Returns true if a flag of the container that a session is with is set, for example `tty`.

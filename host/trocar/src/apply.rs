@@ -6,7 +6,6 @@ use serde_json::Value;
 use trocar_cluster::{ClusterError, CreatedPod, Refusal, apply_step, dry_run_step, find_written};
 use trocar_core::{
     audit::{AuditEvent, AuditOutcome},
-    kubernetes::Difference,
     plan::{DebugPlan, Step},
     planning::{self, StoredOtherwise},
     request::DebugRequest,
@@ -70,12 +69,20 @@ pub enum WriteError {
     /// The server's answer was lost, and it is not known whether the step was carried out.
     #[error(transparent)]
     Unknown(ClusterError),
-    /// The server stores something else than what was judged, and policies that are enforced do not allow that.
-    #[error("the server stores something else than what was judged, and the policies do not allow that")]
+    /// The server stores something else than what was judged. Policies that are enforced do not allow that, or there are
+    /// such policies and it breaks a guard rail.
+    #[error("the server stores something else than what was judged, and {} not allow that", refuser(.0))]
     NotAllowed(Box<StoredOtherwise>),
     /// What the server stored cannot be written down where the configuration requires it.
     #[error(transparent)]
     Audit(AuditError),
+}
+
+fn refuser(stored: &StoredOtherwise) -> &'static str {
+    match stored.guard_rail {
+        Some(_) => "a guard rail does",
+        None => "the policies do",
+    }
 }
 
 impl WriteError {
@@ -91,33 +98,33 @@ impl WriteError {
 impl Debugger {
     /// Lets the server check a plan with everything that it has, and store nothing. Needs no consent.
     ///
-    /// Returns what would be stored with more rights or fewer restrictions than were judged.
+    /// Returns what would be stored otherwise than it was judged.
     ///
     /// # Errors
     /// Fails when the server would refuse it, and when what would be stored is not what the policies allow.
-    pub async fn dry_run(&self, draft: &Draft) -> Result<Vec<Difference>, ApplyError> {
+    pub async fn dry_run(&self, draft: &Draft) -> Result<Option<StoredOtherwise>, ApplyError> {
         if !self.is_own(&draft.auditor) {
             return Err(ApplyError::OtherDebugger);
         }
         let stamp = self.stamp(&draft.judged);
         let failed = |error| failed(draft.plan(), error, Vec::new());
-        let mut differences = Vec::new();
+        let mut otherwise = None;
         for step in 0..draft.plan().steps().len() {
             let answer = dry_run_step(&self.cluster, &draft.judged, step, &stamp).await;
             let answer = answer.map_err(WriteError::Refused).map_err(failed)?;
             if step == MAKES {
                 let stored = self.judge_stored(&draft.request, &draft.judged, &answer);
-                differences = stored.map_or(Ok(Vec::new()), allowed).map_err(failed)?;
+                otherwise = stored.map(allowed).transpose().map_err(failed)?;
             }
         }
-        Ok(differences)
+        Ok(otherwise)
     }
 
     /// Carries out an approved plan, with its stamps, and writes down how it ends.
     ///
     /// Where the target changed meanwhile it is read and judged again; it is written to when the policies allow it and its
     /// rights are among those agreed to. What the server stored is looked at: where it has more rights or fewer restrictions
-    /// than what was judged, that is written down, and policies that are enforced are asked about it.
+    /// than what was judged, or breaks a guard rail, that is written down, and policies that are enforced are asked about it.
     ///
     /// # Errors
     /// Fails when the server refuses, with a new draft when more would be given than was agreed to, and when what was stored
@@ -132,13 +139,13 @@ impl Debugger {
             self.judge_again(&mut approved, now.map_err(DebugError::Lookup)?)?;
         }
         approved.record.pod = self.make(&mut approved).await?;
-        let differences = self.look(&approved)?;
+        let stored_otherwise = self.look(&approved)?;
         self.delete(&approved).await?;
         approved.record.outcome = AuditOutcome::Created;
         Ok(Applied {
             cluster: self.cluster.clone(),
             record: approved.record,
-            differences,
+            stored_otherwise,
         })
     }
 
@@ -217,16 +224,18 @@ impl Debugger {
     }
 
     /// Looks at what was stored. Where it is not what was judged that is written down, with what the policies say of it.
-    fn look(&self, approved: &Approved) -> Result<Vec<Difference>, ApplyError> {
+    fn look(&self, approved: &Approved) -> Result<Option<StoredOtherwise>, ApplyError> {
         let record = &approved.record;
         let stored = self.judge_stored(&approved.request, approved.judged.draft(), &record.pod);
         let Some(stored) = stored else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let auditor = record.auditor();
         let written = auditor.write(AuditEvent::Stored, &record.plan, &record.pod, Some(&stored));
         let allowed = written.map_err(WriteError::Audit).and_then(|()| allowed(stored));
-        allowed.map_err(|error| stopped(approved, MAKES + 1, error))
+        allowed
+            .map(Some)
+            .map_err(|error| stopped(approved, MAKES + 1, error))
     }
 
     /// Deletes what the debug pod takes the place of.
@@ -283,10 +292,10 @@ fn pause(tried: u32, session: &str) -> Duration {
     pause * (50 + spread) / 100
 }
 
-/// The differences, where the policies allow them.
-fn allowed(stored: StoredOtherwise) -> Result<Vec<Difference>, WriteError> {
+/// What was stored otherwise, where the policies allow it.
+fn allowed(stored: StoredOtherwise) -> Result<StoredOtherwise, WriteError> {
     match stored.is_allowed {
-        true => Ok(stored.differences),
+        true => Ok(stored),
         false => Err(WriteError::NotAllowed(Box::new(stored))),
     }
 }

@@ -133,16 +133,31 @@ impl Debugger {
     /// # Errors
     /// Fails when the cluster cannot be reached or does not take the credentials.
     pub async fn identify(&mut self, real: Option<&Cluster>) -> Result<(), ClusterError> {
-        if self.is_identified || !self.planner.has_policies() && self.audit.is_empty() {
+        if !self.planner.has_policies() && self.audit.is_empty() {
             return Ok(());
         }
-        let Identity { user, groups } = who_am_i(&self.cluster).await?;
-        (self.actor.user, self.actor.groups) = (user, groups);
-        if let Some(real) = real {
-            self.impersonator = Some(who_am_i(real).await?.user);
+        if !self.is_identified {
+            let identity = who_am_i(&self.cluster).await?;
+            self.know(identity);
         }
-        self.is_identified = true;
+        if let (Some(real), None) = (real, &self.impersonator) {
+            self.impersonator = Some(who_am_i(real).await?.user);
+            self.auditor = None;
+        }
         Ok(())
+    }
+
+    /// What the cluster said of who asks, where it was asked already.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        self.know(identity);
+        self
+    }
+
+    fn know(&mut self, identity: Identity) {
+        (self.actor.user, self.actor.groups) = (identity.user, identity.groups);
+        self.is_identified = true;
+        self.auditor = None;
     }
 
     pub(crate) fn auditor(&mut self) -> Arc<Auditor> {

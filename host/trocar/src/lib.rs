@@ -85,8 +85,8 @@ pub use trocar_runtime::{
     check_cache,
 };
 pub use trocar_sdk::{
-    Actor, Context, DebugOptions, Diagnostic, EnvVar, Failure, FailureKind, Keep, Profile, Severity, names,
-    options::API_VERSION,
+    Actor, Context, DebugOptions, Diagnostic, EnvVar, Failure, FailureKind, Keep, Profile, Severity, inherit,
+    names, options::API_VERSION,
 };
 
 /// A cluster: how it is reached, what is read from it, and what a session shows. Nothing here writes.

@@ -75,7 +75,7 @@ impl Debugger {
         Ok(Applied {
             cluster: self.cluster.clone(),
             record,
-            differences: Vec::new(),
+            stored_otherwise: None,
         })
     }
 }

@@ -9,7 +9,7 @@ use trocar_core::{
 };
 
 pub use trocar_core::sessions::{
-    Maker, Name, Owner, Pod, Session, SessionKind, SessionList, State,
+    Maker, Name, Owner, Pod, Session, SessionKind, SessionList, Shown, State,
     journal::{Entry, Journal},
     of_pod,
 };

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 use trocar_sdk::{
-    DebugOptions, Diagnostic, Failure, Object, Plan, Pod, Request, Step, custom, names,
+    DebugOptions, Diagnostic, Failure, Object, Plan, Pod, Request, Step, custom,
+    inherit::{inherit, run_as_root, shape_spec},
+    names,
     plan::{change_container, debug_container, non_root_warning},
     pod::{ContainerKind, object},
     profile::{apply_to_copy, windows_warning},
@@ -23,6 +25,9 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
         .ok_or_else(|| Failure::invalid_request("no-copy-name", "the strategy copy needs --copy-to=NAME"))?;
     let mut notes = Vec::new();
     let replaced = original.name().to_owned();
+    let named = options.container.as_deref();
+    let is_new = named.is_none_or(|name| original.container(name).is_none());
+    let seen = (options.as_root || !options.inherit.is_nothing()).then(|| original.0.clone());
     let mut copy = copy_of(original, name, options);
     set_images(&mut copy, options)?;
     let debugged = place_debug_container(&mut copy, options, &request.context.suffix, &mut notes)?;
@@ -38,6 +43,13 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     share_processes(&mut copy, options, &mut notes);
     if debugged.is_some() && copy.is_windows() {
         notes.extend(windows_warning(options.profile));
+    }
+    shape_spec(copy.spec_mut(), options);
+    if let (Some(container), Some(original)) = (
+        debugged.as_deref().and_then(|name| copy.container_mut(name)),
+        &seen,
+    ) {
+        notes.extend(as_target(container, is_new, original, options)?);
     }
     match &debugged {
         Some(name) => {
@@ -57,6 +69,26 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
         });
     }
     Ok(plan)
+}
+
+/// A new container takes over what was asked for; one that is changed has it, and may still run as root.
+fn as_target(
+    container: &mut Object,
+    is_new: bool,
+    original: &Object,
+    options: &DebugOptions,
+) -> Result<Vec<Diagnostic>, Failure> {
+    if is_new {
+        return inherit(container, ContainerKind::Regular, original, options);
+    }
+    let mut notes = run_as_root(container, original, options);
+    if !options.inherit.is_nothing() {
+        notes.push(Diagnostic::warning(
+            "inherit-ignored",
+            "--inherit is ignored: the container is one of the pod's, and has its own",
+        ));
+    }
+    Ok(notes)
 }
 
 /// Labels and annotations that only trocar itself writes: who made this copy and why is not what was true of the original.
@@ -313,8 +345,8 @@ mod tests {
         let steps = steps(DebugOptions {
             image: Some("busybox".into()),
             keep: Keep {
-                labels: true,
-                annotations: true,
+                labels: Some(true),
+                annotations: Some(true),
                 ..Keep::default()
             },
             ..DebugOptions::default()
@@ -343,11 +375,20 @@ mod tests {
         );
         assert_eq!(usual["spec"]["initContainers"][0]["name"], "setup");
         let typed = legacy(Keep {
-            labels: true,
-            init_containers: false,
+            labels: Some(true),
+            annotations: Some(false),
+            liveness: Some(false),
+            init_containers: Some(false),
             ..Keep::default()
         });
-        assert_eq!(typed["metadata"]["labels"], json!({"app": "web"}));
+        assert_eq!(
+            typed["metadata"],
+            json!({"name": "web-debug", "labels": {"app": "web"}})
+        );
+        assert_eq!(
+            typed["spec"]["containers"],
+            json!([{"name": "app", "image": "app:2"}])
+        );
         assert_eq!(typed["spec"].get("initContainers"), None);
     }
 

@@ -1,8 +1,11 @@
 //! From a pod and options to a plan with one ephemeral container. Pure.
 
 use trocar_sdk::{
-    DebugOptions, Diagnostic, Failure, Object, Plan, Pod, Request, custom, names,
+    DebugOptions, Diagnostic, Failure, Object, Plan, Pod, Request, custom,
+    inherit::inherit,
+    names,
     plan::{debug_container, non_root_warning},
+    pod::ContainerKind,
     profile::{apply_to_ephemeral, remove_linux_fields, windows_warning},
 };
 
@@ -35,6 +38,13 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
         remove_linux_fields(&mut container);
         notes.extend(windows_warning(options.profile));
     }
+    check_pull_secrets(options)?;
+    notes.extend(inherit(
+        &mut container,
+        ContainerKind::Ephemeral,
+        &pod.0,
+        options,
+    )?);
     if let Some(custom) = &options.custom {
         custom::merge(&mut container, custom);
         check_fields(&container)?;
@@ -77,6 +87,18 @@ const NOT_EPHEMERAL: [&str; 8] = [
     "restartPolicyRules",
     "resizePolicy",
 ];
+
+/// The kubelet pulls every image of a pod with the same secrets.
+fn check_pull_secrets(options: &DebugOptions) -> Result<(), Failure> {
+    if options.pull_secrets.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::invalid_request(
+        "pull-secret-not-ephemeral",
+        "--pull-secret: the image of an ephemeral container is pulled with the secrets that its pod has, and a pod gets no \
+         more of them; use a copy of the pod (--copy-to=NAME), or add the secret to the pod's service account for pods to come",
+    ))
+}
 
 fn check_fields(container: &Object) -> Result<(), Failure> {
     let refused: Vec<&str> = NOT_EPHEMERAL
@@ -171,6 +193,39 @@ mod tests {
                 .any(|found| found.code == "profile-of-linux");
             assert_eq!(is_told, matches!(profile, Profile::Netadmin | Profile::Sysadmin));
         }
+    }
+
+    #[test]
+    fn what_is_inherited_stands_between_the_profile_and_the_custom_container() {
+        let pod = json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [{
+            "name": "app", "workingDir": "/srv", "securityContext": {"runAsUser": 1000}}]}});
+        let custom = json!({"workingDir": "/tmp"});
+        let plan = make_plan(Request {
+            target: Target(pod.as_object().cloned().unwrap_or_default()),
+            ..request(DebugOptions {
+                profile: trocar_sdk::Profile::Restricted,
+                custom: custom.as_object().cloned(),
+                inherit: trocar_sdk::inherit::Inherit {
+                    user: true,
+                    workdir: true,
+                    ..Default::default()
+                },
+                ..DebugOptions::default()
+            })
+        });
+        let container = plan.unwrap().steps[0].clone().into_object();
+        assert_eq!(container["securityContext"]["runAsUser"], 1000);
+        assert_eq!(container["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(container["workingDir"], "/tmp");
+    }
+
+    #[test]
+    fn a_pull_secret_is_refused_with_what_to_do_instead() {
+        let secret = DebugOptions {
+            pull_secrets: vec!["registry".into()],
+            ..DebugOptions::default()
+        };
+        assert!(refusal(secret).contains("--copy-to=NAME"));
     }
 
     #[test]

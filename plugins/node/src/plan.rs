@@ -2,7 +2,9 @@
 
 use serde_json::json;
 use trocar_sdk::{
-    Diagnostic, Failure, Object, Plan, Pod, Profile, Request, custom, names,
+    Diagnostic, Failure, Object, Plan, Pod, Profile, Request, custom,
+    inherit::{run_as_root, shape_spec},
+    names,
     plan::debug_container,
     pod::{object, text},
     profile::{apply_to_node_pod, apply_to_windows_node_pod},
@@ -40,6 +42,12 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     } else {
         apply_to_node_pod(options.profile, &mut pod, container_name);
     }
+    shape_spec(pod.spec_mut(), options);
+    let mut notes = Vec::new();
+    let spec = pod.0.clone();
+    if let Some(container) = pod.container_mut(container_name) {
+        notes = run_as_root(container, &spec, options);
+    }
     if let (Some(custom), Some(container)) = (&options.custom, pod.container_mut(container_name)) {
         custom::merge(container, custom);
     }
@@ -47,7 +55,8 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
         "creating-pod",
         format!("Creating debugging pod {pod_name} with container {container_name} on node {node_name}."),
     );
-    let plan = Plan::create_pod(pod, Some(container_name.to_owned())).with(note);
+    let mut plan = Plan::create_pod(pod, Some(container_name.to_owned())).with(note);
+    plan.diagnostics.extend(notes);
     if is_windows && options.profile != Profile::Sysadmin {
         return Ok(plan.with(
             Diagnostic::warning(

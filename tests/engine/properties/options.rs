@@ -15,7 +15,7 @@ use super::{
 };
 
 fn keep() -> impl Strategy<Value = Keep> {
-    any::<[bool; 6]>().prop_map(
+    any::<[Option<bool>; 6]>().prop_map(
         |[labels, annotations, liveness, readiness, startup, init_containers]| Keep {
             labels,
             annotations,

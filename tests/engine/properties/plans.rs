@@ -43,9 +43,14 @@ fn copy_without_debugging(target: &Target, options: &DebugOptions) -> Value {
     let legacy = options.profile == Profile::Legacy;
     // With a debug container, legacy does not look at what is to be kept, as in kubectl.
     let is_debugged = options.set_image.is_empty() || options.image.is_some() || !options.args.is_empty();
+    // What legacy keeps unasked; without a debug container a typed flag holds there as well.
+    let by_legacy = |typed: Option<bool>| legacy && (is_debugged || typed != Some(false));
     for (field, kept) in [
-        ("labels", keep.labels && !(legacy && is_debugged)),
-        ("annotations", keep.annotations || legacy),
+        ("labels", keep.labels == Some(true) && !(legacy && is_debugged)),
+        (
+            "annotations",
+            keep.annotations == Some(true) || by_legacy(keep.annotations),
+        ),
     ] {
         if let (true, Some(value)) = (kept, original["metadata"].get(field)) {
             copy["metadata"][field] = value.clone();
@@ -55,18 +60,15 @@ fn copy_without_debugging(target: &Target, options: &DebugOptions) -> Value {
     if !options.same_node {
         remove(&mut copy["spec"], "nodeName");
     }
-    if !(keep.init_containers || legacy && is_debugged) {
+    if keep.init_containers == Some(false) && !(legacy && is_debugged) {
         remove(&mut copy["spec"], "initContainers");
-    }
-    if legacy {
-        return copy;
     }
     for (probe, kept) in [
         ("livenessProbe", keep.liveness),
         ("readinessProbe", keep.readiness),
         ("startupProbe", keep.startup),
     ] {
-        if !kept {
+        if !(kept == Some(true) || by_legacy(kept)) {
             containers(&mut copy, "containers").for_each(|container| remove(container, probe));
             containers(&mut copy, "initContainers")
                 .filter(|container| container["restartPolicy"] == "Always")
@@ -250,7 +252,7 @@ fn a_container_that_the_copy_leaves_out_cannot_be_debugged_in_it() {
         ..DebugOptions::default()
     };
     assert!(ONE.plan("copy", &pod, &options).is_ok());
-    options.keep.init_containers = false;
+    options.keep.init_containers = Some(false);
     let error = ONE.plan("copy", &pod, &options).unwrap_err();
     assert!(matches!(*error, PlanError::Refused { .. }), "{error:?}");
     assert_eq!(

@@ -17,7 +17,7 @@ use trocar::{
 
 use super::{
     exit_code,
-    planner::{differences_in_words, what_is_left},
+    planner::{stored_in_words, what_is_left},
     ui, words,
 };
 
@@ -81,6 +81,11 @@ impl CliError {
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(message).code(exit_code::USAGE)
+    }
+
+    /// What had to be done is done, only the line that says so is not read any more.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.quiet
     }
 
     pub(crate) fn code(mut self, code: u8) -> Self {
@@ -329,7 +334,7 @@ impl CliError {
                 ))
             }
             WriteError::NotAllowed(stored) => {
-                let told = differences_in_words(&stored.differences);
+                let told = stored_in_words(&stored);
                 let failed = told
                     .into_iter()
                     .fold(Self::new(message).code(exit_code::DENIED), Self::note);

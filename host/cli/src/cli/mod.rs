@@ -1,6 +1,7 @@
 //! The command line: contents, and the way from arguments to an exit code.
 
 mod args;
+mod as_target;
 mod commands;
 mod completion;
 mod configuration;
@@ -10,6 +11,7 @@ mod error;
 mod exit_code;
 mod journal;
 mod kuberc;
+mod patient;
 mod pflag;
 mod planner;
 mod plugin_flags;

@@ -1,7 +1,7 @@
 //! From flags to a planner, and what is shown of a plan before it is carried out.
 
 use trocar::{
-    DebugPlan, Difference, EngineConfig, LeftBehind, Planner, PluginChoice, Severity, config::Config,
+    DebugPlan, EngineConfig, LeftBehind, Planner, PluginChoice, Severity, StoredOtherwise, config::Config,
     left_behind, plugin::PluginSource,
 };
 
@@ -74,9 +74,9 @@ pub(crate) fn show_found(plan: &DebugPlan) {
 }
 
 /// Shows what a server stored, or would store, otherwise than it was judged.
-pub(crate) fn show_differences(plan: &DebugPlan, differences: &[Difference], who: &str) {
-    if !differences.is_empty() {
-        let told = differences_in_words(differences).join("; ");
+pub(crate) fn show_differences(plan: &DebugPlan, stored: Option<&StoredOtherwise>, who: &str) {
+    if let Some(stored) = stored {
+        let told = stored_in_words(stored).join("; ");
         ui::warning(&format!(
             "{who} something else than was planned for {}: {told}",
             plan.target()
@@ -84,13 +84,16 @@ pub(crate) fn show_differences(plan: &DebugPlan, differences: &[Difference], who
     }
 }
 
-/// The first differences, and how many more there are.
-pub(crate) fn differences_in_words(differences: &[Difference]) -> Vec<String> {
+/// The first differences, how many more there are, and what no plan may do.
+pub(crate) fn stored_in_words(stored: &StoredOtherwise) -> Vec<String> {
+    let differences = &stored.differences;
     let shown = differences.iter().take(MAX_DIFFERENCES_SHOWN);
     let mut told: Vec<String> = shown.map(ToString::to_string).collect();
     if differences.len() > told.len() {
         told.push(format!("and {} more", differences.len() - told.len()));
     }
+    let guard_rail = stored.guard_rail.iter();
+    told.extend(guard_rail.map(|violation| format!("it breaks a guard rail: {violation}")));
     told
 }
 

@@ -18,6 +18,7 @@ use trocar::{
 
 use super::{
     args::{DebugFlags, PluginFlags},
+    as_target,
     connect::duration,
     error::CliError,
     pflag::{Switch, pairs},
@@ -31,12 +32,12 @@ pub(crate) fn request(
     targets: usize,
     own_strategy: bool,
 ) -> Result<DebugRequest, CliError> {
-    let on = |switch: Option<Switch>, default: bool| switch.map_or(default, |switch| switch.0);
-    let usual = Keep::default();
+    let typed = |switch: Option<Switch>| switch.map(|switch| switch.0);
+    let on = |switch: Option<Switch>, default: bool| typed(switch).unwrap_or(default);
     let env = flag_pairs("env", &flags.env)?;
     let set_image = flag_pairs("set-image", &flags.set_image)?;
-    let typed = flags.profile.as_deref().or(defaults.profile.as_deref());
-    let profile = request::profile(typed.unwrap_or("general")).map_err(|unknown| {
+    let profile = flags.profile.as_deref().or(defaults.profile.as_deref());
+    let profile = request::profile(profile.unwrap_or("general")).map_err(|unknown| {
         let failed = CliError::usage(unknown.to_string()).kubectls();
         match &unknown.nearest {
             Some(nearest) => failed.hint(format!("did you mean --profile={nearest}?")),
@@ -45,7 +46,8 @@ pub(crate) fn request(
     })?;
     let custom = flags.custom.as_deref().map(custom).transpose()?.flatten();
     let (stdin, tty) = (on(flags.stdin, false), on(flags.tty, false));
-    let attach = flags.attach.map(|switch| switch.0);
+    let attach = typed(flags.attach);
+    let as_root = on(flags.as_target.as_root, false);
     let options = DebugOptions {
         image: non_empty(&flags.image).or_else(|| default_image(flags, defaults, own_strategy)),
         args: flags.command.clone(),
@@ -65,16 +67,21 @@ pub(crate) fn request(
         copy_to: non_empty(&flags.copy_to),
         replace: on(flags.replace, false),
         same_node: on(flags.same_node, false),
-        share_processes: flags.share_processes.map(|switch| switch.0),
+        share_processes: typed(flags.share_processes),
         set_image: set_image.into_iter().collect(),
         keep: Keep {
-            labels: on(flags.keep_labels, usual.labels),
-            annotations: on(flags.keep_annotations, usual.annotations),
-            liveness: on(flags.keep_liveness, usual.liveness),
-            readiness: on(flags.keep_readiness, usual.readiness),
-            startup: on(flags.keep_startup, usual.startup),
-            init_containers: on(flags.keep_init_containers, usual.init_containers),
+            labels: typed(flags.keep_labels),
+            annotations: typed(flags.keep_annotations),
+            liveness: typed(flags.keep_liveness),
+            readiness: typed(flags.keep_readiness),
+            startup: typed(flags.keep_startup),
+            init_containers: typed(flags.keep_init_containers),
         },
+        inherit: as_target::inherit(&flags.as_target.inherit, as_root)?,
+        as_root,
+        pull_secrets: flags.as_target.pull_secret.clone(),
+        priority_class: non_empty(&flags.as_target.priority_class),
+        tolerate_all: on(flags.as_target.tolerate_all, false),
     };
     let request = DebugRequest {
         options,

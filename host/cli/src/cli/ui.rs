@@ -8,7 +8,7 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use trocar::{Diagnostic, Engine, EngineConfig, LoadEvent, LogLevel, LogLine, cluster::Stream, text};
 
-use super::{configuration, error::CliError};
+use super::{configuration, error::CliError, patient};
 
 /// Writes a command's output, all at once, so that a failure leaves none of it. What is hidden in it is made visible: the
 /// last wall before a terminal. Its line ends are ours, as in [`error_lines`].
@@ -32,22 +32,15 @@ pub(crate) fn diff(text: &str) -> Result<(), CliError> {
 }
 
 fn write_output(text: &str) -> Result<(), CliError> {
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
+    patient::write_all(&mut io::stdout().lock(), text.as_bytes())
         .map_err(|error| CliError::output(format!("cannot write to stdout: {error}"), &error))
 }
 
 /// Writes bytes of a debugged program, right away.
 pub(crate) fn program_output(stream: Stream, bytes: &[u8]) -> io::Result<()> {
     match stream {
-        Stream::Stdout => {
-            let mut stdout = io::stdout().lock();
-            stdout.write_all(bytes)?;
-            stdout.flush()
-        }
-        Stream::Stderr => io::stderr().lock().write_all(bytes),
+        Stream::Stdout => patient::write_all(&mut io::stdout().lock(), bytes),
+        Stream::Stderr => patient::write_all(&mut io::stderr().lock(), bytes),
     }
 }
 
@@ -109,7 +102,10 @@ pub(crate) fn error_line(line: &str) {
 
 /// Writes a line at once: what another program writes to the terminal must not come before its end.
 fn write_error(text: &str) {
-    drop(io::stderr().lock().write_all(format!("{text}\n").as_bytes()));
+    drop(patient::write_all(
+        &mut io::stderr().lock(),
+        format!("{text}\n").as_bytes(),
+    ));
 }
 
 /// Writes several lines to stderr. Each of them is ours: what others wrote in them has no line ends, or is indented.

@@ -143,13 +143,16 @@ impl<A, O, C> Log<A, O, C> {
         }
     }
 
-    /// The reading came to its end. Returns which.
-    pub(super) fn ends(&mut self, now: Duration) -> Option<Reading> {
+    /// The reading came to its end. Returns which. The log of a container that `is_replaced` may be that of its next instance,
+    /// so it is not read on at once.
+    pub(super) fn ends(&mut self, now: Duration, is_replaced: bool) -> Option<Reading> {
         let Phase::Open(reading, _) = self.phase else {
             return None;
         };
         self.phase = match reading {
-            Reading::Follow if self.has_brought => Phase::Paused(reading, now + AFTER_ROTATION),
+            Reading::Follow if self.has_brought && !is_replaced => {
+                Phase::Paused(reading, now + AFTER_ROTATION)
+            }
             Reading::Follow => Phase::Paused(reading, now + AFTER_END),
             Reading::Last { .. } => Phase::Off,
         };
@@ -235,7 +238,7 @@ mod tests {
         assert_eq!(log.task(at(2), Some(LAST)), Some(Task::Close));
         assert_eq!(log.task(at(2), Some(LAST)), Some(Task::Open(LAST)));
         let mut log = open(LAST);
-        assert_eq!(log.ends(at(3)), Some(LAST));
+        assert_eq!(log.ends(at(3), false), Some(LAST));
         assert_eq!(log.deadline(), None);
     }
 
@@ -246,11 +249,18 @@ mod tests {
         assert_eq!(log.deadline(), Some(at(600)));
         let mut log = open(Reading::Follow);
         log.brings();
-        assert_eq!(log.ends(at(100)), Some(Reading::Follow));
+        assert_eq!(log.ends(at(100), false), Some(Reading::Follow));
         assert_eq!(log.deadline(), Some(at(200)), "it was rotated");
+        for is_replaced in [false, true] {
+            let mut log = open(Reading::Follow);
+            if is_replaced {
+                log.brings();
+            }
+            assert_eq!(log.ends(at(100), is_replaced), Some(Reading::Follow));
+            assert_eq!(log.deadline(), Some(at(1600)));
+        }
         let mut log = open(Reading::Follow);
-        assert_eq!(log.ends(at(100)), Some(Reading::Follow));
-        assert_eq!(log.deadline(), Some(at(1600)));
+        log.ends(at(100), false);
         assert_eq!(
             log.task(at(200), Some(LAST)),
             Some(Task::Open(LAST)),

@@ -141,7 +141,7 @@ impl Run<'_> {
             self.log.phase = LogPhase::Checking(read);
             return Ok(());
         }
-        self.log.ends(self.clock.now());
+        self.log.ends(self.clock.now(), self.container.can_restart);
         self.shown.tell(&mut self.clock, |machine, now| {
             machine.log_ended(now, End::Finished)
         })

@@ -318,7 +318,11 @@ fn what_was_stored_with_less_restrictions_or_more_rights_is_told() {
         ),
         (
             container(json!({"securityContext": null})),
-            "gone /spec/containers/0/securityContext",
+            "gone /spec/containers/0/securityContext/allowPrivilegeEscalation, \
+             gone /spec/containers/0/securityContext/capabilities/drop, \
+             gone /spec/containers/0/securityContext/runAsNonRoot, \
+             gone /spec/containers/0/securityContext/runAsUser, \
+             gone /spec/containers/0/securityContext/seccompProfile/type",
         ),
         (
             context(json!({"allowPrivilegeEscalation": null})),
@@ -354,7 +358,7 @@ fn what_was_stored_with_less_restrictions_or_more_rights_is_told() {
         ),
         (
             context(json!({"appArmorProfile": {"type": "Unconfined"}})),
-            "new /spec/containers/0/securityContext/appArmorProfile",
+            "new /spec/containers/0/securityContext/appArmorProfile/type",
         ),
         (
             context(json!({"readOnlyRootFilesystem": true})),
@@ -367,13 +371,13 @@ fn what_was_stored_with_less_restrictions_or_more_rights_is_told() {
         ),
         (
             container(json!({"env": [{"name": "A", "value": "b"}]})),
-            "other /spec/containers/0/env/0",
+            "other /spec/containers/0/env/0/name, other /spec/containers/0/env/0/value",
         ),
         (
             container(
                 json!({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}),
             ),
-            "new /spec/containers/0/env/0",
+            "new /spec/containers/0/env/0/valueFrom, other /spec/containers/0/env/0/name",
         ),
         (
             container(json!({"resources": {"limits": {"cpu": "64"}}})),
@@ -522,6 +526,25 @@ fn an_ephemeral_container_is_compared_with_the_one_of_its_name() {
         let differences = compare_stored_ephemeral(&judged, &before, &pod(stored.clone())).differences;
         assert_eq!(told(&differences), wanted, "{stored}");
     }
+}
+
+#[test]
+fn what_is_in_an_object_that_is_new_is_told_each_by_its_place() {
+    let judged = object(json!({"name": "dbg", "image": "a"}));
+    let pod =
+        |containers: Value| object(json!({"metadata": {}, "spec": {"ephemeralContainers": containers}}));
+    let put = json!([{"name": "dbg", "image": "a", "securityContext": {
+        "privileged": true, "runAsNonRoot": true, "capabilities": {"add": ["SYS_ADMIN"], "drop": ["KILL"]},
+    }}]);
+    let differences = compare_stored_ephemeral(&judged, &pod(json!([])), &pod(put)).differences;
+    let at = |field: &str| format!("/spec/ephemeralContainers/0/securityContext/{field}");
+    let wanted = [
+        format!("new {}", at("capabilities/add")),
+        format!("new {}", at("privileged")),
+        format!("other {}", at("capabilities/drop")),
+        format!("other {}", at("runAsNonRoot")),
+    ];
+    assert_eq!(told(&differences), wanted);
 }
 
 /// Values of any shape, with names that the API knows and names that it does not.

@@ -23,6 +23,11 @@ const OBEYED: [&str; 5] = [
     "topologySpreadConstraints",
 ];
 
+/// Returns true for a field of a spec that decides on the node, but for the node itself.
+pub(crate) fn is_scheduling(field: &str) -> bool {
+    OBEYED.contains(&field) || ["schedulerName", "tolerations"].contains(&field)
+}
+
 /// Finds the field by which a pod in normal form could be scheduled onto a node that another pod could not be, or could be
 /// sent to one of them. The node that they are bound to is not looked at.
 ///

@@ -4,6 +4,7 @@
 //! checked once more.
 
 mod created;
+mod stored;
 
 use std::{fmt, io};
 
@@ -14,6 +15,7 @@ use trocar_sdk::{
 };
 
 use self::created::check_created;
+pub(crate) use self::stored::check_stored;
 use super::{Deletion, Step, container_name};
 use crate::target::{Target, TargetKind, is_label};
 
@@ -170,6 +172,11 @@ fn check_ephemeral(container: &Object, target: &Target) -> Result<(), String> {
             "the API server refuses {field:?} in an ephemeral container"
         ));
     }
+    check_joined(container, target)
+}
+
+/// The container whose processes it sees is one of the target's.
+fn check_joined(container: &Object, target: &Target) -> Result<(), String> {
     if let Some(joined) = text(container, "targetContainerName")
         && pod::container(target.object(), joined).is_none()
     {

@@ -1,27 +1,34 @@
-//! What the server stored is judged again where it is not what was judged: by the same policies, as a step of the plan.
+//! What the server stored is judged again where it is not what was judged: by the guard rails and the same policies, as a step
+//! of the plan.
 
 use serde_json::Value;
 
-use super::{Documents, Draft, Guests, PlanInputs, reviewed_by};
+use super::{Documents, Draft, Guests, PlanInputs, harmless, reviewed_by};
 use crate::{
     kubernetes::{Difference, DifferenceKind, Stored, compare_stored_ephemeral, compare_stored_pod},
-    plan::{Mode, PolicyReview, Step},
+    plan::{
+        DebugPlan, Mode, PolicyReview, Step,
+        check::{Violation, check_stored},
+    },
     policy::Outcome,
 };
 
 /// What the server made of a plan, where it stored something else than what was judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredOtherwise {
-    /// What was stored with more rights or fewer restrictions. Never empty.
+    /// What was stored with more rights or fewer restrictions.
     pub differences: Vec<Difference>,
+    /// The guard rail that would have refused a plan like that. Never none where there are no differences.
+    pub guard_rail: Option<Violation>,
     /// What the policies say of it as it was stored. Empty where they were not asked: no policy is to be obeyed, or what was
-    /// stored cannot be put before them.
+    /// stored cannot be put before them, or a guard rail refuses it already.
     pub reviews: Vec<PolicyReview>,
     /// A session may begin: no policy is to be obeyed, or they allow what was stored as it is.
     pub is_allowed: bool,
 }
 
-/// Compares what the server stored with what was judged, and lets the policies judge it where it is not the same.
+/// Compares what the server stored with what was judged, holds it against the guard rails, and lets the policies judge it
+/// where it is not the same.
 ///
 /// `stored` is the server's answer to the step that makes the debug container or pod. None where it has no other rights and
 /// all restrictions.
@@ -34,11 +41,16 @@ pub fn judge_stored<G: Guests>(
     let (index, Stored { differences, object }) = compared(draft, stored)?;
     let mut differences = differences;
     differences.retain(|difference| difference.kind != DifferenceKind::Other);
-    if differences.is_empty() {
+    let plan = object.map(|object| draft.plan().with_object(index, object));
+    let guard_rail = plan
+        .as_ref()
+        .and_then(|plan| broken_guard_rail(plan, &differences, inputs));
+    if differences.is_empty() && guard_rail.is_none() {
         return None;
     }
     let mut otherwise = StoredOtherwise {
         differences,
+        guard_rail,
         reviews: Vec::new(),
         is_allowed: true,
     };
@@ -47,10 +59,9 @@ pub fn judge_stored<G: Guests>(
         return Some(otherwise);
     }
     otherwise.is_allowed = false;
-    let Some(object) = object else {
+    let Some(mut plan) = plan.filter(|_| otherwise.guard_rail.is_none()) else {
         return Some(otherwise);
     };
-    let mut plan = draft.plan().with_object(index, object);
     let steps = plan.steps().to_vec();
     let documents = Documents::new(inputs.target, inputs.options, inputs.actor, inputs.context);
     let outcome = reviewed_by(guests, &mut plan, inputs, &documents);
@@ -74,6 +85,16 @@ pub fn is_stored(draft: &Draft, name: &str) -> bool {
         }
         _ => false,
     })
+}
+
+fn broken_guard_rail(
+    plan: &DebugPlan,
+    differences: &[Difference],
+    inputs: &PlanInputs<'_>,
+) -> Option<Violation> {
+    let namespace = &inputs.context.namespace;
+    let checked = check_stored(plan.steps(), plan.attach(), inputs.target, namespace, differences);
+    checked.err().map(harmless)
 }
 
 /// The step that makes the debug container or pod, and what became of it.
@@ -101,23 +122,27 @@ mod tests {
     use super::*;
     use crate::{plan::PluginId, policy::Reviewer, target::Target};
 
-    /// A strategy that adds an ephemeral container, and policies that answer by what they are shown.
-    struct Fake<'a>(&'a dyn Fn(&Value) -> Verdict);
+    /// A strategy with one step, and policies that answer by what they are shown.
+    struct Fake<'a> {
+        action: &'static str,
+        object: Value,
+        policy: &'a dyn Fn(&Value) -> Verdict,
+    }
 
     impl Guests for Fake<'_> {
         type Error = String;
 
         fn propose(&mut self, _: &Documents<'_>) -> Result<Result<Proposal, trocar_sdk::Failure>, String> {
-            let container = json!({"name": "dbg", "image": "a", "securityContext": {"runAsNonRoot": true}});
             Ok(Ok(Proposal {
-                steps: vec![("add-ephemeral-container".into(), container.to_string())],
+                steps: vec![(self.action.into(), self.object.to_string())],
+                attach: Some("dbg".into()),
                 ..Proposal::default()
             }))
         }
 
         fn evaluate(&mut self, _: usize, plan: &str, _: &Documents<'_>) -> Result<Decision, String> {
             let plan: Value = serde_json::from_str(plan).unwrap();
-            let verdict = (self.0)(&plan["steps"][0]["object"]);
+            let verdict = (self.policy)(&plan["steps"][0]["object"]);
             let at = "/steps/0/object/image".to_owned();
             let change = (Operation::Replace, at, Some("\"b\"".to_owned()));
             Ok(Decision {
@@ -128,13 +153,28 @@ mod tests {
         }
     }
 
-    /// What comes of a container that was stored, with a policy that answers so to what it is shown.
+    /// What comes of containers that were stored, with a policy that answers so to what it is shown.
     fn judged(mode: Mode, containers: Value, policy: &dyn Fn(&Value) -> Verdict) -> Option<StoredOtherwise> {
         let pod = |containers: Value| {
             json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
             "spec": {"containers": [], "ephemeralContainers": containers}})
         };
-        let target = Target::new(pod(json!([])), "shop").unwrap();
+        let strategy = Fake {
+            action: "add-ephemeral-container",
+            object: json!({"name": "dbg", "image": "a", "securityContext": {"runAsNonRoot": true}}),
+            policy,
+        };
+        judged_for(&pod(json!([])), mode, &pod(containers), strategy)
+    }
+
+    /// What comes of an object that was stored for a strategy's step.
+    fn judged_for(
+        target: &Value,
+        mode: Mode,
+        stored: &Value,
+        mut strategy: Fake<'_>,
+    ) -> Option<StoredOtherwise> {
+        let target = Target::new(target.clone(), "shop").unwrap();
         let id = || PluginId {
             name: "p".into(),
             version: "1".into(),
@@ -143,7 +183,10 @@ mod tests {
         let inputs = PlanInputs {
             target: &target,
             options: &DebugOptions::default(),
-            context: &Context::default(),
+            context: &Context {
+                namespace: "ops".into(),
+                ..Context::default()
+            },
             actor: &Actor::default(),
             strategy: &Author {
                 id: id(),
@@ -157,8 +200,10 @@ mod tests {
             }],
             time_to_live: None,
         };
-        let draft = draft(&inputs, &mut Fake(&|_| Verdict::Allow)).unwrap();
-        judge_stored(&draft, &pod(containers), &inputs, &mut Fake(policy))
+        let policy = std::mem::replace(&mut strategy.policy, &|_| Verdict::Allow);
+        let draft = draft(&inputs, &mut strategy).unwrap();
+        strategy.policy = policy;
+        judge_stored(&draft, stored, &inputs, &mut strategy)
     }
 
     fn is_restricted(container: &Value) -> Verdict {
@@ -267,5 +312,106 @@ mod tests {
             assert!(!otherwise.is_allowed, "{stored}");
             assert!(judged(Mode::Audit, stored, &is_restricted).unwrap().is_allowed);
         }
+    }
+
+    fn merge(old: &mut Value, new: Value) {
+        match (old, new) {
+            (Value::Object(old), Value::Object(new)) => {
+                for (field, value) in new {
+                    merge(old.entry(field).or_insert(Value::Null), value);
+                }
+            }
+            (old, new) => *old = new,
+        }
+    }
+
+    /// The guard rail that a pod breaks which was stored with changes. A policy that is obeyed is not asked about it.
+    fn broken(target: &Value, planned: &Value, changes: Value) -> Option<String> {
+        let mut stored = planned.clone();
+        merge(&mut stored, changes);
+        let strategy = |policy| Fake {
+            action: "create-pod",
+            object: planned.clone(),
+            policy,
+        };
+        let never = |_: &Value| -> Verdict { panic!("it is asked") };
+        let otherwise = judged_for(target, Mode::Warn, &stored, strategy(&never))?;
+        let told = otherwise.guard_rail.as_ref()?.message.clone();
+        assert!(otherwise.is_allowed, "without a policy that is obeyed it is told");
+        let otherwise = judged_for(target, Mode::Enforce, &stored, strategy(&never)).unwrap();
+        assert!(!otherwise.is_allowed && otherwise.reviews.is_empty(), "{told}");
+        Some(told)
+    }
+
+    #[test]
+    fn a_copy_that_was_stored_keeps_to_the_guard_rails() {
+        let target = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop", "uid": "u-0"},
+            "spec": {"nodeSelector": {"disk": "ssd"}, "containers": [{"name": "app", "image": "a"}]}});
+        let copy = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "copy", "namespace": "shop"},
+            "spec": {"nodeSelector": {"disk": "ssd"},
+                "containers": [{"name": "app", "image": "a"}, {"name": "dbg", "image": "b"}]}});
+        let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "u-1", "controller": true});
+        for (changes, wanted) in [
+            (
+                json!({"metadata": {"ownerReferences": [owner]}}),
+                "the pod would belong to ReplicaSet \"web\"",
+            ),
+            (
+                json!({"metadata": {"annotations": {"kubernetes.io/config.source": "file"}}}),
+                "kubernetes.io/config.source is set by a kubelet alone",
+            ),
+            (
+                json!({"spec": {"tolerations": [{"operator": "Exists"}]}}),
+                "otherwise than its target (spec.tolerations)",
+            ),
+            (
+                json!({"spec": {"nodeSelector": {"disk": "hdd"}}}),
+                "otherwise than its target (spec.nodeSelector)",
+            ),
+            (
+                json!({"spec": {"containers": [{"name": "app", "image": "a"}]}}),
+                "attaches to \"dbg\", a container that it does not make",
+            ),
+            (
+                json!({"metadata": {"namespace": "kube-system"}}),
+                "in namespace \"kube-system\" instead of \"shop\"",
+            ),
+        ] {
+            let told = broken(&target, &copy, changes.clone()).unwrap_or_default();
+            assert!(told.contains(wanted), "{changes}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_cluster_adds_to_every_pod_breaks_no_guard_rail() {
+        let target = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop", "uid": "u-0"},
+            "spec": {"nodeName": "n-1", "containers": [{"name": "app", "image": "a"}]}});
+        let copy = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "copy", "namespace": "shop"},
+            "spec": {"containers": [{"name": "app", "image": "a"}, {"name": "dbg", "image": "b"}]}});
+        let changes = json!({
+            "metadata": {
+                "uid": "u-9", "resourceVersion": "7", "creationTimestamp": "2026-01-01T00:00:00Z", "generation": 1,
+                "finalizers": ["batch.example/tracking"], "annotations": {"cni.example/ip": "10.0.0.1"},
+                "labels": {"trocar.dev/session": "abcde"},
+            },
+            "spec": {
+                "nodeName": "n-2", "nodeSelector": {"pool": "shop"}, "schedulerName": "default-scheduler",
+                "tolerations": [{"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute",
+                    "tolerationSeconds": 300}],
+            },
+        });
+        assert_eq!(broken(&target, &copy, changes), None);
+    }
+
+    #[test]
+    fn a_nodes_pod_that_was_stored_for_another_node_gets_no_session() {
+        let target = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n-1", "uid": "u-0"}});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "debug", "namespace": "ops"},
+            "spec": {"nodeName": "n-1", "containers": [{"name": "dbg", "image": "b"}]}});
+        let told = broken(&target, &pod, json!({"spec": {"nodeName": "n-2"}}));
+        assert_eq!(
+            told.as_deref(),
+            Some("the pod would run on node \"n-2\" instead of \"n-1\"")
+        );
     }
 }

@@ -4,6 +4,7 @@
 //! a write goes into before it is made, says what is one's own: by the pod's unique id.
 
 pub mod journal;
+mod news;
 mod pods;
 mod view;
 
@@ -12,6 +13,7 @@ use trocar_sdk::options::API_VERSION;
 
 use self::journal::Journal;
 pub use self::{
+    news::Shown,
     pods::{ListMeta, Pod, PodPage},
     view::Name,
 };

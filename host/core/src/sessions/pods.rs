@@ -42,11 +42,6 @@ impl Pod {
     pub fn uid(&self) -> &str {
         &self.metadata.uid
     }
-
-    /// Its version.
-    pub fn resource_version(&self) -> &str {
-        &self.metadata.resource_version
-    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::as_target::AsTargetFlags;
 use crate::cli::pflag::Switch;
 
 /// The flags of `kubectl debug` that say what to make.
@@ -84,6 +85,8 @@ pub(crate) struct DebugFlags {
     /// Give the container a terminal
     #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) tty: Option<Switch>,
+    #[command(flatten)]
+    pub(crate) as_target: AsTargetFlags,
     /// Command to run in the container
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,

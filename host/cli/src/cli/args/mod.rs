@@ -2,6 +2,7 @@
 //!
 //! Here are the verbs and the parser. The flags of each verb have a file of its name; those of several are in `flags.rs`.
 
+mod as_target;
 mod attach;
 mod before;
 mod completion;

@@ -4,7 +4,7 @@ use std::{io::IsTerminal as _, process::ExitCode};
 
 use trocar::{
     RejoinError,
-    cluster::LookupError,
+    cluster::{Identity, LookupError},
     reference::{Kind, Reference},
     removal::{CreatedPod, pod_of_session},
     sessions::{Journal, Name, Owner, Session, SessionKind, State},
@@ -12,7 +12,7 @@ use trocar::{
 
 use super::{
     debug::{debugger, references},
-    sessions::found,
+    sessions::{Place, found, user},
 };
 use crate::cli::{
     args::AttachArgs,
@@ -24,7 +24,7 @@ use crate::cli::{
     removal::{AtEnd, Removal},
     resolve,
     session::{self, SessionFlags},
-    ui,
+    terminal, ui,
 };
 
 pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, CliError> {
@@ -35,10 +35,12 @@ fn attach(args: &AttachArgs) -> Result<ExitCode, CliError> {
     let config = configuration::load(args.policy.config.as_deref())?;
     let wanted = wanted(args)?;
     block_on(async {
+        terminal::survive_full_files();
         let connection = connect(&args.connection, args.verbose.0)?;
         let namespace = resolve::namespace(&args.namespace).unwrap_or(&connection.namespace);
         let journal = journal::read();
-        let session = find(&connection, namespace, &wanted, &journal).await?;
+        let user = user(&connection).await;
+        let session = find(&connection, namespace, &wanted, &journal, user.as_ref()).await?;
         if session.owner != Owner::You && !args.quiet {
             say_whose(&session);
         }
@@ -46,6 +48,10 @@ fn attach(args: &AttachArgs) -> Result<ExitCode, CliError> {
         let reason = resolve::reason(args.policy.reason.as_deref())?;
         let context = resolve::context(Some(namespace), None)?;
         let mut debugger = debugger(&connection, &config, planner, context, reason)?;
+        if let Some(user) = user {
+            debugger = debugger.with_identity(user);
+        }
+        debugger.identify(connection.unimpersonated.as_ref()).await?;
         let applied = debugger.rejoin(&session).await?;
         let stdin = applied.container_flag("stdin") && !args.no_stdin;
         let stdin = stdin && (args.stdin || std::io::stdin().is_terminal());
@@ -132,8 +138,15 @@ async fn find(
     namespace: &str,
     wanted: &Wanted,
     journal: &Journal,
+    user: Option<&Identity>,
 ) -> Result<Session, CliError> {
-    let found = found(connection, Some(namespace), journal).await?;
+    let found = found(&Place {
+        connection,
+        namespace: Some(namespace),
+        journal,
+        user: user.map(|identity| identity.user.as_str()),
+    })
+    .await?;
     let fitting: Vec<Session> = found
         .sessions
         .into_iter()

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt as _, stream};
 use trocar::sessions::{Maker, Name, Owner, Removal, Session, SessionKind, remove};
 
-use super::sessions::{found, namespace, table};
+use super::sessions::{Place, found, namespace, table, user};
 use crate::cli::{
     args::CleanArgs,
     block_on,
@@ -36,7 +36,14 @@ pub(crate) fn run(args: &CleanArgs) -> Result<(), CliError> {
     }
     block_on(async {
         let connection = connect(&args.connection, 0)?;
-        let found = found(&connection, namespace(&connection, &args.place), &journal::read()).await?;
+        let user = user(&connection).await;
+        let found = found(&Place {
+            connection: &connection,
+            namespace: namespace(&connection, &args.place),
+            journal: &journal::read(),
+            user: user.as_ref().map(|identity| identity.user.as_str()),
+        })
+        .await?;
         if found.is_journal_only {
             ui::warning("you may not list pods here, so only sessions that your journal knows are looked at");
         }

@@ -2,8 +2,9 @@
 
 use std::{
     fs,
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Output, Stdio},
 };
 
 use serde_json::{Value, json};
@@ -231,8 +232,7 @@ fn compile_crate(folder: &Path, locked: bool, strip: bool) -> Result<PathBuf, Cl
         .args(["--target", TARGET])
         .arg("--manifest-path")
         .arg(folder.join("Cargo.toml"))
-        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(folder)?.join("\u{1f}"))
-        .stderr(Stdio::inherit());
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(folder)?.join("\u{1f}"));
     for setting in PROFILE {
         command.args(["--config", setting]);
     }
@@ -241,19 +241,38 @@ fn compile_crate(folder: &Path, locked: bool, strip: bool) -> Result<PathBuf, Cl
     if locked {
         command.arg("--locked");
     }
-    let output = command.output().map_err(|error| {
-        CliError::new(format!("cannot run cargo: {error}")).hint("install Rust: https://rustup.rs")
-    })?;
+    let output = run_cargo(&mut command)?;
     if !output.status.success() {
-        return Err(
-            CliError::new(format!("cargo could not build {}", folder.display())).hint(format!(
-                "if it cannot find core or std: rustup target add {TARGET}"
-            )),
+        let failed = format!(
+            "cargo could not build {}: {}",
+            folder.display(),
+            how_it_ended(output.status)
         );
+        return Err(CliError::new(failed).hint(match output.status.signal() {
+            Some(9) => "another program ended it: most often the system, when memory runs out".to_owned(),
+            _ => format!("if it cannot find core or std: rustup target add {TARGET}"),
+        }));
     }
     artifact(&output.stdout, folder).ok_or_else(|| {
         CliError::new("the crate makes no WebAssembly").hint("a plugin is a library: it needs a src/lib.rs")
     })
+}
+
+/// Runs cargo, which says on stderr what is wrong with a crate.
+fn run_cargo(command: &mut Command) -> Result<Output, CliError> {
+    command.stderr(Stdio::inherit()).output().map_err(|error| {
+        let program = command.get_program().display();
+        CliError::new(format!("cannot run {program}: {error}")).hint("install Rust: https://rustup.rs")
+    })
+}
+
+/// cargo and what stands in its place may end without a word.
+fn how_it_ended(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("it ended with exit code {code}"),
+        (None, Some(signal)) => format!("it was ended by signal {signal}"),
+        (None, None) => "it ended".into(),
+    }
 }
 
 /// The module that cargo says it made last for the crate in the folder.
@@ -269,9 +288,10 @@ fn artifact(messages: &[u8], folder: &Path) -> Option<PathBuf> {
             .find(|file| file.ends_with(".wasm"))?;
         Some(PathBuf::from(module))
     };
-    serde_json::Deserializer::from_slice(messages)
-        .into_iter::<Value>()
-        .filter_map(Result::ok)
+    // A message is a line. What a program in cargo's place writes besides is not one.
+    messages
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
         .filter_map(made)
         .last()
 }
@@ -294,25 +314,23 @@ fn rustflags(folder: &Path) -> Result<Vec<String>, CliError> {
 
 fn workspace_root(folder: &Path) -> Result<PathBuf, CliError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    command
         .args([
             "locate-project",
             "--workspace",
             "--message-format=plain",
             "--manifest-path",
         ])
-        .arg(folder.join("Cargo.toml"))
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| {
-            CliError::new(format!("cannot run cargo: {error}")).hint("install Rust: https://rustup.rs")
-        })?;
+        .arg(folder.join("Cargo.toml"));
+    let output = run_cargo(&mut command)?;
     let found = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     match Path::new(&found).parent() {
         Some(root) if output.status.success() => Ok(root.to_owned()),
         _ => Err(CliError::new(format!(
-            "{} is not the folder of a crate",
-            folder.display()
+            "cargo does not find the crate in {}: {}",
+            folder.display(),
+            how_it_ended(output.status)
         ))),
     }
 }
@@ -329,5 +347,9 @@ fn read_text(file: &Path) -> Result<String, CliError> {
 fn write(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
     fs::write(file, bytes)
         .map_err(|error| CliError::new(format!("cannot write {}: {error}", file.display())))?;
-    ui::output_line(&format!("{} ({} bytes)", file.display(), bytes.len()))
+    // The file is there, and is compiled next. That the line is not read is not a failure of either.
+    match ui::output_line(&format!("{} ({} bytes)", file.display(), bytes.len())) {
+        Err(error) if error.is_unread() => Ok(()),
+        told => told,
+    }
 }

@@ -1,13 +1,14 @@
 //! `trocar sessions`: what debug containers and pods there are, and whose.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::sleep;
 use trocar::{
-    cluster::who_am_i,
+    cluster::{Identity, who_am_i},
     documents::{harmless_json, to_json, to_yaml},
     sessions::{
-        FoundSessions, Journal, Maker, Owner, PodChange, Session, SessionList, find_sessions, of_pod,
+        FoundSessions, Journal, Maker, Owner, PodChange, Session, SessionList, Shown, find_sessions, of_pod,
         watch_pods,
     },
     text::plain,
@@ -25,40 +26,55 @@ pub(crate) fn run(args: &SessionsArgs) -> Result<(), CliError> {
     block_on(async {
         let connection = connect::connect(&args.connection, args.verbose.0)?;
         let journal = journal::read();
-        let found = find(&connection, &args.place, &journal).await?;
+        let user = user(&connection).await;
+        let place = Place {
+            connection: &connection,
+            namespace: namespace(&connection, &args.place),
+            journal: &journal,
+            user: user.as_ref().map(|identity| identity.user.as_str()),
+        };
+        let found = find(&place).await?;
         let shown = |session: &Session| !args.mine || session.owner == Owner::You;
         let mut sessions = found.sessions;
         sessions.retain(shown);
         if args.watch {
             show_some(args, &sessions, true)?;
-            return watch(args, &connection, &journal, found.resource_version, sessions).await;
+            return watch(args, &place, found.resource_version, sessions).await;
         }
         show(args, &sessions)
     })
 }
 
+/// Where sessions are looked for, and by what they are known.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) connection: &'a Connection,
+    /// None for all namespaces.
+    pub(super) namespace: Option<&'a str>,
+    pub(super) journal: &'a Journal,
+    /// Whose stamps count as claims, where the cluster says who asks.
+    pub(super) user: Option<&'a str>,
+}
+
 /// Finds the sessions of a place, and says what that is worth.
-async fn find(connection: &Connection, place: &Where, journal: &Journal) -> Result<FoundSessions, CliError> {
-    let found = found(connection, namespace(connection, place), journal).await?;
+async fn find(place: &Place<'_>) -> Result<FoundSessions, CliError> {
+    let found = found(place).await?;
     if found.is_journal_only {
         ui::warning("you may not list pods here, so only sessions that your journal knows are shown");
     }
     Ok(found)
 }
 
-/// The sessions of a namespace, or of all; the cluster is asked who asks. Without an answer stamps claim nothing, which is
-/// no failure.
-pub(super) async fn found(
-    connection: &Connection,
-    namespace: Option<&str>,
-    journal: &Journal,
-) -> Result<FoundSessions, CliError> {
-    let cluster = &connection.cluster;
-    let identity = who_am_i(cluster).await.ok();
-    let user = identity
-        .map(|identity| identity.user)
-        .filter(|user| !user.is_empty());
-    Ok(find_sessions(cluster, namespace, journal, user.as_deref()).await?)
+/// Who asks, by the cluster's name for them. Without an answer stamps claim nothing, which is no failure.
+pub(super) async fn user(connection: &Connection) -> Option<Identity> {
+    let identity = who_am_i(&connection.cluster).await.ok();
+    identity.filter(|identity| !identity.user.is_empty())
+}
+
+/// The sessions of a place.
+pub(super) async fn found(place: &Place<'_>) -> Result<FoundSessions, CliError> {
+    let cluster = &place.connection.cluster;
+    Ok(find_sessions(cluster, place.namespace, place.journal, place.user).await?)
 }
 
 /// The namespace that is looked at; none for all.
@@ -110,51 +126,46 @@ fn show_some(args: &SessionsArgs, sessions: &[Session], with_header: bool) -> Re
     }
 }
 
-/// Shows each session that is new or has changed, until the person leaves.
+/// How long a server has peace before it is asked for another watch.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Shows each session that is new or has changed, and each that is gone once more, until the person leaves.
 async fn watch(
     args: &SessionsArgs,
-    connection: &Connection,
-    journal: &Journal,
+    place: &Place<'_>,
     mut version: String,
     sessions: Vec<Session>,
 ) -> Result<(), CliError> {
     if version.is_empty() {
         return Err(CliError::new("pods that may not be listed cannot be watched").hint("leave --watch out"));
     }
-    let namespace = namespace(connection, &args.place);
-    let mut known: BTreeMap<String, Vec<Session>> = BTreeMap::new();
-    for session in sessions {
-        known.entry(session.pod_uid.clone()).or_default().push(session);
-    }
+    let of_interest = |session: &Session| !args.mine || session.owner == Owner::You;
+    let mut shown = Shown::new(sessions);
     loop {
-        let mut changes = watch_pods(&connection.cluster, namespace, &version).await?;
-        while let Some(change) = changes.next().await? {
-            let (pod, is_gone) = match change {
-                PodChange::Is(pod) => (pod, false),
-                PodChange::Gone(pod) => (pod, true),
-            };
-            pod.resource_version().clone_into(&mut version);
-            let before = known.remove(pod.uid()).unwrap_or_default();
-            let mut now = of_pod(&pod, journal, None);
-            now.retain(|session| !args.mine || session.owner == Owner::You);
-            let is_new = |session: &&Session| is_gone || !before.iter().any(|known| is_same(known, session));
-            let news: Vec<Session> = now.iter().filter(is_new).cloned().collect();
-            show_some(args, &news, false)?;
-            if !is_gone && !now.is_empty() {
-                known.insert(pod.uid().to_owned(), now);
+        match watch_pods(&place.connection.cluster, place.namespace, &version).await {
+            Ok(mut changes) => {
+                while let Some(change) = changes.next().await? {
+                    let news = match change {
+                        PodChange::Is(pod) => {
+                            let mut now = of_pod(&pod, place.journal, place.user);
+                            now.retain(of_interest);
+                            shown.pod_is(pod.uid(), now)
+                        }
+                        PodChange::Gone(pod) => shown.pod_is_gone(pod.uid()),
+                    };
+                    show_some(args, &news, false)?;
+                }
             }
+            // Too much has happened since the list.
+            Err(error) if error.code() == Some(410) => {}
+            Err(error) => return Err(error.into()),
         }
-        version = find(connection, &args.place, journal).await?.resource_version;
+        sleep(PAUSE).await;
+        let found = find(place).await?;
+        version = found.resource_version;
+        let now = found.sessions.into_iter().filter(of_interest);
+        show_some(args, &shown.all_are(now), false)?;
     }
-}
-
-/// Whether a session looks as before. Its pod's version changes with every heartbeat of a probe.
-fn is_same(one: &Session, other: &Session) -> bool {
-    let without_version = |session: &Session| Session {
-        resource_version: String::new(),
-        ..session.clone()
-    };
-    without_version(one) == without_version(other)
 }
 
 /// The sessions as a table.

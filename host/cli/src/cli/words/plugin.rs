@@ -52,6 +52,9 @@ fn after_wasm(error: &WasmError) -> Option<String> {
         WasmError::World { .. } => {
             "the plugin has to export it: in Rust with trocar_sdk::strategy!(make_plan)"
         }
+        WasmError::NoRoom(_) => {
+            "running a plugin reserves 5 GB of addresses, though little memory: raise the limit (ulimit -v)"
+        }
         WasmError::Host(_) => "this is a bug in trocar",
         WasmError::Panicked(_) | WasmError::Trapped { .. } | WasmError::Exited | WasmError::Answer(_) => {
             "this is a bug in the plugin; -v shows its log"
@@ -198,6 +201,7 @@ mod tests {
                 },
                 "run this as root",
             ),
+            (WasmError::NoRoom("x".into()), "ulimit -v"),
             (WasmError::Host("x".into()), "bug in trocar"),
         ] {
             let hint = after_wasm(&error).unwrap_or_default();

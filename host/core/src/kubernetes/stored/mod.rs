@@ -279,24 +279,9 @@ impl<'a> Comparison<'a> {
             return;
         }
         match field.meaning() {
-            Meaning::Nothing => self.one_sided(kind, judged, stored, at),
+            // What is in it means something, each for itself.
+            Meaning::Nothing => self.objects(kind, as_object(judged), as_object(stored), at),
             meaning => self.report(weigh(meaning, judged, stored), at),
-        }
-    }
-
-    /// An object that only one side has weighs as much as the heaviest of what is in it, and is reported once.
-    fn one_sided(
-        &mut self,
-        kind: &'static Type,
-        judged: Option<&'a Value>,
-        stored: Option<&'a Value>,
-        at: &Place<'_>,
-    ) {
-        let mut inner = Comparison::new(self.spec);
-        inner.objects(kind, as_object(judged), as_object(stored), at);
-        self.expected.append(&mut inner.expected);
-        if let Some(heaviest) = inner.found.iter().map(|difference| difference.kind).max() {
-            self.report(heaviest, at);
         }
     }
 

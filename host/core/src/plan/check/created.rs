@@ -35,6 +35,19 @@ pub(super) fn check_created(
 
 fn check_form(pod: &Pod, target: &Target, namespace: &str, deletes_target: bool) -> Result<(), String> {
     check_size(&pod.0)?;
+    check_identity(pod, target, namespace)?;
+    let metadata = pod.metadata().ok_or("the pod has no metadata")?;
+    let mut fields = metadata.keys();
+    if let Some(field) = fields.find(|field| !CREATED_METADATA.contains(&field.as_str())) {
+        return Err(format!("a plan may not set metadata.{field}"));
+    }
+    check_marks(metadata)?;
+    check_owners(metadata, target, deletes_target)?;
+    check_containers(pod)
+}
+
+/// A pod, with a name, where it belongs.
+pub(super) fn check_identity(pod: &Pod, target: &Target, namespace: &str) -> Result<(), String> {
     if text(&pod.0, "apiVersion") != Some("v1") || text(&pod.0, "kind") != Some("Pod") {
         return Err("only a v1 Pod may be created".into());
     }
@@ -48,18 +61,11 @@ fn check_form(pod: &Pod, target: &Target, namespace: &str, deletes_target: bool)
             pod.namespace().unwrap_or_default()
         ));
     }
-    let metadata = pod.metadata().ok_or("the pod has no metadata")?;
-    let mut fields = metadata.keys();
-    if let Some(field) = fields.find(|field| !CREATED_METADATA.contains(&field.as_str())) {
-        return Err(format!("a plan may not set metadata.{field}"));
-    }
-    check_marks(metadata)?;
-    check_owners(metadata, target, deletes_target)?;
-    check_containers(pod)
+    Ok(())
 }
 
 /// The host's own labels and annotations, and those of a kubelet.
-fn check_marks(metadata: &Object) -> Result<(), String> {
+pub(super) fn check_marks(metadata: &Object) -> Result<(), String> {
     for field in ["labels", "annotations"] {
         let mut names = object(metadata, field).into_iter().flat_map(Object::keys);
         if let Some(name) = names.find(|name| name.starts_with(stamp::PREFIX)) {
@@ -74,7 +80,7 @@ fn check_marks(metadata: &Object) -> Result<(), String> {
 }
 
 /// Another owner would count the pod as its own, and delete it or others.
-fn check_owners(metadata: &Object, target: &Target, deletes_target: bool) -> Result<(), String> {
+pub(super) fn check_owners(metadata: &Object, target: &Target, deletes_target: bool) -> Result<(), String> {
     for owner in list(metadata, "ownerReferences") {
         let owner = owner.as_object().ok_or("an owner reference is not an object")?;
         if !is_target(owner, target) {
@@ -105,7 +111,7 @@ fn is_target(owner: &Object, target: &Target) -> bool {
 }
 
 /// The normal form wants all of this already; a plan without it has no container to attach to.
-fn check_containers(pod: &Pod) -> Result<(), String> {
+pub(super) fn check_containers(pod: &Pod) -> Result<(), String> {
     if pod.containers_of(ContainerKind::Ephemeral).next().is_some() {
         return Err("a new pod may not have ephemeral containers yet".into());
     }
@@ -151,6 +157,7 @@ fn check_place(pod: &Pod, target: &Target, options: &DebugOptions) -> Result<(),
         }
     }
     match scheduled_otherwise(&pod.0, target.object()) {
+        Some("tolerations") if options.tolerate_all => Ok(()),
         Some(field) => Err(Violation::of_plan(format!(
             "the pod would be scheduled otherwise than its target (spec.{field})"
         ))),
@@ -158,7 +165,7 @@ fn check_place(pod: &Pod, target: &Target, options: &DebugOptions) -> Result<(),
     }
 }
 
-fn check_node(node: Option<&str>, wanted: &str) -> Result<(), String> {
+pub(super) fn check_node(node: Option<&str>, wanted: &str) -> Result<(), String> {
     match node {
         Some(node) if node == wanted => Ok(()),
         Some(node) => Err(format!(

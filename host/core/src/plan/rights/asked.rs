@@ -2,13 +2,17 @@
 
 use serde_json::Value;
 use trocar_sdk::{
-    DebugOptions, Object, Pod, Profile, custom,
+    DebugOptions, Kept, Object, Pod, Profile, custom,
+    inherit::{inherit, run_as_root, shape_spec},
     plan::{change_container, debug_container},
     pod::{ContainerKind, object, text},
-    profile::{apply_to_ephemeral, apply_to_node_pod, apply_to_windows_node_pod, remove_linux_fields},
+    profile::{self, apply_to_ephemeral, apply_to_node_pod, apply_to_windows_node_pod, remove_linux_fields},
 };
 
-use crate::{kubernetes::normalize_container, target::Target};
+use crate::{
+    kubernetes::{normalize_container, normalize_target},
+    target::Target,
+};
 
 /// The name of the debug container that is asked for. What it is called in a plan is the strategy's choice.
 const NAME: &str = "debugger";
@@ -17,6 +21,7 @@ const NAME: &str = "debugger";
 pub(super) fn asked_container(
     original: Option<&Object>,
     kind: ContainerKind,
+    target: &Target,
     options: &DebugOptions,
     of_windows: bool,
 ) -> Object {
@@ -33,22 +38,29 @@ pub(super) fn asked_container(
     if of_windows {
         remove_linux_fields(&mut container);
     }
+    let pod = target.object();
+    if original.is_some() {
+        run_as_root(&mut container, pod, options);
+    } else if options.as_root || !options.inherit.is_nothing() {
+        // Without a container to take it from the strategy refuses.
+        drop(inherit(&mut container, kind, pod, options));
+        normalize(&mut container, kind);
+    }
     customize(&mut container, kind, options);
     container
 }
 
 /// `--custom` is merged over the probes that a copy keeps.
 fn drop_probes(container: &mut Object, options: &DebugOptions) {
-    let keep = &options.keep;
-    for (probe, kept) in [
-        ("livenessProbe", keep.liveness),
-        ("readinessProbe", keep.readiness),
-        ("startupProbe", keep.startup),
-    ] {
-        if !kept && options.profile != Profile::Legacy {
+    for (probe, is_kept) in kept(options).probes() {
+        if !is_kept {
             container.remove(probe);
         }
     }
+}
+
+fn kept(options: &DebugOptions) -> Kept {
+    profile::kept(options.profile, &options.keep, !only_changes_images(options))
 }
 
 /// The pod on a node, with the debug container alone.
@@ -60,8 +72,19 @@ pub(super) fn asked_node_pod(target: &Target, options: &DebugOptions) -> Pod {
     } else {
         apply_to_node_pod(options.profile, &mut pod, NAME);
     }
+    shape_spec(pod.spec_mut(), options);
     if let Some(container) = pod.container_mut(NAME) {
+        run_as_root(container, target.object(), options);
         customize(container, ContainerKind::Regular, options);
+    }
+    pod
+}
+
+/// The target as a copy of it is asked to be, but for its containers.
+pub(super) fn asked_copy(target: &Target, options: &DebugOptions) -> Object {
+    let mut pod = normalize_target(target.object()).unwrap_or_else(|| target.object().clone());
+    if let Some(Value::Object(spec)) = pod.get_mut("spec") {
+        shape_spec(spec, options);
     }
     pod
 }
@@ -70,6 +93,10 @@ pub(super) fn asked_node_pod(target: &Target, options: &DebugOptions) -> Pod {
 fn customize(container: &mut Object, kind: ContainerKind, options: &DebugOptions) {
     let Some(custom) = &options.custom else { return };
     custom::merge(container, custom);
+    normalize(container, kind);
+}
+
+fn normalize(container: &mut Object, kind: ContainerKind) {
     // A strategy may choose the image; the normal form needs one.
     container.entry("image").or_insert_with(|| NAME.into());
     if let Ok(normal) = normalize_container(container.clone(), kind, None) {
@@ -105,9 +132,9 @@ pub(super) fn asks_to_share(options: &DebugOptions, has_debug_container: bool) -
 /// Whether a copy keeps its target's labels or annotations.
 pub(super) fn keeps(options: &DebugOptions, field: &str) -> bool {
     match field {
-        "labels" => options.keep.labels,
-        // `legacy` keeps them unasked.
-        _ => options.keep.annotations || options.profile == Profile::Legacy,
+        // `legacy` drops them with a debug container. Another strategy may do as the flag says.
+        "labels" => options.keep.labels.unwrap_or(false),
+        _ => kept(options).annotations,
     }
 }
 

@@ -10,7 +10,9 @@ use trocar_sdk::{
 
 use super::{
     Right, RightKind,
-    asked::{asked_container, asked_image, asked_node_pod, asks_to_share, only_changes_images, spec_of},
+    asked::{
+        asked_container, asked_copy, asked_image, asked_node_pod, asks_to_share, only_changes_images, spec_of,
+    },
     container::{Surroundings, container_powers, program, run_by_kubelet},
     drop_implied,
     pod::pod_powers,
@@ -19,7 +21,7 @@ use super::{
     volume::{Volumes, read_only_volumes},
 };
 use crate::{
-    kubernetes::{milli, normalize_target},
+    kubernetes::milli,
     target::{Target, TargetKind},
 };
 
@@ -38,7 +40,7 @@ pub(super) fn of_created(
 ) -> Vec<Right> {
     let is_copy = target.id().kind == TargetKind::Pod;
     let model = match is_copy {
-        true => normalize_target(target.object()).unwrap_or_else(|| target.object().clone()),
+        true => asked_copy(target, options),
         false => asked_node_pod(target, options).0,
     };
     let known = if is_copy { known(&model) } else { HashMap::new() };
@@ -46,7 +48,13 @@ pub(super) fn of_created(
         Some(known) => Some(DebugContainer {
             name: known.name(),
             kind: known.kind,
-            asked: asked_container(Some(known.container), known.kind, options, is_windows(&model)),
+            asked: asked_container(
+                Some(known.container),
+                known.kind,
+                target,
+                options,
+                is_windows(&model),
+            ),
         }),
         None if is_copy && only_changes_images(options) => None,
         None => new_container(pod, attach, options, &known).map(|name| DebugContainer {
@@ -54,7 +62,7 @@ pub(super) fn of_created(
             kind: ContainerKind::Regular,
             asked: match containers_of(&model, ContainerKind::Regular).next() {
                 Some(of_node) if !is_copy => of_node.container.clone(),
-                _ => asked_container(None, ContainerKind::Regular, options, is_windows(&model)),
+                _ => asked_container(None, ContainerKind::Regular, target, options, is_windows(&model)),
             },
         }),
     };

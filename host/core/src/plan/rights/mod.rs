@@ -92,7 +92,7 @@ pub fn rights_beyond(
 
 fn of_ephemeral(container: &Object, target: &Target, options: &DebugOptions) -> Vec<Right> {
     let kind = ContainerKind::Ephemeral;
-    let asked = asked_container(None, kind, options, is_windows(target.object()));
+    let asked = asked_container(None, kind, target, options, is_windows(target.object()));
     let mut shown = BTreeSet::new();
     if !has_same_powers(container, &asked) {
         let spec = spec_of(target.object());

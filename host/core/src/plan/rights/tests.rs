@@ -640,8 +640,8 @@ fn labels_and_annotations_are_those_that_a_flag_keeps() {
     );
     let kept = DebugOptions {
         keep: Keep {
-            labels: true,
-            annotations: true,
+            labels: Some(true),
+            annotations: Some(true),
             ..Keep::default()
         },
         ..options()
@@ -661,8 +661,8 @@ fn a_copy_of_a_copy_keeps_no_mark_of_the_first_person() {
     let target = Target::new(first, "shop").unwrap();
     let keep = DebugOptions {
         keep: Keep {
-            labels: true,
-            annotations: true,
+            labels: Some(true),
+            annotations: Some(true),
             ..Keep::default()
         },
         ..options()

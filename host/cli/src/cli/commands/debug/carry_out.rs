@@ -139,7 +139,7 @@ impl Debug<'_> {
             let planned = created_pod(approved.plan(), &Value::Null);
             let draft = match self.debugger.apply(approved).await {
                 Ok(applied) => {
-                    show_differences(applied.plan(), applied.differences(), "the server stored");
+                    show_differences(applied.plan(), applied.stored_otherwise(), "the server stored");
                     return Ok(applied);
                 }
                 Err(failed) => match self.undone(failed, planned).await {

@@ -236,8 +236,8 @@ impl<'a> Debug<'a> {
                 _ => show_warnings(draft.plan()),
             }
             if is_server {
-                let differences = self.debugger.dry_run(draft).await?;
-                show_differences(draft.plan(), &differences, "the server would store");
+                let stored = self.debugger.dry_run(draft).await?;
+                show_differences(draft.plan(), stored.as_ref(), "the server would store");
             }
         }
         match self.args.output {

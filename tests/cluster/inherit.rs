@@ -1,0 +1,134 @@
+//! A debug container that sees what its target sees.
+
+use serde_json::{Value, json};
+
+use crate::{
+    Test,
+    cluster::{Cluster, Namespace},
+};
+
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "inherit::everything_of_a_container_in_an_ephemeral_one",
+        everything_of_a_container_in_an_ephemeral_one,
+    ),
+    (
+        "inherit::everything_of_a_container_in_a_copy",
+        everything_of_a_container_in_a_copy,
+    ),
+    (
+        "inherit::root_where_the_pod_has_a_user",
+        root_where_the_pod_has_a_user,
+    ),
+];
+
+/// A pod with every kind of volume that needs no driver, and every source of a variable.
+fn rich_pod(namespace: &Namespace<'_>) {
+    let cluster = namespace.cluster;
+    let map = json!({"metadata": {"name": "settings"}, "data": {"colour": "green", "key": "of a map"}});
+    cluster.create(&namespace.path("configmaps"), &map);
+    let secret = json!({"metadata": {"name": "keys"}, "stringData": {"word": "sesame"}});
+    cluster.create(&namespace.path("secrets"), &secret);
+    let container = json!({
+        "name": "app", "image": cluster.image, "workingDir": "/tmp",
+        "command": ["sh", "-c", "echo written by the target > /data/file; exec sleep 36000"],
+        "resources": {"limits": {"cpu": "100m", "memory": "64Mi"}},
+        "env": [
+            {"name": "PLAIN", "value": "plain"}, {"name": "JOINED", "value": "$(PLAIN) and more"},
+            {"name": "MAP", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "key"}}},
+            {"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "word"}}},
+            {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
+        ],
+        "envFrom": [{"prefix": "M_", "configMapRef": {"name": "settings"}}, {"prefix": "S_", "secretRef": {"name": "keys"}}],
+        "volumeMounts": [
+            {"name": "data", "mountPath": "/data"}, {"name": "map", "mountPath": "/map"},
+            {"name": "secret", "mountPath": "/secret"}, {"name": "labels", "mountPath": "/labels"},
+            {"name": "all", "mountPath": "/all"}, {"name": "node", "mountPath": "/node", "readOnly": true},
+            {"name": "map", "mountPath": "/part", "subPath": "key"},
+        ],
+    });
+    let more = json!({
+        "containers": [container],
+        "securityContext": {"runAsUser": 1234, "runAsGroup": 3456, "fsGroup": 2345},
+        "volumes": [
+            {"name": "data", "emptyDir": {}}, {"name": "map", "configMap": {"name": "settings"}},
+            {"name": "secret", "secret": {"secretName": "keys"}}, {"name": "node", "hostPath": {"path": "/tmp"}},
+            {"name": "labels", "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+            {"name": "all", "projected": {"sources": [{"configMap": {"name": "settings"}}, {"secret": {"name": "keys"}}]}},
+        ],
+    });
+    namespace.create_pod("web", &[], &more);
+    namespace.wait_for_pod("web", "running", |pod| {
+        (pod["status"]["phase"] == "Running").then_some(())
+    });
+}
+
+const SEES: &str = "cat /map/key; echo; cat /secret/word; echo; cat /all/colour; echo; ls -d /node; id -u; id -g; pwd; \
+    echo $PLAIN, $JOINED, $MAP, $SECRET, $CPU, $M_colour, $S_word";
+
+const SEEN: &str = "of a map\nsesame\ngreen\n/node\n1234\n3456\n/tmp\nplain, plain and more, of a map, sesame, 1, green, sesame\n";
+
+fn everything_of_a_container_in_an_ephemeral_one(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    rich_pod(&namespace);
+    let program = format!("cat /data/file /labels/labels; echo; {SEES}; echo $POD; id");
+    let output = namespace.debug(
+        "--attach web --image=$IMAGE --profile=baseline --inherit",
+        &["sh", "-c", &program],
+    );
+    let wanted = format!("written by the target\ntest=\"web\"\n{SEEN}web\n");
+    assert!(output.code == 0 && output.stdout.contains(&wanted), "{output}");
+    assert!(
+        output.stdout.contains("2345"),
+        "the groups are the pod's: {output}"
+    );
+    let says = |text: &str| output.stderr.contains(text);
+    assert!(
+        says("is not inherited: an ephemeral container cannot mount a part")
+            && says("resources are not inherited"),
+        "{output}"
+    );
+    assert!(!says("more than the flags ask for"), "{output}");
+
+    let flags = "--attach -q web --image=$IMAGE --profile=baseline --inherit=mounts:ro";
+    let output = namespace.debug(flags, &["sh", "-c", "cat /data/file; touch /data/mine"]);
+    assert!(
+        output.code != 0 && output.stdout == "written by the target\n",
+        "{output}"
+    );
+}
+
+fn everything_of_a_container_in_a_copy(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    rich_pod(&namespace);
+    let program = format!("cat /part; echo; {SEES}");
+    let flags = "--attach -q web --image=$IMAGE --profile=baseline --copy-to=copy -c dbg --inherit=all --pull-secret=none";
+    let output = namespace.debug(flags, &["sh", "-c", &program]);
+    assert_eq!(
+        (output.stdout.as_str(), output.code),
+        (format!("of a map\n{SEEN}").as_str(), 0),
+        "{output}"
+    );
+    let pod: Value = namespace.read_pod("copy");
+    let containers = pod["spec"]["containers"]
+        .as_array()
+        .expect("a pod has containers");
+    assert_eq!(
+        containers[1]["resources"]["limits"],
+        json!({"cpu": "100m", "memory": "64Mi"})
+    );
+    assert_eq!(pod["spec"]["imagePullSecrets"], json!([{"name": "none"}]));
+}
+
+fn root_where_the_pod_has_a_user(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    let user = json!({"securityContext": {"runAsUser": 1234, "runAsNonRoot": true}});
+    namespace.create_pod("web", &["sleep", "36000"], &user);
+    namespace.wait_for_pod("web", "running", |pod| {
+        (pod["status"]["phase"] == "Running").then_some(())
+    });
+    let output = namespace.debug("--attach web --image=$IMAGE --as-root", &["id", "-u"]);
+    assert!(output.code == 0 && output.stdout.ends_with("0\n"), "{output}");
+    assert!(output.stderr.contains("nothing in it runs as root"), "{output}");
+}

@@ -1,0 +1,118 @@
+//! A line without an end, from several targets at once: it is shown in marked pieces, and nothing waits for its end.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader, Read as _},
+    process::{Command, Stdio},
+};
+
+use crate::{Test, cluster::Cluster};
+
+pub(crate) const TESTS: &[Test] = &[(
+    "long_lines::a_line_of_64_megabytes_from_each_of_three_targets",
+    a_line_of_64_megabytes_from_each_of_three_targets,
+)];
+
+const LENGTH: usize = 64_000_000;
+
+/// An instance of a plugin reserves a little more than 4 GiB of addresses, which leaves a quarter of a GB: a line of each target
+/// that was kept whole, once and in the making of its next size, would not fit in there.
+const LIMIT: &str = "ulimit -v 4600000";
+
+/// Longer lines are cut.
+const MAX_LINE: usize = (64 << 10) + 100;
+
+fn a_line_of_64_megabytes_from_each_of_three_targets(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    let targets = ["web-0", "web-1", "web-2"];
+    for target in targets {
+        namespace.pod(target);
+    }
+    let program = format!("sleep 1; head -c {LENGTH} /dev/zero | tr '\\0' x; echo; sleep 1; exit 5");
+    let flags = format!("-q --attach {} --image=$IMAGE", targets.join(" "));
+    let shown = run(&mut limited(&namespace.command(&flags, &["sh", "-c", &program])));
+    assert_eq!(shown.code, 5, "{}", shown.stderr);
+    for target in targets {
+        let prefix = format!("pod/{target}");
+        let letters = *shown.letters.get(&prefix).unwrap_or(&0);
+        // A log keeps 10 MiB: what a broken connection did not bring may be gone, which is told then.
+        let is_told = || {
+            shown
+                .stderr
+                .contains(&format!("[{prefix}] some of the program's output is missing"))
+        };
+        let is_whole = letters == LENGTH || letters < LENGTH && is_told();
+        assert!(
+            is_whole && letters > 1 << 20,
+            "{letters} of {prefix}: {}",
+            shown.stderr
+        );
+    }
+    assert!(shown.longest <= MAX_LINE, "a line of {} bytes", shown.longest);
+}
+
+/// The same command, with little memory.
+fn limited(command: &Command) -> Command {
+    let mut limited = Command::new("/bin/sh");
+    let script = format!("{LIMIT}; exec \"$@\"");
+    limited.args(["-c", &script, "sh"]).arg(command.get_program());
+    limited.args(command.get_args()).env_clear();
+    for (name, value) in command.get_envs() {
+        limited.env(name, value.unwrap_or_default());
+    }
+    limited
+}
+
+/// What came out.
+struct Shown {
+    /// How many letters of each target.
+    letters: BTreeMap<String, usize>,
+    longest: usize,
+    stderr: String,
+    code: i32,
+}
+
+/// Reads the output line by line, and keeps none of it.
+fn run(command: &mut Command) -> Shown {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    let mut stderr = child.stderr.take().expect("stderr is a pipe");
+    let told = std::thread::spawn(move || {
+        let mut text = String::new();
+        drop(stderr.read_to_string(&mut text));
+        text
+    });
+    let (mut letters, mut longest) = (BTreeMap::new(), 0);
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+    let mut line = Vec::new();
+    // A line that is far too long is not kept whole here either.
+    let most = 2 * MAX_LINE as u64;
+    while lines
+        .by_ref()
+        .take(most)
+        .read_until(b'\n', &mut line)
+        .expect("a pipe can be read")
+        > 0
+    {
+        longest = longest.max(line.len());
+        let text = String::from_utf8_lossy(&line);
+        let (prefix, rest) = text.split_once("] ").unwrap_or(("[", &text));
+        let target = prefix.trim_start_matches('[').trim_end_matches(", continued");
+        *letters.entry(target.to_owned()).or_default() += rest.trim_end_matches('\n').len();
+        line.clear();
+    }
+    Shown {
+        letters,
+        longest,
+        stderr: told.join().expect("the reader does not panic"),
+        code: child
+            .wait()
+            .expect("a child can be waited for")
+            .code()
+            .unwrap_or(-1),
+    }
+}
