@@ -24,6 +24,8 @@ pub(super) struct ConfigFile {
     pub(super) policies: Vec<PolicyEntry>,
     #[serde(default)]
     pub(super) audit: Vec<AuditEntry>,
+    #[serde(default)]
+    pub(super) admission: Option<AdmissionEntry>,
 }
 
 /// Defaults for flags of `trocar debug` and `trocar plan`.
@@ -117,4 +119,30 @@ pub enum AuditSink {
     File,
     /// Standard error.
     Stderr,
+}
+
+/// What of a cluster's requests the admission server judges. Every debug container is judged, whoever adds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AdmissionEntry {
+    /// Which pods that are created are judged.
+    pub pods: JudgedPods,
+    /// Groups whose pods are not judged, besides those of service accounts and nodes; not obeyed where all pods are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exempt_groups: Vec<String>,
+}
+
+/// Which created pods the admission server judges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JudgedPods {
+    /// Those of people that say that they are debug pods.
+    Marked,
+    /// Those of people that have rights over their node, and those that say that they are debug pods.
+    Rights,
+    /// Those of people: of users that are neither service accounts nor nodes.
+    #[default]
+    People,
+    /// All of them.
+    All,
 }

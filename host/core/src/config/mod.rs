@@ -11,7 +11,7 @@ mod source;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-pub use file::{AuditEntry, AuditSink, Defaults, PluginEntry, PolicyEntry};
+pub use file::{AdmissionEntry, AuditEntry, AuditSink, Defaults, JudgedPods, PluginEntry, PolicyEntry};
 pub use merge::load;
 
 /// Who wrote a file, from the one who binds all others to the one who binds nobody.
@@ -89,6 +89,8 @@ pub struct Config {
     pub policies: Vec<Sourced<PolicyEntry>>,
     /// Where decisions are written down.
     pub audit: Vec<Sourced<AuditEntry>>,
+    /// What the admission server judges, where a file says so.
+    pub admission: Option<Sourced<AdmissionEntry>>,
     /// The files that were read, in the order of their weight.
     pub files: Vec<PathBuf>,
 }

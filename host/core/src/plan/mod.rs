@@ -151,9 +151,11 @@ impl Serialize for Step {
 pub struct PluginId {
     /// Its name.
     pub name: String,
-    /// Its version.
+    /// Its version; none for `external`, which is no plugin.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub version: String,
-    /// The digest of its component: `sha256:…`.
+    /// The digest of its component: `sha256:…`; none for `external`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
 }
 
@@ -201,6 +203,19 @@ impl DebugPlan {
         };
         plan.check(target, options, namespace)?;
         Ok(plan)
+    }
+
+    /// Makes a plan of one step that somebody else planned, which is judged and never carried out.
+    pub(crate) fn submitted(strategy: PluginId, step: Step, attach: Option<String>, target: &Target) -> Self {
+        Self {
+            target: target.id().clone(),
+            strategy,
+            steps: vec![step],
+            attach,
+            policies: Vec::new(),
+            beyond_options: Vec::new(),
+            diagnostics: Vec::new(),
+        }
     }
 
     /// Holds the plan against the guard rails again, after policies changed it.
@@ -407,8 +422,10 @@ impl<'a> ReviewDocument<'a> {
 /// A [`PluginId`] with its fields in alphabetical order.
 #[derive(Serialize)]
 struct SortedId<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
     digest: &'a str,
     name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     version: &'a str,
 }
 
