@@ -111,8 +111,6 @@ fn reader(typed: &Serve) -> Result<Option<Arc<dyn ClusterReader>>> {
 }
 
 fn review(typed: &Review) -> Result<ExitCode> {
-    let body = read(&typed.review)?;
-    let request = Request::read(&body)?;
     let mut objects = Vec::new();
     for file in &typed.object {
         let read = documents::read(&read(file)?);
@@ -122,6 +120,7 @@ fn review(typed: &Review) -> Result<ExitCode> {
     let reader: Arc<dyn ClusterReader> = Arc::new(WrittenDown(objects));
     let reader = Some(&reader).filter(|_| !typed.object.is_empty());
     let rules = Loaded::load(&engine(&typed.rules)?, &typed.rules.config, reader, |_| {})?;
+    let request = Request::read(&read(&typed.review)?)?;
     let webhook = match typed.mutate {
         true => Webhook::Mutate,
         false => Webhook::Validate,
