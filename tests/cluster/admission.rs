@@ -28,6 +28,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("admission::ways_around", ways_around),
     ("admission::who_creates_a_pod", who_creates_a_pod),
     ("admission::hostile_pods", hostile_pods),
+    ("admission::sessions", sessions),
     ("admission::records", records),
 ];
 
@@ -108,7 +109,10 @@ impl<'a> Door<'a> {
                     "name": format!("{path}.trocar.dev"), "admissionReviewVersions": ["v1"], "sideEffects": "None",
                     "clientConfig": {"url": format!("https://{address}/{path}"), "caBundle": authority},
                     "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace.name}},
-                    "rules": [rule("pods", "CREATE"), rule("pods/ephemeralcontainers", "UPDATE")],
+                    "rules": [
+                        rule("pods", "CREATE"), rule("pods/ephemeralcontainers", "UPDATE"),
+                        rule("pods/exec", "CONNECT"), rule("pods/attach", "CONNECT"),
+                    ],
                 }],
             });
             let path = configurations(kind);
@@ -678,6 +682,35 @@ fn hostile_pods(cluster: &Cluster) {
         }
     }
     assert!(door.debug_containers().is_empty());
+}
+
+/// Sessions with the containers of a pod that runs.
+fn sessions(cluster: &Cluster) {
+    let config = "policies:\n- name: protected\n  plugin: protected-targets\n  settings: {labels: {tier: gold}}\n\
+                  admission: {connect: [exec, attach]}\n";
+    let Some(door) = Door::open(cluster, config) else {
+        return;
+    };
+    let kubectl = |command: &str| {
+        let mut env = TestEnv::new(&door.kubectl);
+        let kubeconfig = door.env.folder().join("kubeconfig");
+        env.set("KUBECONFIG", &kubeconfig.display().to_string());
+        env.run(&format!("--namespace={} {command}", door.namespace.name))
+    };
+    let output = kubectl("exec web -c app -- echo here");
+    assert_eq!((output.code, output.stdout.as_str()), (0, "here\n"), "{output}");
+    assert_eq!(
+        door.kubectl("web --image=$IMAGE -c dbg --stdin=false -- sh").code,
+        0
+    );
+    let label = json!({"metadata": {"labels": {"tier": "gold"}}});
+    let request = Request::patch(door.pod_path("")).header("content-type", "application/merge-patch+json");
+    send_as(&door, request, &label).expect("a label can be set");
+    for command in ["exec web -c app -- echo here", "attach web -c app"] {
+        let output = kubectl(command);
+        assert!(output.code != 0 && output.stdout.is_empty(), "{output}");
+        assert!(output.stderr.contains("tier=gold"), "{output}");
+    }
 }
 
 fn records(cluster: &Cluster) {

@@ -47,6 +47,12 @@ pub struct PolicyRule {
 }
 
 impl PolicyRule {
+    /// Returns true if the policy is asked about an action. Some are for policies that declare them; none stands for others.
+    pub fn reviews(&self, declared_action: Option<&str>) -> bool {
+        let manifest = self.plugin.description().manifest();
+        declared_action.is_none_or(|action| manifest.reviews(action))
+    }
+
     fn reviewer(&self) -> Reviewer {
         Reviewer {
             name: self.name.clone(),
@@ -241,8 +247,9 @@ impl Engine {
     /// within its time limit.
     pub fn judge_submitted(&self, request: &SubmittedRequest<'_>) -> SubmittedReview {
         let policies = request.policies.iter();
+        let action = request.submitted.declared_action();
         let asked: Vec<&PolicyRule> = policies
-            .filter(|rule| rule.matches.fits(&request.subject))
+            .filter(|rule| rule.matches.fits(&request.subject) && rule.reviews(action))
             .collect();
         let reviewers: Vec<Reviewer> = asked.iter().map(|rule| rule.reviewer()).collect();
         let inputs = SubmittedInputs {

@@ -16,6 +16,7 @@ use trocar::{
 use super::{
     pods::{self, Bound},
     request::{Request, Requested},
+    sessions,
     verdict::{Found, Verdict, heavier},
 };
 
@@ -63,6 +64,17 @@ pub fn judge(request: &Request, door: &Door<'_>) -> Verdict {
             judge_containers(request, before, containers, door, &mut verdict);
         }
         Requested::Pod(pod) => judge_pod(request, pod, door, &mut verdict),
+        Requested::Connection { kind, pod, options } if door.admission.connect.contains(kind) => {
+            sessions::judge(request, *kind, pod, options, door, &mut verdict);
+        }
+        Requested::Connection { kind, .. } => {
+            let modes = door.policies.iter().map(|rule| rule.mode);
+            let problem = format!(
+                "the configuration does not ask to judge {}, but the webhook's rules do",
+                kind.action()
+            );
+            verdict.not_judged(heaviest(modes), &problem);
+        }
         Requested::Other(what) => {
             let modes = door.policies.iter().map(|rule| rule.mode);
             let problem = format!("{what} is nothing that this webhook knows; its rules send it too much");
@@ -73,7 +85,7 @@ pub fn judge(request: &Request, door: &Door<'_>) -> Verdict {
     verdict
 }
 
-fn heaviest(modes: impl Iterator<Item = Mode>) -> Option<Mode> {
+pub(super) fn heaviest(modes: impl Iterator<Item = Mode>) -> Option<Mode> {
     modes.fold(None, |heaviest, mode| heavier(heaviest, Some(mode)))
 }
 
@@ -218,7 +230,10 @@ fn judge_pod(request: &Request, pod: &Map<String, Value>, door: &Door<'_>, verdi
         return;
     }
     if let Some(changed) = ask(request, door, &submitted, target, subject, verdict) {
-        match pods::patch(pod, &changed, submitted.step()) {
+        match submitted
+            .step()
+            .map_or(Ok(Vec::new()), |step| pods::patch(pod, &changed, step))
+        {
             Ok(patch) => verdict.patch.extend(patch),
             Err(problem) => verdict.not_judged(Some(Mode::Enforce), &problem),
         }
@@ -232,7 +247,7 @@ fn weight(door: &Door<'_>, subject: &Subject<'_>) -> Option<Mode> {
 }
 
 /// Asks the policies about one container or pod. Returns what it is changed to, where it is.
-fn ask(
+pub(super) fn ask(
     request: &Request,
     door: &Door<'_>,
     submitted: &Submitted,

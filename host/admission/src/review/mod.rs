@@ -11,6 +11,7 @@ mod answer;
 mod judge;
 mod pods;
 mod request;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod verdict;

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use trocar::{
     Actor,
     bounded::{self, Limits},
+    plan::ConnectionKind,
 };
 
 /// The largest review that is read, in bytes: two pods of the largest size that a cluster takes, and what goes with them.
@@ -59,6 +60,15 @@ pub enum Requested {
     },
     /// A pod is to be created.
     Pod(Map<String, Value>),
+    /// A session with a container that runs already is to begin.
+    Connection {
+        /// What kind of session.
+        kind: ConnectionKind,
+        /// The pod's name.
+        pod: String,
+        /// The container, the command and the streams.
+        options: Map<String, Value>,
+    },
     /// Something that no policy knows.
     Other(String),
 }
@@ -131,10 +141,23 @@ fn requested(request: &mut Value) -> Requested {
             Value::Object(pod) => Requested::Pod(pod),
             _ => Requested::Other("a pod that is not an object".to_owned()),
         },
+        ("pods", "exec", "CONNECT") if is_core => connection(ConnectionKind::Exec, request),
+        ("pods", "attach", "CONNECT") if is_core => connection(ConnectionKind::Attach, request),
         _ => {
             let slash = if subresource.is_empty() { "" } else { "/" };
             Requested::Other(format!("{operation} of {resource}{slash}{subresource}"))
         }
+    }
+}
+
+fn connection(kind: ConnectionKind, request: &mut Value) -> Requested {
+    match request["object"].take() {
+        Value::Object(options) => Requested::Connection {
+            kind,
+            pod: text(request, "name"),
+            options,
+        },
+        _ => Requested::Other("a session without options".to_owned()),
     }
 }
 

@@ -7,7 +7,7 @@ use trocar::{
     AuditEvent, Engine, EngineConfig, PolicyRule,
     capability::{ClusterReader, Grants},
     config::{AdmissionEntry, JudgedPods},
-    plan::Mode,
+    plan::{ConnectionKind, Mode},
     plugin::{PluginSource, PluginType},
 };
 
@@ -39,7 +39,10 @@ fn scene(policies: &[(&str, Mode, Value)]) -> Scene {
     });
     let policies = policies.collect();
     let node = |name: &str, labels: Value| json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}});
+    let mut web = stored(json!([container("dbg", "busybox")]));
+    web["metadata"]["labels"] = json!({"tier": "gold"});
     let nodes = vec![
+        web,
         node("n1", json!({})),
         node("cp", json!({"node-role.kubernetes.io/control-plane": ""})),
     ];
@@ -519,4 +522,60 @@ fn words_of_a_policy_are_bounded_and_harmless() {
     policy.1 = Mode::Warn;
     let told = scene(&[policy]).validated(&bad).told();
     assert!(told[0].len() <= 256 && !told[0].contains('\u{1b}'), "{told:?}");
+}
+
+/// A session with a container of pod `web-0`.
+fn connects(subresource: &str, pod: &str, container: &str) -> Value {
+    let options = json!({"kind": "PodExecOptions", "container": container, "command": ["sh"], "stdin": true});
+    let mut review = review(subresource, "CONNECT", options, Value::Null);
+    review["request"]["name"] = json!(pod);
+    review
+}
+
+#[test]
+fn sessions_are_judged_by_the_policies_that_declare_them() {
+    let protected = (
+        "protected-targets",
+        Mode::Enforce,
+        json!({"labels": {"tier": "gold"}}),
+    );
+    let reasons = ("require-reason", Mode::Enforce, json!({}));
+    let mut scene = scene(&[protected, reasons]);
+    assert_eq!(
+        scene.validated(&connects("exec", "web-0", "app")).found,
+        Found::NotJudged,
+        "the configuration does not ask for it"
+    );
+    scene.admission.connect = vec![ConnectionKind::Exec, ConnectionKind::Attach];
+    let denied = scene.validated(&connects("exec", "web-0", "app"));
+    assert_eq!(denied.found, Found::Denied);
+    assert!(
+        denied.message().contains("tier=gold") && !denied.message().contains("reason"),
+        "{}",
+        denied.message()
+    );
+    let document = denied.judged[0].plan.under_review();
+    assert_eq!(
+        document["steps"],
+        json!([{"action": "connect-exec", "object": {"container": "app", "command": ["sh"], "stdin": true}}])
+    );
+    assert_eq!(
+        scene.validated(&connects("attach", "web-0", "app")).found,
+        Found::Denied
+    );
+    let own = scene.validated(&connects("attach", "web-0", "dbg"));
+    assert_eq!(
+        (own.found, own.judged.len()),
+        (Found::Allowed, 0),
+        "it was judged when it was added"
+    );
+    let gone = scene.validated(&connects("exec", "gone", "app"));
+    assert_eq!((gone.is_allowed(), gone.found), (false, Found::NotJudged));
+    scene.policies.remove(0);
+    let unasked = scene.validated(&connects("exec", "gone", "app"));
+    assert_eq!(
+        (unasked.found, unasked.judged.len()),
+        (Found::Allowed, 0),
+        "nothing had to be read"
+    );
 }

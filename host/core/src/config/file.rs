@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{plan::Mode, policy::Match};
+use crate::{
+    plan::{ConnectionKind, Mode},
+    policy::Match,
+};
 
 /// The document `trocar.dev/v1alpha1`, kind `Config`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -130,6 +133,9 @@ pub struct AdmissionEntry {
     /// Groups whose pods are not judged, besides those of service accounts and nodes; not obeyed where all pods are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exempt_groups: Vec<String>,
+    /// The sessions with containers that run already which are judged, by policies that review them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub connect: Vec<ConnectionKind>,
 }
 
 /// Which created pods the admission server judges.

@@ -1,4 +1,4 @@
-//! What somebody else planned is judged: a container or a pod that reaches a cluster, whoever made it with whatever.
+//! What somebody else planned is judged: a container, a pod or a session that reaches a cluster, whoever made it with whatever.
 //!
 //! The policies see a plan of one step by the strategy `external`. The guard rails are not asked: they bind plans of
 //! strategies, and nothing is carried out here. What comes of it is never an [`Approved`](super::Approved) plan.
@@ -9,7 +9,7 @@ use trocar_sdk::{Actor, Context, DebugOptions, Object, Pod, pod::text};
 use super::{Documents, Guests, reviewed_by};
 use crate::{
     kubernetes::{Received, Refused},
-    plan::{DebugPlan, PluginId, Step},
+    plan::{Connection, ConnectionKind, DebugPlan, PluginId, Step},
     policy::{Outcome, Reviewer},
     target::Target,
 };
@@ -17,12 +17,18 @@ use crate::{
 /// The name of the strategy that stands for everybody else's programs.
 pub const EXTERNAL: &str = "external";
 
-/// One step that somebody else plans, as it reached the cluster.
+/// What somebody else plans, as it reached the cluster.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Submitted {
-    received: Received,
-    step: Step,
+pub struct Submitted(What);
+
+#[derive(Clone, Debug, PartialEq)]
+enum What {
+    Step { received: Received, step: Step },
+    Connection(Connection),
 }
+
+/// What of the options of a session says what it is.
+const OF_SESSION: [&str; 6] = ["command", "container", "stderr", "stdin", "stdout", "tty"];
 
 impl Submitted {
     /// Takes an ephemeral container that is added to a pod.
@@ -32,7 +38,7 @@ impl Submitted {
     pub fn container(container: &Object) -> Result<Self, Refused> {
         let received = Received::container(container.clone())?;
         let step = Step::AddEphemeralContainer(received.object.clone());
-        Ok(Self { received, step })
+        Ok(Self(What::Step { received, step }))
     }
 
     /// Takes a pod that is created. Whose it says that it is, is left out: that can be forged.
@@ -47,20 +53,62 @@ impl Submitted {
         }
         let received = Received::pod(pod)?;
         let step = Step::CreatePod(Pod(received.object.clone()));
-        Ok(Self { received, step })
+        Ok(Self(What::Step { received, step }))
     }
 
-    /// The step.
-    pub fn step(&self) -> &Step {
-        &self.step
+    /// Takes a session with a container that runs already.
+    pub fn connection(kind: ConnectionKind, options: &Object) -> Self {
+        let known = options.iter();
+        let known = known.filter(|(field, _)| OF_SESSION.contains(&field.as_str()));
+        let options = known
+            .map(|(field, value)| (field.clone(), value.clone()))
+            .collect();
+        Self(What::Connection(Connection { kind, options }))
+    }
+
+    /// The step; none of a session.
+    pub fn step(&self) -> Option<&Step> {
+        match &self.0 {
+            What::Step { step, .. } => Some(step),
+            What::Connection(_) => None,
+        }
+    }
+
+    /// The action, where only policies that declare it are asked.
+    pub fn declared_action(&self) -> Option<&'static str> {
+        match &self.0 {
+            What::Step { .. } => None,
+            What::Connection(connection) => Some(connection.kind.action()),
+        }
     }
 
     /// The object to store in the place of what was submitted, where the policies changed it.
     pub fn changed_to(&self, plan: &DebugPlan) -> Option<Object> {
-        let step = plan.steps().first().filter(|step| **step != self.step)?;
+        let What::Step {
+            received,
+            step: before,
+        } = &self.0
+        else {
+            return None;
+        };
+        let step = plan.steps().first().filter(|step| *step != before)?;
         match step.object() {
-            Value::Object(object) => Some(self.received.restored(&object)),
+            Value::Object(object) => Some(received.restored(&object)),
             _ => None,
+        }
+    }
+
+    /// What of it a plan holds: steps, a session, and the container that a session would be with.
+    fn parts(&self) -> (Vec<Step>, Option<Connection>, Option<String>) {
+        match &self.0 {
+            What::Connection(connection) => (Vec::new(), Some(connection.clone()), None),
+            What::Step { step, .. } => {
+                let attach = match step {
+                    Step::AddEphemeralContainer(container) => text(container, "name").map(str::to_owned),
+                    Step::CreatePod(_) | Step::DeletePod(_) => None,
+                };
+                (vec![step.clone()], None, attach)
+            }
         }
     }
 }
@@ -85,16 +133,13 @@ pub fn judge_submitted<G: Guests>(
     guests: &mut G,
 ) -> (DebugPlan, Outcome) {
     let options = DebugOptions::default();
-    let attach = match &submitted.step {
-        Step::AddEphemeralContainer(container) => text(container, "name").map(str::to_owned),
-        Step::CreatePod(_) | Step::DeletePod(_) => None,
-    };
     let strategy = PluginId {
         name: EXTERNAL.into(),
         version: String::new(),
         digest: String::new(),
     };
-    let mut plan = DebugPlan::submitted(strategy, submitted.step.clone(), attach, inputs.target);
+    let (steps, connection, attach) = submitted.parts();
+    let mut plan = DebugPlan::submitted(strategy, steps, connection, attach, inputs.target);
     let mut outcome = Outcome::Allowed;
     if !inputs.reviewers.is_empty() {
         let documents = Documents::new(inputs.target, &options, inputs.actor, inputs.context);
