@@ -78,3 +78,31 @@ fn the_rights_that_are_needed_are_printed() {
     );
     assert!(!output.stdout.contains("pods"), "{output}");
 }
+
+#[test]
+fn cases_at_the_door_come_to_the_same_verdict_or_say_why_not() {
+    let env = offline("");
+    let config = json!({"apiVersion": "trocar.dev/v1alpha1", "kind": "Config", "policies": [
+        {"name": "images", "plugin": "approved-images", "settings": {"images": [{"repository": "library/busybox"}]}}]});
+    let case = |name: &str, image: &str, verdict: &str, known: bool| {
+        let document = json!({"kind": "PolicyCaseAtTheDoor", "file": "a.cases.yaml", "name": name, "verdict": verdict,
+            "time": "2026-01-01T00:00:00Z", "config": config, "objects": [], "sourceIsKnown": known, "review": adds(image)});
+        env.write(&format!("cases/{name}.json"), &document.to_string());
+    };
+    std::fs::create_dir(env.folder().join("cases")).unwrap();
+    case("one", "busybox", "allow", true);
+    case("two", "evil", "deny", true);
+    case("three", "evil", "allow", false);
+    env.write("cases/four.json", &json!({"kind": "PolicyCaseAtTheDoor", "unreachable": "no"}).to_string());
+    let output = env.run("test cases");
+    assert_eq!(output.code, 0, "{output}");
+    let last = "2 the same, 1 others for a reason, 1 that get to no cluster, 0 that differ\n";
+    assert!(output.stdout.ends_with(last), "{output}");
+    assert!(output.stdout.starts_with("a.cases.yaml: three: the source of a copy is not known"), "{output}");
+    case("five", "busybox", "deny", true);
+    let output = env.run("test cases");
+    assert_eq!(output.code, 1, "{output}");
+    assert!(output.stdout.contains("five: DIFFERS: allow in the place of deny"), "{output}");
+    env.write("cases/six.json", "{}");
+    assert_eq!(env.run("test cases").code, 1);
+}

@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Judge a review that is in a file, and print the answer; without a cluster
     Review(Review),
+    /// Judge cases that `trocar policy test --as-admission=FOLDER` wrote, and compare the verdicts
+    Test(Test),
     /// Print the rights that the server needs in the cluster for a configuration
     Rbac(Rbac),
 }
@@ -90,6 +92,13 @@ pub(crate) struct Review {
     /// Objects of the cluster that may be read, such as nodes, in YAML or JSON; may be given several times
     #[arg(long, value_name = "FILE")]
     pub(crate) object: Vec<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Test {
+    /// The folder
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

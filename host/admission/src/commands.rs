@@ -15,16 +15,17 @@ use trocar::{
     Engine, EngineConfig, Limits, LoadEvent,
     capability::ClusterReader,
     cluster::{ClusterConfig, Kubeconfig, LiveReader, Overrides, PluginPolicy, ProxyEnvironment},
-    documents,
+    documents, text,
 };
 use trocar_admission::{
+    cases::{self, Compared},
     reader::{CachedReader, WrittenDown},
     review::{MAX_REVIEW, Request, Webhook, answer},
     rules::Rules as Loaded,
     server::{ServerOptions, TlsFiles, log, record, serve},
 };
 
-use crate::args::{Args, Command, Rbac, Review, Rules, Serve};
+use crate::args::{Args, Command, Rbac, Review, Rules, Serve, Test};
 
 /// What is not allowed ends with the code of a denial, as `trocar` has it.
 const DENIED: u8 = 3;
@@ -36,6 +37,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     match args.command {
         Command::Serve(typed) => run_server(typed),
         Command::Review(typed) => review(&typed),
+        Command::Test(typed) => test(&typed),
         Command::Rbac(typed) => rbac(&typed),
     }
 }
@@ -155,6 +157,50 @@ fn print(text: &str) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
     }
+}
+
+/// Compares the verdicts on cases at the door with those on a person's own machine.
+fn test(typed: &Test) -> Result<ExitCode> {
+    let engine = Arc::new(Engine::new(EngineConfig {
+        pooling: true,
+        ..EngineConfig::default()
+    })?);
+    let cannot_read = || format!("cannot read {}", typed.folder.display());
+    let entries = fs::read_dir(&typed.folder).with_context(cannot_read)?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let file = entry.with_context(cannot_read)?.path();
+        if file.extension().is_some_and(|extension| extension == "json") {
+            files.push(file);
+        }
+    }
+    files.sort();
+    let (mut same, mut named, mut unreachable, mut other) = (0, 0, 0, 0);
+    for file in files {
+        let document: Value =
+            serde_json::from_slice(&read(&file)?).with_context(|| file.display().to_string())?;
+        let (count, told) = match cases::compare(&engine, &document)? {
+            Compared::Same => (&mut same, None),
+            Compared::Unreachable => (&mut unreachable, None),
+            Compared::Named(reason) => (&mut named, Some(reason.to_owned())),
+            Compared::Other(difference) => (&mut other, Some(format!("DIFFERS: {difference}"))),
+        };
+        *count += 1;
+        if let Some(told) = told {
+            let of = |field: &str| document[field].as_str().unwrap_or_default().to_owned();
+            print(&format!(
+                "{}\n",
+                text::plain(&format!("{}: {}: {told}", of("file"), of("name")))
+            ))?;
+        }
+    }
+    print(&format!(
+        "{same} the same, {named} others for a reason, {unreachable} that get to no cluster, {other} that differ\n"
+    ))?;
+    Ok(match other {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
 }
 
 /// Prints what the server itself reads, and what its plugins were granted to read.

@@ -6,12 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 use trocar::{
     AuditError, AuditLog, Engine, PlannerError, PolicyRule,
     capability::ClusterReader,
-    config::{AdmissionEntry, Config, ConfigError, Layer},
+    config::{self, AdmissionEntry, Config, ConfigError, Layer},
     plan::{Mode, ReviewVerdict},
+    plugin,
     policy::Match,
     policy_rule, read_config,
 };
@@ -83,22 +84,47 @@ impl Rules {
     ) -> Result<Self, RulesError> {
         let config = read_config(&[(Layer::Flag, file.to_owned())])?;
         let files = read_again(&config)?;
+        let audit = AuditLog::open(&config, tell, tell)?;
+        let rules = Self::of_config(engine, &config, audit, files)?;
+        rules.try_once(reader)?;
+        Ok(rules)
+    }
+
+    /// Loads a configuration that is in no file. Nothing is written down.
+    ///
+    /// # Errors
+    /// Fails at the first thing that is wrong with it.
+    pub fn of_document(engine: &Arc<Engine>, document: &Value) -> Result<Self, RulesError> {
+        let text = document.to_string().into_bytes();
+        let defaults = plugin::defaults();
+        let names: Vec<&str> = defaults
+            .iter()
+            .map(|known| known.manifest().name.as_str())
+            .collect();
+        let config = config::load(&[(Layer::Flag, "config".into())], &names, &|_| Ok(text.clone()))?;
+        Self::of_config(engine, &config, AuditLog::default(), Vec::new())
+    }
+
+    fn of_config(
+        engine: &Arc<Engine>,
+        config: &Config,
+        audit: AuditLog,
+        files: Vec<(PathBuf, Vec<u8>)>,
+    ) -> Result<Self, RulesError> {
         let mut policies = Vec::with_capacity(config.policies.len());
         for policy in &config.policies {
-            let rule = policy_rule(engine, &config, policy)?;
+            let rule = policy_rule(engine, config, policy)?;
             check_settings(engine, &rule)?;
             policies.push(rule);
         }
         let admission = config.admission.as_ref().map(|admission| admission.value.clone());
-        let rules = Self {
+        Ok(Self {
             engine: engine.clone(),
             policies,
             admission: admission.unwrap_or_default(),
-            audit: AuditLog::open(&config, tell, tell)?,
+            audit,
             files,
-        };
-        rules.try_once(reader)?;
-        Ok(rules)
+        })
     }
 
     /// Returns true if the files are as they were read.
