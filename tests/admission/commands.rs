@@ -93,16 +93,29 @@ fn cases_at_the_door_come_to_the_same_verdict_or_say_why_not() {
     case("one", "busybox", "allow", true);
     case("two", "evil", "deny", true);
     case("three", "evil", "allow", false);
-    env.write("cases/four.json", &json!({"kind": "PolicyCaseAtTheDoor", "unreachable": "no"}).to_string());
+    env.write(
+        "cases/four.json",
+        &json!({"kind": "PolicyCaseAtTheDoor", "unreachable": "no"}).to_string(),
+    );
     let output = env.run("test cases");
     assert_eq!(output.code, 0, "{output}");
     let last = "2 the same, 1 others for a reason, 1 that get to no cluster, 0 that differ\n";
     assert!(output.stdout.ends_with(last), "{output}");
-    assert!(output.stdout.starts_with("a.cases.yaml: three: the source of a copy is not known"), "{output}");
+    assert!(
+        output
+            .stdout
+            .starts_with("a.cases.yaml: three: the source of a copy is not known"),
+        "{output}"
+    );
     case("five", "busybox", "deny", true);
     let output = env.run("test cases");
     assert_eq!(output.code, 1, "{output}");
-    assert!(output.stdout.contains("five: DIFFERS: allow in the place of deny"), "{output}");
+    assert!(
+        output
+            .stdout
+            .contains("five: DIFFERS: allow in the place of deny"),
+        "{output}"
+    );
     env.write("cases/six.json", "{}");
     assert_eq!(env.run("test cases").code, 1);
 }

@@ -16,10 +16,14 @@ const FRESH: Duration = Duration::from_secs(10);
 /// The most nodes that are remembered.
 const MAX_NODES: usize = 1024;
 
-/// A reader that remembers nodes for a while. What could not be read is read again.
+/// How long what cannot be read is not tried again, so that a cluster that does not answer holds up one review and not all.
+const UNREADABLE: Duration = Duration::from_secs(1);
+
+/// A reader that remembers nodes for a while.
 pub struct CachedReader {
     inner: Arc<dyn ClusterReader>,
     nodes: Mutex<HashMap<String, (Instant, Value)>>,
+    failed: Mutex<Option<(Instant, ReadError)>>,
 }
 
 impl CachedReader {
@@ -28,7 +32,23 @@ impl CachedReader {
         Self {
             inner,
             nodes: Mutex::default(),
+            failed: Mutex::default(),
         }
+    }
+
+    /// Reads, unless the cluster did not answer just now.
+    fn read(&self, object: &ObjectRef, within: Duration) -> Result<Value, ReadError> {
+        if let Ok(failed) = self.failed.lock()
+            && let Some((when, error)) = failed.as_ref()
+            && when.elapsed() < UNREADABLE
+        {
+            return Err(error.clone());
+        }
+        let read = self.inner.get(object, within);
+        if let (Err(error @ ReadError::Unavailable(_)), Ok(mut failed)) = (&read, self.failed.lock()) {
+            *failed = Some((Instant::now(), error.clone()));
+        }
+        read
     }
 
     fn known(&self, node: &str) -> Option<Value> {
@@ -56,12 +76,12 @@ impl ClusterReader for CachedReader {
     fn get(&self, object: &ObjectRef, within: Duration) -> Result<Value, ReadError> {
         let is_node = object.api_version == "v1" && object.kind == "Node";
         if !is_node {
-            return self.inner.get(object, within);
+            return self.read(object, within);
         }
         if let Some(node) = self.known(&object.name) {
             return Ok(node);
         }
-        let node = self.inner.get(object, within)?;
+        let node = self.read(object, within)?;
         self.remember(&object.name, &node);
         Ok(node)
     }
@@ -108,6 +128,7 @@ mod tests {
             self.0.fetch_add(1, Ordering::Relaxed);
             match object.name.as_str() {
                 "gone" => Err(ReadError::NotFound),
+                "silent" => Err(ReadError::Unavailable("it does not answer".to_owned())),
                 name => {
                     Ok(json!({"kind": object.kind, "metadata": {"name": name}, "status": {"images": [1]}}))
                 }
@@ -145,5 +166,16 @@ mod tests {
         }
         let node = reader.get(&named("Node", "n1"), FRESH).unwrap();
         assert_eq!(node["status"], json!({}));
+    }
+
+    #[test]
+    fn a_cluster_that_does_not_answer_holds_up_one_review() {
+        let counting = Arc::new(Counting::default());
+        let reader = CachedReader::new(counting.clone());
+        for name in ["silent", "silent", "n1"] {
+            let read = reader.get(&named("Node", name), FRESH);
+            assert!(matches!(read, Err(ReadError::Unavailable(_))), "{name}: {read:?}");
+        }
+        assert_eq!(counting.0.load(Ordering::Relaxed), 1);
     }
 }

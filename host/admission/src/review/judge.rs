@@ -195,48 +195,60 @@ fn judge_pod(request: &Request, pod: &Map<String, Value>, door: &Door<'_>, verdi
         reason: pods::reason(pod),
         ..request.actor.clone()
     };
-    let bound = pods::bound(pod, &request.namespace, door.reader);
-    let (strategies, kinds): (&[&str], &[TargetKind]) = match &bound {
-        Bound::Nowhere(_) => (&["copy", trocar::EXTERNAL], &[TargetKind::Pod]),
+    let (strategies, kinds): (&[&str], &[TargetKind]) = match pods::node(pod) {
+        None => (&["copy", trocar::EXTERNAL], &[TargetKind::Pod]),
         // A copy can be put on its original's node, so it may be either.
-        Bound::Node(_) | Bound::Unknown(_) => (
+        Some(_) => (
             &["node", "copy", trocar::EXTERNAL],
             &[TargetKind::Node, TargetKind::Pod],
         ),
     };
-    let target = match &bound {
-        Bound::Node(target) => Some(target),
-        _ => None,
-    };
-    let subject = Subject {
+    let subject = |target| Subject {
         strategies,
         kinds,
         target,
         namespace: &request.namespace,
         actor: &actor,
     };
-    let target = match &bound {
-        Bound::Node(target) | Bound::Nowhere(target) => target,
-        Bound::Unknown(problem) => return verdict.not_judged(weight(door, &subject), problem),
+    let weight = weight(door, &subject(None));
+    if weight.is_none() {
+        // No policy is asked, so nothing has to be read.
+        return verdict.find(Found::Allowed);
+    }
+    let bound = pods::bound(pod, &request.namespace, door.reader);
+    let (target, subject) = match &bound {
+        Bound::Node(node) => (node, subject(Some(node))),
+        Bound::Nowhere(stand_in) => (stand_in, subject(None)),
+        Bound::Unknown(problem) => return verdict.not_judged(weight, problem),
     };
-    let submitted = match Submitted::pod(pod) {
-        Ok(submitted) => submitted,
+    match Submitted::pod(pod) {
+        Ok(submitted) => ask_of_pod(request, pod, &submitted, door, target, subject, verdict),
         Err(refused) => {
             let problem = format!("the pod is nothing that these policies know: {refused}");
-            return verdict.not_judged(weight(door, &subject), &problem);
+            verdict.not_judged(weight, &problem);
         }
-    };
-    if !pods::has_rights_enough(pod, &submitted, door) {
+    }
+}
+
+fn ask_of_pod(
+    request: &Request,
+    pod: &Map<String, Value>,
+    submitted: &Submitted,
+    door: &Door<'_>,
+    target: &Target,
+    subject: Subject<'_>,
+    verdict: &mut Verdict,
+) {
+    if !pods::has_rights_enough(pod, submitted, door) {
         return;
     }
-    if let Some(changed) = ask(request, door, &submitted, target, subject, verdict) {
-        match submitted
-            .step()
-            .map_or(Ok(Vec::new()), |step| pods::patch(pod, &changed, step))
-        {
-            Ok(patch) => verdict.patch.extend(patch),
-            Err(problem) => verdict.not_judged(Some(Mode::Enforce), &problem),
-        }
+    let changed = ask(request, door, submitted, target, subject, verdict);
+    let (Some(changed), Some(step)) = (changed, submitted.step()) else {
+        return;
+    };
+    match pods::patch(pod, &changed, step) {
+        Ok(patch) => verdict.patch.extend(patch),
+        Err(problem) => verdict.not_judged(Some(Mode::Enforce), &problem),
     }
 }
 

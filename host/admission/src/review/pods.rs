@@ -29,7 +29,7 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 const REASON: &str = "trocar.dev/reason";
 
 /// How long a node may take to be read.
-const READING: Duration = Duration::from_secs(2);
+const READING: Duration = Duration::from_secs(1);
 
 /// Says whether a pod is judged, as far as that is decided by who creates it and how it is marked.
 pub(super) fn is_judged(pod: &Map<String, Value>, actor: &Actor, admission: &AdmissionEntry) -> bool {
@@ -130,16 +130,18 @@ pub(super) enum Bound {
     Unknown(String),
 }
 
+/// The node that a pod is bound to.
+pub(super) fn node(pod: &Map<String, Value>) -> Option<&str> {
+    let node = pod.get("spec")?["nodeName"].as_str();
+    node.filter(|node| !node.is_empty())
+}
+
 pub(super) fn bound(
     pod: &Map<String, Value>,
     namespace: &str,
     reader: Option<&Arc<dyn ClusterReader>>,
 ) -> Bound {
-    let node = pod
-        .get("spec")
-        .map(|spec| &spec["nodeName"])
-        .and_then(Value::as_str);
-    match node.filter(|node| !node.is_empty()) {
+    match node(pod) {
         Some(node) => on_node(node, reader),
         None => nowhere(pod, namespace),
     }

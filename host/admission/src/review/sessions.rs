@@ -15,7 +15,7 @@ use super::{
 };
 
 /// How long a pod may take to be read.
-const READING: Duration = Duration::from_secs(2);
+const READING: Duration = Duration::from_secs(1);
 
 /// Judges a session by the policies that declare its kind.
 pub(super) fn judge(

@@ -1,11 +1,11 @@
 //! Reviews as an API server sends them, judged by the default policies.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use trocar::{
     AuditEvent, Engine, EngineConfig, PolicyRule,
-    capability::{ClusterReader, Grants},
+    capability::{ClusterReader, Grants, ObjectRef, Query, ReadError},
     config::{AdmissionEntry, JudgedPods},
     plan::{ConnectionKind, Mode},
     plugin::{PluginSource, PluginType},
@@ -409,6 +409,28 @@ fn a_pod_that_is_bound_to_a_node_debugs_that_node() {
         "{}",
         verdict.message()
     );
+}
+
+/// A cluster that must not be asked.
+struct Silent;
+
+impl ClusterReader for Silent {
+    fn get(&self, object: &ObjectRef, _: Duration) -> Result<Value, ReadError> {
+        panic!("{object:?} is read")
+    }
+
+    fn list(&self, query: &Query, _: Duration) -> Result<Vec<Value>, ReadError> {
+        panic!("{query:?} is read")
+    }
+}
+
+#[test]
+fn nothing_is_read_for_what_no_policy_is_asked_about() {
+    let mut scene = scene(&[("protected-targets", Mode::Enforce, json!({}))]);
+    scene.reader = Some(Arc::new(Silent));
+    scene.policies[0].matches = serde_json::from_value(json!({"namespaces": ["other"]})).unwrap();
+    let on_node = creates(json!({"spec": {"nodeName": "cp"}}));
+    assert_eq!(scene.validated(&on_node).found, Found::Allowed);
 }
 
 #[test]

@@ -152,7 +152,7 @@ pub async fn serve(
         Some(address) => Some(listen(address).await?),
         None => None,
     };
-    let mut end = Box::pin(end_signal()?);
+    let end = end_signal()?;
     let shared = Arc::new(Shared {
         engine,
         reader,
@@ -164,17 +164,29 @@ pub async fn serve(
         is_ending: AtomicBool::new(false),
     });
     begin(&shared, &options, &listener, health.as_ref());
+    answer_until(end, &shared, &options, listener, health).await;
+    Ok(())
+}
+
+/// Answers until the end is ordered, and then what is under way.
+async fn answer_until(
+    end: impl Future<Output = ()>,
+    shared: &Arc<Shared>,
+    options: &ServerOptions,
+    listener: TcpListener,
+    health: Option<TcpListener>,
+) {
     let reloading = tokio::spawn(reload::run(shared.clone(), options.clone()));
     let graceful = GracefulShutdown::new();
-    let accepting = accept(&shared, &listener, Place::Reviews, options.connections, &graceful);
+    let accepting = accept(shared, &listener, Place::Reviews, options.connections, &graceful);
     let asking = async {
         match &health {
-            Some(health) => accept(&shared, health, Place::Health, options.connections, &graceful).await,
+            Some(health) => accept(shared, health, Place::Health, options.connections, &graceful).await,
             None => std::future::pending().await,
         }
     };
-    let linger = async {
-        end.as_mut().await;
+    let lingering = async {
+        end.await;
         shared.is_ending.store(true, Ordering::Relaxed);
         shared.metrics.ready(false);
         log(
@@ -187,13 +199,12 @@ pub async fn serve(
     tokio::select! {
         () = accepting => {}
         () = asking => {}
-        () = linger => {}
+        () = lingering => {}
     }
     reloading.abort();
     drop((listener, health));
     let is_done = timeout(LAST_ANSWERS, graceful.shutdown()).await.is_ok();
     log("info", "ended", &json!({"allAnswered": is_done}));
-    Ok(())
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
