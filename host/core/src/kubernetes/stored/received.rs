@@ -246,6 +246,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_changed_is_judged_as_the_same_when_it_comes_again() {
+        let received = Received::pod(arrived()).unwrap();
+        let mut changed = received.object.clone();
+        changed["spec"]["activeDeadlineSeconds"] = json!(60);
+        changed["spec"]["containers"][0]["image"] = json!("mirror.example.com/busybox");
+        changed["spec"]["tolerations"] = json!([{"key": "a", "operator": "Exists"}]);
+        changed["metadata"]["labels"] = json!({"a": "b"});
+        let again = Received::pod(received.restored(&changed)).unwrap();
+        assert_eq!(json!(again.object), json!(changed));
+        let container = json!({"name": "dbg", "image": "a", "terminationMessagePolicy": "File", "imagePullPolicy": "Always"});
+        let received = Received::container(container.as_object().unwrap().clone()).unwrap();
+        let mut changed = received.object.clone();
+        changed["securityContext"] = json!({"runAsNonRoot": true});
+        let again = Received::container(received.restored(&changed)).unwrap();
+        assert_eq!(json!(again.object), json!(changed));
+    }
+
+    #[test]
     fn a_token_that_a_pod_would_not_have_got_is_judged() {
         let mut pod = arrived();
         pod["spec"]["automountServiceAccountToken"] = json!(false);
