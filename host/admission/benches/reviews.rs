@@ -70,7 +70,11 @@ fn rules(engine: &Arc<Engine>, policies: &[(&str, &str)]) -> Rules {
         .collect();
     let folder = tempfile::tempdir().expect("there is room for temporary files");
     let file = folder.path().join("config.yaml");
-    let list = if policies.is_empty() { "policies: []\n" } else { "policies:\n" };
+    let list = if policies.is_empty() {
+        "policies: []\n"
+    } else {
+        "policies:\n"
+    };
     let text = format!("apiVersion: trocar.dev/v1alpha1\nkind: Config\n{list}{policies}");
     fs::write(&file, text).expect("a temporary file can be written");
     Rules::load(engine, &file, None, |_| {}).expect("the default policies take these settings")

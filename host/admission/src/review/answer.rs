@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 use trocar::plan::Mode;
 
-use super::verdict::Verdict;
+use super::{judge::Webhook, verdict::Verdict};
 
 /// Writes the answer to a request.
 pub fn answer(uid: &str, verdict: &Verdict) -> Value {
@@ -30,8 +30,9 @@ pub fn answer(uid: &str, verdict: &Verdict) -> Value {
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response})
 }
 
-/// The verdict on a request that was not read, or not judged in time: it weighs as the heaviest of all policies.
-pub fn unheard(modes: impl Iterator<Item = Mode>, problem: &str) -> Verdict {
+/// The verdict on a request that was not read, or not judged in time: it weighs as the heaviest of all policies. The mutating
+/// webhook lets it pass to the validating one.
+pub fn unheard(webhook: Webhook, modes: impl Iterator<Item = Mode>, problem: &str) -> Verdict {
     let mut verdict = Verdict {
         is_overload: true,
         ..Verdict::default()
@@ -40,6 +41,6 @@ pub fn unheard(modes: impl Iterator<Item = Mode>, problem: &str) -> Verdict {
         super::verdict::heavier(heaviest, Some(mode))
     });
     verdict.not_judged(weight, problem);
-    verdict.conclude();
+    verdict.conclude(webhook);
     verdict
 }

@@ -23,9 +23,9 @@ use super::{
 /// Which of the two webhooks asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Webhook {
-    /// What the policies change is changed.
+    /// What the policies change is changed. What they deny passes: the other webhook denies it, and writes it down.
     Mutate,
-    /// What the policies would change is denied: it comes last, and sees what is stored.
+    /// What the policies deny or would change is denied: it comes last, and sees what is stored.
     Validate,
 }
 
@@ -81,7 +81,7 @@ pub fn judge(request: &Request, door: &Door<'_>) -> Verdict {
             verdict.not_judged(heaviest(modes), &problem);
         }
     }
-    verdict.conclude();
+    verdict.conclude(door.webhook);
     verdict
 }
 

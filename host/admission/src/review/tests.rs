@@ -279,6 +279,17 @@ fn the_mutating_webhook_changes_what_the_validating_one_would_deny() {
 }
 
 #[test]
+fn what_is_denied_passes_the_mutating_webhook_so_that_the_other_one_writes_it_down() {
+    let scene = scene(&[images(Mode::Enforce)]);
+    let bad = adds(json!(null), json!([container("dbg", "evil/tool")]));
+    let passed = scene.mutated(&bad);
+    assert_eq!((passed.is_allowed(), passed.found), (true, Found::Denied));
+    assert!(passed.patch.is_empty() && passed.told().is_empty());
+    assert!(!scene.validated(&bad).is_allowed());
+    assert!(unheard(Webhook::Mutate, [Mode::Enforce].into_iter(), "late").is_allowed());
+}
+
+#[test]
 fn a_created_pod_is_changed_below_its_spec() {
     let scene = scene(&[("session-limits", Mode::Enforce, json!({"timeToLive": 60}))]);
     let token = json!({"name": "kube-api-access-1", "projected": {"sources": [{"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}}]}});
@@ -522,7 +533,7 @@ fn what_was_not_heard_is_denied_where_any_policy_is_to_be_obeyed() {
         (vec![Mode::Warn, Mode::Audit], true),
         (vec![], true),
     ] {
-        let verdict = unheard(modes.iter().copied(), "too large");
+        let verdict = unheard(Webhook::Validate, modes.iter().copied(), "too large");
         assert_eq!(verdict.is_allowed(), is_allowed, "{modes:?}");
         let answer = answer("u", &verdict);
         assert_eq!(answer["response"]["status"]["code"] == 503, !is_allowed);

@@ -10,6 +10,8 @@ use trocar::{
     text::message,
 };
 
+use super::judge::Webhook;
+
 /// The most bytes of one warning: more is cut by clients.
 const MAX_WARNING: usize = 256;
 
@@ -122,12 +124,15 @@ impl Verdict {
     }
 
     /// What holds for all parts of a request: one that is denied denies them all.
-    pub(super) fn conclude(&mut self) {
+    pub(super) fn conclude(&mut self, webhook: Webhook) {
         if !self.is_allowed() {
             self.patch.clear();
             self.warnings.clear();
             for judged in &mut self.judged {
                 judged.event = AuditEvent::Denied;
+            }
+            if webhook == Webhook::Mutate {
+                self.denials.clear();
             }
         }
         self.note("verdict", self.found.word());

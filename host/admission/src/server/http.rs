@@ -161,7 +161,7 @@ async fn read(shared: &Shared, body: Incoming, deadline: Instant) -> Result<Vec<
 
 /// Answers what was not judged, by a verdict.
 fn unjudged(shared: &Shared, webhook: Webhook, uid: &str, problem: &str) -> Answer {
-    let verdict = unheard(shared.rules().modes(), problem);
+    let verdict = unheard(webhook, shared.rules().modes(), problem);
     shared.metrics.reviewed(webhook, &verdict, Duration::ZERO);
     log(
         "warning",
@@ -226,7 +226,7 @@ fn judge(shared: &Shared, webhook: Webhook, body: &[u8], began: Instant) -> Answ
     let mut verdict = rules.judge(&review, webhook, shared.reader.as_ref(), &time);
     let is_of_record = webhook == Webhook::Validate && !review.is_dry_run;
     if is_of_record && let Some(problem) = write_down(&rules, &review, &verdict, &time) {
-        verdict = review::unheard(std::iter::once(trocar::plan::Mode::Enforce), &problem);
+        verdict = review::unheard(webhook, std::iter::once(trocar::plan::Mode::Enforce), &problem);
     }
     shared.metrics.reviewed(webhook, &verdict, began.elapsed());
     if !verdict.is_allowed() {
