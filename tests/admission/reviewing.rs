@@ -105,7 +105,7 @@ fn what_cannot_be_written_down_where_it_must_be_is_not_allowed() {
 }
 
 #[test]
-fn metrics_count_and_measure_and_name_nobody() {
+fn metrics_count_and_measure_and_name_no_user() {
     let server = Server::start(IMAGES);
     let mut client = server.client();
     client.post("/validate", adds("busybox").to_string().as_bytes());

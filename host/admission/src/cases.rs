@@ -24,7 +24,7 @@ pub enum Compared {
     Named(&'static str),
     /// It is another one.
     Other(String),
-    /// The case gets to no cluster: there is no plan.
+    /// The case does not get to a cluster: there is not a plan.
     Unreachable,
 }
 

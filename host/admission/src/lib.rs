@@ -1,4 +1,4 @@
-//! A server at a cluster's door: it judges every debug container and debug pod, whoever makes it with whatever, by the same
+//! A server at a cluster's door: it judges every debug container and debug pod, whatever tool makes it, by the same
 //! policies as trocar does.
 //!
 //! [`review`] is pure but for the plugins that it asks: from an `AdmissionReview` to a verdict. [`rules`] loads what is

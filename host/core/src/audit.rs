@@ -23,7 +23,7 @@ pub enum AuditEvent {
     Refused,
     /// The server stored something else than what was judged.
     Stored,
-    /// What somebody else planned may go on, as far as these policies decide; whether it was made then is not known.
+    /// What another program planned may go on, as far as these policies decide; whether it was made then is not known.
     Admitted,
     /// The plan was carried out, and how it ended.
     Ended(AuditOutcome),

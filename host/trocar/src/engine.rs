@@ -88,7 +88,7 @@ pub struct PlanRequest<'a> {
     pub time_to_live: Option<u64>,
 }
 
-/// What somebody else planned, as it reached a cluster, and who is to judge it.
+/// What another program planned, as it reached a cluster, and who is to judge it.
 #[derive(Clone, Copy)]
 pub struct SubmittedRequest<'a> {
     /// What was planned.
@@ -107,7 +107,7 @@ pub struct SubmittedRequest<'a> {
     pub reader: Option<&'a Arc<dyn ClusterReader>>,
 }
 
-/// What came of something that somebody else planned.
+/// What came of something that another program planned.
 #[derive(Debug)]
 pub struct SubmittedReview {
     /// The plan, with what the policies said and changed.
@@ -243,7 +243,7 @@ impl Engine {
         })
     }
 
-    /// Lets the policies judge what somebody else planned. It is never carried out here. Blocks while plugins run, each
+    /// Lets the policies judge what another program planned. It is never carried out here. Blocks while plugins run, each
     /// within its time limit.
     pub fn judge_submitted(&self, request: &SubmittedRequest<'_>) -> SubmittedReview {
         let policies = request.policies.iter();

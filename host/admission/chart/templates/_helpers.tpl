@@ -38,7 +38,7 @@ app.kubernetes.io/component: server
 {{ include "trocar.name" . }}.{{ .Release.Namespace }}.svc
 {{- end -}}
 
-{{/* The configuration as a file: mounted, and hashed by nobody, since it is read again. */}}
+{{/* The configuration as a file: mounted, and not part of a checksum, since it is read again. */}}
 {{- define "trocar.config" -}}
 apiVersion: trocar.dev/v1alpha1
 kind: Config

@@ -1,6 +1,6 @@
 //! Pods that are created: which are judged, what they debug, and how a change of them is written.
 //!
-//! Marks, labels and owner references never exempt a pod: whoever creates it writes them.
+//! Marks, labels and owner references never exempt a pod: its author writes them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -57,7 +57,7 @@ pub(super) fn has_rights_enough(pod: &Map<String, Value>, submitted: &Submitted,
     let Bound::Nowhere(target) = nowhere(pod, "default") else {
         return true;
     };
-    let nobody = Actor::default();
+    let unknown = Actor::default();
     let unjudged = door.engine.judge_submitted(&SubmittedRequest {
         submitted,
         target: &target,
@@ -66,10 +66,10 @@ pub(super) fn has_rights_enough(pod: &Map<String, Value>, submitted: &Submitted,
             kinds: &[],
             target: None,
             namespace: "",
-            actor: &nobody,
+            actor: &unknown,
         },
         context: &Context::default(),
-        actor: &nobody,
+        actor: &unknown,
         policies: &[],
         reader: None,
     });

@@ -393,7 +393,7 @@ fn which_pods_are_judged_is_decided_by_who_creates_them() {
     assert_ne!(
         scene.validated(&mirror).found,
         Found::Skipped,
-        "the mark exempts nobody else"
+        "the mark exempts no other user"
     );
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A reader that has gone is no reason to stop.
+/// The server goes on where the reader of its log has gone.
 fn write_line(line: &str) {
     let mut out = std::io::stderr().lock();
     drop(out.write_all(format!("{line}\n").as_bytes()));

@@ -124,7 +124,7 @@ pub enum AuditSink {
     Stderr,
 }
 
-/// What of a cluster's requests the admission server judges. Every debug container is judged, whoever adds it.
+/// What of a cluster's requests the admission server judges. Every debug container is judged, whichever user adds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AdmissionEntry {

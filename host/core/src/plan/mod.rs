@@ -246,7 +246,7 @@ impl DebugPlan {
         Ok(plan)
     }
 
-    /// Makes a plan of what somebody else planned, which is judged and never carried out.
+    /// Makes a plan of what another program planned, which is judged and never carried out.
     pub(crate) fn submitted(
         strategy: PluginId,
         steps: Vec<Step>,

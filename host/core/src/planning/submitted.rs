@@ -1,4 +1,4 @@
-//! What somebody else planned is judged: a container, a pod or a session that reaches a cluster, whoever made it with whatever.
+//! What another program planned is judged: a container, a pod or a session that reaches a cluster.
 //!
 //! The policies see a plan of one step by the strategy `external`. The guard rails are not asked: they bind plans of
 //! strategies, and nothing is carried out here. What comes of it is never an [`Approved`](super::Approved) plan.
@@ -14,10 +14,10 @@ use crate::{
     target::Target,
 };
 
-/// The name of the strategy that stands for everybody else's programs.
+/// The name of the strategy that stands for all other programs.
 pub const EXTERNAL: &str = "external";
 
-/// What somebody else plans, as it reached the cluster.
+/// What another program plans, as it reached the cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Submitted(What);
 

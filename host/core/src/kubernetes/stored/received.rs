@@ -1,7 +1,7 @@
 //! What reaches an API server from any client, as a plan would have it: in normal form, without what the server had put in
-//! before anybody else was asked.
+//! before the webhooks were asked.
 //!
-//! Only that is taken out of which nothing can follow, whoever sent it: the API's defaults, the token that every pod gets,
+//! Only that is taken out of which nothing can follow, whichever client sent it: the API's defaults, the token that every pod gets,
 //! a priority that follows from a class. Whether a client or the server wrote it cannot be told, and means the same.
 
 use serde_json::Value;
