@@ -258,7 +258,7 @@ mod tests {
         let container = json!({"name": "dbg", "image": "a", "terminationMessagePolicy": "File", "imagePullPolicy": "Always"});
         let received = Received::container(container.as_object().unwrap().clone()).unwrap();
         let mut changed = received.object.clone();
-        changed["securityContext"] = json!({"runAsNonRoot": true});
+        changed.insert("securityContext".into(), json!({"runAsNonRoot": true}));
         let again = Received::container(received.restored(&changed)).unwrap();
         assert_eq!(json!(again.object), json!(changed));
     }
