@@ -18,7 +18,7 @@ fn layered() -> TestEnv {
     let mut env = offline();
     let system = config_file(
         "defaults: {profile: baseline, image: mirror.example.com/busybox:1}\npolicies:\n- name: require-reason\n  settings:\n    \
-         contact: '#platform'\naudit: [{sink: stderr}]\n",
+         contact: '#platform'\naudit: [{sink: stderr}]\nadmission: {exemptGroups: [bots]}\n",
     );
     let system = env.write("system.yaml", &system);
     env.set("__TROCAR_SYSTEM_CONFIG", &system.display().to_string());
@@ -78,12 +78,17 @@ audit:
 # $HOME/system.yaml:8:9 (system)
 - required: false
   sink: stderr
+# $HOME/system.yaml:9:1 (system)
+admission:
+  exemptGroups:
+  - bots
+  pods: people
 "##,
     );
     let read = trocar::documents::read(output.stdout.as_bytes()).unwrap();
     let json: Value =
         serde_json::from_str(&env.run("config view --config=typed.yaml -o json").stdout).unwrap();
-    for part in ["apiVersion", "kind", "defaults", "policies", "audit"] {
+    for part in ["apiVersion", "kind", "defaults", "policies", "audit", "admission"] {
         assert_eq!(read[0][part], json[part], "{part}");
     }
     assert_eq!(json["origins"]["/policies/1"], format!("{USER}:6:3"));
@@ -134,7 +139,10 @@ metadata:
   namespace: default
 spec:
   ephemeralContainers:
-  - image: mirror.example.com/busybox:1
+  - env:
+    - name: TROCAR_REASON
+      value: x
+    image: mirror.example.com/busybox:1
     name: debugger-abcde
     securityContext:
       allowPrivilegeEscalation: false

@@ -330,3 +330,32 @@ fn every_default_policy_passes_its_cases() {
         );
     }
 }
+
+#[test]
+fn cases_are_written_as_they_reach_a_clusters_door() {
+    let env = with_cases(&format!(
+        "{CASES}- name: a flag that is none\n  args: [--nonsense]\n  expect: {{verdict: refuse}}\n"
+    ));
+    let output = env.run("policy test --as-admission=reviews");
+    check(&output, "3 cases written to reviews\n");
+    let read = |name: &str| -> Value {
+        let text = std::fs::read_to_string(env.folder().join("reviews").join(name)).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let with_reason = read("0002.json");
+    assert_eq!(
+        (&with_reason["name"], &with_reason["verdict"]),
+        (&"a ticket".into(), &"allow".into())
+    );
+    let request = &with_reason["review"]["request"];
+    assert_eq!(request["subResource"], "ephemeralcontainers");
+    let added = &request["object"]["spec"]["ephemeralContainers"][0];
+    assert_eq!(added["env"][0]["value"], "OPS-7", "{added:#}");
+    assert_eq!(request["oldObject"]["spec"].get("ephemeralContainers"), None);
+    assert_eq!(with_reason["config"]["policies"][0]["name"], "require-reason");
+    let refused = read("0003.json");
+    assert!(
+        refused["unreachable"].as_str().unwrap().contains("--nonsense"),
+        "{refused:#}"
+    );
+}

@@ -128,7 +128,15 @@ impl Cluster {
     }
 
     pub(crate) fn send(&self, request: http::request::Builder, body: &Value) -> Result<Value, kube::Error> {
-        let request = request.header("content-type", "application/json");
+        self.send_as_is(request.header("content-type", "application/json"), body)
+    }
+
+    /// The same, with the content type that the request has.
+    pub(crate) fn send_as_is(
+        &self,
+        request: http::request::Builder,
+        body: &Value,
+    ) -> Result<Value, kube::Error> {
         let request = request
             .body(body.to_string().into_bytes())
             .expect("a request of ours is well formed");

@@ -14,6 +14,7 @@
 //! | `TROCAR_TEST_STATIC_PODS` | the folder of a node's static pods, where the cluster has none that could be used |
 //! | `TROCAR_TEST_RESTART_APISERVER` | a command that stops the API server and starts it again |
 
+mod admission;
 mod apiserver;
 mod cluster;
 mod connecting;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         users::TESTS,
         many::TESTS,
         webhook::TESTS,
+        admission::TESTS,
         hostile::TESTS,
         stored::TESTS,
         connecting::TESTS,

@@ -23,6 +23,8 @@ pub enum AuditEvent {
     Refused,
     /// The server stored something else than what was judged.
     Stored,
+    /// What another program planned may go on, as far as these policies decide; whether it was made then is not known.
+    Admitted,
     /// The plan was carried out, and how it ended.
     Ended(AuditOutcome),
 }
@@ -113,6 +115,7 @@ impl AuditRecord<'_> {
             AuditEvent::Denied => ("denied", None, None),
             AuditEvent::Refused => ("refused", None, None),
             AuditEvent::Stored => ("stored", None, None),
+            AuditEvent::Admitted => ("admitted", None, None),
             AuditEvent::Ended(AuditOutcome::Created) => ("ended", Some("created"), None),
             AuditEvent::Ended(AuditOutcome::Session(code)) => ("ended", Some("session"), code),
             AuditEvent::Ended(AuditOutcome::Failed) => ("ended", Some("failed"), None),

@@ -15,6 +15,9 @@ pub const ABI: &str = "0.1";
 /// The largest manifest that is read, in bytes.
 pub(crate) const LARGEST: usize = 256 << 10;
 
+/// The actions that every policy reviews which does not name any.
+const FIRST_ACTIONS: [&str; 3] = ["add-ephemeral-container", "create-pod", "delete-pod"];
+
 /// The longest version of a plugin, in bytes: it is part of most messages.
 const LONGEST_VERSION: usize = 128;
 
@@ -52,6 +55,9 @@ pub struct PluginManifest {
     /// What a policy watches over: the codes of its diagnostics, so that tests can tell which of them no case has touched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<PluginRule>,
+    /// The actions of steps that a policy reviews, where these are others than those of the first contract.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<String>,
     /// Command lines that show how it is used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<String>,
@@ -216,7 +222,16 @@ impl PluginManifest {
             .chain(self.license.iter().map(|text| ("license", text.as_str())))
             .chain(capabilities.map(|text| ("capabilities", text.as_str())))
             .chain(flags.map(|text| ("flags", text.as_str())))
+            .chain(self.actions.iter().map(|text| ("actions", text.as_str())))
             .chain(self.examples.iter().map(|text| ("examples", text.as_str())))
+    }
+
+    /// Says whether a policy reviews steps of an action.
+    pub fn reviews(&self, action: &str) -> bool {
+        match self.actions.as_slice() {
+            [] => FIRST_ACTIONS.contains(&action),
+            actions => actions.iter().any(|known| known == action),
+        }
     }
 
     /// Says whether the manifest asks for a capability.

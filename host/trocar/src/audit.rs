@@ -95,6 +95,14 @@ impl AuditLog {
         self.sinks.is_empty()
     }
 
+    /// Writes a record to all places.
+    ///
+    /// # Errors
+    /// Fails when a place that is required cannot be written to.
+    pub fn record(&self, record: &AuditRecord<'_>) -> Result<(), AuditError> {
+        self.write(&record.line())
+    }
+
     /// Writes one line to all places.
     fn write(&self, line: &str) -> Result<(), AuditError> {
         for sink in &self.sinks {

@@ -1,6 +1,9 @@
 //! One plan with plugins that are loaded already: what policy tests, servers and embedders use. No cluster is needed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 use trocar_core::{
@@ -8,9 +11,10 @@ use trocar_core::{
     manifest::PluginType,
     plan::{DebugPlan, Mode},
     planning::{
-        self, Author, Decision, Documents, Draft, Guests, PlanInputs, Proposal, StoredOtherwise, TimeToLive,
+        self, Author, Decision, Documents, Draft, Guests, PlanInputs, Proposal, StoredOtherwise, Submitted,
+        SubmittedInputs, TimeToLive,
     },
-    policy::{Match, Reviewer},
+    policy::{Match, Outcome, Reviewer, Subject},
     target::Target,
 };
 use trocar_runtime::{
@@ -43,6 +47,12 @@ pub struct PolicyRule {
 }
 
 impl PolicyRule {
+    /// Returns true if the policy is asked about an action. Some are for policies that declare them; none stands for others.
+    pub fn reviews(&self, declared_action: Option<&str>) -> bool {
+        let manifest = self.plugin.description().manifest();
+        declared_action.is_none_or(|action| manifest.reviews(action))
+    }
+
     fn reviewer(&self) -> Reviewer {
         Reviewer {
             name: self.name.clone(),
@@ -76,6 +86,38 @@ pub struct PlanRequest<'a> {
     pub reader: Option<&'a Arc<dyn ClusterReader>>,
     /// How long a created pod may live.
     pub time_to_live: Option<TimeToLive<'a>>,
+}
+
+/// What another program planned, as it reached a cluster, and who is to judge it.
+#[derive(Clone, Copy)]
+pub struct SubmittedRequest<'a> {
+    /// What was planned.
+    pub submitted: &'a Submitted,
+    /// What is debugged.
+    pub target: &'a Target,
+    /// What is known of it, by which the policies are chosen.
+    pub subject: Subject<'a>,
+    /// Time and namespace, as data.
+    pub context: &'a Context,
+    /// Who asks, and why.
+    pub actor: &'a Actor,
+    /// The policies, in the order in which they are asked. Those whose conditions do not hold are not.
+    pub policies: &'a [PolicyRule],
+    /// What reads the cluster for a plugin that was granted it.
+    pub reader: Option<&'a Arc<dyn ClusterReader>>,
+}
+
+/// What came of something that another program planned.
+#[derive(Debug)]
+pub struct SubmittedReview {
+    /// The plan, with what the policies said and changed.
+    pub plan: DebugPlan,
+    /// What it comes to.
+    pub outcome: Outcome,
+    /// What each policy wrote, in the order in which they were asked.
+    pub logs: Vec<PluginLog>,
+    /// How long each call of a policy took.
+    pub took: Vec<(String, Duration)>,
 }
 
 /// A plan, and what the plugins wrote while it was made.
@@ -201,6 +243,41 @@ impl Engine {
         })
     }
 
+    /// Lets the policies judge what another program planned. It is never carried out here. Blocks while plugins run, each
+    /// within its time limit.
+    pub fn judge_submitted(&self, request: &SubmittedRequest<'_>) -> SubmittedReview {
+        let policies = request.policies.iter();
+        let action = request.submitted.declared_action();
+        let asked: Vec<&PolicyRule> = policies
+            .filter(|rule| rule.matches.fits(&request.subject) && rule.reviews(action))
+            .collect();
+        let reviewers: Vec<Reviewer> = asked.iter().map(|rule| rule.reviewer()).collect();
+        let inputs = SubmittedInputs {
+            target: request.target,
+            context: request.context,
+            actor: request.actor,
+            reviewers: &reviewers,
+        };
+        let (mut logs, mut took) = (Vec::new(), Vec::new());
+        let mut guests = LoadedGuests {
+            engine: &self.runtime,
+            strategy: None,
+            context: request.context,
+            reader: request.reader,
+            asked: &asked,
+            logs: &mut logs,
+            took: Some(&mut took),
+            present: None,
+        };
+        let (plan, outcome) = planning::judge_submitted(request.submitted, &inputs, &mut guests);
+        SubmittedReview {
+            plan,
+            outcome,
+            logs,
+            took,
+        }
+    }
+
     fn with_guests<T>(
         &self,
         request: &PlanRequest<'_>,
@@ -230,9 +307,12 @@ impl Engine {
         };
         let mut guests = LoadedGuests {
             engine: &self.runtime,
-            request,
+            strategy: Some((request.strategy, request.settings)),
+            context: request.context,
+            reader: request.reader,
             asked: &asked,
             logs,
+            took: None,
             present: None,
         };
         work(&inputs, &mut guests)
@@ -242,18 +322,23 @@ impl Engine {
 /// The plugins of one plan.
 struct LoadedGuests<'a, 'b> {
     engine: &'a runtime::Engine,
-    request: &'a PlanRequest<'b>,
+    /// The strategy and its settings; none where something was planned already.
+    strategy: Option<(&'b Plugin, &'b str)>,
+    context: &'b Context,
+    reader: Option<&'b Arc<dyn ClusterReader>>,
     asked: &'a [&'b PolicyRule],
     logs: &'a mut Vec<PluginLog>,
+    /// How long each call of a policy took, where that is wanted.
+    took: Option<&'a mut Vec<(String, Duration)>>,
     /// Stands in the place of the strategy's answer.
     present: Option<Proposal>,
 }
 
-impl LoadedGuests<'_, '_> {
-    fn aids(&self) -> CallAids<'_> {
+impl<'b> LoadedGuests<'_, 'b> {
+    fn aids(&self) -> CallAids<'b> {
         CallAids {
-            now: since_1970(&self.request.context.time),
-            reader: self.request.reader,
+            now: since_1970(&self.context.time),
+            reader: self.reader,
         }
     }
 
@@ -272,11 +357,14 @@ impl Guests for LoadedGuests<'_, '_> {
         if let Some(present) = self.present.take() {
             return Ok(Ok(present));
         }
-        let strategy = self.request.strategy;
+        let Some((strategy, settings)) = self.strategy else {
+            // What was planned already is never proposed again.
+            return Ok(Ok(Proposal::default()));
+        };
         let input = PlanInput {
             target: documents.target,
             options: &documents.options,
-            settings: self.request.settings,
+            settings,
             context: &documents.context,
         };
         let (answer, lines) = self.engine.propose(strategy, &input, self.aids());
@@ -294,7 +382,11 @@ impl Guests for LoadedGuests<'_, '_> {
             settings: &rule.settings,
             context: &documents.context,
         };
+        let began = self.took.as_ref().map(|_| Instant::now());
         let (answer, lines) = self.engine.evaluate(&rule.plugin, &input, self.aids());
+        if let (Some(took), Some(began)) = (&mut self.took, began) {
+            took.push((rule.name.clone(), began.elapsed()));
+        }
         self.log(&rule.name, lines);
         let answer = answer.map_err(|error| error.to_string())?;
         answer.map_err(|failure| failure.message)

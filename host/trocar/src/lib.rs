@@ -60,20 +60,25 @@ pub use apply::{ApplyError, WriteError};
 pub use approval::{Approved, Draft, NotAgreed, SamePod, approve_all, check_names};
 pub use audit::{AuditError, AuditLog, check_audit_file};
 pub use debugger::Debugger;
-pub use engine::{Engine, PlanError, PlanRequest, Planned, PluginLog, PolicyRule};
+pub use engine::{
+    Engine, PlanError, PlanRequest, Planned, PluginLog, PolicyRule, SubmittedRequest, SubmittedReview,
+};
 pub use error::{DebugError, PlannerError, SettingsOf};
 pub use files::read_config;
 pub use journal::JournalFile;
 pub use planner::{Planner, PluginChoice, configured_source, policy_rule, settings_problems, source_named};
 pub use rejoin::RejoinError;
 pub use trocar_core::{
-    capability,
+    audit::{AuditEvent, AuditRecord},
+    bounded, capability,
     config::{self, Config},
     documents,
     kubernetes::{Difference, DifferenceKind},
     manifest,
     plan::{self, DebugPlan},
-    planning::{Blame, StoredOtherwise, TimeToLive, default_strategy},
+    planning::{
+        Blame, EXTERNAL, REASON_VARIABLE, StoredOtherwise, Submitted, TimeToLive, default_strategy, reason_in,
+    },
     policy, reference,
     request::{self, DebugRequest},
     settings, strict,

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{plan::Mode, policy::Match};
+use crate::{
+    plan::{ConnectionKind, Mode},
+    policy::Match,
+};
 
 /// The document `trocar.dev/v1alpha1`, kind `Config`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -26,6 +29,8 @@ pub(super) struct ConfigFile {
     pub(super) audit: Vec<AuditEntry>,
     #[serde(default)]
     pub(super) cleaners: Vec<Cleaner>,
+    #[serde(default)]
+    pub(super) admission: Option<AdmissionEntry>,
 }
 
 /// Defaults for flags of `trocar debug` and `trocar plan`.
@@ -135,4 +140,33 @@ pub enum AuditSink {
     File,
     /// Standard error.
     Stderr,
+}
+
+/// What of a cluster's requests the admission server judges. Every debug container is judged, whichever user adds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AdmissionEntry {
+    /// Which pods that are created are judged.
+    pub pods: JudgedPods,
+    /// Groups whose pods are not judged, besides those of service accounts and nodes; not obeyed where all pods are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exempt_groups: Vec<String>,
+    /// The sessions with containers that run already which are judged, by policies that review them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub connect: Vec<ConnectionKind>,
+}
+
+/// Which created pods the admission server judges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JudgedPods {
+    /// Those of people that say that they are debug pods.
+    Marked,
+    /// Those of people that have rights over their node, and those that say that they are debug pods.
+    Rights,
+    /// Those of people: of users that are neither service accounts nor nodes.
+    #[default]
+    People,
+    /// All of them.
+    All,
 }

@@ -197,6 +197,16 @@ impl Loader<'_> {
                 self.config.cleaners.push(source.sourced(at, cleaner));
             }
         }
+        if let Some(admission) = file.admission {
+            let at = "/admission";
+            if let Some(known) = &self.config.admission {
+                return Err(ConfigError {
+                    kind: ConfigErrorKind::NameTaken,
+                    ..source.error(at, format!("admission is set in {} already", known.origin()))
+                });
+            }
+            self.config.admission = Some(source.sourced(at.to_owned(), admission));
+        }
         Ok(())
     }
 
@@ -271,7 +281,7 @@ mod tests {
     use std::{collections::BTreeMap, sync::Arc};
 
     use super::*;
-    use crate::plan::Mode;
+    use crate::{config::JudgedPods, plan::Mode};
 
     const HEAD: &str = "apiVersion: trocar.dev/v1alpha1\nkind: Config\n";
 
@@ -375,6 +385,21 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "u.yaml:4:3: the policy \"images\" is set in /etc/c.yaml:4:3 already"
+        );
+    }
+
+    #[test]
+    fn what_the_admission_server_judges_is_said_once() {
+        let system = (Layer::System, "/etc/c.yaml", "admission: {pods: all}\n");
+        let user = (Layer::User, "u.yaml", "admission: {exemptGroups: [ops]}\n");
+        let config = load_all(&[system], &[]).unwrap();
+        assert_eq!(config.admission.unwrap().value.pods, JudgedPods::All);
+        let config = load_all(&[user], &[]).unwrap();
+        assert_eq!(config.admission.unwrap().value.pods, JudgedPods::People);
+        let error = load_all(&[system, user], &[]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "u.yaml:3:1: admission is set in /etc/c.yaml:3:1 already"
         );
     }
 

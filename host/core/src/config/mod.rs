@@ -11,7 +11,9 @@ mod source;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-pub use file::{AuditEntry, AuditSink, Cleaner, Defaults, PluginEntry, PolicyEntry};
+pub use file::{
+    AdmissionEntry, AuditEntry, AuditSink, Cleaner, Defaults, JudgedPods, PluginEntry, PolicyEntry,
+};
 pub use merge::load;
 
 /// Who wrote a file, from the one who binds all others to the one who binds nobody.
@@ -91,6 +93,8 @@ pub struct Config {
     pub audit: Vec<Sourced<AuditEntry>>,
     /// The programs for which created pods with a time to live are marked.
     pub cleaners: Vec<Sourced<Cleaner>>,
+    /// What the admission server judges, where a file says so.
+    pub admission: Option<Sourced<AdmissionEntry>>,
     /// The files that were read, in the order of their weight.
     pub files: Vec<PathBuf>,
 }

@@ -21,7 +21,9 @@ pub use normal::{normalize_container, normalize_pod};
 pub(crate) use quantity::milli;
 pub use refused::{Fact, Refused};
 pub(crate) use scheduling::{is_scheduling, scheduled_otherwise};
-pub use stored::{Difference, DifferenceKind, Stored, compare_stored_ephemeral, compare_stored_pod};
+pub use stored::{
+    Difference, DifferenceKind, Received, Stored, compare_stored_ephemeral, compare_stored_pod,
+};
 pub use types::{Field, Kind, Presence, Type};
 
 /// The longest mistyped name that a nearest one is looked for, in bytes: the search takes time in proportion to it.

@@ -12,7 +12,7 @@ use trocar_sdk::{
 };
 
 use super::{
-    bounds, defaults,
+    Type, bounds, defaults,
     place::Place,
     refused::{Fact, Refused},
     shape::{Origin, shape},
@@ -62,12 +62,7 @@ pub fn normalize_pod(mut pod: Object, target: Option<&Object>) -> Result<Object,
     bounds::check(&pod)?;
     drop_servers(&mut pod);
     shape(&POD, &mut pod, target, Origin::Plan)?;
-    for (field, wanted) in [("apiVersion", "v1"), ("kind", "Pod")] {
-        let found = pod.entry(field).or_insert_with(|| wanted.into());
-        if found != wanted {
-            return Err(Fact::NotAPod.at(&Place::Root.field(field)));
-        }
-    }
+    check_is_pod(&mut pod)?;
     check_metadata(&pod)?;
     check_spec(&pod)?;
     defaults::apply(&mut pod);
@@ -90,6 +85,47 @@ pub(super) fn normalize_stored(mut pod: Object) -> Result<Object, Refused> {
     shape(&POD, &mut pod, None, Origin::Server)?;
     defaults::apply(&mut pod);
     Ok(pod)
+}
+
+/// Puts a pod that any client creates into normal form. Whose it is, is not looked at: its owners and marks are its own.
+///
+/// # Errors
+/// Fails at the first thing that the API does not know or take.
+pub(super) fn normalize_received_pod(mut pod: Object) -> Result<Object, Refused> {
+    bounds::check(&pod)?;
+    drop_servers(&mut pod);
+    shape(&POD, &mut pod, None, Origin::Plan)?;
+    check_is_pod(&mut pod)?;
+    check_spec(&pod)?;
+    defaults::apply(&mut pod);
+    Ok(pod)
+}
+
+/// Puts an ephemeral container that any client adds into normal form.
+///
+/// # Errors
+/// Fails at the first thing that the API does not know or take.
+pub(super) fn normalize_received_container(container: Object) -> Result<Object, Refused> {
+    normalize_container(container, ContainerKind::Ephemeral, None)
+}
+
+/// The shape of something in normal form of which parts were taken out.
+pub(super) fn reshaped(kind: &'static Type, mut object: Object) -> Object {
+    // It had its shape already, so nothing can be wrong with it.
+    let shaped = shape(kind, &mut object, None, Origin::Server);
+    debug_assert!(shaped.is_ok(), "a part of something in shape is in shape");
+    object
+}
+
+/// A pod may leave out that it is one, as a template does.
+fn check_is_pod(pod: &mut Object) -> Result<(), Refused> {
+    for (field, wanted) in [("apiVersion", "v1"), ("kind", "Pod")] {
+        let found = pod.entry(field).or_insert_with(|| wanted.into());
+        if found != wanted {
+            return Err(Fact::NotAPod.at(&Place::Root.field(field)));
+        }
+    }
+    Ok(())
 }
 
 fn drop_servers(pod: &mut Object) {

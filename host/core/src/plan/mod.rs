@@ -146,14 +146,54 @@ impl Serialize for Step {
     }
 }
 
+/// A session with a container that runs already: it is judged, and nothing is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connection {
+    /// What kind of session.
+    pub kind: ConnectionKind,
+    /// The container, the command and the streams, as in `PodExecOptions` and `PodAttachOptions`.
+    pub options: Object,
+}
+
+/// A kind of session with a container that runs already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConnectionKind {
+    /// Another program is run in it.
+    Exec,
+    /// Its own program is attached to.
+    Attach,
+}
+
+impl ConnectionKind {
+    /// The action's name in the contract.
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::Exec => "connect-exec",
+            Self::Attach => "connect-attach",
+        }
+    }
+}
+
+impl Serialize for Connection {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut step = serializer.serialize_struct("Step", 2)?;
+        step.serialize_field("action", self.kind.action())?;
+        step.serialize_field("object", &self.options)?;
+        step.end()
+    }
+}
+
 /// Which plugin, to the byte.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PluginId {
     /// Its name.
     pub name: String,
-    /// Its version.
+    /// Its version; none for `external`, which is no plugin.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub version: String,
-    /// The digest of its component: `sha256:…`.
+    /// The digest of its component: `sha256:…`; none for `external`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
 }
 
@@ -190,6 +230,8 @@ pub struct DebugPlan {
     target: TargetId,
     strategy: PluginId,
     steps: Vec<Step>,
+    /// What is judged in the place of steps, of which there are none then. No strategy plans it.
+    connection: Option<Connection>,
     attach: Option<String>,
     policies: Vec<PolicyReview>,
     beyond_options: Vec<Right>,
@@ -213,6 +255,7 @@ impl DebugPlan {
             target: target.id().clone(),
             strategy,
             steps: normal(steps, target)?,
+            connection: None,
             attach,
             policies: Vec::new(),
             beyond_options: Vec::new(),
@@ -220,6 +263,26 @@ impl DebugPlan {
         };
         plan.check(target, options, namespace)?;
         Ok(plan)
+    }
+
+    /// Makes a plan of what another program planned, which is judged and never carried out.
+    pub(crate) fn submitted(
+        strategy: PluginId,
+        steps: Vec<Step>,
+        connection: Option<Connection>,
+        attach: Option<String>,
+        target: &Target,
+    ) -> Self {
+        Self {
+            target: target.id().clone(),
+            strategy,
+            steps,
+            connection,
+            attach,
+            policies: Vec::new(),
+            beyond_options: Vec::new(),
+            diagnostics: Vec::new(),
+        }
     }
 
     /// Holds the plan against the guard rails again, after policies changed it.
@@ -411,16 +474,28 @@ impl DebugPlan {
 #[derive(Serialize)]
 struct Written<'a> {
     attach: Option<&'a str>,
-    steps: &'a [Step],
+    steps: Steps<'a>,
     strategy: SortedId<'a>,
     target: &'a TargetId,
+}
+
+/// The steps, and what is judged in their place.
+struct Steps<'a>(&'a DebugPlan);
+
+impl Serialize for Steps<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0.connection {
+            Some(connection) => [connection].serialize(serializer),
+            None => self.0.steps.serialize(serializer),
+        }
+    }
 }
 
 impl<'a> Written<'a> {
     fn of(plan: &'a DebugPlan) -> Self {
         Self {
             attach: plan.attach.as_deref(),
-            steps: &plan.steps,
+            steps: Steps(plan),
             strategy: SortedId::of(&plan.strategy),
             target: &plan.target,
         }
@@ -435,7 +510,7 @@ struct ReviewDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     attach: Option<&'a str>,
     kind: &'static str,
-    steps: &'a [Step],
+    steps: Steps<'a>,
     strategy: SortedId<'a>,
     target: &'a TargetId,
 }
@@ -446,7 +521,7 @@ impl<'a> ReviewDocument<'a> {
             api_version: API_VERSION,
             attach: plan.attach.as_deref(),
             kind: "DebugPlan",
-            steps: &plan.steps,
+            steps: Steps(plan),
             strategy: SortedId::of(&plan.strategy),
             target: &plan.target,
         }
@@ -456,8 +531,10 @@ impl<'a> ReviewDocument<'a> {
 /// A [`PluginId`] with its fields in alphabetical order.
 #[derive(Serialize)]
 struct SortedId<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
     digest: &'a str,
     name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     version: &'a str,
 }
 

@@ -6,13 +6,17 @@
 mod draft;
 mod error;
 mod guests;
+mod reason;
 mod stored;
+mod submitted;
 mod time;
 
 pub use draft::{Approved, Draft, NotAgreed};
 pub use error::{Blame, Blamed, PlanError};
 pub use guests::{Decision, Documents, Guests, Proposal};
+pub use reason::{REASON_VARIABLE, reason_in};
 pub use stored::{StoredOtherwise, is_stored, judge_stored};
+pub use submitted::{EXTERNAL, Submitted, SubmittedInputs, judge_submitted};
 pub use time::TimeToLive;
 
 use std::collections::HashSet;
@@ -98,6 +102,10 @@ fn checked<E>(proposal: Proposal, inputs: &PlanInputs<'_>) -> Result<(DebugPlan,
         })?;
         if let (Step::CreatePod(pod), Some(time)) = (&mut step, inputs.time_to_live) {
             marks.extend(time::limit(pod, time));
+        }
+        // A created pod has the stamp.
+        if let (Step::AddEphemeralContainer(container), Some(reason)) = (&mut step, &inputs.actor.reason) {
+            reason::carry(container, reason);
         }
         steps.push(step);
     }

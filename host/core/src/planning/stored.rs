@@ -254,7 +254,12 @@ mod tests {
             reviewers: &[],
             time_to_live: None,
         };
-        let draft = draft(&inputs, &mut Fake(&|_| Verdict::Allow)).unwrap();
+        let mut strategy = Fake {
+            action: "add-ephemeral-container",
+            object: json!({"name": "dbg", "image": "a", "securityContext": {"runAsNonRoot": true}}),
+            policy: &|_| Verdict::Allow,
+        };
+        let draft = draft(&inputs, &mut strategy).unwrap();
         for (name, wanted) in [
             ("same", true),
             ("wider", false),

@@ -38,21 +38,47 @@ pub struct Match {
     pub groups: Vec<String>,
 }
 
+/// What is known of a debug when it is decided which policies are asked about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The names under which the strategy is known, of which one has to fit.
+    pub strategies: &'a [&'a str],
+    /// What the target may be.
+    pub kinds: &'a [TargetKind],
+    /// The target, where it is known which one it is. What is not known fits every pattern.
+    pub target: Option<&'a Target>,
+    /// The namespace of the debug.
+    pub namespace: &'a str,
+    /// Who asks.
+    pub actor: &'a Actor,
+}
+
 impl Match {
+    /// Returns true if a policy is asked about a debug.
+    pub fn fits(&self, subject: &Subject<'_>) -> bool {
+        let actor = subject.actor;
+        let context = actor.context.as_deref().unwrap_or_default();
+        any_fits(&self.strategies, subject.strategies.iter().copied())
+            && (self.kinds.is_empty() || subject.kinds.iter().any(|kind| self.kinds.contains(kind)))
+            && any_fits(&self.namespaces, [subject.namespace])
+            && (context.is_empty() || any_fits(&self.contexts, [context]))
+            && (actor.user.is_empty() || any_fits(&self.users, [actor.user.as_str()]))
+            && (actor.user.is_empty() || any_fits(&self.groups, actor.groups.iter().map(String::as_str)))
+            && subject.target.is_none_or(|target| self.labels_fit(target))
+    }
+
     /// Returns true if a policy is asked about a debug.
     ///
     /// `strategies` are the names under which the strategy is known, of which one has to fit; `namespace` is where pods
     /// for targets without one go.
     pub fn holds(&self, strategies: &[&str], target: &Target, namespace: &str, actor: &Actor) -> bool {
-        let namespace = target.id().namespace.as_deref().unwrap_or(namespace);
-        let context = actor.context.as_deref().unwrap_or_default();
-        any_fits(&self.strategies, strategies.iter().copied())
-            && (self.kinds.is_empty() || self.kinds.contains(&target.id().kind))
-            && any_fits(&self.namespaces, [namespace])
-            && (context.is_empty() || any_fits(&self.contexts, [context]))
-            && (actor.user.is_empty() || any_fits(&self.users, [actor.user.as_str()]))
-            && (actor.user.is_empty() || any_fits(&self.groups, actor.groups.iter().map(String::as_str)))
-            && self.labels_fit(target)
+        self.fits(&Subject {
+            strategies,
+            kinds: &[target.id().kind],
+            target: Some(target),
+            namespace: target.id().namespace.as_deref().unwrap_or(namespace),
+            actor,
+        })
     }
 
     fn labels_fit(&self, target: &Target) -> bool {

@@ -8,4 +8,4 @@ mod edits;
 mod matching;
 
 pub use chain::{Judge, Judgement, Outcome, Reviewer, review};
-pub use matching::Match;
+pub use matching::{Match, Subject};

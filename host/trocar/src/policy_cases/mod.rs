@@ -26,6 +26,7 @@
 //! ```
 
 mod coverage;
+mod door;
 mod error;
 mod expect;
 mod outcome;
@@ -41,6 +42,7 @@ use trocar_sdk::{Actor, Context, DebugOptions};
 
 use self::expect::Expect;
 pub use self::{
+    door::DOOR_KIND,
     error::CaseError,
     outcome::{CaseVerdict, Outcome, Said},
     read::{find, parse, read},

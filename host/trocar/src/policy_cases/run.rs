@@ -120,7 +120,11 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn plugin(&mut self, source: &PluginSource, wanted: PluginType) -> Result<Plugin, CaseError> {
+    pub(super) fn engine(&self) -> &'a Engine {
+        self.engine
+    }
+
+    pub(super) fn plugin(&mut self, source: &PluginSource, wanted: PluginType) -> Result<Plugin, CaseError> {
         let key = (source.to_string(), wanted == PluginType::Policy);
         if let Some(plugin) = self.plugins.get(&key) {
             return Ok(plugin.clone());

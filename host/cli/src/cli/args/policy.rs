@@ -65,6 +65,9 @@ pub(crate) struct PolicyTestArgs {
     /// Write what comes out into FILE.snapshots.yaml beside each case file; `expect` is never changed
     #[arg(long)]
     pub(crate) update: bool,
+    /// Write the cases as an API server would ask about them into files of a folder, for `trocar-admission test`
+    #[arg(long, value_name = "FOLDER", conflicts_with = "update")]
+    pub(crate) as_admission: Option<PathBuf>,
     /// What to print
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub(crate) output: TestOutput,

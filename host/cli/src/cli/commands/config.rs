@@ -112,6 +112,11 @@ fn annotated(config: &Config) -> String {
             text += &list_item(part.value);
         }
     }
+    if let Some(admission) = &config.admission {
+        let place = plain(&admission.origin().to_string());
+        let value = to_yaml(&[json!({"admission": admission.value})]);
+        text += &format!("# {place} ({})\n{value}", layer(admission.layer));
+    }
     text
 }
 
@@ -147,6 +152,10 @@ fn with_origins(config: &Config, kuberc: Option<&Kuberc>) -> Value {
             origins.insert(format!("/{name}/{index}"), part.place.as_str().into());
         }
         document[name] = parts.into_iter().map(|part| part.value).collect();
+    }
+    if let Some(admission) = &config.admission {
+        origins.insert("/admission".into(), admission.origin().to_string().into());
+        document["admission"] = json!(admission.value);
     }
     if let Some(kuberc) = kuberc {
         let mut flags = Map::new();

@@ -112,6 +112,9 @@ type Ran = (Case, CaseResult);
 pub(crate) fn test(args: &PolicyTestArgs) -> Result<ExitCode, CliError> {
     let engine = engine(&args.limit, true)?;
     let mut runner = Runner::new(&engine);
+    if let Some(folder) = &args.as_admission {
+        return at_the_door(&mut runner, &args.folder, folder);
+    }
     let mut ran: Vec<Ran> = Vec::new();
     for file in policy_cases::find(&args.folder)? {
         ran.extend(run_file(&mut runner, &file, args.update)?);
@@ -129,6 +132,28 @@ pub(crate) fn test(args: &PolicyTestArgs) -> Result<ExitCode, CliError> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Writes each case as it reaches a cluster's door into a file of its own.
+fn at_the_door(runner: &mut Runner<'_>, cases_in: &Path, folder: &Path) -> Result<ExitCode, CliError> {
+    let unwritten = |place: &Path, error: std::io::Error| {
+        CliError::new(format!("cannot write {}: {error}", place.display()))
+    };
+    std::fs::create_dir_all(folder).map_err(|error| unwritten(folder, error))?;
+    let mut count = 0;
+    for file in policy_cases::find(cases_in)? {
+        for case in cases(&file)? {
+            let document = runner.at_the_door(&case)?;
+            count += 1;
+            let place = folder.join(format!("{count:04}.json"));
+            std::fs::write(&place, to_json(&document)).map_err(|error| unwritten(&place, error))?;
+        }
+    }
+    ui::output(&format!(
+        "{count} cases written to {}\n",
+        plain(&folder.display().to_string())
+    ))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run_file(runner: &mut Runner<'_>, file: &Path, update: bool) -> Result<Vec<Ran>, CliError> {

@@ -123,6 +123,21 @@ pub(super) fn is_expected(of: &str, field: &str, scene: Scene<'_>) -> bool {
     })
 }
 
+/// Returns true if this means the same whether a client or a server wrote it, and whatever else the object holds.
+pub(super) fn is_always_put_in(of: &str, field: &str, scene: Scene<'_>) -> bool {
+    let mut rows = EXPECTED.iter().filter(|row| row.0 == of && row.1 == field);
+    rows.any(|(_, field, put, _)| match put {
+        Put::Text(text) => scene.value == *text,
+        Put::Number(number) => scene.value == *number,
+        Put::Bool(boolean) => scene.value == *boolean,
+        // A client may say of a priority only what follows from the class.
+        Put::Anything => of == "PodSpec" && matches!(*field, "priority" | "preemptionPolicy"),
+        Put::From(_) => false,
+        // That a pod has no others yet says nothing of where these come from.
+        Put::Check(check) => *field != "imagePullSecrets" && check(scene),
+    })
+}
+
 fn is_stamp(scene: Scene<'_>) -> bool {
     scene.name.starts_with(stamp::PREFIX) || scene.name == stamp::MANAGED_BY && scene.value == "trocar"
 }

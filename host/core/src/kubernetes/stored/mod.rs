@@ -5,6 +5,7 @@
 
 mod expected;
 mod meaning;
+mod received;
 mod remove;
 
 use std::{
@@ -18,6 +19,7 @@ use trocar_sdk::{
     pod::{ContainerKind, list, object, text},
 };
 
+pub use self::received::Received;
 use self::{
     expected::{Scene, is_expected},
     meaning::{Meaning, meaning},

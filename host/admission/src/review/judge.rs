@@ -1,0 +1,293 @@
+//! What of a request is judged, and the policies' word on each part of it.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use trocar::{
+    Actor, Context, Engine, PolicyRule, Submitted, SubmittedRequest, Target,
+    capability::ClusterReader,
+    config::AdmissionEntry,
+    plan::Mode,
+    policy::{Outcome, Subject},
+    reason_in,
+    target::TargetKind,
+};
+
+use super::{
+    pods::{self, Bound},
+    request::{Request, Requested},
+    sessions,
+    verdict::{Found, Verdict, heavier},
+};
+
+/// Which of the two webhooks asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Webhook {
+    /// What the policies change is changed. What they deny passes: the other webhook denies it, and writes it down.
+    Mutate,
+    /// What the policies deny or would change is denied: it comes last, and sees what is stored.
+    Validate,
+}
+
+impl Webhook {
+    /// Its word, as in its path.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Mutate => "mutate",
+            Self::Validate => "validate",
+        }
+    }
+}
+
+/// By what a request is judged.
+#[derive(Clone, Copy)]
+pub struct Door<'a> {
+    /// Runs the policies.
+    pub engine: &'a Engine,
+    /// The policies, in the order in which they are asked.
+    pub policies: &'a [PolicyRule],
+    /// Which pods are judged.
+    pub admission: &'a AdmissionEntry,
+    /// What reads nodes, and for plugins that were granted it.
+    pub reader: Option<&'a Arc<dyn ClusterReader>>,
+    /// Which webhook asks.
+    pub webhook: Webhook,
+    /// The time, in RFC 3339.
+    pub time: &'a str,
+}
+
+/// Judges a request. Blocks while plugins run, each within its time limit.
+pub fn judge(request: &Request, door: &Door<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    match &request.requested {
+        Requested::EphemeralContainers { before, containers } => {
+            judge_containers(request, before, containers, door, &mut verdict);
+        }
+        Requested::Pod(pod) => judge_pod(request, pod, door, &mut verdict),
+        Requested::Connection { kind, pod, options } if door.admission.connect.contains(kind) => {
+            sessions::judge(request, *kind, pod, options, door, &mut verdict);
+        }
+        Requested::Connection { kind, .. } => {
+            let modes = door.policies.iter().map(|rule| rule.mode);
+            let problem = format!(
+                "the configuration does not ask to judge {}, but the webhook's rules do",
+                kind.action()
+            );
+            verdict.not_judged(heaviest(modes), &problem);
+        }
+        Requested::Other(what) => {
+            let modes = door.policies.iter().map(|rule| rule.mode);
+            let problem = format!("{what} is nothing that this webhook knows; its rules send it too much");
+            verdict.not_judged(heaviest(modes), &problem);
+        }
+    }
+    verdict.conclude(door.webhook);
+    verdict
+}
+
+pub(super) fn heaviest(modes: impl Iterator<Item = Mode>) -> Option<Mode> {
+    modes.fold(None, |heaviest, mode| heavier(heaviest, Some(mode)))
+}
+
+fn name_of(container: &Value) -> &str {
+    container["name"].as_str().unwrap_or_default()
+}
+
+/// Judges each container that is added, against the pod as it is stored and those before it.
+fn judge_containers(
+    request: &Request,
+    before: &Value,
+    containers: &[Value],
+    door: &Door<'_>,
+    verdict: &mut Verdict,
+) {
+    let known = before["spec"]["ephemeralContainers"].as_array();
+    let mut known: Vec<&Value> = known.into_iter().flatten().collect();
+    let mut pod = before.clone();
+    for (index, container) in containers.iter().enumerate() {
+        let same = known
+            .iter()
+            .position(|known| name_of(known) == name_of(container));
+        if let Some(same) = same {
+            if known.remove(same) != container {
+                let name = name_of(container);
+                verdict.denials.push(format!(
+                    "the ephemeral container {name:?} is there already, and cannot be changed"
+                ));
+                verdict.find(Found::Denied);
+            }
+            continue;
+        }
+        let changed = judge_container(request, &pod, container, door, verdict);
+        if let Some(changed) = &changed {
+            let path = format!("/spec/ephemeralContainers/{index}");
+            verdict
+                .patch
+                .push(json!({"op": "replace", "path": path, "value": changed}));
+        }
+        add(&mut pod, changed.as_ref().unwrap_or(container));
+    }
+    for gone in known {
+        let name = name_of(gone);
+        verdict
+            .denials
+            .push(format!("the ephemeral container {name:?} cannot be removed"));
+        verdict.find(Found::Denied);
+    }
+}
+
+fn add(pod: &mut Value, container: &Value) {
+    let Some(spec) = pod["spec"].as_object_mut() else {
+        return;
+    };
+    let list = spec.entry("ephemeralContainers").or_insert(Value::Null);
+    match list {
+        Value::Array(containers) => containers.push(container.clone()),
+        other => *other = json!([container]),
+    }
+}
+
+/// Judges one container. Returns what it is changed to, where it is.
+fn judge_container(
+    request: &Request,
+    pod: &Value,
+    container: &Value,
+    door: &Door<'_>,
+    verdict: &mut Verdict,
+) -> Option<Value> {
+    let empty = Map::new();
+    let container = container.as_object().unwrap_or(&empty);
+    let actor = Actor {
+        reason: reason_in(container),
+        ..request.actor.clone()
+    };
+    let target = match Target::new(pod.clone(), &request.namespace) {
+        Ok(target) => target,
+        Err(error) => {
+            let weight = heaviest(door.policies.iter().map(|rule| rule.mode));
+            verdict.not_judged(weight, &format!("the pod is not one as it is stored: {error}"));
+            return None;
+        }
+    };
+    let subject = Subject {
+        strategies: &["ephemeral", trocar::EXTERNAL],
+        kinds: &[TargetKind::Pod],
+        target: Some(&target),
+        namespace: &request.namespace,
+        actor: &actor,
+    };
+    let submitted = match Submitted::container(container) {
+        Ok(submitted) => submitted,
+        Err(refused) => {
+            let problem = format!("the container is nothing that these policies know: {refused}");
+            verdict.not_judged(weight(door, &subject), &problem);
+            return None;
+        }
+    };
+    ask(request, door, &submitted, &target, subject, verdict).map(Value::Object)
+}
+
+fn judge_pod(request: &Request, pod: &Map<String, Value>, door: &Door<'_>, verdict: &mut Verdict) {
+    if !pods::is_judged(pod, &request.actor, door.admission) {
+        return;
+    }
+    let actor = Actor {
+        reason: pods::reason(pod),
+        ..request.actor.clone()
+    };
+    let (strategies, kinds): (&[&str], &[TargetKind]) = match pods::node(pod) {
+        None => (&["copy", trocar::EXTERNAL], &[TargetKind::Pod]),
+        // A copy can be put on its original's node, so it may be either.
+        Some(_) => (
+            &["node", "copy", trocar::EXTERNAL],
+            &[TargetKind::Node, TargetKind::Pod],
+        ),
+    };
+    let subject = |target| Subject {
+        strategies,
+        kinds,
+        target,
+        namespace: &request.namespace,
+        actor: &actor,
+    };
+    let weight = weight(door, &subject(None));
+    if weight.is_none() {
+        // No policy is asked, so nothing has to be read.
+        return verdict.find(Found::Allowed);
+    }
+    let bound = pods::bound(pod, &request.namespace, door.reader);
+    let (target, subject) = match &bound {
+        Bound::Node(node) => (node, subject(Some(node))),
+        Bound::Nowhere(stand_in) => (stand_in, subject(None)),
+        Bound::Unknown(problem) => return verdict.not_judged(weight, problem),
+    };
+    match Submitted::pod(pod) {
+        Ok(submitted) => ask_of_pod(request, pod, &submitted, door, target, subject, verdict),
+        Err(refused) => {
+            let problem = format!("the pod is nothing that these policies know: {refused}");
+            verdict.not_judged(weight, &problem);
+        }
+    }
+}
+
+fn ask_of_pod(
+    request: &Request,
+    pod: &Map<String, Value>,
+    submitted: &Submitted,
+    door: &Door<'_>,
+    target: &Target,
+    subject: Subject<'_>,
+    verdict: &mut Verdict,
+) {
+    if !pods::has_rights_enough(pod, submitted, door) {
+        return;
+    }
+    let changed = ask(request, door, submitted, target, subject, verdict);
+    let (Some(changed), Some(step)) = (changed, submitted.step()) else {
+        return;
+    };
+    match pods::patch(pod, &changed, step) {
+        Ok(patch) => verdict.patch.extend(patch),
+        Err(problem) => verdict.not_judged(Some(Mode::Enforce), &problem),
+    }
+}
+
+/// What weighs most of the policies that would be asked.
+fn weight(door: &Door<'_>, subject: &Subject<'_>) -> Option<Mode> {
+    let asked = door.policies.iter().filter(|rule| rule.matches.fits(subject));
+    heaviest(asked.map(|rule| rule.mode))
+}
+
+/// Asks the policies about one container or pod. Returns what it is changed to, where it is.
+pub(super) fn ask(
+    request: &Request,
+    door: &Door<'_>,
+    submitted: &Submitted,
+    target: &Target,
+    subject: Subject<'_>,
+    verdict: &mut Verdict,
+) -> Option<Map<String, Value>> {
+    let context = Context {
+        namespace: request.namespace.clone(),
+        suffix: String::new(),
+        time: door.time.to_owned(),
+    };
+    let actor = subject.actor.clone();
+    let review = door.engine.judge_submitted(&SubmittedRequest {
+        submitted,
+        target,
+        subject,
+        context: &context,
+        actor: &actor,
+        policies: door.policies,
+        reader: door.reader,
+    });
+    verdict.took.extend(review.took);
+    let may_change = door.webhook == Webhook::Mutate;
+    let changed = match review.outcome {
+        Outcome::Allowed if may_change => submitted.changed_to(&review.plan),
+        _ => None,
+    };
+    verdict.take(review.plan, &review.outcome, actor, may_change);
+    changed
+}

@@ -1,0 +1,284 @@
+//! Reading an `AdmissionReview` of `admission.k8s.io/v1`, as far as anything in it is judged.
+
+use serde_json::{Map, Value};
+use trocar::{
+    Actor,
+    bounded::{self, Limits},
+    plan::ConnectionKind,
+};
+
+/// The largest review that is read, in bytes: two pods of the largest size that a cluster takes, and what goes with them.
+pub const MAX_REVIEW: usize = 8 << 20;
+
+const LIMITS: Limits = Limits {
+    bytes: MAX_REVIEW,
+    nodes: 1_000_000,
+    depth: 100,
+};
+
+/// The longest identity of a review, in bytes: an API server's has 36.
+const MAX_UID: usize = 128;
+
+/// How far into a review its identity is looked for, where the rest cannot be read.
+const BEGINNING: usize = 4 << 10;
+
+/// What cannot be answered by a verdict, because it is not a review.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// It is not JSON, or more than is read.
+    #[error("the body {0}")]
+    Json(#[from] bounded::ReadError),
+    /// It is another document.
+    #[error("the body is not an AdmissionReview of admission.k8s.io/v1: {0}")]
+    NotAReview(&'static str),
+}
+
+/// A request that an API server asks about.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Its identity, which the answer repeats.
+    pub uid: String,
+    /// What was requested.
+    pub requested: Requested,
+    /// Where.
+    pub namespace: String,
+    /// Who did. Why is said by what was requested.
+    pub actor: Actor,
+    /// Nothing will be stored.
+    pub is_dry_run: bool,
+}
+
+/// What was requested.
+#[derive(Clone, Debug)]
+pub enum Requested {
+    /// The ephemeral containers of a pod are to be others.
+    EphemeralContainers {
+        /// The pod as it is stored.
+        before: Value,
+        /// The list as it is to be. The rest of the pod is not believed: a client can write anything there.
+        containers: Vec<Value>,
+    },
+    /// A pod is to be created.
+    Pod(Map<String, Value>),
+    /// A session with a container that runs already is to begin.
+    Connection {
+        /// What kind of session.
+        kind: ConnectionKind,
+        /// The pod's name.
+        pod: String,
+        /// The container, the command and the streams.
+        options: Map<String, Value>,
+    },
+    /// Something that no policy knows.
+    Other(String),
+}
+
+impl Request {
+    /// Reads a review.
+    ///
+    /// # Errors
+    /// Fails where it is not a review of this version.
+    pub fn read(body: &[u8]) -> Result<Self, ReadError> {
+        let mut review = bounded::parse_bytes(body, LIMITS)?;
+        let is = |field: &str, wanted: &str| review[field] == wanted;
+        if !is("kind", "AdmissionReview") {
+            return Err(ReadError::NotAReview("it has another kind"));
+        }
+        if !is("apiVersion", "admission.k8s.io/v1") {
+            return Err(ReadError::NotAReview("it has another version"));
+        }
+        let request = &mut review["request"];
+        if !request.is_object() {
+            return Err(ReadError::NotAReview("it has no request"));
+        }
+        let uid = text(request, "uid");
+        if uid.is_empty() || uid.len() > MAX_UID {
+            return Err(ReadError::NotAReview("its request has no uid"));
+        }
+        Ok(Self {
+            uid,
+            namespace: text(request, "namespace"),
+            actor: actor(&request["userInfo"]),
+            is_dry_run: request["dryRun"] == true,
+            requested: requested(request),
+        })
+    }
+}
+
+fn text(value: &Value, field: &str) -> String {
+    value[field].as_str().unwrap_or_default().to_owned()
+}
+
+fn actor(user: &Value) -> Actor {
+    let groups = user["groups"].as_array().into_iter().flatten();
+    Actor {
+        user: text(user, "username"),
+        groups: groups.filter_map(Value::as_str).map(str::to_owned).collect(),
+        ..Actor::default()
+    }
+}
+
+/// What is judged is known by the resource, never by the object's own word.
+fn requested(request: &mut Value) -> Requested {
+    let resource = &request["resource"];
+    let is_core = resource["group"] == "" && resource["version"] == "v1";
+    let resource = text(resource, "resource");
+    let (subresource, operation) = (text(request, "subResource"), text(request, "operation"));
+    match (resource.as_str(), subresource.as_str(), operation.as_str()) {
+        ("pods", "ephemeralcontainers", "UPDATE") if is_core => {
+            let containers = request["object"]["spec"]["ephemeralContainers"].take();
+            let containers = match containers {
+                Value::Null => Vec::new(),
+                Value::Array(containers) => containers,
+                _ => return Requested::Other("ephemeral containers that are not a list".to_owned()),
+            };
+            Requested::EphemeralContainers {
+                before: request["oldObject"].take(),
+                containers,
+            }
+        }
+        ("pods", "", "CREATE") if is_core => match request["object"].take() {
+            Value::Object(pod) => Requested::Pod(pod),
+            _ => Requested::Other("a pod that is not an object".to_owned()),
+        },
+        ("pods", "exec", "CONNECT") if is_core => connection(ConnectionKind::Exec, request),
+        ("pods", "attach", "CONNECT") if is_core => connection(ConnectionKind::Attach, request),
+        _ => {
+            let slash = if subresource.is_empty() { "" } else { "/" };
+            Requested::Other(format!("{operation} of {resource}{slash}{subresource}"))
+        }
+    }
+}
+
+fn connection(kind: ConnectionKind, request: &mut Value) -> Requested {
+    match request["object"].take() {
+        Value::Object(options) => Requested::Connection {
+            kind,
+            pod: text(request, "name"),
+            options,
+        },
+        _ => Requested::Other("a session without options".to_owned()),
+    }
+}
+
+/// The identity of a review of which only the beginning is there, or which is too large to be read: so that it is answered
+/// all the same. An API server writes it first.
+pub fn uid_of_beginning(body: &[u8]) -> Option<String> {
+    const BEFORE: &[u8] = b"\"request\":{\"uid\":\"";
+    let body = &body[..body.len().min(BEGINNING)];
+    let start = body.windows(BEFORE.len()).position(|part| part == BEFORE)? + BEFORE.len();
+    let length = body[start..].iter().position(|byte| *byte == b'"')?;
+    let uid = std::str::from_utf8(&body[start..start + length]).ok()?;
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    (1..=MAX_UID)
+        .contains(&uid.len())
+        .then_some(uid)
+        .filter(|uid| uid.chars().all(is_plain))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn review(changes: &[(&str, Value)]) -> Vec<u8> {
+        let mut review = json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "request": {
+                "uid": "705ab4f5", "resource": {"group": "", "version": "v1", "resource": "pods"}, "operation": "CREATE",
+                "namespace": "shop", "userInfo": {"username": "jane", "groups": ["dev"]}, "object": {"kind": "Pod"},
+            },
+        });
+        for (at, value) in changes {
+            let (parent, field) = at.rsplit_once('/').unwrap();
+            review.pointer_mut(parent).unwrap()[field] = value.clone();
+        }
+        review.to_string().into_bytes()
+    }
+
+    #[test]
+    fn who_asks_is_taken_from_the_servers_word() {
+        let request = Request::read(&review(&[("/request/dryRun", json!(true))])).unwrap();
+        assert_eq!(
+            (request.uid.as_str(), request.namespace.as_str()),
+            ("705ab4f5", "shop")
+        );
+        assert_eq!(
+            (request.actor.user.as_str(), &request.actor.groups[..]),
+            ("jane", &["dev".to_owned()][..])
+        );
+        assert!(request.is_dry_run && matches!(request.requested, Requested::Pod(_)));
+    }
+
+    #[test]
+    fn what_is_not_a_review_of_this_version_is_refused() {
+        for (body, wanted) in [
+            (review(&[("/kind", json!("Pod"))]), "another kind"),
+            (
+                review(&[("/apiVersion", json!("admission.k8s.io/v1beta1"))]),
+                "another version",
+            ),
+            (review(&[("/request", json!([]))]), "no request"),
+            (review(&[("/request/uid", json!(7))]), "no uid"),
+            (review(&[("/request/uid", json!("x".repeat(129)))]), "no uid"),
+            (b"[]".to_vec(), "another kind"),
+            (b"{".to_vec(), "not valid JSON"),
+            (b"\"\xff\"".to_vec(), "not UTF-8"),
+            (b"{\"a\":1,\"a\":2}".to_vec(), "twice"),
+            (b"[".repeat(200), "levels deep"),
+            (vec![b' '; MAX_REVIEW + 1], "larger than"),
+        ] {
+            let message = Request::read(&body).unwrap_err().to_string();
+            assert!(message.contains(wanted), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_no_policy_knows_is_named() {
+        for (changes, wanted) in [
+            (vec![("/request/operation", json!("DELETE"))], "DELETE of pods"),
+            (vec![("/request/resource/group", json!("apps"))], "CREATE of pods"),
+            (
+                vec![("/request/object", json!(null))],
+                "a pod that is not an object",
+            ),
+            (
+                vec![
+                    ("/request/subResource", json!("ephemeralcontainers")),
+                    ("/request/operation", json!("CREATE")),
+                ],
+                "CREATE of pods/ephemeralcontainers",
+            ),
+            (
+                vec![
+                    ("/request/subResource", json!("ephemeralcontainers")),
+                    ("/request/operation", json!("UPDATE")),
+                    ("/request/object/spec", json!({"ephemeralContainers": {}})),
+                ],
+                "ephemeral containers that are not a list",
+            ),
+        ] {
+            let request = Request::read(&review(&changes)).unwrap();
+            match request.requested {
+                Requested::Other(found) => assert_eq!(found, wanted),
+                other => panic!("{other:?} is not {wanted}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_review_that_cannot_be_read_has_an_identity_all_the_same() {
+        let body = br#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"705ab4f5-6393","kind":{"#;
+        assert_eq!(uid_of_beginning(body).as_deref(), Some("705ab4f5-6393"));
+        for body in [
+            &b"{}"[..],
+            b"\"request\":{\"uid\":\"",
+            b"\"request\":{\"uid\":\"\"",
+            b"\"request\":{\"uid\":\"<a>\"",
+        ] {
+            assert_eq!(uid_of_beginning(body), None);
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! One request over HTTP, and its answer.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
+use serde_json::json;
+use tokio::time::{Instant, timeout_at};
+use trocar::{AuditEvent, AuditRecord, bounded};
+
+use super::{BLOCK, Place, Shared, log};
+use crate::review::{
+    self, MAX_REVIEW, ReadError, Request as Review, Verdict, Webhook, answer, uid_of_beginning, unheard,
+};
+
+/// How long an API server waits where it does not say so, and at the most.
+const USUAL_TIMEOUT: u64 = 10;
+const LONGEST_TIMEOUT: u64 = 30;
+
+/// What is left of the time for the way back.
+const WAY_BACK: Duration = Duration::from_millis(500);
+
+type Answer = Response<Full<Bytes>>;
+
+/// Answers a request. It never fails: what is wrong with a request is an answer.
+pub(super) async fn respond(
+    shared: Arc<Shared>,
+    place: Place,
+    request: Request<Incoming>,
+) -> Result<Answer, Infallible> {
+    let path = request.uri().path();
+    let webhook = match path {
+        "/mutate" => Some(Webhook::Mutate),
+        "/validate" => Some(Webhook::Validate),
+        _ => None,
+    };
+    Ok(match webhook.filter(|_| place == Place::Reviews) {
+        Some(webhook) => reviewed(&shared, webhook, request).await,
+        None => told(&shared, path, request.method()),
+    })
+}
+
+/// Health and metrics.
+fn told(shared: &Shared, path: &str, method: &Method) -> Answer {
+    if !matches!(*method, Method::GET | Method::HEAD) && matches!(path, "/livez" | "/readyz" | "/metrics") {
+        return text(StatusCode::METHOD_NOT_ALLOWED, "only GET");
+    }
+    match path {
+        "/livez" => text(StatusCode::OK, "ok"),
+        "/readyz" if shared.is_ready() => text(StatusCode::OK, "ok"),
+        "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "ending"),
+        "/metrics" => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            with_body(StatusCode::OK, kind, shared.metrics.text().into())
+        }
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "there is /mutate, /validate, /livez, /readyz and /metrics",
+        ),
+    }
+}
+
+fn text(status: StatusCode, text: &str) -> Answer {
+    with_body(status, "text/plain; charset=utf-8", format!("{text}\n").into())
+}
+
+fn with_body(status: StatusCode, kind: &'static str, body: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = status;
+    let kind = header::HeaderValue::from_static(kind);
+    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+    answer
+}
+
+/// Why a body was not read as a whole.
+enum Unread {
+    /// It is larger than what is read; its beginning.
+    TooLarge(Vec<u8>),
+    /// It did not come in time, or there was no room for it; its beginning.
+    TooLate(Vec<u8>),
+    /// The client has gone.
+    Gone,
+}
+
+async fn reviewed(shared: &Arc<Shared>, webhook: Webhook, request: Request<Incoming>) -> Answer {
+    let refuse = |reason: &'static str, status: StatusCode, problem: &str| {
+        shared.metrics.refused(reason);
+        text(status, problem)
+    };
+    if *request.method() != Method::POST {
+        return refuse("method", StatusCode::METHOD_NOT_ALLOWED, "only POST");
+    }
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    let is_json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if !is_json {
+        let problem = "only application/json";
+        return refuse("content-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, problem);
+    }
+    let deadline = deadline(request.uri().query().unwrap_or_default());
+    let body = match read(shared, request.into_body(), deadline).await {
+        Ok(body) => body,
+        Err(Unread::Gone) => return refuse("gone", StatusCode::BAD_REQUEST, "the body ends too soon"),
+        Err(Unread::TooLarge(beginning)) => {
+            let problem = format!("the review is larger than {MAX_REVIEW} bytes");
+            return match uid_of_beginning(&beginning) {
+                Some(uid) => unjudged(shared, webhook, &uid, &problem),
+                None => refuse("size", StatusCode::PAYLOAD_TOO_LARGE, &problem),
+            };
+        }
+        Err(Unread::TooLate(beginning)) => {
+            let problem = "the review was not received in time";
+            return match uid_of_beginning(&beginning) {
+                Some(uid) => unjudged(shared, webhook, &uid, problem),
+                None => refuse("time", StatusCode::REQUEST_TIMEOUT, problem),
+            };
+        }
+    };
+    judged(shared, webhook, body, deadline).await
+}
+
+/// When a request has to be answered: its `timeout`, less the way back.
+fn deadline(query: &str) -> Instant {
+    let typed = query.split('&').find_map(|pair| pair.strip_prefix("timeout="));
+    let seconds = typed.and_then(|typed| typed.strip_suffix('s').unwrap_or(typed).parse::<u64>().ok());
+    let seconds = seconds.unwrap_or(USUAL_TIMEOUT).clamp(1, LONGEST_TIMEOUT);
+    Instant::now() + Duration::from_secs(seconds) - WAY_BACK
+}
+
+/// Reads a body, as far as there is room for it and time.
+async fn read(shared: &Shared, body: Incoming, deadline: Instant) -> Result<Vec<u8>, Unread> {
+    let announced = body.size_hint().exact();
+    let announced = announced.and_then(|size| usize::try_from(size).ok());
+    let expected = announced.unwrap_or(MAX_REVIEW).min(MAX_REVIEW);
+    let blocks = u32::try_from(expected / BLOCK + 1).unwrap_or(u32::MAX);
+    let mut whole = Vec::new();
+    let Ok(Ok(_room)) = timeout_at(deadline, shared.room.acquire_many(blocks)).await else {
+        return Err(Unread::TooLate(whole));
+    };
+    if announced.is_some() {
+        whole.reserve_exact(expected);
+    }
+    let mut body = body;
+    loop {
+        match timeout_at(deadline, body.frame()).await {
+            Err(_) => return Err(Unread::TooLate(whole)),
+            Ok(None) => return Ok(whole),
+            Ok(Some(Err(_))) => return Err(Unread::Gone),
+            Ok(Some(Ok(frame))) => {
+                let Some(data) = frame.data_ref() else { continue };
+                let left = MAX_REVIEW - whole.len();
+                whole.extend_from_slice(&data[..data.len().min(left)]);
+                if data.len() > left {
+                    return Err(Unread::TooLarge(whole));
+                }
+            }
+        }
+    }
+}
+
+/// Answers what was not judged, by a verdict.
+fn unjudged(shared: &Shared, webhook: Webhook, uid: &str, problem: &str) -> Answer {
+    let verdict = unheard(webhook, shared.rules().modes(), problem);
+    shared.metrics.reviewed(webhook, &verdict, Duration::ZERO);
+    log(
+        "warning",
+        "not judged",
+        &json!({"uid": uid, "webhook": webhook.word(), "problem": problem}),
+    );
+    written(uid, &verdict)
+}
+
+fn written(uid: &str, verdict: &Verdict) -> Answer {
+    with_body(
+        StatusCode::OK,
+        "application/json",
+        answer(uid, verdict).to_string().into(),
+    )
+}
+
+/// Judges a review where that does not hold up others, and answers in time.
+async fn judged(shared: &Arc<Shared>, webhook: Webhook, body: Vec<u8>, deadline: Instant) -> Answer {
+    let uid = uid_of_beginning(&body);
+    let late = |problem: &str| match &uid {
+        Some(uid) => unjudged(shared, webhook, uid, problem),
+        None => {
+            shared.metrics.refused("time");
+            text(StatusCode::SERVICE_UNAVAILABLE, problem)
+        }
+    };
+    let began = Instant::now();
+    let Ok(Ok(turn)) = timeout_at(deadline, shared.turns.clone().acquire_owned()).await else {
+        return late("the server has too much to do");
+    };
+    let of_worker = shared.clone();
+    let work = tokio::task::spawn_blocking(move || {
+        let answer = judge(&of_worker, webhook, &body, began);
+        drop(turn);
+        answer
+    });
+    match timeout_at(deadline, work).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => late("the server failed to judge it, which is its own fault"),
+        Err(_) => late("the policies did not judge it in time"),
+    }
+}
+
+/// Reads a review, judges it and writes down what came of it.
+fn judge(shared: &Shared, webhook: Webhook, body: &[u8], began: Instant) -> Answer {
+    let review = match Review::read(body) {
+        Ok(review) => review,
+        Err(error) => {
+            // What is a review, but more than is read, gets a verdict.
+            let is_too_much = matches!(error, ReadError::Json(bounded::ReadError::TooMuch(_)));
+            let problem = error.to_string();
+            if let Some(uid) = uid_of_beginning(body).filter(|_| is_too_much) {
+                return unjudged(shared, webhook, &uid, &problem);
+            }
+            shared.metrics.refused("not-a-review");
+            return text(StatusCode::BAD_REQUEST, &trocar::text::message(&problem));
+        }
+    };
+    let rules = shared.rules();
+    let time = log::now();
+    let mut verdict = rules.judge(&review, webhook, shared.reader.as_ref(), &time);
+    let is_of_record = webhook == Webhook::Validate && !review.is_dry_run;
+    if is_of_record && let Some(problem) = write_down(&rules, &review, &verdict, &time) {
+        verdict = review::unheard(webhook, std::iter::once(trocar::plan::Mode::Enforce), &problem);
+    }
+    shared.metrics.reviewed(webhook, &verdict, began.elapsed());
+    if !verdict.is_allowed() {
+        let facts = json!({
+            "uid": review.uid, "webhook": webhook.word(), "user": review.actor.user, "namespace": review.namespace,
+            "verdict": verdict.found.word(), "reason": verdict.message(),
+        });
+        log("info", "denied", &facts);
+    }
+    written(&review.uid, &verdict)
+}
+
+/// Writes down what was decided. Says why not, where that is required and cannot be done.
+fn write_down(rules: &crate::rules::Rules, review: &Review, verdict: &Verdict, time: &str) -> Option<String> {
+    if rules.audit.is_empty() {
+        return None;
+    }
+    let written = verdict.judged.iter().try_for_each(|judged| {
+        rules.audit.record(&AuditRecord {
+            event: judged.event,
+            time,
+            session: &review.uid,
+            actor: &judged.actor,
+            impersonator: None,
+            plan: &judged.plan,
+            pod: &serde_json::Value::Null,
+            stored: None,
+        })
+    });
+    debug_assert!(
+        verdict
+            .judged
+            .iter()
+            .all(|judged| matches!(judged.event, AuditEvent::Admitted | AuditEvent::Denied))
+    );
+    written.err().map(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_answered_half_a_second_before_its_time_is_over() {
+        for (query, wanted) in [
+            ("timeout=2s", 1500),
+            ("a=b&timeout=30s", 29_500),
+            ("timeout=7", 6500),
+            ("timeout=0s", 500),
+            ("timeout=4000s", 29_500),
+            ("timeout=soon", 9500),
+            ("", 9500),
+        ] {
+            let left = deadline(query) - Instant::now();
+            let wanted = Duration::from_millis(wanted);
+            assert!(
+                left <= wanted && left + Duration::from_millis(400) > wanted,
+                "{query}: {left:?}"
+            );
+        }
+    }
+}

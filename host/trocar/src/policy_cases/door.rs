@@ -1,0 +1,135 @@
+//! A case as it reaches a cluster's door: the request by which an API server asks about what the strategy plans, and the
+//! configuration of the policies. The same policies should come to the same verdict there.
+
+use serde_json::{Value, json};
+use trocar_core::{
+    manifest::PluginType,
+    plan::{DebugPlan, Step},
+    target::TargetKind,
+};
+use trocar_runtime::plugin::PluginSource;
+use trocar_sdk::{DebugOptions, options::API_VERSION};
+
+use super::{Case, CaseError, run::Runner};
+use crate::engine::PlanRequest;
+
+/// The kind of the document.
+pub const DOOR_KIND: &str = "PolicyCaseAtTheDoor";
+
+impl Runner<'_> {
+    /// Makes the document of a case: an `AdmissionReview`, the configuration, the objects that can be read, and the verdict
+    /// that the case comes to here. `unreachable` says why where a case does not get to a cluster.
+    ///
+    /// # Errors
+    /// Fails when a plugin cannot be had and when settings do not fit.
+    pub fn at_the_door(&mut self, case: &Case) -> Result<Value, CaseError> {
+        let verdict = self.run(case, None)?.outcome.verdict;
+        let mut document = json!({
+            "apiVersion": API_VERSION, "kind": DOOR_KIND, "file": case.file, "name": case.name, "verdict": verdict,
+        });
+        let planned = match &case.options {
+            Err(refusal) => Err(refusal.clone()),
+            Ok(options) => self.planned(case, options)?,
+        };
+        match planned {
+            Err(refusal) => document["unreachable"] = json!(refusal),
+            Ok(plan) => {
+                document["config"] = self.config(case)?;
+                document["time"] = json!(case.context.time);
+                document["review"] = review(case, &plan);
+                document["sourceIsKnown"] = json!(is_source_known(case, &plan));
+                let is_node = case.target.id().kind == TargetKind::Node;
+                document["objects"] = match is_node {
+                    true => json!([case.target.object()]),
+                    false => json!([]),
+                };
+            }
+        }
+        Ok(document)
+    }
+
+    /// What the strategy plans, before any policy sees it.
+    fn planned(
+        &mut self,
+        case: &Case,
+        options: &DebugOptions,
+    ) -> Result<Result<DebugPlan, String>, CaseError> {
+        let strategy = self.plugin(&case.strategy, PluginType::Strategy)?;
+        let planned = self.engine().plan(&PlanRequest {
+            target: &case.target,
+            options,
+            strategy: &strategy,
+            strategy_name: None,
+            settings: "{}",
+            context: &case.context,
+            actor: &case.actor,
+            policies: &[],
+            reader: None,
+            time_to_live: None,
+        });
+        Ok(planned
+            .map(|planned| planned.plan)
+            .map_err(|error| error.to_string()))
+    }
+
+    /// The policies, as a configuration with plugins by their digests.
+    fn config(&mut self, case: &Case) -> Result<Value, CaseError> {
+        let (mut plugins, mut policies) = (Vec::new(), Vec::new());
+        for (index, (entry, source)) in case.policies.iter().enumerate() {
+            let mut policy = json!(entry);
+            if let PluginSource::File(file) | PluginSource::Pinned(file, _) | PluginSource::System(file, _) =
+                source
+            {
+                let plugin = self.plugin(source, PluginType::Policy)?;
+                let name = format!("plugin-{index}");
+                let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+                plugins.push(json!({"name": name, "file": file, "digest": plugin.description().digest()}));
+                policy["plugin"] = json!(name);
+            }
+            policies.push(policy);
+        }
+        Ok(json!({"apiVersion": API_VERSION, "kind": "Config", "plugins": plugins, "policies": policies}))
+    }
+}
+
+/// A copy does not say what it is a copy of.
+fn is_source_known(case: &Case, plan: &DebugPlan) -> bool {
+    let is_copy = case.target.id().kind == TargetKind::Pod;
+    let creates = plan.steps().iter().any(|step| matches!(step, Step::CreatePod(_)));
+    !(is_copy && creates)
+}
+
+/// What an API server asks about the first step of a plan. A deletion is no debug.
+fn review(case: &Case, plan: &DebugPlan) -> Value {
+    let target = case.target.object();
+    let namespace = plan.debug_namespace().unwrap_or(&case.context.namespace);
+    let (subresource, operation, object, old) = match plan.steps().first() {
+        Some(Step::AddEphemeralContainer(container)) => {
+            let mut pod = json!(target);
+            let list = &mut pod["spec"]["ephemeralContainers"];
+            match list {
+                Value::Array(containers) => containers.push(json!(container)),
+                other => *other = json!([container]),
+            }
+            ("ephemeralcontainers", "UPDATE", pod, json!(target))
+        }
+        Some(Step::CreatePod(pod)) => {
+            let mut pod = json!(pod);
+            if let Some(reason) = &case.actor.reason {
+                // As the stamp of what is created has it.
+                pod["metadata"]["annotations"]["trocar.dev/reason"] = json!(reason);
+            }
+            ("", "CREATE", pod, Value::Null)
+        }
+        _ => ("", "", Value::Null, Value::Null),
+    };
+    json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "case", "resource": {"group": "", "version": "v1", "resource": "pods"}, "subResource": subresource,
+            "operation": operation, "namespace": namespace, "name": plan.debug_pod(),
+            "userInfo": {"username": case.actor.user, "groups": case.actor.groups},
+            "object": object, "oldObject": old, "dryRun": true,
+        },
+    })
+}

@@ -1,0 +1,119 @@
+//! Policies that do not come to an end, and more reviews than can be judged.
+
+use std::thread;
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use trocar_test_support::TestEnv;
+
+use crate::{Server, adds, as_sent, configure, guest, response};
+
+/// A policy that allows everything, and never ends where the plan names `loop.example`.
+fn policy(env: &TestEnv) -> String {
+    let component = guest::component_of("allows", |text| {
+        text.replace(
+            "(func $judge (type $evaluate) (call $decide (i32.const 0)))",
+            "(data (i32.const 1024) \"loop.example\\00\")
+             (func $judge (type $evaluate)
+               (if (call $holds (local.get 0) (local.get 1) (i32.const 1024)) (then (loop $again (br $again))))
+               (call $decide (i32.const 0)))",
+        )
+    });
+    let (plugin, _) = trocar::plugin::pack(&component, &guest::manifest("allows")).unwrap();
+    env.write_bytes("allows.wasm", &plugin);
+    let digest = Sha256::digest(&plugin);
+    format!(
+        "plugins: [{{name: allows, file: allows.wasm, digest: \"sha256:{digest:x}\"}}]\npolicies: [{{name: allows}}]\n"
+    )
+}
+
+fn start(flags: &str) -> Server {
+    let env = TestEnv::new(crate::SERVER);
+    let config = policy(&env);
+    Server::start_in(env, &config, &format!("--plain-http --policy-time 1500 {flags}"))
+}
+
+#[test]
+fn a_policy_that_does_not_end_in_time_denies() {
+    let server = start("");
+    assert_eq!(server.validate(&adds("busybox"))["allowed"], true);
+    let denied = server.validate(&adds("loop.example/a"));
+    assert_eq!(denied["allowed"], false);
+    let message = denied["status"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("policy allows") && message.contains("time limit of 1500ms"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_answer_comes_before_the_api_server_gives_up() {
+    let server = start("");
+    let body = as_sent(&adds("loop.example/a"));
+    let denied = response(&server.client().post("/validate?timeout=1s", &body));
+    assert_eq!(
+        (&denied["allowed"], &denied["status"]["code"]),
+        (&json!(false), &json!(503))
+    );
+    assert!(
+        denied["status"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("did not judge it in time"),
+        "{denied}"
+    );
+}
+
+#[test]
+fn while_others_do_not_end_health_is_told_and_what_waits_too_long_is_denied() {
+    let server = start("--judging 2");
+    thread::scope(|scope| {
+        let looping: Vec<_> = (0..2)
+            .map(|_| {
+                let mut client = server.client();
+                let body = as_sent(&adds("loop.example/a"));
+                scope.spawn(move || response(&client.post("/validate", &body)))
+            })
+            .collect();
+        // Both have their turn once a third one gets none.
+        let late = loop {
+            let body = as_sent(&adds("busybox"));
+            let answer = response(&server.client().post("/validate?timeout=1s", &body));
+            if answer["allowed"] == false || looping.iter().all(|one| one.is_finished()) {
+                break answer;
+            }
+        };
+        assert_eq!(server.client().get("/livez").status, 200);
+        for one in looping {
+            assert_eq!(one.join().unwrap()["allowed"], false);
+        }
+        if late["allowed"] == false {
+            assert!(
+                late["status"]["message"]
+                    .as_str()
+                    .unwrap()
+                    .contains("too much to do"),
+                "{late}"
+            );
+        }
+    });
+    assert_eq!(server.validate(&adds("busybox"))["allowed"], true);
+}
+
+#[test]
+fn a_policy_that_fails_at_the_simplest_debug_is_not_taken() {
+    let env = TestEnv::new(crate::SERVER);
+    let component = guest::plugin("ponders");
+    env.write_bytes("ponders.wasm", &component);
+    let digest = Sha256::digest(&component);
+    configure(
+        &env,
+        &format!(
+            "plugins: [{{name: ponders, file: ponders.wasm, digest: \"sha256:{digest:x}\"}}]\npolicies: [{{name: ponders, match: {{namespaces: [none]}}}}]\n"
+        ),
+    );
+    let output =
+        env.run("serve --config config.yaml --plain-http --listen 127.0.0.1:0 --no-cluster --policy-time 50");
+    assert_eq!(output.code, 1, "{output}");
+    assert!(output.stderr.contains("fails at the simplest debug"), "{output}");
+}
