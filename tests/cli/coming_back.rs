@@ -77,6 +77,7 @@ fn a_container_that_runs_and_is_the_same_is_used_again() {
         "before
 --- stderr ---
 pod/web-0:debugger-abc12 still runs and is the same: coming back to it.
+Note: lines that only the container's log has are on standard output, whichever stream they were written to.
 Container debugger-abc12 stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
 --- exit code 7 ---
 ",
