@@ -17,7 +17,7 @@ fn the_servers_warnings_are_shown_once_each_also_for_a_dry_run() {
     server.inject(warned("would violate PodSecurity \"restricted:latest\""));
     let wanted = "--- stderr ---\nWarning: would violate PodSecurity \"restricted:latest\"\n";
     check(
-        &env.run(&format!("debug web-0 web-1 --image=busybox:1.36 -c dbg -q")),
+        &env.run("debug web-0 web-1 --image=busybox:1.36 -c dbg -q"),
         wanted,
     );
     let output = env.run(&format!("{DEBUG}2 --dry-run=server"));

@@ -185,7 +185,8 @@ fn a_session_that_was_come_back_to_and_is_killed_leaves_no_pod() {
 
 #[test]
 fn of_several_pods_each_goes_with_its_own_program_and_all_with_trocar() {
-    let several = "debug node/n1 node/n2 --image=busybox:1.36 --suffix=abc12 --rm --attach -q";
+    let several =
+        "debug node/n1 node/n2 --image=busybox:1.36 --suffix=abc12 --rm --attach -q --pod-running-timeout=1m";
     let names = ["node-debugger-n1-abc12", "node-debugger-n2-abc12"];
     for is_killed in [false, true] {
         let (env, server) = online([node("n1"), node("n2")]);

@@ -241,7 +241,8 @@ fn keep_going_touches_those_that_are_allowed(cluster: &Cluster) {
     namespace.pod("web");
     namespace.pod("vault");
     let output = debug(&namespace, KEEP_OUT, "vault web --keep-going", &["true"]);
-    shows(&output, FAILED, IS_KEPT_OUT);
+    let hidden = "The command's output and exit code are not shown: add --attach for them.\n";
+    shows(&output, FAILED, &format!("{IS_KEPT_OUT}{hidden}"));
     assert_eq!(namespace.ephemeral_containers("web"), ["dbg"]);
     assert!(namespace.ephemeral_containers("vault").is_empty());
 }
@@ -483,6 +484,7 @@ fn an_audit_that_is_not_required_is_missed_aloud(cluster: &Cluster) {
     let missed =
         "Warning: the audit file /dev/full cannot be written: No space left on device (os error 28)\n";
     // Neither that it was allowed nor how it ended could be written.
-    assert_eq!(output.stderr, missed.repeat(2), "{output}");
+    let hidden = "The command's output and exit code are not shown: add --attach for them.\n";
+    assert_eq!(output.stderr, format!("{}{hidden}", missed.repeat(2)), "{output}");
     assert_eq!(namespace.ephemeral_containers("web"), ["dbg"]);
 }

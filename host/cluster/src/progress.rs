@@ -160,7 +160,11 @@ pub(super) fn ended_instance(pod: &Value, container: &str) -> Option<(String, bo
 }
 
 /// Whether the log of an instance that has ended is the container's present one, or that of the one before; none if neither.
+/// An instance without a name is the present one.
 pub(super) fn log_of(pod: &Value, container: &str, instance: &str) -> Option<bool> {
+    if instance.is_empty() {
+        return Some(false);
+    }
     let status = status_of(pod, container)?;
     let is_it = |state: &str| status[state]["terminated"]["containerID"] == instance;
     let previous = is_it("lastState");

@@ -66,12 +66,12 @@ impl Recent {
         self.old.has(text) || self.new.has(text)
     }
 
-    pub(crate) fn any(&self, mut is_it: impl FnMut(&Vec<u8>) -> bool) -> bool {
+    pub(crate) fn any(&self, is_it: impl FnMut(&Vec<u8>) -> bool) -> bool {
         self.old
             .counts
             .keys()
             .chain(self.new.counts.keys())
-            .any(|text| is_it(text))
+            .any(is_it)
     }
 
     pub(crate) fn bytes(&self) -> usize {

@@ -382,7 +382,8 @@ impl Machine {
 
     /// A unit that the log alone has is shown on standard output, unless it goes on with a line of standard error.
     pub(crate) fn show_missed(&mut self, unit: Vec<u8>) {
-        if !std::mem::replace(&mut self.from_log_told, true) {
+        // A terminal has one stream only.
+        if !self.setup.tty && !std::mem::replace(&mut self.from_log_told, true) {
             self.event(Event::FromLog);
         }
         let stream = match self.lines {
@@ -447,7 +448,7 @@ impl Machine {
                 self.cut = Some(Fragment {
                     shown: fragment.raw.len(),
                     ..fragment
-                })
+                });
             }
         }
     }

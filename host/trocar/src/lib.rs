@@ -75,10 +75,8 @@ pub use trocar_core::{
     documents,
     kubernetes::{Difference, DifferenceKind},
     manifest,
-    plan::{self, DebugPlan},
-    planning::{
-        Blame, EXTERNAL, REASON_VARIABLE, StoredOtherwise, Submitted, TimeToLive, default_strategy, reason_in,
-    },
+    plan::{self, DebugPlan, REASON_VARIABLE, reason_in},
+    planning::{Blame, EXTERNAL, StoredOtherwise, Submitted, TimeToLive, default_strategy},
     policy, reference,
     request::{self, DebugRequest},
     settings, strict,

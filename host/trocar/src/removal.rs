@@ -120,6 +120,7 @@ impl Orders {
         let expires = connection.expires();
         let cluster = connection
             .into_config()
+            .map_err(|error| error.to_string())
             .and_then(|config| Cluster::new(config).map_err(|error| error.to_string()));
         let until = Instant::now() + MAX_TIME;
         let cluster = &cluster;

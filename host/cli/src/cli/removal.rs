@@ -57,7 +57,10 @@ impl Removal {
         // Followed from before the first look, so that no renewal is missed.
         let renewed = Box::pin(cluster.credentials_renewed());
         let handover = cluster.handover().await;
-        handover.clone().into_config().map_err(failed)?;
+        handover
+            .clone()
+            .into_config()
+            .map_err(|error| failed(error.to_string()))?;
         let started = start(&Message::Connection(Box::new(handover)));
         let pipe = Arc::new(Mutex::new(started.map_err(|error| failed(error.to_string()))?));
         tokio::spawn(keep_connected(cluster.clone(), pipe.clone(), renewed));

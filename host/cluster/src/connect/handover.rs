@@ -37,6 +37,23 @@ pub struct Handover {
     expires: Option<Timestamp>,
 }
 
+/// Why a handover is of no use. Nothing of what is in it is shown.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HandoverError {
+    /// The server's or the proxy's address cannot be read.
+    #[error("an address is not one")]
+    Address,
+    /// A certificate authority cannot be read.
+    #[error("an authority is not base64")]
+    Authority,
+    /// The credentials cannot be a header.
+    #[error("the credentials are not text")]
+    Credentials,
+    /// The client's certificate and key are of no use.
+    #[error("{0}")]
+    Certificate(String),
+}
+
 /// Most of it is secret.
 impl fmt::Debug for Handover {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,31 +100,27 @@ impl Handover {
     ///
     /// # Errors
     /// Fails when it is not one that [`Handover::of`] made; what is in it is not shown.
-    pub fn into_config(self) -> Result<ClusterConfig, String> {
-        let uri = |text: &str| {
-            text.parse::<Uri>()
-                .map_err(|_| "an address is not one".to_owned())
-        };
+    pub fn into_config(self) -> Result<ClusterConfig, HandoverError> {
+        let uri = |text: &str| text.parse::<Uri>().map_err(|_| HandoverError::Address);
         let mut kube = Config::new(uri(&self.server)?);
         kube.default_retry = false;
         let decoded = |list: Vec<String>| list.iter().map(|text| STANDARD.decode(text)).collect();
         let authorities: Option<Result<Vec<Vec<u8>>, _>> = self.authorities.map(decoded);
-        kube.root_cert = authorities
-            .transpose()
-            .map_err(|_| "an authority is not base64")?;
+        kube.root_cert = authorities.transpose().map_err(|_| HandoverError::Authority)?;
         kube.root_cert_file = self.authority_file;
         kube.accept_invalid_certs = self.accept_invalid_certs;
         kube.tls_server_name = self.tls_server_name;
         kube.proxy_url = self.proxy_url.as_deref().map(uri).transpose()?;
         kube.auth_info = self.acts_as;
         let header = self.authorization.map(|text| {
-            let mut header = HeaderValue::try_from(text).map_err(|_| "the credentials are not text")?;
+            let mut header = HeaderValue::try_from(text).map_err(|_| HandoverError::Credentials)?;
             header.set_sensitive(true);
-            Ok::<_, String>(header)
+            Ok::<_, HandoverError>(header)
         });
         let certificate = self.certificate.map(|(chain, key)| {
             let (chain, key) = (Pem::new("the certificate", chain), Pem::new("the key", key));
-            chain.with_key(&key).map(std::sync::Arc::new)
+            let chain = chain.with_key(&key).map(std::sync::Arc::new);
+            chain.map_err(HandoverError::Certificate)
         });
         Ok(ClusterConfig {
             kube,
@@ -234,6 +247,6 @@ mod tests {
         let handover: Handover = serde_json::from_value(text).unwrap();
         assert_eq!(format!("{handover:?}"), "Handover");
         let error = handover.into_config().err().unwrap();
-        assert_eq!(error, "the credentials are not text");
+        assert_eq!(error.to_string(), "the credentials are not text");
     }
 }

@@ -66,7 +66,7 @@ impl Run<'_> {
 
     pub(super) fn not_attached(&mut self, error: ClusterError) -> Result<(), SessionError> {
         self.shown.tell(&mut self.clock, |machine, now| {
-            machine.attach_ended(now, End::Broken)
+            machine.attach_ended(now, End::Broken);
         })?;
         match self
             .connection

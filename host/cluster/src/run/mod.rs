@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
             Event::Received(Received::Bytes(stream, bytes)) => {
                 self.last_byte = self.clock.now();
                 self.shown.tell(&mut self.clock, |machine, now| {
-                    machine.attach_bytes(now, stream, &bytes)
+                    machine.attach_bytes(now, stream, &bytes);
                 })?;
             }
             Event::Received(Received::End(end)) => self.attach_ended(end)?,

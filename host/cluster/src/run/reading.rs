@@ -46,7 +46,7 @@ impl Run<'_> {
             match task {
                 Task::Close => {
                     self.shown.tell(&mut self.clock, |machine, now| {
-                        machine.log_ended(now, End::Broken)
+                        machine.log_ended(now, End::Broken);
                     })?;
                 }
                 Task::Open(reading) => {
@@ -125,7 +125,7 @@ impl Run<'_> {
                 self.log.breaks(self.clock.now());
                 if !is_held {
                     self.shown.tell(&mut self.clock, |machine, now| {
-                        machine.log_ended(now, End::Broken)
+                        machine.log_ended(now, End::Broken);
                     })?;
                 }
             }
@@ -143,7 +143,7 @@ impl Run<'_> {
         }
         self.log.ends(self.clock.now(), self.container.can_restart);
         self.shown.tell(&mut self.clock, |machine, now| {
-            machine.log_ended(now, End::Finished)
+            machine.log_ended(now, End::Finished);
         })
     }
 

@@ -3,6 +3,7 @@
 pub mod after;
 pub mod check;
 mod concerns;
+pub(crate) mod reason;
 mod review;
 pub mod rights;
 
@@ -24,6 +25,7 @@ use crate::{
     target::{Target, TargetId, TargetKind},
 };
 pub(crate) use check::check_count;
+pub use reason::{REASON_VARIABLE, reason_in};
 pub use review::{Mode, PlanChange, PolicyReview, ReviewVerdict};
 pub use rights::{Right, RightKind};
 
@@ -393,7 +395,7 @@ impl DebugPlan {
     /// The digest of what an ephemeral container is made of: the strategy that proposed it, and the container but for its name.
     /// None where the plan adds none.
     ///
-    /// Two containers in one pod with the same recipe are alike.
+    /// Two containers in one pod with the same recipe are alike. The reason is not part of it: it is that of a session.
     pub fn recipe(&self) -> Option<String> {
         let container = self.steps.iter().find_map(|step| match step {
             Step::AddEphemeralContainer(container) => Some(container),
@@ -401,6 +403,7 @@ impl DebugPlan {
         })?;
         let mut unnamed = container.clone();
         unnamed.remove("name");
+        reason::remove(&mut unnamed);
         let recipe = json!({"strategy": self.strategy, "container": unnamed});
         let digest = Sha256::digest(recipe.to_string());
         Some(format!("sha256:{digest:x}"))

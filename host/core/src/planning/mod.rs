@@ -6,7 +6,6 @@
 mod draft;
 mod error;
 mod guests;
-mod reason;
 mod stored;
 mod submitted;
 mod time;
@@ -14,7 +13,6 @@ mod time;
 pub use draft::{Approved, Draft, NotAgreed};
 pub use error::{Blame, Blamed, PlanError};
 pub use guests::{Decision, Documents, Guests, Proposal};
-pub use reason::{REASON_VARIABLE, reason_in};
 pub use stored::{StoredOtherwise, is_stored, judge_stored};
 pub use submitted::{EXTERNAL, Submitted, SubmittedInputs, judge_submitted};
 pub use time::TimeToLive;
@@ -105,7 +103,7 @@ fn checked<E>(proposal: Proposal, inputs: &PlanInputs<'_>) -> Result<(DebugPlan,
         }
         // A created pod has the stamp.
         if let (Step::AddEphemeralContainer(container), Some(reason)) = (&mut step, &inputs.actor.reason) {
-            reason::carry(container, reason);
+            crate::plan::reason::carry(container, reason);
         }
         steps.push(step);
     }

@@ -9,6 +9,7 @@ use crate::{
     plan::{
         DebugPlan, Mode, PolicyReview, Step,
         check::{Violation, check_stored},
+        reason,
     },
     policy::Outcome,
 };
@@ -79,8 +80,16 @@ pub fn is_stored(draft: &Draft, name: &str) -> bool {
         Step::AddEphemeralContainer(container) => {
             let mut named = container.clone();
             named.insert("name".into(), name.into());
-            let target = draft.target().object();
-            let stored = compare_stored_ephemeral(&named, target, target);
+            reason::remove(&mut named);
+            let mut target = draft.target().object().clone();
+            let containers = target
+                .get_mut("spec")
+                .and_then(|spec| spec["ephemeralContainers"].as_array_mut());
+            let own = containers.and_then(|list| list.iter_mut().find(|container| container["name"] == name));
+            if let Some(own) = own.and_then(Value::as_object_mut) {
+                reason::remove(own);
+            }
+            let stored = compare_stored_ephemeral(&named, &target, &target);
             stored.differences.is_empty()
         }
         _ => false,

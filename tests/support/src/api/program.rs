@@ -393,7 +393,7 @@ impl State {
 
 fn terminated(code: i32) -> Value {
     let reason = if code == 0 { "Completed" } else { "Error" };
-    json!({"terminated": {"exitCode": code, "reason": reason}})
+    json!({"terminated": {"exitCode": code, "reason": reason, "containerID": "containerd://1f0e"}})
 }
 
 pub(super) fn of<'a>(state: &'a mut State, key: &Key) -> &'a mut ProgramState {

@@ -293,7 +293,7 @@ fn artifact(messages: &[u8], folder: &Path) -> Option<PathBuf> {
         .split(|byte| *byte == b'\n')
         .filter_map(|line| serde_json::from_slice(line).ok())
         .filter_map(made)
-        .last()
+        .next_back()
 }
 
 fn rustflags(folder: &Path) -> Result<Vec<String>, CliError> {

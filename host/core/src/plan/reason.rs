@@ -10,7 +10,7 @@ use trocar_sdk::{
 pub const REASON_VARIABLE: &str = "TROCAR_REASON";
 
 /// Gives a container the reason, unless it says one already.
-pub(super) fn carry(container: &mut Object, reason: &str) {
+pub(crate) fn carry(container: &mut Object, reason: &str) {
     let is_reason = |variable: &Value| variable["name"] == REASON_VARIABLE;
     if reason.is_empty() || list(container, "env").iter().any(is_reason) {
         return;
@@ -23,6 +23,17 @@ pub(super) fn carry(container: &mut Object, reason: &str) {
         _ => {
             container.insert("env".into(), json!([variable]));
         }
+    }
+}
+
+/// Takes the reason out, so that two containers that differ by it alone are the same.
+pub(crate) fn remove(container: &mut Object) {
+    let Some(Value::Array(variables)) = container.get_mut("env") else {
+        return;
+    };
+    variables.retain(|variable| variable["name"] != REASON_VARIABLE);
+    if variables.is_empty() {
+        container.remove("env");
     }
 }
 
