@@ -40,13 +40,18 @@ pub struct CreatedPod {
 
 /// Deletes a pod that a debug created. A pod that is gone, or whose name another one has by now, is no error.
 ///
-/// A try that gets no answer is made again until `until`. One that is refused is as well, but only for as long as a server may
+/// A try that gets no answer is made again within this time. One that is refused is as well, but only for as long as a server may
 /// take that has just been started.
 ///
 /// # Errors
 /// Fails with what the last try came to.
-pub async fn remove_created(cluster: &Cluster, pod: &CreatedPod, until: Instant) -> Result<(), ClusterError> {
+pub async fn remove_created(
+    cluster: &Cluster,
+    pod: &CreatedPod,
+    within: Duration,
+) -> Result<(), ClusterError> {
     let began = Instant::now();
+    let until = began + within;
     let mut pause = PAUSES.0;
     loop {
         let tried = timeout(MAX_ANSWER_TIME, remove_once(cluster, pod)).await;

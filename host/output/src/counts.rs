@@ -67,11 +67,7 @@ impl Recent {
     }
 
     pub(crate) fn any(&self, is_it: impl FnMut(&Vec<u8>) -> bool) -> bool {
-        self.old
-            .counts
-            .keys()
-            .chain(self.new.counts.keys())
-            .any(is_it)
+        self.old.counts.keys().chain(self.new.counts.keys()).any(is_it)
     }
 
     pub(crate) fn bytes(&self) -> usize {

@@ -27,6 +27,8 @@ struct Place {
     /// How many of its bytes were given as units.
     given: usize,
     has_ended: bool,
+    /// It is one of which nothing was given, since it may have been read before.
+    is_skipped: bool,
 }
 
 /// What to do with the present line.
@@ -52,6 +54,8 @@ pub(crate) struct Log {
     line: Line,
     head: Vec<u8>,
     later: Vec<u8>,
+    /// The next line is one that was read in part.
+    skips_line: bool,
     unit: Vec<u8>,
     cutter: Cutter,
     /// It does not go on where it was read to: some of it may be gone.
@@ -69,6 +73,7 @@ impl Log {
             line: Line::Stamp,
             head: Vec::new(),
             later: Vec::new(),
+            skips_line: false,
             unit: Vec::new(),
             cutter: Cutter::default(),
             is_rotated: false,
@@ -164,13 +169,15 @@ impl Log {
                 .as_ref()
                 .filter(|_| is_same)
                 .map_or(0, |place| place.number);
+            let is_skipped = std::mem::take(&mut self.skips_line);
             self.place = Some(Place {
                 stamp,
                 number: number + 1,
                 given: 0,
-                has_ended: false,
+                has_ended: is_skipped,
+                is_skipped,
             });
-            self.line = Line::Read(0);
+            self.line = if is_skipped { Line::Skip } else { Line::Read(0) };
             return;
         };
         if is_same {
@@ -208,6 +215,11 @@ impl Log {
         if self.searching.take().is_none() || is_other {
             return;
         }
+        // Pieces of a line have no time stamps of their own: of a line that was begun it cannot be said which were read.
+        self.skips_line = self
+            .place
+            .as_ref()
+            .is_some_and(|place| !place.has_ended || place.is_skipped);
         self.is_rotated = true;
         self.place = None;
         self.line = Line::Stamp;
@@ -317,6 +329,16 @@ mod tests {
             read(&mut log, &format!("{SOON_AFTER}{THREE}")),
             ["soon\n", "three\n"]
         );
+        assert!(log.is_rotated);
+    }
+
+    #[test]
+    fn a_line_in_which_a_log_was_rotated_is_not_read_twice() {
+        let mut log = Log::new(4);
+        assert_eq!(read(&mut log, "2026-01-31T12:00:00Z abcdefgh"), ["abcd", "efgh"]);
+        // The file begins with a piece of the same line, of which it is not known whether it was read.
+        let rotated = "2026-01-31T12:00:05Z efghijkl\n2026-01-31T12:00:06Z abc\n";
+        assert_eq!(read(&mut log, rotated), ["abc\n"]);
         assert!(log.is_rotated);
     }
 

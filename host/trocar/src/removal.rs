@@ -13,7 +13,6 @@ use std::{
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::time::Instant;
 use trocar_cluster::{Cluster, ClusterError, remove_created};
 pub use trocar_cluster::{CreatedPod, Handover, may_delete_pod};
 use trocar_core::{
@@ -122,11 +121,10 @@ impl Orders {
             .into_config()
             .map_err(|error| error.to_string())
             .and_then(|config| Cluster::new(config).map_err(|error| error.to_string()));
-        let until = Instant::now() + MAX_TIME;
         let cluster = &cluster;
         let removals = self.pods.into_iter().map(|pod| async move {
             let removed = match cluster {
-                Ok(cluster) => remove_created(cluster, &pod, until)
+                Ok(cluster) => remove_created(cluster, &pod, MAX_TIME)
                     .await
                     .map_err(|error| explained(&error, expires)),
                 Err(problem) => Err(problem.clone()),
@@ -180,7 +178,7 @@ pub async fn remove(
     within: Duration,
     journal: Option<&JournalFile>,
 ) -> Result<(), ClusterError> {
-    remove_created(cluster, pod, Instant::now() + within).await?;
+    remove_created(cluster, pod, within).await?;
     if let Some(journal) = journal {
         // Only a later clean-up of the journal needs this line.
         drop(journal.append(&sessions::removed(cluster, pod)));

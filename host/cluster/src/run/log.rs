@@ -136,6 +136,11 @@ impl<A, O, C> Log<A, O, C> {
         false
     }
 
+    /// What was read was not the log: it is tried again.
+    pub(super) fn again(&mut self, now: Duration, reading: Reading) {
+        self.phase = Phase::Paused(reading, now + PAUSES.1);
+    }
+
     /// The reading broke.
     pub(super) fn breaks(&mut self, now: Duration) {
         if let Phase::Open(reading, _) = self.phase {

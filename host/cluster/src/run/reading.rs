@@ -19,6 +19,9 @@ use trocar_output::End;
 /// How much of a log is held back until it is known whose it is.
 const MAX_HELD_BYTES: usize = 16 << 20;
 
+/// What a kubelet sends in the place of a log that it cannot read.
+const NO_LOG: &[u8] = b"unable to retrieve container logs for ";
+
 /// A reading that is open.
 pub(super) struct OpenLog {
     pub(super) lines: Lines,
@@ -96,10 +99,12 @@ impl Run<'_> {
     }
 
     pub(super) fn log_bytes(&mut self, bytes: Result<Option<Bytes>, String>) -> Result<(), SessionError> {
-        self.last_byte = self.clock.now();
         let LogPhase::Open(_, open) = &mut self.log.phase else {
             return Ok(());
         };
+        if open.held.is_none() {
+            self.last_byte = self.clock.now();
+        }
         match bytes {
             Ok(Some(bytes)) => match &mut open.held {
                 Some(held) => {
@@ -154,6 +159,18 @@ impl Run<'_> {
         let Some(ending) = &mut self.ending else {
             return Ok(());
         };
+        if held.starts_with(NO_LOG) {
+            // Which log is which is settled only when the container has been started again.
+            if let Ok(Some(previous)) = pod.map(|pod| log_of(&pod, &self.session.container, &ending.instance))
+            {
+                ending.was_restarted = previous;
+            }
+            let reading = Reading::Last {
+                previous: ending.was_restarted,
+            };
+            self.log.again(self.clock.now(), reading);
+            return Ok(());
+        }
         let found = pod.map(|pod| log_of(&pod, &self.session.container, &ending.instance));
         match found.unwrap_or(Some(ending.was_restarted)) {
             Some(previous) if previous != ending.was_restarted => {
