@@ -117,8 +117,14 @@ fn copy_of(mut original: Pod, name: &str, options: &DebugOptions) -> Pod {
     }
     let mut spec = std::mem::take(original.spec_mut());
     spec.remove(ContainerKind::Ephemeral.field());
-    for field in COMPUTED {
-        spec.remove(field);
+    // Without a class they are what every pod gets, and kubectl's copies have them.
+    if ["priorityClassName", "runtimeClassName"]
+        .iter()
+        .any(|class| spec.contains_key(*class))
+    {
+        for field in COMPUTED {
+            spec.remove(field);
+        }
     }
     if !options.same_node {
         spec.remove("nodeName");
