@@ -99,7 +99,7 @@ impl Handover {
     /// The configuration of the connection.
     ///
     /// # Errors
-    /// Fails when it is not one that [`Handover::of`] made; what is in it is not shown.
+    /// Fails when it is not one that a cluster made; what is in it is not shown.
     pub fn into_config(self) -> Result<ClusterConfig, HandoverError> {
         let uri = |text: &str| text.parse::<Uri>().map_err(|_| HandoverError::Address);
         let mut kube = Config::new(uri(&self.server)?);
