@@ -72,6 +72,8 @@ pub struct Setup {
     /// The program can be answered: a line that does not end may be a question, and is shown although it may have begun
     /// before the attach. Else it is shown whole or not yet.
     pub is_answered: bool,
+    /// The container may be started again, and what it wrote before cannot be read then: the log is read on until it ends.
+    pub may_be_replaced: bool,
     /// The longest piece of a line without an end that the log has: 16 KiB with containerd.
     pub piece: usize,
     /// How many bytes may wait for the other source, for each stream and for the log.
@@ -84,6 +86,7 @@ impl Default for Setup {
             tty: false,
             is_for_person: false,
             is_answered: false,
+            may_be_replaced: false,
             piece: 16 << 10,
             limit: 512 << 10,
         }

@@ -4,6 +4,8 @@
 //! (a server knows no finer times), and what was read already is skipped: everything up to that line. Where that line is
 //! not there any more, the log was rotated meanwhile.
 
+use jiff::Timestamp;
+
 use crate::text::Cutter;
 
 /// A longer time stamp is none.
@@ -11,17 +13,11 @@ const MAX_STAMP: usize = 40;
 /// How much of a log that seems to be rotated is kept until that is certain.
 const MAX_LATER: usize = 256 << 10;
 
-/// When a line was written, as the log says it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamp {
-    text: String,
-    nanoseconds: i128,
-}
-
 /// How far the log was read.
 #[derive(Clone, Debug)]
 struct Place {
-    stamp: Stamp,
+    /// When it was written.
+    stamp: Timestamp,
     /// The line is the so-manieth with this stamp.
     number: usize,
     /// How many of its bytes were given as units.
@@ -83,9 +79,8 @@ impl Log {
 
     /// From when on it is to be read, in whole seconds; none from its first byte.
     pub(crate) fn since(&self) -> Option<String> {
-        let stamp = &self.place.as_ref()?.stamp.text;
-        let zone = stamp.find(['Z', '+']).or_else(|| stamp.rfind('-'))?;
-        Some(format!("{}{}", &stamp[..19], &stamp[zone..]))
+        let second = self.place.as_ref()?.stamp.as_second();
+        Timestamp::from_second(second).ok().map(|since| since.to_string())
     }
 
     /// It is read, from what `since` said.
@@ -153,7 +148,7 @@ impl Log {
     /// A line's time stamp is whole.
     fn line_begins(&mut self, units: &mut Vec<Vec<u8>>) {
         let head = std::mem::take(&mut self.head);
-        let Some(stamp) = Stamp::parse(&head) else {
+        let Some(stamp) = stamp(&head) else {
             self.has_strange_lines = true;
             self.line = if head.ends_with(b"\n") {
                 Line::Stamp
@@ -192,10 +187,10 @@ impl Log {
                     Line::Read(place.given)
                 };
             }
-        } else if stamp.nanoseconds <= place.stamp.nanoseconds {
+        } else if stamp <= place.stamp {
             self.line = Line::Skip;
         } else {
-            let is_much_later = stamp.nanoseconds > place.stamp.nanoseconds + 1_000_000_000;
+            let is_much_later = stamp.as_nanosecond() > place.stamp.as_nanosecond() + 1_000_000_000;
             self.later.extend_from_slice(&head);
             self.line = Line::Keep;
             if is_much_later {
@@ -233,37 +228,9 @@ impl Log {
     }
 }
 
-impl Stamp {
-    /// Reads `2026-01-31T12:00:00.123456789Z ` or the same with `+02:00`.
-    fn parse(head: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(head.strip_suffix(b" ")?).ok()?;
-        let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok().map(i64::from);
-        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-        let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-        let zone = text.get(19..)?.find(['Z', '+', '-'])? + 19;
-        let fraction = text[19..zone].trim_start_matches('.');
-        let nanoseconds = format!("{fraction:0<9}").parse::<u32>().ok()?;
-        let offset = match &text[zone..] {
-            "Z" => 0,
-            offset => {
-                let sign = if offset.starts_with('-') { -1 } else { 1 };
-                sign * (number(zone + 1, zone + 3)? * 60 + number(zone + 4, zone + 6)?)
-            }
-        };
-        // Days since 1970 in the Gregorian calendar, with years that begin in March.
-        let (year, month) = if month > 2 {
-            (year, month - 3)
-        } else {
-            (year - 1, month + 9)
-        };
-        let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719_469;
-        let seconds = days * 86_400 + hour * 3600 + (minute - offset) * 60 + second;
-        let nanoseconds = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
-        Some(Self {
-            text: text.to_owned(),
-            nanoseconds,
-        })
-    }
+/// Reads `2026-01-31T12:00:00.123456789Z ` or the same with `+02:00`.
+fn stamp(head: &[u8]) -> Option<Timestamp> {
+    std::str::from_utf8(head.strip_suffix(b" ")?).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -352,7 +319,7 @@ mod tests {
 
     #[test]
     fn time_stamps_are_compared_as_times() {
-        let at = |text: &str| Stamp::parse(text.as_bytes()).map(|stamp| stamp.nanoseconds);
+        let at = |text: &str| stamp(text.as_bytes()).map(Timestamp::as_nanosecond);
         assert_eq!(at("1970-01-01T00:00:00Z "), Some(0));
         assert_eq!(at("2024-02-29T12:00:00.5Z "), Some(1_709_208_000_500_000_000));
         assert_eq!(at("2024-02-29T14:00:00.5+02:00 "), at("2024-02-29T12:00:00.5Z "));

@@ -115,7 +115,6 @@ pub struct Machine {
     /// Since when the log can be read.
     readable_since: Option<Duration>,
     has_ended: bool,
-    may_be_replaced: bool,
     /// When the program or the attach ended.
     over_at: Duration,
     pub(crate) lines: [Line; 2],
@@ -160,7 +159,6 @@ impl Machine {
             news_at: Duration::ZERO,
             readable_since: None,
             has_ended: false,
-            may_be_replaced: false,
             over_at: Duration::ZERO,
             lines: [Line::Ended; 2],
             redrawn: 0,
@@ -169,11 +167,6 @@ impl Machine {
             doubts: Vec::new(),
             progress: [0; 2],
         }
-    }
-
-    /// The container may be started again, and what it wrote before cannot be read then: the log is read on until it ends.
-    pub fn may_be_replaced(&mut self) {
-        self.may_be_replaced = true;
     }
 
     /// An attach is asked for.
@@ -411,7 +404,7 @@ impl Machine {
     /// When a reading that follows has come to the log's end, where it has to. To begin another one may be too late: the
     /// log may be rotated meanwhile.
     fn ends_at(&self) -> Option<Duration> {
-        let silence = if self.progress[1] > LARGE_LOG || self.may_be_replaced {
+        let silence = if self.progress[1] > LARGE_LOG || self.setup.may_be_replaced {
             LARGE_LOG_SILENCE
         } else {
             LOG_SILENCE

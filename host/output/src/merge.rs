@@ -68,7 +68,7 @@ impl Machine {
                 }
                 Fate::Within(stream) => {
                     let unit = self.next_unit();
-                    self.is_within(stream, &unit);
+                    self.goes_within(stream, &unit);
                     // It may be one of the other stream, which the attach brings as well.
                     self.add_early(&unit);
                     self.show_logged(stream, &unit, false, Line::ByLog);
@@ -101,13 +101,16 @@ impl Machine {
                 .front()
                 .is_some_and(Fragment::is_whole)
         };
-        let is_known = self.ahead.has(&plain(raw)) || self.is_of_cut(raw);
-        // That a unit was shown is more certain than that the end of a line is all of it.
-        if let Some(stream) = next.filter(|stream| !is_between && (is_whole(stream) || !is_known)) {
+        let next_now = next.filter(|_| !is_between);
+        if let Some(stream) = next_now.filter(is_whole) {
             return Fate::Brought(stream, 0);
         }
-        if is_known {
+        // That a unit was shown is more certain than that the end of a line is all of it.
+        if self.ahead.has(&plain(raw)) || self.is_of_cut(raw) {
             return Fate::Known;
+        }
+        if let Some(stream) = next_now {
+            return Fate::Brought(stream, 0);
         }
         if let Some(stream) = self.long_on(raw) {
             return Fate::Within(stream);
@@ -257,26 +260,33 @@ impl Machine {
         let Some(fragment) = self.feeds[stream as usize].pop() else {
             return;
         };
-        if self.is_told(&fragment) {
-            self.early.take(&plain(&fragment.raw));
+        if self.strike_out(&fragment) {
             return;
         }
         if let Some(index) = self.lent_index(stream, &fragment).filter(|_| fragment.is_whole()) {
             // The line that the other stream has is still to come in the log.
             self.lent.remove(index);
-            self.show(stream, &fragment.raw[fragment.shown..], Line::ByAttach);
-            self.ahead.add(&plain(&fragment.raw));
-            return;
+            return self.show_unconfirmed(stream, &fragment);
         }
         match fragment.ends {
             // The log has most likely lost it.
             true if self.has_gap[stream as usize] && (fragment.begins || fragment.shown > 0) => {
-                self.show(stream, &fragment.raw[fragment.shown..], Line::ByAttach);
-                self.ahead.add(&plain(&fragment.raw));
+                self.show_unconfirmed(stream, &fragment);
             }
             _ if fragment.shown > 0 => self.end_missing(stream),
             _ => {}
         }
+    }
+
+    /// Forgets that the log has told this fragment. Returns whether it has, so that it is not shown again.
+    fn strike_out(&mut self, fragment: &Fragment) -> bool {
+        self.is_told(fragment) && self.early.take(&plain(&fragment.raw))
+    }
+
+    /// Shows what the attach brought and the log may still bring.
+    fn show_unconfirmed(&mut self, stream: Stream, fragment: &Fragment) {
+        self.show(stream, &fragment.raw[fragment.shown..], Line::ByAttach);
+        self.ahead.add(&plain(&fragment.raw));
     }
 
     fn confirmed(&mut self, stream: Stream) {
@@ -286,13 +296,13 @@ impl Machine {
     }
 
     /// A unit of the log is of this stream. One without an end is a piece, and another one follows.
-    fn is_within(&mut self, stream: Stream, unit: &[u8]) {
+    fn goes_within(&mut self, stream: Stream, unit: &[u8]) {
         self.within = (!unit.ends_with(b"\n")).then_some(stream);
     }
 
     fn brought(&mut self, stream: Stream) {
         let unit = self.next_unit();
-        self.is_within(stream, &unit);
+        self.goes_within(stream, &unit);
         self.confirmed(stream);
         let fragment = self.feeds[stream as usize].pop().expect("the fragment was found");
         self.show(stream, &fragment.raw[fragment.shown..], Line::ByAttach);
@@ -328,7 +338,7 @@ impl Machine {
     /// A unit is shown, less what is on the screen of the fragment of it.
     fn part(&mut self, stream: Stream, start: usize) {
         let unit = self.next_unit();
-        self.is_within(stream, &unit);
+        self.goes_within(stream, &unit);
         self.confirmed(stream);
         // It may have been a part of another unit, and the attach may bring this one as well.
         self.add_early(&unit);
@@ -390,7 +400,7 @@ impl Machine {
             [Line::Ended | Line::ByAttach, Line::ByLog] => Stream::Stderr,
             _ => Stream::Stdout,
         };
-        self.is_within(stream, &unit);
+        self.goes_within(stream, &unit);
         let is_within = self.lines[stream as usize] == Line::ByAttach && self.current_line().is_empty();
         if is_within || (stream == Stream::Stdout && !self.waiting.is_empty()) {
             if self.waiting.is_empty() {
@@ -423,8 +433,7 @@ impl Machine {
         let fragment = self.feeds[stream as usize]
             .pop()
             .expect("a fragment that waits is there");
-        if self.is_told(&fragment) {
-            self.early.take(&plain(&fragment.raw));
+        if self.strike_out(&fragment) {
             return;
         }
         if !fragment.ends && !fragment.is_last {
@@ -440,16 +449,15 @@ impl Machine {
         if !fragment.begins && fragment.shown == 0 && !self.is_blind() && !self.is_live {
             return;
         }
+        if fragment.begins && !self.is_blind() {
+            return self.show_unconfirmed(stream, &fragment);
+        }
         self.show(stream, &fragment.raw[fragment.shown..], Line::ByAttach);
-        match fragment.begins {
-            _ if self.is_blind() => {}
-            true => self.ahead.add(&plain(&fragment.raw)),
-            false => {
-                self.cut = Some(Fragment {
-                    shown: fragment.raw.len(),
-                    ..fragment
-                });
-            }
+        if !self.is_blind() {
+            self.cut = Some(Fragment {
+                shown: fragment.raw.len(),
+                ..fragment
+            });
         }
     }
 

@@ -144,7 +144,7 @@ impl<A, O, C> Log<A, O, C> {
     /// The reading broke.
     pub(super) fn breaks(&mut self, now: Duration) {
         if let Phase::Open(reading, _) = self.phase {
-            self.phase = Phase::Paused(reading, now + PAUSES.1);
+            self.again(now, reading);
         }
     }
 

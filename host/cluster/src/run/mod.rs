@@ -91,24 +91,22 @@ impl<'a> Run<'a> {
             once: session.stdin_once,
             is_terminal: session.has_terminal,
         };
+        let container = Container::new(known, &session.container);
         let mut run = Self {
             session,
             clock: Clock::start(),
             watch: Watch::start(session.cluster.clone(), session.action(), known),
             events: None,
-            container: Container::new(known, &session.container),
+            shown: Shown::new(session, container.can_restart, output),
+            container,
             start: Start::new(session.start_timeout),
             connection: Connection::new(),
             log: Log::new(),
             stdin: Stdin::new(stdin, session.screen),
-            shown: Shown::new(session, output),
             trouble: None,
             ending: None,
             last_byte: Duration::ZERO,
         };
-        if run.container.can_restart {
-            run.shown.machine.may_be_replaced();
-        }
         run.observe(known)?;
         Ok(run)
     }

@@ -159,10 +159,10 @@ impl Run<'_> {
         let Some(ending) = &mut self.ending else {
             return Ok(());
         };
+        let found = pod.map(|pod| log_of(&pod, &self.session.container, &ending.instance));
         if held.starts_with(NO_LOG) {
             // Which log is which is settled only when the container has been started again.
-            if let Ok(Some(previous)) = pod.map(|pod| log_of(&pod, &self.session.container, &ending.instance))
-            {
+            if let Ok(Some(previous)) = found {
                 ending.was_restarted = previous;
             }
             let reading = Reading::Last {
@@ -171,7 +171,6 @@ impl Run<'_> {
             self.log.again(self.clock.now(), reading);
             return Ok(());
         }
-        let found = pod.map(|pod| log_of(&pod, &self.session.container, &ending.instance));
         match found.unwrap_or(Some(ending.was_restarted)) {
             Some(previous) if previous != ending.was_restarted => {
                 // It is read again, as that of the instance before.

@@ -19,11 +19,12 @@ pub(super) struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    pub(super) fn new(session: &Session, sink: &'a mut dyn Output) -> Self {
+    pub(super) fn new(session: &Session, may_be_replaced: bool, sink: &'a mut dyn Output) -> Self {
         let setup = Setup {
             tty: session.has_terminal,
             is_for_person: session.screen.is_some(),
             is_answered: session.stdin,
+            may_be_replaced,
             ..Setup::default()
         };
         Self {

@@ -189,6 +189,7 @@ const PERSON: Setup = Setup {
     tty: true,
     is_for_person: true,
     is_answered: true,
+    may_be_replaced: false,
     piece: 16 << 10,
     limit: 1 << 20,
 };
