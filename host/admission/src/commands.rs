@@ -103,7 +103,7 @@ fn reader(typed: &Serve) -> Result<Option<Arc<dyn ClusterReader>>> {
         Some(file) => {
             let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
             let selection = Kubeconfig::parse(file, &text)?.select(&overrides)?;
-            // There is no person to answer a credential plugin's question.
+            // Nothing could answer a credential plugin's question.
             ClusterConfig::from_selection(selection, &proxies, PluginPolicy::DenyAll)?
         }
     };

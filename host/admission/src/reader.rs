@@ -91,7 +91,7 @@ impl ClusterReader for CachedReader {
     }
 }
 
-/// A reader of the objects in files. There are no others.
+/// A reader of the objects in files, and of nothing else.
 pub struct WrittenDown(pub Vec<Value>);
 
 impl ClusterReader for WrittenDown {

@@ -38,7 +38,7 @@ pub use apply::{apply_step, delete_pod, dry_run_step, find_written};
 pub use client::{Cluster, RequestTrace};
 pub use connect::{
     ClusterConfig, Handover, Kubeconfig, KubeconfigError, Overrides, PluginPolicy, ProxyEnvironment, Secret,
-    Selection,
+    Selection, certificate_end,
 };
 pub use error::{Action, ClusterError, CredentialError};
 pub use events::deleted_by;

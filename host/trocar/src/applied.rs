@@ -74,10 +74,10 @@ pub struct Applied {
 
 impl Applied {
     /// The pod that the plan created, to be asked about once its session has ended. None for an ephemeral container.
-    pub fn created_pod(&self) -> Option<CreatedPod> {
+    pub fn deletion(&self) -> Option<Deletion> {
         let creates = |step: &Step| matches!(step, Step::CreatePod(_));
         let uid = self.record.pod["metadata"]["uid"].as_str()?;
-        self.plan().steps().iter().any(creates).then(|| CreatedPod {
+        self.plan().steps().iter().any(creates).then(|| Deletion {
             cluster: self.cluster.clone(),
             namespace: self.plan().debug_namespace().unwrap_or_default().to_owned(),
             name: self.plan().debug_pod().to_owned(),
@@ -153,18 +153,18 @@ impl Applied {
     }
 }
 
-/// A created pod that is asked about after its session.
-pub struct CreatedPod {
+/// Who deleted a created pod, if it was deleted: asked once its session has ended.
+pub struct Deletion {
     cluster: Cluster,
     namespace: String,
     name: String,
     uid: String,
 }
 
-impl CreatedPod {
+impl Deletion {
     /// Says whether it was deleted, and by what: empty where the cluster's events do not say. None where it still is, and where
     /// it cannot be read.
-    pub async fn deleted(&self) -> Option<Vec<String>> {
+    pub async fn by(&self) -> Option<Vec<String>> {
         deleted_by(&self.cluster, &self.namespace, &self.name, &self.uid).await
     }
 }

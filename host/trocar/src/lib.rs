@@ -55,7 +55,7 @@ pub mod removal;
 pub mod sessions;
 mod tail;
 
-pub use applied::{Applied, CreatedPod, LeftBehind, SessionOptions, left_behind};
+pub use applied::{Applied, Deletion, LeftBehind, SessionOptions, left_behind};
 pub use apply::{ApplyError, WriteError};
 pub use approval::{Approved, Draft, NotAgreed, SamePod, approve_all, check_names};
 pub use audit::{AuditError, AuditLog, check_audit_file};
@@ -99,8 +99,8 @@ pub mod cluster {
         HopelessKind, Identity, Input, InputQueue, InputSender, Kubeconfig, KubeconfigError, LiveReader,
         LookupError, NodeTrouble, Output, Overrides, PluginPolicy, ProxyEnvironment, Refusal, RequestTrace,
         Screen, Secret, Selection, SessionError, SessionEvent, Status, StatusCause, StatusDetails, Stream,
-        WriteOutput, input_queue, is_trouble, list_names, lookup, may_have_node_trouble, never_joins,
-        node_trouble, nothing_starts, read_node, select, who_am_i,
+        WriteOutput, certificate_end, input_queue, is_trouble, list_names, lookup, may_have_node_trouble,
+        never_joins, node_trouble, nothing_starts, read_node, select, who_am_i,
     };
 }
 

@@ -15,7 +15,7 @@ use crate::review::{
     self, MAX_REVIEW, ReadError, Request as Review, Verdict, Webhook, answer, uid_of_beginning, unheard,
 };
 
-/// How long an API server waits where it does not say so, and at the most.
+/// How long an API server waits where it does not say so, which is also the limit.
 const USUAL_TIMEOUT: u64 = 10;
 const LONGEST_TIMEOUT: u64 = 30;
 

@@ -31,7 +31,7 @@ pub(super) struct Metrics {
     ready: Gauge,
 }
 
-/// From 50 µs to 1.6 s: a review takes less than a millisecond, a policy a second at the most.
+/// From 50 µs to 1.6 s: a review takes less than a millisecond, a policy at most a second.
 fn histogram() -> Histogram {
     Histogram::new(exponential_buckets(50e-6, 2.0, 16))
 }

@@ -3,7 +3,6 @@
 //! Everything is bounded: connections, bytes that are read at once, reviews that are judged at once, and the time of each. A
 //! review that cannot be read or judged in time is answered by a verdict all the same.
 
-mod expiry;
 mod http;
 mod log;
 mod metrics;

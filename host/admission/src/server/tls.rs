@@ -12,8 +12,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::WebPkiClientVerifier,
 };
-
-use super::expiry;
+use trocar::cluster::certificate_end;
 
 /// The largest file of certificates that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -110,7 +109,7 @@ impl TlsFiles {
         };
         let chain = certificates(&contents.certificate)
             .ok_or_else(|| wrong(&self.certificate, "it has no certificate in PEM"))?;
-        let ends = chain.first().and_then(|first| expiry::of_certificate(first));
+        let ends = chain.first().and_then(|first| end(first));
         let ends = ends.ok_or_else(|| wrong(&self.certificate, "its first certificate is malformed"))?;
         let key = PrivateKeyDer::from_pem_slice(&contents.key)
             .map_err(|_| wrong(&self.key, "it has no private key in PEM"))?;
@@ -169,5 +168,35 @@ fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
             file: file.to_owned(),
             error,
         }),
+    }
+}
+
+/// The end of a certificate's validity, in seconds since 1970. None where it is not a certificate.
+fn end(der: &[u8]) -> Option<i64> {
+    certificate_end(der).map(|end| end.as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_certificate_is_read() {
+        for (year, wanted) in [(2031, 1_924_992_000), (2055, 2_682_374_400)] {
+            let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+            parameters.not_after = rcgen::date_time_ymd(year, 1, 1);
+            let key = rcgen::KeyPair::generate().unwrap();
+            let certificate = parameters.self_signed(&key).unwrap();
+            assert_eq!(end(certificate.der()), Some(wanted));
+        }
+    }
+
+    #[test]
+    fn what_is_cut_or_something_else_has_no_end() {
+        let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let der = key.cert.der();
+        for length in 0..der.len() {
+            assert_eq!(end(&der[..length]), None, "{length}");
+        }
     }
 }

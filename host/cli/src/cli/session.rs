@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 use trocar::{
-    Applied, CreatedPod, DebugPlan, Draft, SessionOptions,
+    Applied, DebugPlan, Deletion, Draft, SessionOptions,
     cluster::{
         Doubt, Ended, Hopeless, HopelessKind, Input, InputSender, Output, SessionError, SessionEvent, Stream,
         input_queue, is_trouble, never_joins, nothing_starts,
@@ -121,7 +121,7 @@ pub(crate) async fn run(
     if applied.plan().attach().is_none() {
         return Ok(0);
     }
-    let created = applied.created_pod();
+    let deletion = applied.deletion();
     let (sender, mut input) = input_queue(INPUT_QUEUE);
     let options = options(flags, is_one_of_many, &applied);
     if is_one_of_many {
@@ -129,7 +129,7 @@ pub(crate) async fn run(
         sender.try_send(Input::End);
         let mut output = PrefixedOutput::new(&applied.plan().target().to_string());
         let ended = applied.attach(&mut output, &mut input, options).await;
-        let deleted = deleted(created, &ended).await;
+        let deleted = deleted(deletion, &ended).await;
         return outcome(flags, is_one_of_many, &at_end, ended, deleted).await;
     }
     terminal::end_on_signal();
@@ -144,7 +144,7 @@ pub(crate) async fn run(
     };
     let ended = ended.map_err(|error| said_once(error, output.told.take()));
     output.leave(!matches!(ended, Ok(Some(Ended::Exited { .. }))));
-    let deleted = deleted(created, &ended).await;
+    let deleted = deleted(deletion, &ended).await;
     outcome(flags, is_one_of_many, &at_end, ended, deleted).await
 }
 
@@ -164,7 +164,7 @@ const KILLED: [i32; 2] = [128 + 9, 128 + 15];
 
 /// Who deleted a created pod, in lines, where it was deleted under its session.
 async fn deleted(
-    created: Option<CreatedPod>,
+    deletion: Option<Deletion>,
     ended: &Result<Option<Ended>, SessionError>,
 ) -> Option<Vec<String>> {
     let is_suspect = match ended {
@@ -173,7 +173,7 @@ async fn deleted(
         Err(SessionError::Hopeless { hopeless, .. }) => hopeless.kind == HopelessKind::PodDeleted,
         _ => false,
     };
-    created.filter(|_| is_suspect)?.deleted().await
+    deletion.filter(|_| is_suspect)?.by().await
 }
 
 fn options(flags: &SessionFlags, is_one_of_many: bool, applied: &Applied) -> SessionOptions {

@@ -138,6 +138,11 @@ fn time(der: &[u8]) -> Option<(Timestamp, &[u8])> {
     Some((time.to_zoned(TimeZone::UTC).ok()?.timestamp(), rest))
 }
 
+/// The end of a certificate's validity. None where it is not a certificate.
+pub fn certificate_end(der: &[u8]) -> Option<Timestamp> {
+    Certificate::read(der).map(|certificate| certificate.ends)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -166,6 +171,15 @@ mod tests {
             let years = read.begins.until((jiff::Unit::Hour, read.ends)).unwrap();
             assert_eq!(years.get_hours(), 36500 * 24);
         }
+    }
+
+    #[test]
+    fn a_text_that_is_not_a_time_is_not_one() {
+        let read =
+            |tag: u8, text: &str| time(&[&[tag, text.len() as u8], text.as_bytes()].concat()).is_some();
+        assert!(read(UTC_TIME, "310101000000Z") && read(GENERALIZED_TIME, "20311201000000Z"));
+        assert!(!read(UTC_TIME, "é10101000000Z"));
+        assert!(!read(GENERALIZED_TIME, "20311301000000Z"));
     }
 
     proptest! {

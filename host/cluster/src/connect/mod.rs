@@ -17,6 +17,7 @@ mod rules;
 mod selection;
 mod verifier;
 
+pub use self::der::certificate_end;
 pub use self::{
     config::ClusterConfig,
     handover::Handover,
