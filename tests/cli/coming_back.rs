@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use trocar_test_support::{Answer, CommandOutput, FakeApiServer, Fault, Program, TestEnv};
 
-use crate::{audit::records_of, check, configure, online, pod, touched};
+use crate::{audit::records_of, check, configure, misused, online, pod, touched};
 
 const DEBUG: &str = "debug web-0 --image=busybox:1.36 --suffix=abc12";
 const NAME: &str = "debugger-abc12";
@@ -191,12 +191,7 @@ fn where_there_is_nothing_to_come_back_to_is_told_with_what_does() {
             "--help",
         ),
     ] {
-        let output = env.run(typed);
-        assert_eq!(output.code, 2, "{typed}: {output}");
-        assert!(
-            output.stderr.contains(wanted) && output.stderr.contains(hint),
-            "{typed}: {output}"
-        );
+        misused(&env, typed, wanted, hint);
     }
     assert!(touched(&server).is_empty());
 }

@@ -154,6 +154,17 @@ spec:
     image: registry.example/app:1
 ";
 
+/// What was typed is refused before anything is read: in these words, and with what to do instead.
+#[track_caller]
+fn misused(env: &TestEnv, typed: &str, wanted: &str, hint: &str) {
+    let output = env.run(typed);
+    assert_eq!(output.code, 2, "{typed}: {output}");
+    assert!(
+        output.stderr.contains(wanted) && output.stderr.contains(hint),
+        "{typed}: {output}"
+    );
+}
+
 /// Holds a transcript against what is wanted. The server's port is written as `PORT`.
 #[track_caller]
 fn check(output: &CommandOutput, wanted: &str) {

@@ -6,9 +6,9 @@ use std::fs;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use trocar_test_support::{Answer, FakeApiServer, Fault, Gate, Program, Running, TestEnv};
+use trocar_test_support::{Answer, FakeApiServer, Fault, Gate, Program, Running, Terminal, TestEnv};
 
-use crate::{check, configure, knows, node, online, pod, touched};
+use crate::{check, configure, knows, misused, node, online, pod, touched};
 
 const DEBUG: &str = "debug web-0 --image=busybox:1.36 -c dbg --copy-to=copy --rm --attach";
 
@@ -28,6 +28,20 @@ fn attached(program: &Program, running: &Running) {
     program.is_attached(1);
     program.writes("here\n");
     running.stdout_until("here\n");
+}
+
+/// A session on a terminal is left: the detach keys were pressed.
+fn left() -> (TestEnv, FakeApiServer, Program, Terminal) {
+    let (env, server) = online([pod("web-0")]);
+    let program = server.program("copy", "dbg");
+    let mut terminal =
+        env.start_on_terminal("debug -it web-0 --image=busybox:1.36 -c dbg --copy-to=copy --rm");
+    program.starts();
+    program.is_attached(1);
+    program.writes("/ # ");
+    terminal.read_until("/ # ");
+    terminal.write("\x10\x11");
+    (env, server, program, terminal)
 }
 
 fn uid(server: &FakeApiServer) -> Value {
@@ -135,15 +149,7 @@ fn a_server_that_does_not_answer_is_asked_again() {
 
 #[test]
 fn a_session_that_is_left_keeps_the_pod_and_the_one_that_comes_back_deletes_it() {
-    let (env, server) = online([pod("web-0")]);
-    let program = server.program("copy", "dbg");
-    let mut terminal =
-        env.start_on_terminal("debug -it web-0 --image=busybox:1.36 -c dbg --copy-to=copy --rm");
-    program.starts();
-    program.is_attached(1);
-    program.writes("/ # ");
-    terminal.read_until("/ # ");
-    terminal.write("\x10\x11");
+    let (env, server, program, mut terminal) = left();
     terminal
         .read_until("Pod copy stays in namespace default, and is deleted at the end of a session with it.");
     terminal.read_until("come back with: trocar attach pod/copy:dbg -n default");
@@ -166,15 +172,7 @@ fn a_session_that_is_left_keeps_the_pod_and_the_one_that_comes_back_deletes_it()
 
 #[test]
 fn a_session_that_was_come_back_to_and_is_killed_leaves_no_pod() {
-    let (env, server) = online([pod("web-0")]);
-    let program = server.program("copy", "dbg");
-    let mut terminal =
-        env.start_on_terminal("debug -it web-0 --image=busybox:1.36 -c dbg --copy-to=copy --rm");
-    program.starts();
-    program.is_attached(1);
-    program.writes("/ # ");
-    terminal.read_until("/ # ");
-    terminal.write("\x10\x11");
+    let (env, server, program, mut terminal) = left();
     assert_eq!(terminal.wait(), 0);
     let mut running = env.start("attach copy");
     program.is_attached(2);
@@ -209,15 +207,7 @@ fn of_several_pods_each_goes_with_its_own_program_and_all_with_trocar() {
 
 #[test]
 fn a_session_that_another_person_comes_back_to_deletes_nothing() {
-    let (mut env, server) = online([pod("web-0")]);
-    let program = server.program("copy", "dbg");
-    let mut terminal =
-        env.start_on_terminal("debug -it web-0 --image=busybox:1.36 -c dbg --copy-to=copy --rm");
-    program.starts();
-    program.is_attached(1);
-    program.writes("/ # ");
-    terminal.read_until("/ # ");
-    terminal.write("\x10\x11");
+    let (mut env, server, program, mut terminal) = left();
     assert_eq!(terminal.wait(), 0);
     let other = env.folder().join("other");
     fs::create_dir(&other).unwrap();
@@ -291,12 +281,7 @@ fn what_cannot_be_deleted_at_the_end_is_refused_before_anything_is_made() {
             "trocar clean pod/NAME",
         ),
     ] {
-        let output = env.run(typed);
-        assert_eq!(output.code, 2, "{typed}: {output}");
-        assert!(
-            output.stderr.contains(wanted) && output.stderr.contains(hint),
-            "{typed}: {output}"
-        );
+        misused(&env, typed, wanted, hint);
     }
     assert!(touched(&server).is_empty());
 }

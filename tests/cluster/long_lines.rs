@@ -3,10 +3,14 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader, Read as _},
-    process::{Command, Stdio},
+    process::Command,
 };
 
-use crate::{Test, cluster::Cluster};
+use crate::{
+    Test,
+    cluster::Cluster,
+    output::{piped, told},
+};
 
 pub(crate) const TESTS: &[Test] = &[(
     "long_lines::a_line_of_64_megabytes_from_each_of_three_targets",
@@ -65,18 +69,8 @@ struct Shown {
 
 /// Reads the output line by line, and keeps none of it.
 fn run(command: &mut Command) -> Shown {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program can be started");
-    let mut stderr = child.stderr.take().expect("stderr is a pipe");
-    let told = std::thread::spawn(move || {
-        let mut text = String::new();
-        drop(stderr.read_to_string(&mut text));
-        text
-    });
+    let mut child = piped(command);
+    let told = told(&mut child);
     let (mut letters, mut longest) = (BTreeMap::new(), 0);
     let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
     let mut line = Vec::new();

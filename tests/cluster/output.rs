@@ -3,7 +3,8 @@
 use std::{
     fmt::Write as _,
     io::Read as _,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -173,20 +174,30 @@ fn streams_stay_apart(cluster: &Cluster) {
     );
 }
 
-/// The program's output is compared by its digest, and it is said in the end what the digest is.
-fn digest(command: &mut Command) -> (String, usize, i32, String) {
-    let mut child = command
+/// Starts a program that reads nothing and whose output is read.
+pub(crate) fn piped(command: &mut Command) -> Child {
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("the program can be started");
+        .expect("the program can be started")
+}
+
+/// Reads what a program tells, while its output is read.
+pub(crate) fn told(child: &mut Child) -> JoinHandle<String> {
     let mut stderr = child.stderr.take().expect("stderr is a pipe");
-    let told = std::thread::spawn(move || {
+    std::thread::spawn(move || {
         let mut text = String::new();
         drop(stderr.read_to_string(&mut text));
         text
-    });
+    })
+}
+
+/// The program's output is compared by its digest, and it is said in the end what the digest is.
+fn digest(command: &mut Command) -> (String, usize, i32, String) {
+    let mut child = piped(command);
+    let told = told(&mut child);
     let mut stdout = Vec::new();
     child
         .stdout

@@ -10,6 +10,8 @@ pub mod config;
 pub mod documents;
 pub mod kubernetes;
 pub mod manifest;
+#[cfg(test)]
+mod merged;
 pub mod plan;
 pub mod planning;
 pub mod policy;

@@ -258,6 +258,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::merged::merge;
 
     fn pod() -> Target {
         let pod = json!({
@@ -301,17 +302,6 @@ mod tests {
         });
         merge(&mut pod, changes);
         step("create-pod", pod)
-    }
-
-    fn merge(old: &mut Value, new: Value) {
-        match (old, new) {
-            (Value::Object(old), Value::Object(new)) => {
-                for (field, value) in new {
-                    merge(old.entry(field).or_insert(Value::Null), value);
-                }
-            }
-            (old, new) => *old = new,
-        }
     }
 
     fn refusal(steps: &[Step], attach: Option<&str>, target: &Target, replace: bool) -> String {

@@ -39,10 +39,8 @@ pub(crate) fn remove(container: &mut Object) {
 
 /// The reason that a container gives: the one literal value of the variable. None where it has another source, or several.
 pub fn reason_in(container: &Object) -> Option<String> {
-    let mut variables = list(container, "env").iter().filter_map(Value::as_object);
-    let mut variables = variables
-        .by_ref()
-        .filter(|variable| text(variable, "name") == Some(REASON_VARIABLE));
+    let variables = list(container, "env").iter().filter_map(Value::as_object);
+    let mut variables = variables.filter(|variable| text(variable, "name") == Some(REASON_VARIABLE));
     let variable = variables.next()?;
     let is_literal = !variable.contains_key("valueFrom") && variables.next().is_none();
     let reason = text(variable, "value").filter(|reason| is_literal && !reason.is_empty());

@@ -129,7 +129,7 @@ mod tests {
 
     use super::super::{Author, Decision, Proposal, draft};
     use super::*;
-    use crate::{plan::PluginId, policy::Reviewer, target::Target};
+    use crate::{merged::merge, plan::PluginId, policy::Reviewer, target::Target};
 
     /// A strategy with one step, and policies that answer by what they are shown.
     struct Fake<'a> {
@@ -325,17 +325,6 @@ mod tests {
             let otherwise = judged(Mode::Enforce, stored.clone(), &|_| panic!("it is asked")).unwrap();
             assert!(!otherwise.is_allowed, "{stored}");
             assert!(judged(Mode::Audit, stored, &is_restricted).unwrap().is_allowed);
-        }
-    }
-
-    fn merge(old: &mut Value, new: Value) {
-        match (old, new) {
-            (Value::Object(old), Value::Object(new)) => {
-                for (field, value) in new {
-                    merge(old.entry(field).or_insert(Value::Null), value);
-                }
-            }
-            (old, new) => *old = new,
         }
     }
 

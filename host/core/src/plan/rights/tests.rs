@@ -7,21 +7,10 @@ use trocar_sdk::{DebugOptions, Keep, Profile};
 
 use super::{RightKind, rights_beyond};
 use crate::{
+    merged::merge,
     plan::{Step, check::check, normal},
     target::Target,
 };
-
-/// Merges a patch over a document; lists are replaced.
-fn merge(old: &mut Value, new: Value) {
-    match (old, new) {
-        (Value::Object(old), Value::Object(new)) => {
-            for (field, value) in new {
-                merge(old.entry(field).or_insert(Value::Null), value);
-            }
-        }
-        (old, new) => *old = new,
-    }
-}
 
 fn merged(mut old: Value, new: Value) -> Value {
     merge(&mut old, new);
