@@ -108,7 +108,7 @@ impl Pod {
         self.spec().is_some_and(|spec| flag(spec, field))
     }
 
-    /// Says whether its containers run on Windows: by its own word, or that of the nodes that it selects.
+    /// Says whether its containers run on Windows: as it says itself, or as the nodes that it selects do.
     pub fn is_windows(&self) -> bool {
         is_windows(&self.0)
     }
@@ -203,7 +203,7 @@ pub fn container<'a>(pod: &'a Object, name: &str) -> Option<ContainerRef<'a>> {
     containers(pod).find(|found| found.name() == name)
 }
 
-/// Says whether a pod's containers run on Windows: by its own word, or that of the nodes that it selects.
+/// Says whether a pod's containers run on Windows: as it says itself, or as the nodes that it selects do.
 pub fn is_windows(pod: &Object) -> bool {
     let named = |parent: &str, field: &str| text(object(object(pod, "spec")?, parent)?, field);
     named("os", "name").or_else(|| named("nodeSelector", "kubernetes.io/os")) == Some("windows")

@@ -119,6 +119,6 @@ fn has_target() -> Result<bool> {
     Ok(Path::new(&folder).is_dir())
 }
 
-fn cargo() -> std::ffi::OsString {
+pub(crate) fn cargo() -> std::ffi::OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }

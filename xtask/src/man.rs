@@ -1,15 +1,16 @@
 //! Writing the man pages: a test of the command line makes them, so that the program holds nothing for them.
 
-use std::{env, fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail};
+
+use super::guests::cargo;
 
 /// Writes the pages into a folder.
 pub(crate) fn write(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let folder = folder.canonicalize()?;
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let made = Command::new(cargo)
+    let made = Command::new(cargo())
         .current_dir(super::root())
         .args([
             "test",
