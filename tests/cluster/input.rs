@@ -2,7 +2,10 @@
 
 use std::{fs::File, process::Stdio};
 
-use crate::{Test, cluster::Cluster};
+use crate::{
+    Test,
+    cluster::{Cluster, Namespace},
+};
 
 pub(crate) const TESTS: &[Test] = &[
     ("input::a_pipe_ends_by_itself", a_pipe_ends_by_itself),
@@ -51,8 +54,13 @@ fn much_input_arrives_as_it_is(cluster: &Cluster) {
     }
 }
 
+/// The connection is reset when the program has ended: on a busy machine before what was sent last was read, which is told as
+/// input that was cut.
 fn a_program_that_does_not_read_its_input(cluster: &Cluster) {
-    let namespace = cluster.namespace();
+    cluster.alone(input_that_is_not_read);
+}
+
+fn input_that_is_not_read(namespace: &Namespace<'_>) {
     namespace.pod("web");
     let mut running = namespace.start("-q -i web --image=$IMAGE", &["sh", "-c", "head -n 1; exit 4"]);
     running.write("first\n");

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     Test,
-    cluster::Cluster,
+    cluster::{Cluster, Namespace},
     output::{piped, told},
 };
 
@@ -26,8 +26,12 @@ const LIMIT: &str = "ulimit -v 4600000";
 /// Longer lines are cut.
 const MAX_LINE: usize = (64 << 10) + 100;
 
+/// It keeps the kubelet busy, which makes others' tests late.
 fn a_line_of_64_megabytes_from_each_of_three_targets(cluster: &Cluster) {
-    let namespace = cluster.namespace();
+    cluster.alone(lines_of_64_megabytes);
+}
+
+fn lines_of_64_megabytes(namespace: &Namespace<'_>) {
     let targets = ["web-0", "web-1", "web-2"];
     for target in targets {
         namespace.pod(target);

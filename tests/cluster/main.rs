@@ -63,7 +63,6 @@ fn main() -> ExitCode {
         output::TESTS,
         inherit::TESTS,
         input::TESTS,
-        long_lines::TESTS,
         refusals::TESTS,
         terminal::TESTS,
         targets::TESTS,
@@ -80,6 +79,7 @@ fn main() -> ExitCode {
         stored::TESTS,
         connecting::TESTS,
         field::TESTS,
+        long_lines::TESTS,
         apiserver::TESTS,
     ];
     let trials = groups.into_iter().flatten().map(|(name, test)| {

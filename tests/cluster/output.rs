@@ -251,8 +251,13 @@ fn more_than_a_log_keeps(cluster: &Cluster) {
     assert!(length > 1 << 20, "only {length} bytes came: {told:?}");
 }
 
+/// A kubelet forgets what an instance wrote about a second after it ended, when the next one has ended as well: nothing else may
+/// make this late.
 fn a_container_that_is_restarted_is_shown_once(cluster: &Cluster) {
-    let namespace = cluster.namespace();
+    cluster.alone(restarted_and_shown_once);
+}
+
+fn restarted_and_shown_once(namespace: &Namespace<'_>) {
     namespace.pod("web");
     let program = "echo begin; sleep 1; echo end; exit 6";
     let flags = "-q --attach web --copy-to=copy --container=dbg --image=$IMAGE";

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use trocar_core::text::message as harmless;
@@ -152,11 +153,42 @@ fn of_target(pod: &Value, target: &str, waiting: Option<&Value>) -> Progress {
 }
 
 /// Which instance of a container has ended, and whether another one has taken its place.
-pub(super) fn ended_instance(pod: &Value, container: &str) -> Option<(String, bool)> {
+pub(super) fn ended_instance(pod: &Value, container: &str) -> Option<Instance> {
     let status = status_of(pod, container)?;
-    let id = |state: &Value| state["terminated"]["containerID"].as_str().map(str::to_owned);
-    let present = id(&status["state"]).map(|id| (id, false));
-    present.or_else(|| id(&status["lastState"]).map(|id| (id, true)))
+    let instance = |state: &Value, was_restarted: bool| {
+        let terminated = &state["terminated"];
+        Some(Instance {
+            id: terminated["containerID"].as_str()?.to_owned(),
+            finished: terminated["finishedAt"]
+                .as_str()
+                .and_then(|time| time.parse().ok()),
+            was_restarted,
+        })
+    };
+    instance(&status["state"], false).or_else(|| instance(&status["lastState"], true))
+}
+
+/// An instance of a container that has ended.
+#[derive(Debug, Default)]
+pub(super) struct Instance {
+    pub(super) id: String,
+    /// When, in whole seconds of the node's clock.
+    pub(super) finished: Option<Timestamp>,
+    /// Another instance has taken its place.
+    pub(super) was_restarted: bool,
+}
+
+impl Instance {
+    /// Returns whether a log, which is read with time stamps, may be this instance's: what it has was written before the
+    /// instance ended. That the status names the instance does not say it: a kubelet is ahead of its status.
+    pub(super) fn may_have_written(&self, log: &[u8]) -> bool {
+        let stamp = log.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let written = std::str::from_utf8(stamp)
+            .ok()
+            .and_then(|stamp| stamp.parse::<Timestamp>().ok());
+        let both = written.zip(self.finished);
+        both.is_none_or(|(written, finished)| written.as_second() <= finished.as_second())
+    }
 }
 
 /// Whether the log of an instance that has ended is the container's present one, or that of the one before; none if neither.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{
     client::Cluster,
     error::{Action, ClusterError},
-    progress::Hopeless,
+    progress::{Hopeless, Progress, progress},
     run::Run,
 };
 pub use trocar_output::{Doubt, Stream};
@@ -272,6 +272,12 @@ impl Session {
                 return Ok(ended);
             }
         }
+    }
+
+    /// Whether the container's program has ended, as the cluster has it now.
+    pub(super) async fn has_ended(&self) -> Result<bool, ClusterError> {
+        let pod = self.cluster.get(&self.action()).await?;
+        Ok(matches!(progress(&pod, &self.container), Progress::Ended { .. }))
     }
 
     pub(super) fn action(&self) -> Action {

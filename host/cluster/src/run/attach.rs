@@ -4,7 +4,6 @@ use super::{AttachPhase, Run, connection::Failed};
 use crate::{
     attach::{AttachEnd, Attached, Outgoing, Streams},
     error::ClusterError,
-    progress::{Progress, progress},
     session::{SessionError, SessionEvent},
 };
 use trocar_output::End;
@@ -25,11 +24,8 @@ impl Run<'_> {
         // What answers may by now be another instance of the container, which is not ours.
         let checks = self.container.can_restart && !is_first;
         self.connection.phase = AttachPhase::Opening(Box::pin(async move {
-            if checks {
-                let pod = session.cluster.get(&session.action()).await?;
-                if let Progress::Ended { .. } = progress(&pod, &session.container) {
-                    return std::future::pending().await;
-                }
+            if checks && session.has_ended().await? {
+                return std::future::pending().await;
             }
             let streams = Streams {
                 container: &session.container,

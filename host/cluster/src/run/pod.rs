@@ -8,7 +8,7 @@ use super::Run;
 use crate::{
     error::ClusterError,
     events::Said,
-    progress::{Progress, can_restart, ended_instance, progress},
+    progress::{Instance, Progress, can_restart, ended_instance, progress},
     session::{Ended, SessionError, SessionEvent},
     watch::Change,
 };
@@ -42,9 +42,7 @@ pub(super) struct Ending {
     pub(super) code: i32,
     pub(super) reason: String,
     /// Which instance of the container it was of.
-    pub(super) instance: String,
-    /// Another instance has taken its place.
-    pub(super) was_restarted: bool,
+    pub(super) instance: Instance,
     pub(super) since: Duration,
 }
 
@@ -95,13 +93,11 @@ impl Run<'_> {
             }
             Progress::Ended { code, reason } => {
                 self.starts();
-                let (instance, was_restarted) =
-                    ended_instance(pod, &self.session.container).unwrap_or_default();
+                let instance = ended_instance(pod, &self.session.container).unwrap_or_default();
                 self.ending = Some(Ending {
                     code,
                     reason,
                     instance,
-                    was_restarted,
                     since: now,
                 });
                 self.last_byte = now;

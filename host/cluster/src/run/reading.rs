@@ -37,7 +37,7 @@ impl Run<'_> {
         let is_replaced = self.container.can_restart && matches!(self.connection.phase, AttachPhase::Over(_));
         match &self.ending {
             Some(ending) if !wish.follow => Some(Reading::Last {
-                previous: ending.was_restarted,
+                previous: ending.instance.was_restarted,
             }),
             _ => (self.start.has_started() && !is_replaced).then_some(Reading::Follow),
         }
@@ -68,7 +68,12 @@ impl Run<'_> {
             previous: reading == Reading::Last { previous: true },
             since: self.shown.machine.log_wish().and_then(|wish| wish.since),
         };
+        // What answers to the name may by now be another instance of the container, which is not ours.
+        let checks = request.follow && self.container.can_restart && request.since.is_some();
         Box::pin(async move {
+            if checks && session.has_ended().await? {
+                return std::future::pending().await;
+            }
             logs::open(&session.cluster, &session.action(), &session.container, &request).await
         })
     }
@@ -159,22 +164,25 @@ impl Run<'_> {
         let Some(ending) = &mut self.ending else {
             return Ok(());
         };
-        let found = pod.map(|pod| log_of(&pod, &self.session.container, &ending.instance));
-        if held.starts_with(NO_LOG) {
+        let found = pod.map(|pod| log_of(&pod, &self.session.container, &ending.instance.id));
+        let is_ours = ending.instance.may_have_written(&held);
+        if held.starts_with(NO_LOG) || !is_ours {
             // Which log is which is settled only when the container has been started again.
-            if let Ok(Some(previous)) = found {
-                ending.was_restarted = previous;
+            if !is_ours {
+                ending.instance.was_restarted = true;
+            } else if let Ok(Some(previous)) = found {
+                ending.instance.was_restarted = previous;
             }
             let reading = Reading::Last {
-                previous: ending.was_restarted,
+                previous: ending.instance.was_restarted,
             };
             self.log.again(self.clock.now(), reading);
             return Ok(());
         }
-        match found.unwrap_or(Some(ending.was_restarted)) {
-            Some(previous) if previous != ending.was_restarted => {
+        match found.unwrap_or(Some(ending.instance.was_restarted)) {
+            Some(previous) if previous != ending.instance.was_restarted => {
                 // It is read again, as that of the instance before.
-                ending.was_restarted = previous;
+                ending.instance.was_restarted = previous;
                 Ok(())
             }
             None => {
