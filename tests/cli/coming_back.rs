@@ -305,7 +305,8 @@ fn a_pod_that_changed_since_it_was_listed_is_not_deleted() {
     let (env, server) = online([pod("web-0")]);
     let copy = "debug web-0 --image=busybox:1.36 -c dbg --copy-to=copy -q";
     assert_eq!(env.run(copy).code, 0);
-    let changed = Answer::changed_before(|pod| pod["metadata"]["labels"] = json!({"kept": "yes"}));
+    let changed =
+        Answer::changed_before(|pod| pod["metadata"]["annotations"]["trocar.dev/reason"] = json!("still needed"));
     server.inject(Fault::new("DELETE", "/pods/copy", changed).times(1));
     let output = env.run("clean copy -y");
     assert_eq!(output.code, 1, "{output}");
@@ -313,6 +314,18 @@ fn a_pod_that_changed_since_it_was_listed_is_not_deleted() {
     assert!(output.stderr.starts_with(told), "{output}");
     assert!(server.object("Pod", "default", "copy").is_some());
     assert_eq!(env.run("clean copy -y").code, 0);
+    assert!(server.object("Pod", "default", "copy").is_none());
+}
+
+#[test]
+fn a_pod_whose_status_is_written_once_more_is_deleted_as_it_was_shown() {
+    let (env, server) = online([pod("web-0")]);
+    let copy = "debug web-0 --image=busybox:1.36 -c dbg --copy-to=copy -q";
+    assert_eq!(env.run(copy).code, 0);
+    let written = Answer::changed_before(|pod| pod["status"]["podIP"] = json!("10.0.0.9"));
+    server.inject(Fault::new("DELETE", "/pods/copy", written).times(2));
+    let output = env.run("clean copy -y");
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output}");
     assert!(server.object("Pod", "default", "copy").is_none());
 }
 

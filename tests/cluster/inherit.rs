@@ -50,6 +50,8 @@ fn rich_pod(namespace: &Namespace<'_>) {
     });
     let more = json!({
         "containers": [container],
+        // What a container that is not restarted wrote is kept.
+        "restartPolicy": "Never",
         "securityContext": {"runAsUser": 1234, "runAsGroup": 3456, "fsGroup": 2345},
         "volumes": [
             {"name": "data", "emptyDir": {}}, {"name": "map", "configMap": {"name": "settings"}},

@@ -84,7 +84,13 @@ pub enum Removal {
     Changed,
 }
 
+/// How often a pod is read again, which the kubelet has written to meanwhile.
+const MAX_ATTEMPTS: usize = 5;
+
 /// Removes the pod of a session, where it is as it was found; the journal learns of it.
+///
+/// What the pod has that a [`Session`] does not show may have changed: a kubelet writes a pod's status several times after the
+/// program ended.
 ///
 /// # Errors
 /// Fails when it may not be deleted, and when the cluster cannot be reached.
@@ -98,28 +104,61 @@ pub async fn remove(
     time: &str,
 ) -> Result<Removal, ClusterError> {
     assert!(session.kind.is_pod(), "an ephemeral container cannot be removed");
-    let version = Some(session.resource_version.as_str());
-    let removal = match delete_pod(
-        cluster,
-        &session.namespace,
-        &session.pod,
-        &session.pod_uid,
-        version,
-    )
-    .await
-    {
-        Ok(()) => Removal::Removed,
-        Err(error) => match error.code() {
-            Some(404) => Removal::WasGone,
-            Some(409) => Removal::Changed,
-            _ => return Err(error),
-        },
-    };
+    let mut removal = Removal::Changed;
+    let mut version = Some(session.resource_version.clone());
+    for _ in 0..MAX_ATTEMPTS {
+        let Some(read) = version else { break };
+        removal = remove_version(cluster, session, &read).await?;
+        if removal != Removal::Changed {
+            break;
+        }
+        version = version_as_shown(cluster, session, journal).await?;
+    }
     if let (Some(journal), true) = (journal, removal != Removal::Changed) {
         // Only a later clean-up of the journal needs this line.
         drop(journal.append(&gone(cluster, session, time)));
     }
     Ok(removal)
+}
+
+async fn remove_version(cluster: &Cluster, session: &Session, version: &str) -> Result<Removal, ClusterError> {
+    let (namespace, pod, uid) = (&session.namespace, &session.pod, &session.pod_uid);
+    match delete_pod(cluster, namespace, pod, uid, Some(version)).await {
+        Ok(()) => Ok(Removal::Removed),
+        Err(error) => match error.code() {
+            Some(404) => Ok(Removal::WasGone),
+            Some(409) => Ok(Removal::Changed),
+            _ => Err(error),
+        },
+    }
+}
+
+/// The version of the pod as it is now, where everything that was shown of the session is still so.
+async fn version_as_shown(
+    cluster: &Cluster,
+    session: &Session,
+    journal: Option<&JournalFile>,
+) -> Result<Option<String>, ClusterError> {
+    let Some(pod) = read_pod(cluster, &session.namespace, &session.pod).await? else {
+        return Ok(Some(session.resource_version.clone()));
+    };
+    let journal = journal.and_then(|journal| journal.read().ok()).unwrap_or_default();
+    let user = session
+        .requester
+        .as_deref()
+        .filter(|_| session.owner == Owner::Claimed);
+    let now = of_pod(&pod, &journal, user)
+        .into_iter()
+        .find(|found| found.kind.is_pod());
+    Ok(now.and_then(|now| {
+        let version = now.resource_version.clone();
+        let is_as_shown = *session
+            == Session {
+                resource_version: session.resource_version.clone(),
+                ..now
+            };
+        is_as_shown.then_some(version)
+    }))
 }
 
 /// The line of the journal for a pod that was deleted at the end of its session.
