@@ -211,6 +211,12 @@ pub(super) fn can_restart(pod: &Value, container: &str) -> bool {
     !is_ephemeral && pod["spec"]["restartPolicy"] != "Never"
 }
 
+/// Returns true if the container was started before, as its status says.
+pub(super) fn was_started(pod: &Value, container: &str) -> bool {
+    let status = status_of(pod, container);
+    status.is_some_and(|status| status["lastState"]["terminated"].is_object() || status["restartCount"] != 0)
+}
+
 pub(super) fn status_of<'a>(pod: &'a Value, container: &str) -> Option<&'a Value> {
     [
         "containerStatuses",

@@ -8,7 +8,7 @@ use super::Run;
 use crate::{
     error::ClusterError,
     events::Said,
-    progress::{Instance, Progress, can_restart, ended_instance, progress},
+    progress::{Instance, Progress, can_restart, ended_instance, progress, was_started},
     session::{Ended, SessionError, SessionEvent},
     watch::Change,
 };
@@ -19,6 +19,8 @@ pub(super) struct Container {
     pod_uid: String,
     /// It is started again when its program has ended.
     pub(super) can_restart: bool,
+    /// It waits for its first start on a node.
+    waits_for_first_start: bool,
     /// A log that was read, and may be that of another instance.
     pub(super) held_log: Vec<u8>,
 }
@@ -28,8 +30,15 @@ impl Container {
         Self {
             pod_uid: uid(pod).to_owned(),
             can_restart: can_restart(pod, container),
+            waits_for_first_start: false,
             held_log: Vec::new(),
         }
+    }
+
+    /// Whether its log is asked for before its status says that it runs. Of a program that ends at once, a kubelet keeps what it
+    /// wrote only until the container was started again and ended again, which may be before the status says anything.
+    pub(super) fn log_cannot_wait(&self) -> bool {
+        self.can_restart && self.waits_for_first_start
     }
 
     pub(super) fn pod_uid(&self) -> &str {
@@ -121,6 +130,7 @@ impl Run<'_> {
         }
         let now = self.clock.now();
         if pod["spec"]["nodeName"].is_string() {
+            self.container.waits_for_first_start = !was_started(pod, &self.session.container);
             self.connection.is_wanted(now);
         }
         if let Some(state) = self.start.waits(now, state, hopeless) {

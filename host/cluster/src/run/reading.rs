@@ -39,7 +39,10 @@ impl Run<'_> {
             Some(ending) if !wish.follow => Some(Reading::Last {
                 previous: ending.instance.was_restarted,
             }),
-            _ => (self.start.has_started() && !is_replaced).then_some(Reading::Follow),
+            _ => {
+                let is_there = self.start.has_started() || self.container.log_cannot_wait();
+                (is_there && !is_replaced).then_some(Reading::Follow)
+            }
         }
     }
 
@@ -79,6 +82,7 @@ impl Run<'_> {
     }
 
     pub(super) fn log_opened(&mut self, lines: Lines) -> Result<(), SessionError> {
+        self.starts();
         let is_last = matches!(self.log.phase, LogPhase::Opening(Reading::Last { .. }, _));
         let held = (self.container.can_restart && is_last).then(Vec::new);
         let is_held = held.is_some();
