@@ -475,6 +475,10 @@ impl Machine {
         {
             return None;
         }
+        // Of two lines in which an attach broke the next one tells which of them this is.
+        if BOTH.iter().all(|stream| self.is_torn(*stream, &unit.raw)) {
+            return Some(unit.at + GRACE);
+        }
         let streams = if self.setup.tty { &BOTH[..1] } else { &BOTH[..] };
         let (open, decided): (Vec<Stream>, Vec<Stream>) =
             streams.iter().partition(|stream| self.is_undecided(**stream));

@@ -172,11 +172,14 @@ impl Machine {
                 .filter(|first| !first.ends && (first.begins || first.shown > 0 || first.is_last))?;
             let is_over = first.is_last && unit.ends_with(b"\n");
             let start = first.start_in(unit, self.setup.piece).filter(|_| !is_over)?;
-            // The next attach may have brought its end.
+            // The next attach may have brought its end: all of the rest, or some of it.
             let next = self.feeds[stream as usize].queue.get(1);
             let next = next.filter(|next| !next.begins && next.ends);
-            let is_followed = next.is_some_and(|next| next.start_in(unit, self.setup.piece).is_some());
-            Some(((is_followed, first.raw.len()), Fate::Part(stream, 0, start)))
+            let goes_on_at = next.and_then(|next| next.start_in(unit, self.setup.piece));
+            let length = first.raw.len();
+            let is_whole = goes_on_at == Some(start + length);
+            let likely = (is_whole, length, goes_on_at.is_some());
+            Some((likely, Fate::Part(stream, 0, start)))
         });
         if let Some((_, fate)) = torn.max_by_key(|(likely, _)| *likely) {
             return Some(fate);
@@ -253,6 +256,13 @@ impl Machine {
     pub(crate) fn is_begun(&self, stream: Stream, unit: &[u8]) -> bool {
         let part = self.feeds[stream as usize].part().filter(|part| part.shown > 0);
         part.is_some_and(|part| part.start_in(unit, self.setup.piece).is_some())
+    }
+
+    /// Returns whether an attach broke within a line which may be this unit, and the next one has brought nothing yet.
+    pub(crate) fn is_torn(&self, stream: Stream, unit: &[u8]) -> bool {
+        let feed = &self.feeds[stream as usize];
+        let torn = feed.closed().filter(|first| !first.ends && first.shown > 0);
+        feed.queue.len() == 1 && torn.is_some_and(|torn| torn.start_in(unit, self.setup.piece).is_some())
     }
 
     /// Deals with a fragment before one that the log has come to.
