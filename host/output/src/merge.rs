@@ -88,7 +88,9 @@ impl Machine {
             .within
             .is_some_and(|within| self.lines[within as usize] == Line::ByLog)
         {
-            return self.long_on(raw).map_or(Fate::Missed, Fate::Within);
+            let is_known = self.ahead.has(&plain(raw));
+            let other = if is_known { Fate::Known } else { Fate::Missed };
+            return self.long_on(raw).map_or(other, Fate::Within);
         }
         let next = self.next_on(raw);
         // The log goes on with the line that it has begun, unless another one came between its pieces.
@@ -315,6 +317,7 @@ impl Machine {
         self.goes_within(stream, &unit);
         self.confirmed(stream);
         let fragment = self.feeds[stream as usize].pop().expect("the fragment was found");
+        self.is_at_long = fragment.ends && fragment.raw.len() > self.setup.piece;
         self.show(stream, &fragment.raw[fragment.shown..], Line::ByAttach);
         if !fragment.begins {
             // It may have been the end of another unit, and the attach may bring this one as well.
@@ -353,6 +356,7 @@ impl Machine {
         // It may have been a part of another unit, and the attach may bring this one as well.
         self.add_early(&unit);
         let fragment = self.feeds[stream as usize].pop().expect("the fragment was found");
+        self.is_at_long = fragment.ends && fragment.raw.len() > self.setup.piece;
         let shown = fragment.shown;
         self.pass_end_of(stream, &unit, start + fragment.raw.len());
         if shown > 0 {
