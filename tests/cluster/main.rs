@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `TROCAR_TEST_KUBECONFIG` | an administrator of the cluster |
 //! | `TROCAR_TEST_REPEAT` | how often what must never fail is tried; 3, and 100 for the whole proof |
+//! | `TROCAR_TEST_STREAMS`, `TROCAR_TEST_CUTS` | how many random programs on two streams are run, and sessions cut; 50 and 20, and 1,000 and 200 for the whole proof |
 //! | `TROCAR_TEST_ANSWERS` | how many answers of a hostile strategy are carried out; 60 |
 //! | `TROCAR_TEST_LEFTOVERS`, `TROCAR_TEST_PODS` | how many leftovers are cleaned up, and pods listed; 40 and 600 |
 //! | `TROCAR_TEST_PROGRAM` | another build of the program, which is measured beside the one under test |
@@ -18,6 +19,7 @@ mod admission;
 mod apiserver;
 mod cluster;
 mod connecting;
+mod cutter;
 mod field;
 mod hostile;
 mod inherit;
@@ -35,8 +37,10 @@ mod sessions;
 mod stored;
 mod targets;
 mod terminal;
+mod two_streams;
 mod users;
 mod webhook;
+mod written;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
     let cluster = Arc::new(cluster);
     let groups = [
         output::TESTS,
+        two_streams::TESTS,
         inherit::TESTS,
         input::TESTS,
         refusals::TESTS,

@@ -4,7 +4,7 @@ use crate::{
     BOTH, Doubt, Stream,
     feed::Fragment,
     machine::{Line, Machine},
-    text::find,
+    text::{find, without_end},
 };
 
 /// How many places are looked at where the same text stands in the log's last text.
@@ -57,11 +57,18 @@ impl Machine {
 
     /// Of the first line of an attach the log may have nothing: then its end is all that there is of it.
     fn finish_head(&mut self, stream: Stream) {
+        let piece = self.setup.piece;
+        let is_piece = |text: &Vec<u8>| text.len() >= piece && !text.ends_with(b"\n");
+        let has_pieces = self.early.any(is_piece);
         let feed = &mut self.feeds[stream as usize];
         let head = feed.queue.front_mut().filter(|head| !head.begins && head.ends);
+        // It may be longer than the last piece of its line.
+        let is_end = |head: &Fragment, text: &Vec<u8>| {
+            has_pieces && (ends_with(&head.raw, text) || (is_piece(text) && find(&head.raw, text).is_some()))
+        };
         let is_shown = |head: &Fragment| {
             self.early
-                .any(|text| head.start_in(text, self.setup.piece).is_some())
+                .any(|text| head.start_in(text, piece).is_some() || is_end(head, text))
         };
         if let Some(head) = head.filter(|head| !is_shown(head)) {
             head.begins = true;
@@ -141,14 +148,22 @@ impl Machine {
             }
             Some(_) => self.show_logged(stream, part, false, Line::ByLog),
             None if is_known => self.show_logged(stream, part, false, Line::ByLog),
-            None if first.is_last => {
-                self.doubt(Doubt::LogIncomplete);
-                self.show(stream, &first.raw[first.shown..], Line::ByAttach);
+            None => {
+                if first.is_last {
+                    self.doubt(Doubt::LogIncomplete);
+                    self.show(stream, &first.raw[first.shown..], Line::ByAttach);
+                } else if first.shown > 0 {
+                    self.end_missing(stream);
+                }
+                self.finish_missed(part);
             }
-            None if first.shown > 0 => self.end_missing(stream),
-            None => {}
         }
     }
+}
+
+/// Returns whether the end of a line ends with another one, but for carriage returns.
+fn ends_with(line: &[u8], end: &[u8]) -> bool {
+    end.ends_with(b"\n") && without_end(line).ends_with(without_end(end))
 }
 
 /// Where a part stands in a text: the first places.

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::{
     ENTRY, End,
-    text::{Cutter, find, same, without_returns},
+    text::{Cutter, find, same, without_end, without_returns},
 };
 
 /// A longer text is not searched for within a unit.
@@ -14,6 +14,8 @@ const MAX_SEARCHED: usize = 1 << 10;
 #[derive(Debug)]
 pub(crate) struct Fragment {
     pub(crate) raw: Vec<u8>,
+    /// How many bytes came before those that are kept.
+    pub(crate) dropped: usize,
     /// How much of it was shown.
     pub(crate) shown: usize,
     /// It is known to begin where the unit begins.
@@ -66,10 +68,6 @@ impl Fragment {
             find(text, raw).is_some()
         }
     }
-}
-
-fn without_end(unit: &[u8]) -> &[u8] {
-    unit.strip_suffix(b"\n").map_or(unit, without_returns)
 }
 
 fn ending(text: &[u8], length: usize) -> &[u8] {
@@ -135,6 +133,7 @@ impl Feed {
                 let begins = !std::mem::take(&mut self.is_cut);
                 self.queue.push_back(Fragment {
                     raw: Vec::new(),
+                    dropped: 0,
                     shown: 0,
                     begins,
                     ends: false,
@@ -157,6 +156,7 @@ impl Feed {
             if !last.begins && last.raw.len() > 4 * piece {
                 let surplus = last.raw.len() - 2 * piece;
                 last.raw.drain(..surplus);
+                last.dropped += surplus;
                 last.shown = last.shown.saturating_sub(surplus);
                 self.bytes -= surplus;
             }

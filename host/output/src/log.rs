@@ -3,6 +3,9 @@
 //! It is read with time stamps, so that a reading may resume. It is asked for from the second of the last line that came
 //! (a server knows no finer times), and what was read already is skipped: everything up to that line. Where that line is
 //! not there any more, the log was rotated meanwhile.
+//!
+//! Of a line in pieces the first one's time is all that comes. So where a log was rotated within such a line, what it has of it
+//! now may have been read or not: it is only counted, and lengths tell whether something is missing (`Torn`).
 
 use jiff::Timestamp;
 
@@ -23,8 +26,23 @@ struct Place {
     /// How many of its bytes were given as units.
     given: usize,
     has_ended: bool,
-    /// It is one of which nothing was given, since it may have been read before.
-    is_skipped: bool,
+    /// It is the rest of one that is torn.
+    is_torn: bool,
+}
+
+/// A line in pieces, within which the log was rotated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Torn {
+    /// How many of its bytes were read.
+    pub(crate) read: usize,
+    /// Its end was read.
+    pub(crate) has_ended: bool,
+    /// How many bytes of it the log has now.
+    pub(crate) found: usize,
+    /// Its end is among them.
+    pub(crate) is_over: bool,
+    /// What was read of it and is not in a unit yet.
+    pub(crate) rest: Vec<u8>,
 }
 
 /// What to do with the present line.
@@ -38,6 +56,8 @@ enum Line {
     Skip,
     /// It may be one that is new in a log that was rotated.
     Keep,
+    /// It is what the log has of one that is torn.
+    Torn,
 }
 
 /// See the module.
@@ -50,8 +70,10 @@ pub(crate) struct Log {
     line: Line,
     head: Vec<u8>,
     later: Vec<u8>,
-    /// The next line is one that was read in part.
-    skips_line: bool,
+    /// What was read last is a line that is torn.
+    pub(crate) torn: Option<Torn>,
+    /// Others follow it.
+    pub(crate) passed: Option<Torn>,
     unit: Vec<u8>,
     cutter: Cutter,
     /// It does not go on where it was read to: some of it may be gone.
@@ -69,7 +91,8 @@ impl Log {
             line: Line::Stamp,
             head: Vec::new(),
             later: Vec::new(),
-            skips_line: false,
+            torn: None,
+            passed: None,
             unit: Vec::new(),
             cutter: Cutter::default(),
             is_rotated: false,
@@ -90,7 +113,7 @@ impl Log {
         self.line = Line::Stamp;
         self.head.clear();
         self.later.clear();
-        self.unit.clear();
+        // What was read of a unit is read again, or was rotated away.
         self.cutter = Cutter::default();
     }
 
@@ -118,6 +141,12 @@ impl Log {
                     self.give(&rest[known..end], units);
                 }
                 Line::Skip => {}
+                Line::Torn => {
+                    if let Some(torn) = &mut self.torn {
+                        torn.found += end;
+                        torn.is_over = newline.is_some();
+                    }
+                }
                 Line::Keep => self.later.extend_from_slice(&rest[..end]),
             }
             if newline.is_some() {
@@ -159,20 +188,19 @@ impl Log {
         };
         let is_same = self.place.as_ref().is_some_and(|place| place.stamp == stamp);
         let Some((place, seen)) = self.place.as_mut().zip(self.searching) else {
-            let number = self
-                .place
-                .as_ref()
-                .filter(|_| is_same)
-                .map_or(0, |place| place.number);
-            let is_skipped = std::mem::take(&mut self.skips_line);
+            let is_torn = self.torn.is_some() && self.place.is_none();
+            if !is_torn {
+                self.passed = self.torn.take().or(self.passed.take());
+            }
+            let place = self.place.as_ref().filter(|_| is_same);
             self.place = Some(Place {
                 stamp,
-                number: number + 1,
+                number: place.map_or(0, |place| place.number) + 1,
                 given: 0,
-                has_ended: is_skipped,
-                is_skipped,
+                has_ended: false,
+                is_torn,
             });
-            self.line = if is_skipped { Line::Skip } else { Line::Read(0) };
+            self.line = if is_torn { Line::Torn } else { Line::Read(0) };
             return;
         };
         if is_same {
@@ -181,10 +209,14 @@ impl Log {
             if seen + 1 == place.number {
                 self.searching = None;
                 self.later.clear();
-                self.line = if place.has_ended {
-                    Line::Skip
-                } else {
-                    Line::Read(place.given)
+                self.unit.clear();
+                self.line = match &mut self.torn {
+                    Some(torn) if place.is_torn => {
+                        torn.found = 0;
+                        Line::Torn
+                    }
+                    _ if place.has_ended => Line::Skip,
+                    _ => Line::Read(place.given),
                 };
             }
         } else if stamp <= place.stamp {
@@ -210,21 +242,50 @@ impl Log {
         if self.searching.take().is_none() || is_other {
             return;
         }
-        // Pieces of a line have no time stamps of their own: of a line that was begun it cannot be said which were read.
-        self.skips_line = self
-            .place
-            .as_ref()
-            .is_some_and(|place| !place.has_ended || place.is_skipped);
-        self.is_rotated = true;
+        let rest = std::mem::take(&mut self.unit);
+        if let Some(torn) = self.torn.take_if(|torn| torn.is_over) {
+            self.passed = Some(torn);
+        } else if let Some(place) = self.place.take()
+            && self.torn.is_none()
+            && (!place.has_ended || place.given > self.piece)
+        {
+            self.torn = Some(Torn {
+                read: place.given + rest.len(),
+                has_ended: place.has_ended,
+                found: 0,
+                is_over: false,
+                rest,
+            });
+        }
         self.place = None;
+        self.is_rotated = true;
         self.line = Line::Stamp;
         let later = std::mem::take(&mut self.later);
         self.push(&later, units);
     }
 
+    /// All that it has of a torn line is new: it is read once more, from the first byte that it has now.
+    pub(crate) fn again(&mut self) {
+        *self = Self {
+            unit: self.torn.take().map_or_else(Vec::new, |torn| torn.rest),
+            ..Self::new(self.piece)
+        };
+    }
+
     /// It has come to its end, and the program too. Returns the text that has no newline.
     pub(crate) fn ends(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.unit)
+        match self.torn.take() {
+            Some(torn) if torn.is_over || torn.has_ended => {
+                self.passed = Some(torn);
+                Vec::new()
+            }
+            Some(mut torn) => {
+                let rest = std::mem::take(&mut torn.rest);
+                self.passed = Some(torn);
+                rest
+            }
+            None => std::mem::take(&mut self.unit),
+        }
     }
 }
 

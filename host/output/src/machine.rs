@@ -7,7 +7,7 @@ use crate::{
     PART_PATIENCE, PAUSE, PLACED_GRACE, PROMPT_PAUSE, STRUCK, Setup, Stream, TERMINAL_GRACE,
     counts::Recent,
     feed::{Feed, Fragment},
-    log::Log,
+    log::{Log, Torn},
 };
 
 /// How long a log that is followed must be silent to count as read to its end, when the program has ended.
@@ -103,6 +103,8 @@ pub struct Machine {
     pub(crate) has_finished: bool,
     /// A unit of the present attach is in the log: what follows it the attach brings.
     pub(crate) is_placed: bool,
+    /// The last unit of the log was the end of a long line which the present attach has brought.
+    pub(crate) is_at_long: bool,
     /// A terminal that shows at once what the attach brings.
     pub(crate) is_live: bool,
     log: Log,
@@ -151,6 +153,7 @@ impl Machine {
             attach: Attach::Away,
             has_finished: false,
             is_placed: false,
+            is_at_long: false,
             is_live: false,
             log: Log::new(setup.piece),
             reading: Reading::Closed,
@@ -175,6 +178,7 @@ impl Machine {
         self.attach = Attach::Opening;
         self.has_finished = false;
         self.is_placed = false;
+        self.is_at_long = false;
         self.is_live = false;
         self.progress = [0; 2];
         self.unheard = 0;
@@ -241,10 +245,16 @@ impl Machine {
     }
 
     fn logged(&mut self, units: Vec<Vec<u8>>) {
+        if let Some(torn) = self.log.passed.take() {
+            self.passes(torn);
+        }
         if std::mem::take(&mut self.log.is_rotated) {
             self.has_gap = BOTH.map(|stream| self.feeds[stream as usize].has_brought());
             self.progress = [0; 2];
-            self.doubt(Doubt::LogRotated);
+            // Whether something of a line in pieces is missing its length tells.
+            if self.log.torn.is_none() {
+                self.doubt(Doubt::LogRotated);
+            }
         }
         if !units.is_empty() {
             self.news_at = self.now;
@@ -254,6 +264,51 @@ impl Machine {
             self.unit_bytes += raw.len() + ENTRY;
             self.units.push_back(Unit { raw, at: self.now });
         }
+    }
+
+    /// A line within which the log was rotated is over.
+    fn passes(&mut self, mut torn: Torn) {
+        if !self.has_all_of(&torn) {
+            self.doubt(Doubt::LogRotated);
+        }
+        // What an attach does not bring as the log has it, the log shows.
+        let is_alone = !self.may_come() && self.feeds.iter().all(|feed| feed.queue.is_empty());
+        if torn.is_over && !torn.has_ended && (is_alone || self.torn_fragment().is_some()) {
+            torn.rest.push(b'\n');
+            self.unit_bytes += torn.rest.len() + ENTRY;
+            self.units.push_back(Unit {
+                raw: torn.rest,
+                at: self.now,
+            });
+        }
+    }
+
+    /// What an attach brought of a long line that began before it.
+    fn torn_fragment(&self) -> Option<&Fragment> {
+        self.feeds.iter().find_map(|feed| feed.long(self.setup.piece))
+    }
+
+    /// Returns whether nothing of a torn line is missing: an attach has brought all that comes after what was read, or no more
+    /// than that.
+    fn has_all_of(&self, torn: &Torn) -> bool {
+        let is_continuous = self.attach == Attach::Stands || self.has_finished;
+        let end = usize::from(torn.is_over && !torn.has_ended);
+        is_continuous
+            && self.torn_fragment().map_or(self.is_at_long, |fragment| {
+                self.length_of(fragment) == Some(torn.read + end)
+            })
+    }
+
+    /// Returns whether what the log has of a torn line is what comes after what was read: together it is what an attach
+    /// brought.
+    fn is_rest_of(&self, torn: &Torn) -> bool {
+        let brought = self.torn_fragment().and_then(|fragment| self.length_of(fragment));
+        !torn.has_ended && torn.found > 0 && brought == Some(torn.read + torn.found)
+    }
+
+    /// How long a line is of which an attach has brought the end, since it began.
+    fn length_of(&self, fragment: &Fragment) -> Option<usize> {
+        (fragment.ends || fragment.is_last).then_some(fragment.dropped + fragment.raw.len())
     }
 
     /// The reading of the log has ended.
@@ -269,8 +324,12 @@ impl Machine {
             self.settle();
         }
         if is_complete {
+            if self.log.torn.as_ref().is_some_and(|torn| self.is_rest_of(torn)) {
+                return self.log.again();
+            }
             let rest = self.log.ends();
             self.reading = Reading::Complete;
+            self.logged(Vec::new());
             self.settle();
             self.finish(&rest);
             if self.log.has_strange_lines {
@@ -356,7 +415,8 @@ impl Machine {
     /// Of a line that began before the attach and does not end nothing is kept, so it is only the log that has it.
     fn is_behind(&self) -> bool {
         let is_unkept = |feed: &Feed| feed.part().is_some_and(|part| !part.begins);
-        self.feeds.iter().any(is_unkept)
+        self.log.torn.is_none()
+            && self.feeds.iter().any(is_unkept)
             && self.progress[0] > self.progress[1] + self.setup.limit.max(8 * self.setup.piece)
     }
 
@@ -475,6 +535,10 @@ impl Machine {
         {
             return None;
         }
+        // Of two lines in which an attach broke the next one tells which of them this is.
+        if BOTH.iter().all(|stream| self.is_torn(*stream, &unit.raw)) {
+            return Some(unit.at + GRACE);
+        }
         let streams = if self.setup.tty { &BOTH[..1] } else { &BOTH[..] };
         let (open, decided): (Vec<Stream>, Vec<Stream>) =
             streams.iter().partition(|stream| self.is_undecided(**stream));
@@ -580,6 +644,7 @@ impl Machine {
             .pop_front()
             .expect("a unit that was looked at is there");
         self.unit_bytes -= unit.raw.len() + ENTRY;
+        self.is_at_long = false;
         unit.raw
     }
 

@@ -88,7 +88,9 @@ impl Machine {
             .within
             .is_some_and(|within| self.lines[within as usize] == Line::ByLog)
         {
-            return self.long_on(raw).map_or(Fate::Missed, Fate::Within);
+            let is_known = self.ahead.has(&plain(raw));
+            let other = if is_known { Fate::Known } else { Fate::Missed };
+            return self.long_on(raw).map_or(other, Fate::Within);
         }
         let next = self.next_on(raw);
         // The log goes on with the line that it has begun, unless another one came between its pieces.
@@ -172,11 +174,14 @@ impl Machine {
                 .filter(|first| !first.ends && (first.begins || first.shown > 0 || first.is_last))?;
             let is_over = first.is_last && unit.ends_with(b"\n");
             let start = first.start_in(unit, self.setup.piece).filter(|_| !is_over)?;
-            // The next attach may have brought its end.
+            // The next attach may have brought its end: all of the rest, or some of it.
             let next = self.feeds[stream as usize].queue.get(1);
             let next = next.filter(|next| !next.begins && next.ends);
-            let is_followed = next.is_some_and(|next| next.start_in(unit, self.setup.piece).is_some());
-            Some(((is_followed, first.raw.len()), Fate::Part(stream, 0, start)))
+            let goes_on_at = next.and_then(|next| next.start_in(unit, self.setup.piece));
+            let length = first.raw.len();
+            let is_whole = goes_on_at == Some(start + length);
+            let likely = (is_whole, length, goes_on_at.is_some());
+            Some((likely, Fate::Part(stream, 0, start)))
         });
         if let Some((_, fate)) = torn.max_by_key(|(likely, _)| *likely) {
             return Some(fate);
@@ -255,6 +260,13 @@ impl Machine {
         part.is_some_and(|part| part.start_in(unit, self.setup.piece).is_some())
     }
 
+    /// Returns whether an attach broke within a line which may be this unit, and the next one has brought nothing yet.
+    pub(crate) fn is_torn(&self, stream: Stream, unit: &[u8]) -> bool {
+        let feed = &self.feeds[stream as usize];
+        let torn = feed.closed().filter(|first| !first.ends && first.shown > 0);
+        feed.queue.len() == 1 && torn.is_some_and(|torn| torn.start_in(unit, self.setup.piece).is_some())
+    }
+
     /// Deals with a fragment before one that the log has come to.
     fn pass(&mut self, stream: Stream) {
         let Some(fragment) = self.feeds[stream as usize].pop() else {
@@ -305,6 +317,7 @@ impl Machine {
         self.goes_within(stream, &unit);
         self.confirmed(stream);
         let fragment = self.feeds[stream as usize].pop().expect("the fragment was found");
+        self.is_at_long = fragment.ends && fragment.raw.len() > self.setup.piece;
         self.show(stream, &fragment.raw[fragment.shown..], Line::ByAttach);
         if !fragment.begins {
             // It may have been the end of another unit, and the attach may bring this one as well.
@@ -343,6 +356,7 @@ impl Machine {
         // It may have been a part of another unit, and the attach may bring this one as well.
         self.add_early(&unit);
         let fragment = self.feeds[stream as usize].pop().expect("the fragment was found");
+        self.is_at_long = fragment.ends && fragment.raw.len() > self.setup.piece;
         let shown = fragment.shown;
         self.pass_end_of(stream, &unit, start + fragment.raw.len());
         if shown > 0 {

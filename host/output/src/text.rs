@@ -56,6 +56,11 @@ pub(crate) fn without_returns(text: &[u8]) -> &[u8] {
     &text[..text.len() - returns]
 }
 
+/// A unit without its line's end, and the carriage returns before it.
+pub(crate) fn without_end(unit: &[u8]) -> &[u8] {
+    unit.strip_suffix(b"\n").map_or(unit, without_returns)
+}
+
 /// Where a part stands in a text.
 pub(crate) fn find(text: &[u8], part: &[u8]) -> Option<usize> {
     match part.first() {

@@ -156,7 +156,14 @@ impl Running {
     }
 
     /// Waits for the program, whose standard input stays open.
-    pub fn finish_with_open_stdin(mut self) -> CommandOutput {
+    pub fn finish_with_open_stdin(self) -> CommandOutput {
+        let folder = self.folder.clone();
+        let (stdout, stderr, code) = self.finish_with_bytes();
+        CommandOutput::new(&stdout, &stderr, code, &folder)
+    }
+
+    /// The same, with each byte of stdout and of stderr, and the exit code.
+    pub fn finish_with_bytes(mut self) -> (Vec<u8>, Vec<u8>, i32) {
         let ended = self.process.wait(PATIENCE);
         let Some(status) = ended else {
             panic!(
@@ -168,11 +175,6 @@ impl Running {
         };
         let is_whole = self.stdout.end(PATIENCE) && self.stderr.end(PATIENCE);
         assert!(is_whole, "something holds the output of {}", self.command_line);
-        CommandOutput::new(
-            &self.stdout.bytes(),
-            &self.stderr.bytes(),
-            exit_code(status),
-            &self.folder,
-        )
+        (self.stdout.bytes(), self.stderr.bytes(), exit_code(status))
     }
 }

@@ -123,10 +123,15 @@ impl Log {
         self.records.get(from..self.file).unwrap_or_default()
     }
 
-    /// Says whether the record before this one can still be read.
+    /// Says whether the record before this one can still be told: of a line in pieces by the first one's time.
     pub(super) fn has_before(&self, record: usize) -> bool {
+        let is_end = |before: &usize| self.records[*before].text.ends_with(b"\n");
+        let begin = (0..record.saturating_sub(1))
+            .rev()
+            .find(is_end)
+            .map_or(0, |end| end + 1);
         // Lines with one time stamp are told apart by counting.
-        let stamp = record.checked_sub(1).map(|last| self.records[last].nanoseconds);
+        let stamp = (record > 0).then(|| self.records[begin].nanoseconds);
         let first = self
             .records
             .iter()

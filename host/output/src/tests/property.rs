@@ -344,6 +344,58 @@ fn assert_told(world: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// No byte was shown more often than it was written, and where one is missing, it was lost, and told.
+fn assert_bytes_told(world: &World) -> Result<(), TestCaseError> {
+    let count = |texts: &[Vec<u8>]| {
+        let mut counts = [0_usize; 256];
+        texts
+            .concat()
+            .iter()
+            .for_each(|byte| counts[usize::from(*byte)] += 1);
+        counts
+    };
+    let (written, shown) = (count(&world.written), count(&world.shown));
+    let nothing = Difference {
+        missing: Vec::new(),
+        surplus: Vec::new(),
+    };
+    let texts = story(world, &nothing);
+    let told = world.events.iter().filter_map(|event| match event {
+        Event::BeginningMissing { text, .. } => Some(text.clone()),
+        _ => None,
+    });
+    let told = count(&told.collect::<Vec<_>>());
+    let counted = (0..256).filter(|byte| !b"\r\n".contains(&(*byte as u8)));
+    let (mut is_missing, mut is_twice) = (false, false);
+    for byte in counted {
+        is_missing |= shown[byte] + told[byte] < written[byte];
+        is_twice |= shown[byte] + told[byte] > written[byte];
+    }
+    prop_assert!(!is_twice, "something is shown twice\n{texts}");
+    let is_doubt = |event: &Event| matches!(event, Event::Uncertain(_) | Event::EndMissing { .. });
+    let is_told = world.events.iter().any(is_doubt);
+    prop_assert!(!is_missing || is_told, "it was not told\n{texts}");
+    let may_be_lost = !world.lost.is_empty() || world.is_rotated;
+    prop_assert!(is_missing || !is_told || may_be_lost, "it was not so\n{texts}");
+    Ok(())
+}
+
+/// All of it is written to standard output, and none of it is a carriage return, of which a runtime may leave some out.
+fn on_stdout(mut steps: Vec<Step>) -> Vec<Step> {
+    for step in &mut steps {
+        if let Step::Write(stream, bytes, _) = step {
+            *stream = Stream::Stdout;
+            without_returns_in(bytes);
+        }
+    }
+    steps
+}
+
+fn without_returns_in(bytes: &mut [u8]) {
+    let returns = bytes.iter_mut().filter(|byte| **byte == b'\r');
+    returns.for_each(|byte| *byte = b'c');
+}
+
 /// Each line ends before the program does.
 fn ended(steps: Vec<Step>) -> Vec<Step> {
     ended_on(&[Stream::Stdout, Stream::Stderr], steps)
@@ -373,10 +425,7 @@ fn without_returns_on_both(mut steps: Vec<Step>) -> Vec<Step> {
     if is_on(Stream::Stdout) && is_on(Stream::Stderr) {
         for step in &mut steps {
             if let Step::Write(_, bytes, _) = step {
-                bytes
-                    .iter_mut()
-                    .filter(|byte| **byte == b'\r')
-                    .for_each(|byte| *byte = b'c');
+                without_returns_in(bytes);
             }
         }
     }
@@ -479,6 +528,16 @@ proptest! {
             true if !world.is_rotated => assert_whole(world),
             _ => assert_told(world),
         })?;
+    }
+
+    #[test]
+    fn long_lines_are_never_shown_twice_and_what_is_rotated_away_is_told(
+        steps in prop::collection::vec(step(1, 2), 0..60),
+        nature in nature(200, 40),
+        piece in 3_usize..10,
+    ) {
+        let steps = on_stdout(steps);
+        try_out(Setup { piece, ..Setup::default() }, &nature, &steps, assert_bytes_told)?;
     }
 
     #[test]

@@ -1,0 +1,219 @@
+//! Programs that write on both streams, and programs that write much: all of it is shown, once, each line whole.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use trocar_test_support::seed;
+
+use crate::{
+    Test,
+    cluster::{Cluster, Namespace},
+    cutter::Cutter,
+    random_debugs::Choices,
+    written::{Shown, Written, wrong, wrong_after_cuts},
+};
+
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "two_streams::programs_that_wrote_into_each_others_lines",
+        programs_that_wrote_into_each_others_lines,
+    ),
+    (
+        "two_streams::what_only_the_log_has_is_on_stdout_and_told_once",
+        what_only_the_log_has_is_on_stdout_and_told_once,
+    ),
+    ("two_streams::random_programs", random_programs),
+    ("two_streams::connections_that_are_cut", connections_that_are_cut),
+];
+
+/// How many sessions of a test run at the same time.
+const AT_ONCE: usize = 3;
+
+/// So many ephemeral containers are put into one pod before another one is taken.
+const PER_POD: usize = 25;
+
+/// Lets some threads try each number once, each with pods of its own, and fails with what went wrong.
+fn try_each(namespace: &Namespace<'_>, count: usize, attempt: impl Fn(&str, usize) -> Option<String> + Sync) {
+    let next = AtomicUsize::new(0);
+    let work = |thread: usize| {
+        let (mut wrong, mut tried) = (Vec::new(), 0);
+        let mut pod = String::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return wrong;
+            }
+            if tried % PER_POD == 0 {
+                if !pod.is_empty() {
+                    namespace
+                        .cluster
+                        .delete(&format!("{}/{pod}", namespace.path("pods")));
+                }
+                pod = format!("web-{thread}-{}", tried / PER_POD);
+                namespace.pod(&pod);
+            }
+            tried += 1;
+            wrong.extend(attempt(&pod, number));
+        }
+    };
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..AT_ONCE)
+            .map(|thread| scope.spawn(move || work(thread)))
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("an attempt does not panic"))
+            .collect()
+    });
+    assert!(
+        wrong.is_empty(),
+        "{} of {count}:\n{}",
+        wrong.len(),
+        wrong.join("\n\n")
+    );
+}
+
+fn number_of(variable: &str, usual: usize) -> usize {
+    let number = std::env::var(variable).ok();
+    number.and_then(|number| number.parse().ok()).unwrap_or(usual)
+}
+
+/// Runs a program, which ends with code 5, and says what is wrong with what was shown.
+fn attempt(
+    namespace: &Namespace<'_>,
+    flags: &str,
+    written: &Written,
+    wrong: fn(&Written, &Shown) -> Option<String>,
+) -> Option<String> {
+    let script = format!("{}\nexit 5", written.script);
+    let running = namespace.start(flags, &["sh", "-c", &script]);
+    let (stdout, stderr, code) = running.finish_with_bytes();
+    let shown = Shown::new(stdout, &stderr);
+    let what = match code {
+        5 => wrong(written, &shown)?,
+        code => format!("exit code {code}"),
+    };
+    let show = |bytes: &[u8]| bytes[..bytes.len().min(4000)].escape_ascii().to_string();
+    Some(format!(
+        "{what}\nprogram: {}\nstdout: {}\nstderr: {}\ntold: {:?}",
+        written.script,
+        show(&shown.bytes[0]),
+        show(&shown.bytes[1]),
+        shown.told
+    ))
+}
+
+/// Nothing is said where nothing is to be said.
+fn exact(written: &Written, shown: &Shown) -> Option<String> {
+    let told = (!shown.told.is_empty()).then(|| "nothing was lost, but something is said".to_owned());
+    wrong(written, shown).or(told)
+}
+
+/// What a progress meter, and what people do to tell how far it is, once made of the output of a program.
+fn table() -> Vec<Written> {
+    let meter = "  % Total  % Received\n";
+    let curl = "printf '  %% Total  %% Received\\n' >&2; printf '\\r  0   0' >&2; sleep 1;";
+    vec![
+        Written::new(
+            &format!(
+                "{curl} printf '\\r 50  50' >&2; echo '{{\"items\": ['; sleep 1; echo ' 1,'; echo ' 2'; usleep 500000; \
+                 printf '\\r100 100\\n' >&2; echo ' ]}}'"
+            ),
+            "{\"items\": [\n 1,\n 2\n ]}\n",
+            &format!("{meter}\r  0   0\r 50  50\r100 100\n"),
+        ),
+        Written::new(
+            &format!(
+                "{curl} printf '\\r  0   0' >&2; sleep 1; echo '{{\"status\":'; echo ' \"ok\"}}'; printf '\\r100 100\\n' >&2"
+            ),
+            "{\"status\":\n \"ok\"}\n",
+            &format!("{meter}\r  0   0\r  0   0\r100 100\n"),
+        ),
+        Written::new(
+            "printf Working... >&2; sleep 1; echo out; sleep 1; echo done >&2",
+            "out\n",
+            "Working...done\n",
+        ),
+        Written::new(
+            "printf Downloading >&2; for i in 1 2 3 4; do usleep 300000; printf . >&2; done; echo ' ok' >&2; echo result",
+            "result\n",
+            "Downloading.... ok\n",
+        ),
+        Written::new(
+            "for i in 1 2 3 4 5; do printf \"$i \" >&2; usleep 300000; done; echo; echo out",
+            "\nout\n",
+            "1 2 3 4 5 ",
+        ),
+    ]
+}
+
+fn programs_that_wrote_into_each_others_lines(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    let table = table();
+    try_each(&namespace, cluster.repeat * table.len(), |pod, number| {
+        let flags = format!("-q --attach {pod} --image=$IMAGE");
+        attempt(&namespace, &flags, &table[number % table.len()], exact)
+    });
+}
+
+fn what_only_the_log_has_is_on_stdout_and_told_once(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    namespace.pod("web");
+    let script = "echo early; echo early error >&2; sleep 1; echo late; echo late error >&2; exit 5";
+    let running = namespace.start("--attach web --image=$IMAGE", &["sh", "-c", script]);
+    let (stdout, stderr, code) = running.finish_with_bytes();
+    let shown = Shown::new(stdout, &stderr);
+    let [stdout, stderr] = shown
+        .bytes
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert_eq!(code, 5, "{stderr}");
+    let is_early = stdout == "early\nearly error\nlate\n" || stdout == "early error\nearly\nlate\n";
+    let told = shown.told.iter().filter(|told| told.starts_with("Note: "));
+    match told.count() {
+        1 => assert!(is_early && stderr.ends_with("late error\n"), "{stdout}\n{stderr}"),
+        // The attach was there before the program wrote.
+        told => assert!(
+            told == 0 && stdout == "early\nlate\n" && stderr.ends_with("early error\nlate error\n"),
+            "{stdout}\n{stderr}\n{:?}",
+            shown.told
+        ),
+    }
+}
+
+fn random_programs(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    let (seed, count) = (seed(), number_of("TROCAR_TEST_STREAMS", 50));
+    try_each(&namespace, count, |pod, number| {
+        let written = Written::random(seed.wrapping_add(number as u64), false);
+        let flags = format!("-q --attach {pod} --image=$IMAGE");
+        attempt(&namespace, &flags, &written, exact)
+    });
+}
+
+/// A connection to the API server that is cut, and all others with it, when so many bytes have come.
+fn connections_that_are_cut(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    let (seed, count) = (seed(), number_of("TROCAR_TEST_CUTS", 20));
+    try_each(&namespace, count, |pod, number| {
+        let seed = seed.wrapping_add(number as u64);
+        let mut choices = Choices(seed);
+        let cuts = (0..1 + choices.below(3)).map(|_| choices.below(12_000)).collect();
+        let cutter = Cutter::start(cluster, &namespace.env, &format!("cut-{number}"), cuts);
+        let container = format!("cut-{number}");
+        let flags = format!(
+            "--kubeconfig={} -q --attach {pod} --image=$IMAGE -c {container}",
+            cutter.kubeconfig()
+        );
+        let written = Written::random(seed, true);
+        std::thread::scope(|scope| {
+            let session = scope.spawn(|| attempt(&namespace, &flags, &written, wrong_after_cuts));
+            namespace.wait_for_pod(pod, "with its debug container", |pod| {
+                let statuses = pod["status"]["ephemeralContainerStatuses"].as_array()?;
+                let is_there = |status: &serde_json::Value| status["name"] == *container;
+                statuses.iter().any(is_there).then_some(())
+            });
+            cutter.begin();
+            session.join().expect("an attempt does not panic")
+        })
+        .map(|wrong| format!("after {} cuts: {wrong}", cutter.count()))
+    });
+}
