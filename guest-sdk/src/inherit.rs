@@ -76,6 +76,7 @@ pub fn inherit(
         }
         if let Some(mounts) = wanted.mounts {
             take_mounts(new, kind, source, mounts, &mut notes);
+            notes.extend(devices_left_out(source));
         }
         if wanted.user {
             take_user(new, pod, source, &mut notes);
@@ -197,6 +198,25 @@ fn take_mounts(
             ),
         ));
     }
+}
+
+/// Block devices are left out: two containers that write to one destroy what is on it.
+fn devices_left_out(source: ContainerRef<'_>) -> Option<Diagnostic> {
+    let devices = list(source.container, "volumeDevices").iter();
+    let paths: Vec<&str> = devices
+        .filter_map(|device| device["devicePath"].as_str())
+        .collect();
+    if paths.is_empty() {
+        return None;
+    }
+    Some(Diagnostic::warning(
+        "devices-not-inherited",
+        format!(
+            "{} {} not inherited: a second writer to a block device destroys what is on it",
+            names::list(paths.iter().copied()),
+            if paths.len() == 1 { "is" } else { "are" },
+        ),
+    ))
 }
 
 fn take_user(new: &mut Object, pod: &Object, source: ContainerRef<'_>, notes: &mut Vec<Diagnostic>) {
@@ -332,7 +352,15 @@ fn take_resources(
     if let Some(resources) = object(source.container, "resources") {
         let mut resources = resources.clone();
         // Claims are of devices, which are not shared unasked.
-        resources.remove("claims");
+        if resources.remove("claims").is_some() {
+            notes.push(Diagnostic::warning(
+                "claims-not-inherited",
+                format!(
+                    "the resource claims of {} are not inherited: they are of devices",
+                    source.name()
+                ),
+            ));
+        }
         new.entry("resources").or_insert(resources.into());
     }
 }
@@ -497,6 +525,23 @@ mod tests {
                 {"name": "data", "mountPath": "/part", "subPath": "x", "readOnly": true}],
         });
         assert_eq!(container, wanted);
+    }
+
+    #[test]
+    fn devices_are_told_and_left_to_the_target() {
+        let pod = json!({"kind": "Pod", "spec": {"containers": [{"name": "db", "volumeDevices": [{"name": "raw", "devicePath": "/dev/xvda"}],
+            "resources": {"claims": [{"name": "gpu"}]}}]}});
+        let mut container = Object::new();
+        let pod = pod.as_object().unwrap();
+        let notes = inherit(&mut container, ContainerKind::Regular, pod, &all()).unwrap();
+        assert_eq!(container.get("volumeDevices"), None);
+        assert_eq!(container["resources"], json!({}));
+        let said = |code: &str, words: &str| {
+            let mut notes = notes.iter();
+            notes.any(|note| note.code == code && note.message.contains(words))
+        };
+        assert!(said("devices-not-inherited", "/dev/xvda"), "{notes:?}");
+        assert!(said("claims-not-inherited", "db"), "{notes:?}");
     }
 
     #[test]

@@ -250,9 +250,15 @@ fn one_that_has_ended_or_whose_pod_was_replaced_is_gone() {
         &env.run("attach web-0"),
         r"--- stderr ---
 error: pod/web-0:debugger-abc12 has exited 7
+hint: kubectl logs web-0 -c debugger-abc12 -n default shows its output; trocar debug begins another session
 --- exit code 125 ---
 ",
     );
+    check(
+        &env.run("clean"),
+        "--- stderr ---\nNothing to delete: an ephemeral container that has ended goes with its pod.\n",
+    );
+    assert!(env.run("attach").stderr.contains("no session of yours runs"));
     // Between the list and the look at the pod another one takes its name.
     let (env, server_2, _program) = with_container();
     drop(server);
@@ -266,6 +272,30 @@ hint: trocar sessions lists what there is to come back to
 --- exit code 125 ---
 ",
     );
+}
+
+#[test]
+fn what_is_being_deleted_is_shown_so_and_only_its_name_means_it() {
+    let (env, server, program) = with_container();
+    server.change_pod("web-0", |pod| {
+        pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    });
+    let listed = env.run("sessions");
+    assert!(listed.stdout.contains("running, being deleted\n"), "{listed}");
+    check(
+        &env.run("attach web-0"),
+        r"--- stderr ---
+error: pod/web-0:debugger-abc12 is being deleted
+hint: trocar debug begins another session
+--- exit code 125 ---
+",
+    );
+    assert!(env.run("attach").stderr.contains("no session of yours runs"));
+    let running = env.start("attach web-0:debugger-abc12");
+    program.is_attached(1);
+    program.exits(0);
+    let told = "Warning: pod web-0 is being deleted: the session ends with it\n";
+    assert!(running.finish().stderr.contains(told));
 }
 
 #[test]

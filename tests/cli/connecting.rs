@@ -37,6 +37,19 @@ error: the kubeconfig cannot be used: $HOME/kubeconfig: it is not valid YAML at 
 --- exit code 125 ---
 ",
     );
+    env.set("KUBECONFIG", "");
+    env.write("none.crt", "no certificate");
+    check(
+        &env.run(&format!(
+            "{DEBUG} --server=https://127.0.0.1:1 --certificate-authority=none.crt"
+        )),
+        r"--- stderr ---
+error: the kubeconfig cannot be used: none.crt (certificate-authority) holds no certificate in PEM
+hint: such a file has a line -----BEGIN CERTIFICATE-----
+--- exit code 125 ---
+",
+    );
+    env.set("KUBECONFIG", &file.display().to_string());
     env.write("kubeconfig", "apiVersion: v1\nkind: Config\n");
     check(
         &env.run(DEBUG),
@@ -71,7 +84,7 @@ fn expired_credentials() {
         &env.run(DEBUG),
         r"--- stderr ---
 error: You must be logged in to the server (Unauthorized)
-hint: the credentials in the kubeconfig are missing or expired: log in again
+hint: the credentials, typed or of the kubeconfig, are missing or expired: log in again
 --- exit code 125 ---
 ",
     );
@@ -354,15 +367,15 @@ fn flags_that_contradict_each_other_are_refused() {
     for (flags, wanted) in [
         (
             "--token=t --username=jane",
-            "--token and --username cannot be used together",
+            "--token and --username cannot be used together\nhint: leave one of them out",
         ),
         (
             "--token=t --password=p",
-            "--token and --username cannot be used together",
+            "--token and --username cannot be used together\nhint: leave one of them out",
         ),
         (
             "--insecure-skip-tls-verify --certificate-authority=ca.crt",
-            "--insecure-skip-tls-verify and --certificate-authority cannot be used together",
+            "--insecure-skip-tls-verify and --certificate-authority cannot be used together\nhint: leave one of them out",
         ),
         ("--as-uid=7", "--as-group, --as-uid and --as-user-extra need --as"),
         (

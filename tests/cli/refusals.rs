@@ -3,7 +3,7 @@
 use serde_json::json;
 use trocar_test_support::{Answer, Fault};
 
-use crate::{check, online, pod};
+use crate::{check, node, online, pod};
 
 const DEBUG: &str = "debug web-0 --image=busybox:1.36 -c dbg";
 const COPY: &str = "debug web-0 --image=busybox:1.36 -c dbg --copy-to=copy";
@@ -118,6 +118,71 @@ hint: the namespace is being deleted; nothing can be made in it
         ),
     ] {
         check_refusal(COPY, "POST", "/pods", Answer::forbidden(message), wanted);
+    }
+}
+
+#[test]
+fn a_quota_that_takes_no_pod_without_resources_gets_small_ones_and_that_is_told() {
+    let wants = |wanted: &str| {
+        let message = format!("pods \"node-debugger-n1-abcde\" is forbidden: failed quota: {wanted}");
+        Fault::new("POST", "/pods", Answer::forbidden(&message)).times(1)
+    };
+    let (env, server) = online([node("n1")]);
+    // A namespace may have several quotas, and a server names one at a time. The last is answered first.
+    server.inject(wants("two: must specify memory for: debugger"));
+    server.inject(wants(
+        "one: must specify limits.cpu for: debugger; requests.cpu for: debugger",
+    ));
+    let flags = "debug node/n1 --image=busybox:1.36 --suffix=abcde";
+    check(
+        &env.run(&format!("{flags} -q")),
+        r#"--- stderr ---
+Warning: quota "one" takes no pod without resources, so the debug container has requests.cpu=10m, limits.cpu=500m; --custom sets others
+Warning: quota "two" takes no pod without resources, so the debug container has requests.memory=32Mi; --custom sets others
+"#,
+    );
+    let resources = |pod: &serde_json::Value| pod["spec"]["containers"][0]["resources"].clone();
+    let created = server.object("Pod", "default", "node-debugger-n1-abcde").unwrap();
+    let wanted = json!({"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "500m"}});
+    assert_eq!(resources(&created), wanted);
+    // A dry run says the same and shows the pod as it would be.
+    server.inject(wants("one: must specify limits.memory for: debugger"));
+    let output = env.run(&format!("{flags} --dry-run=server -o json"));
+    let shown: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert!(
+        output
+            .stderr
+            .contains("requests.memory=32Mi, limits.memory=256Mi"),
+        "{output}"
+    );
+    let wanted = json!({"requests": {"memory": "32Mi"}, "limits": {"memory": "256Mi"}});
+    assert_eq!(
+        resources(&shown["spec"]["steps"][0]["object"]),
+        wanted,
+        "{output}"
+    );
+}
+
+#[test]
+fn a_quota_that_wants_resources_of_another_container_or_again_is_told() {
+    for (wanted, tries) in [
+        ("must specify limits.cpu for: debugger,proxy", 1),
+        ("must specify limits.cpu for: debugger", 2),
+    ] {
+        let (env, server) = online([node("n1")]);
+        let message = format!("pods \"x\" is forbidden: failed quota: small: {wanted}");
+        server.inject(Fault::new("POST", "/pods", Answer::forbidden(&message)));
+        check(
+            &env.run("debug node/n1 --image=busybox:1.36 -q"),
+            &format!(
+                r#"--- stderr ---
+Error from server (Forbidden): pods "x" is forbidden: failed quota: small: {wanted}
+hint: the namespace's quota wants resources to be set: --custom=FILE with {{resources: {{requests: …, limits: …}}}}
+--- exit code 125 ---
+"#
+            ),
+        );
+        assert_eq!(server.writes().len(), tries);
     }
 }
 

@@ -202,6 +202,45 @@ Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot 
 }
 
 #[test]
+fn where_no_websocket_passes_the_log_is_shown_and_the_reason_told() {
+    for (code, told) in [
+        (
+            200,
+            "the server, or a proxy before it, lets no WebSocket through, and SPDY is not spoken here: failed to switch protocol: 200 OK",
+        ),
+        (
+            403,
+            "Error from server (Failed to parse error data): <html>no</html> (a proxy that refuses WebSockets? SPDY is not spoken here)",
+        ),
+    ] {
+        let (env, server) = online([pod("web-0")]);
+        server.inject(Fault::new(
+            "GET",
+            "/attach",
+            Answer::text(code, "<html>no</html>"),
+        ));
+        let program = server.program("web-0", "dbg");
+        let running = env.start(DEBUG);
+        program.starts();
+        program.writes("out\n");
+        program.log_is_read(1);
+        program.exits(4);
+        check(
+            &running.finish(),
+            &format!(
+                r#"out
+--- stderr ---
+Warning: couldn't attach, showing the log instead: {told}
+Note: lines that only the container's log has are on standard output, whichever stream they were written to.
+Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
+--- exit code 4 ---
+"#
+            ),
+        );
+    }
+}
+
+#[test]
 fn whoever_may_not_read_the_log_is_told_what_is_missing() {
     let (env, server) = online([pod("web-0")]);
     server.inject(Fault::new(

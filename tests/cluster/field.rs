@@ -48,6 +48,10 @@ pub(crate) const TESTS: &[Test] = &[
         "field::a_copy_that_no_node_takes_is_given_up",
         a_copy_that_no_node_takes,
     ),
+    (
+        "field::a_node_is_waited_for_as_long_as_was_typed",
+        a_node_is_waited_for_as_long_as_was_typed,
+    ),
 ];
 
 #[track_caller]
@@ -325,5 +329,22 @@ fn a_copy_that_no_node_takes(cluster: &Cluster) {
     assert!(
         !output.stderr.contains("event: FailedScheduling"),
         "it is told once\n{output}"
+    );
+}
+
+fn a_node_is_waited_for_as_long_as_was_typed(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    namespace.create_pod(
+        "web",
+        &["sleep", "36000"],
+        &json!({"nodeSelector": {"trocar.dev/no-node-has": "this"}}),
+    );
+    let flags = "web --image=$IMAGE --copy-to=copy --attach -q --pod-running-timeout=12s";
+    let output = namespace.debug(flags, &["true"]);
+    assert_eq!(output.code, 125, "{output}");
+    says(&output, &["12s", "didn't match Pod's node affinity/selector"]);
+    assert!(
+        !output.stderr.contains("no node takes the pod as it is"),
+        "{output}"
     );
 }

@@ -22,6 +22,22 @@ pub(crate) const TESTS: &[Test] = &[
     ),
 ];
 
+/// A claim `data` of a volume of its own, which goes with the claim: a folder of the node.
+fn claim(namespace: &Namespace<'_>) {
+    let name = namespace.name.as_str();
+    let class = json!({"capacity": {"storage": "1Mi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "",
+        "persistentVolumeReclaimPolicy": "Delete", "hostPath": {"path": format!("/tmp/trocar-{name}"), "type": "DirectoryOrCreate"},
+        "claimRef": {"name": "data", "namespace": name}});
+    let volume =
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": class});
+    namespace.cluster.create("/api/v1/persistentvolumes", &volume);
+    let claim = json!({"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "",
+        "volumeName": name, "resources": {"requests": {"storage": "1Mi"}}}});
+    namespace
+        .cluster
+        .create(&namespace.path("persistentvolumeclaims"), &claim);
+}
+
 /// A pod with every kind of volume that needs no driver, and every source of a variable.
 fn rich_pod(namespace: &Namespace<'_>) {
     let cluster = namespace.cluster;
@@ -39,17 +55,29 @@ fn rich_pod(namespace: &Namespace<'_>) {
             {"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "word"}}},
             {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
+            {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            {"name": "ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            {"name": "NONE", "valueFrom": {"secretKeyRef": {"name": "none", "key": "none", "optional": true}}},
+            {"name": "FILE", "valueFrom": {"fileKeyRef": {"volumeName": "vars", "path": "vars.env", "key": "FILE"}}},
         ],
         "envFrom": [{"prefix": "M_", "configMapRef": {"name": "settings"}}, {"prefix": "S_", "secretRef": {"name": "keys"}}],
         "volumeMounts": [
             {"name": "data", "mountPath": "/data"}, {"name": "map", "mountPath": "/map"},
             {"name": "secret", "mountPath": "/secret"}, {"name": "labels", "mountPath": "/labels"},
             {"name": "all", "mountPath": "/all"}, {"name": "node", "mountPath": "/node", "readOnly": true},
-            {"name": "map", "mountPath": "/part", "subPath": "key"},
+            {"name": "map", "mountPath": "/part", "subPath": "key"}, {"name": "claim", "mountPath": "/claim"},
+            {"name": "image", "mountPath": "/image", "readOnly": true}, {"name": "token", "mountPath": "/token"},
+            {"name": "claim", "mountPath": "/deep", "readOnly": true, "recursiveReadOnly": "IfPossible"},
         ],
     });
+    claim(namespace);
+    let variables = json!({
+        "name": "variables", "image": cluster.image, "securityContext": {"runAsUser": 0},
+        "volumeMounts": [{"name": "vars", "mountPath": "/vars"}, {"name": "claim", "mountPath": "/claim"}],
+        "command": ["sh", "-c", "echo of a claim >/claim/file; printf \"FILE=%bof a file%b\\n\" \"\\047\" \"\\047\" >/vars/vars.env"],
+    });
     let more = json!({
-        "containers": [container],
+        "containers": [container], "initContainers": [variables],
         // What a container that is not restarted wrote is kept.
         "restartPolicy": "Never",
         "securityContext": {"runAsUser": 1234, "runAsGroup": 3456, "fsGroup": 2345},
@@ -57,6 +85,9 @@ fn rich_pod(namespace: &Namespace<'_>) {
             {"name": "data", "emptyDir": {}}, {"name": "map", "configMap": {"name": "settings"}},
             {"name": "secret", "secret": {"secretName": "keys"}}, {"name": "node", "hostPath": {"path": "/tmp"}},
             {"name": "labels", "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+            {"name": "vars", "emptyDir": {}}, {"name": "image", "image": {"reference": cluster.image}},
+            {"name": "claim", "persistentVolumeClaim": {"claimName": "data"}},
+            {"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "token", "audience": "shop"}}]}},
             {"name": "all", "projected": {"sources": [{"configMap": {"name": "settings"}}, {"secret": {"name": "keys"}}]}},
         ],
     });
@@ -67,9 +98,11 @@ fn rich_pod(namespace: &Namespace<'_>) {
 }
 
 const SEES: &str = "cat /map/key; echo; cat /secret/word; echo; cat /all/colour; echo; ls -d /node; id -u; id -g; pwd; \
-    echo $PLAIN, $JOINED, $MAP, $SECRET, $CPU, $M_colour, $S_word";
+    echo $PLAIN, $JOINED, $MAP, $SECRET, $CPU, $M_colour, $S_word, $FILE, [$NONE]; \
+    cat /claim/file; ls /token; ls -d /image/bin; test -n \"$NODE$ADDRESS\" && ! touch /deep/x 2>/dev/null && echo ok";
 
-const SEEN: &str = "of a map\nsesame\ngreen\n/node\n1234\n3456\n/tmp\nplain, plain and more, of a map, sesame, 1, green, sesame\n";
+const SEEN: &str = "of a map\nsesame\ngreen\n/node\n1234\n3456\n/tmp\nplain, plain and more, of a map, sesame, 1, green, sesame, of a file, []\n\
+    of a claim\ntoken\n/image/bin\nok\n";
 
 fn everything_of_a_container_in_an_ephemeral_one(cluster: &Cluster) {
     let namespace = cluster.namespace();
@@ -105,7 +138,7 @@ fn everything_of_a_container_in_a_copy(cluster: &Cluster) {
     let namespace = cluster.namespace();
     rich_pod(&namespace);
     let program = format!("cat /part; echo; {SEES}");
-    let flags = "--attach -q web --image=$IMAGE --profile=baseline --copy-to=copy -c dbg --inherit=all --pull-secret=none";
+    let flags = "--attach -q web --image=$IMAGE --profile=baseline --copy-to=copy --same-node -c dbg --inherit=all --pull-secret=none";
     let output = namespace.debug(flags, &["sh", "-c", &program]);
     assert_eq!(
         (output.stdout.as_str(), output.code),

@@ -45,6 +45,10 @@ pub(crate) const TESTS: &[Test] = &[
         a_namespace_that_enforces_restricted,
     ),
     ("refusals::a_quota", a_quota),
+    (
+        "refusals::a_quota_that_takes_no_pod_without_resources",
+        a_quota_that_wants_resources,
+    ),
     ("refusals::a_limit_range", a_limit_range),
     ("refusals::a_copy_that_fits_nowhere", a_copy_that_fits_nowhere),
     (
@@ -365,6 +369,38 @@ fn a_quota(cluster: &Cluster) {
         ],
     );
     assert_eq!(namespace.pods(), ["web"]);
+}
+
+fn a_quota_that_wants_resources(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    for (name, hard) in [
+        ("cpu", json!({"requests.cpu": "1", "limits.cpu": "2"})),
+        ("memory", json!({"memory": "1Gi", "limits.memory": "1Gi"})),
+    ] {
+        let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name}, "spec": {"hard": hard}});
+        cluster.create(&namespace.path("resourcequotas"), &quota);
+        cluster.wait_for(&namespace.path("resourcequotas"), name, "counted", |quota| {
+            quota["status"]["used"].is_object().then_some(())
+        });
+    }
+    let flags = format!("node/{} --image=$IMAGE --attach", cluster.node());
+    let dry = namespace.debug(&format!("{flags} --dry-run=server"), &["true"]);
+    assert_eq!(dry.code, 0, "{dry}");
+    let output = namespace.debug(&flags, &["echo", "in"]);
+    assert_eq!(
+        (output.stdout.lines().last(), output.code),
+        (Some("in"), 0),
+        "{output}"
+    );
+    for output in [&dry, &output] {
+        says(
+            output,
+            &[
+                "quota \"cpu\" takes no pod without resources, so the debug container has requests.cpu=10m, limits.cpu=500m",
+                "quota \"memory\" takes no pod without resources, so the debug container has requests.memory=32Mi, limits.memory=256Mi",
+            ],
+        );
+    }
 }
 
 fn a_limit_range(cluster: &Cluster) {

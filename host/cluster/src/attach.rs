@@ -25,8 +25,9 @@ const ERROR: u8 = 3;
 const RESIZE: u8 = 4;
 const CLOSE: u8 = 255;
 
-/// How often a connection is tested, so that proxies keep it and a dead one is noticed.
-const PING: Duration = Duration::from_secs(20);
+/// How often a connection is tested, so that a dead one is noticed and proxies keep the others: as often as kubectl does it, since
+/// there are proxies that close what is idle for some seconds.
+const PING: Duration = Duration::from_secs(5);
 
 /// How long a connection whose other end answers such tests may be silent.
 const DEAD: Duration = Duration::from_secs(50);
@@ -247,4 +248,15 @@ fn frame(outgoing: Outgoing) -> Message {
     framed.push(channel);
     framed.extend_from_slice(&data);
     Message::Binary(framed.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_that_closes_what_is_idle_for_eight_seconds_keeps_a_session_that_waits_for_input() {
+        // What was sent just before a connection is closed cannot be sent again. kubectl has the same five seconds.
+        assert!(PING <= Duration::from_secs(5));
+    }
 }

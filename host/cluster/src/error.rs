@@ -105,6 +105,11 @@ pub enum ClusterError {
     },
     /// There are no credentials.
     Credentials(CredentialError),
+    /// The server, or a proxy before it, answers the request for a WebSocket with something else.
+    NoWebSocket {
+        /// With what.
+        reason: String,
+    },
     /// No answer in time.
     TimedOut {
         /// What was asked.
@@ -128,6 +133,9 @@ pub enum ClusterError {
     },
 }
 
+/// The client library's reason for an answer that is no Status.
+const NO_STATUS: &str = "Failed to parse error data";
+
 impl ClusterError {
     /// The status that the server answered with, if it answered.
     pub fn status(&self) -> Option<&Status> {
@@ -147,7 +155,10 @@ impl ClusterError {
         match self {
             Self::Refused { status, .. } => matches!(status.code, 408 | 429 | 500..=599),
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Broken { .. } => true,
-            Self::Untrusted { .. } | Self::Credentials(_) | Self::Answer { .. } => false,
+            Self::Untrusted { .. }
+            | Self::Credentials(_)
+            | Self::NoWebSocket { .. }
+            | Self::Answer { .. } => false,
         }
     }
 
@@ -159,7 +170,7 @@ impl ClusterError {
             Self::TimedOut { .. } | Self::Broken { .. } | Self::Answer { .. } => true,
             // Which of them began before the request was sent cannot be told for certain.
             Self::Unreachable { reason, .. } => !reason.contains("refused") && !reason.contains("dns error"),
-            Self::Untrusted { .. } | Self::Credentials(_) => false,
+            Self::Untrusted { .. } | Self::Credentials(_) | Self::NoWebSocket { .. } => false,
         }
     }
 
@@ -167,6 +178,11 @@ impl ClusterError {
     pub fn is_final(&self) -> bool {
         // The request goes on in the background after these.
         self.code().is_some_and(|code| !matches!(code, 408 | 502 | 504))
+    }
+
+    /// Says whether something else than an API server or kubelet may have answered: a proxy that refuses WebSockets, for example.
+    pub(crate) fn is_of_no_api_server(&self) -> bool {
+        self.status().is_some_and(|status| status.reason == NO_STATUS)
     }
 
     /// Says whether the server was asked for a part of its API that it does not have.
@@ -216,6 +232,10 @@ impl fmt::Display for ClusterError {
                 write!(out, "Unable to connect to the server: {reason}")
             }
             Self::Credentials(error) => write!(out, "error: no credentials for the server: {error}"),
+            Self::NoWebSocket { reason } => write!(
+                out,
+                "error: the server, or a proxy before it, lets no WebSocket through, and SPDY is not spoken here: {reason}"
+            ),
             Self::TimedOut { action, after } => write!(
                 out,
                 "error: the server did not answer within {} s: {action}",

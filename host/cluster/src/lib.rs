@@ -49,7 +49,7 @@ pub use names::list_names;
 pub use nodes::{NodeTrouble, may_have_node_trouble, node_trouble, read_node};
 pub use progress::{Hopeless, HopelessKind, Progress, is_trouble, nothing_starts, progress};
 pub use reader::LiveReader;
-pub use refusal::{Refusal, Status, StatusCause, StatusDetails};
+pub use refusal::{MissingResource, Refusal, Status, StatusCause, StatusDetails};
 pub use removal::{CreatedPod, remove_created};
 pub use session::{
     Doubt, Ended, Input, InputQueue, InputSender, Output, Screen, Session, SessionEnded, SessionError,

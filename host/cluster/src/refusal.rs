@@ -102,7 +102,12 @@ pub enum Refusal {
         quota: String,
     },
     /// A quota of the namespace needs resources to be set.
-    QuotaNeedsResources,
+    QuotaNeedsResources {
+        /// The quota.
+        quota: String,
+        /// What has to be set.
+        missing: Vec<MissingResource>,
+    },
     /// A LimitRange of the namespace does not allow these resources.
     LimitRange,
     /// The namespace is being deleted.
@@ -171,8 +176,8 @@ impl Refusal {
         if let Some(quota) = between(message, "exceeded quota: ", ",") {
             return Self::QuotaUsedUp { quota: quota.into() };
         }
-        if message.contains("failed quota: ") {
-            return Self::QuotaNeedsResources;
+        if let Some((_, failed)) = message.split_once("failed quota: ") {
+            return Self::quota_needs(failed);
         }
         if message.contains("usage per Container") || message.contains("usage per Pod") {
             return Self::LimitRange;
@@ -189,6 +194,24 @@ impl Refusal {
         }
     }
 
+    /// Reads `small: must specify limits.cpu for: debugger; requests.cpu for: debugger,proxy`.
+    ///
+    /// Source: `Constraints` of the pods' quota evaluator of Kubernetes.
+    fn quota_needs(failed: &str) -> Self {
+        let (quota, wanted) = failed.split_once(": must specify ").unwrap_or((failed, ""));
+        let missing = wanted.split("; ").filter_map(|wanted| {
+            let (resource, containers) = wanted.split_once(" for: ")?;
+            Some(MissingResource {
+                resource: resource.to_owned(),
+                containers: containers.split(',').map(str::to_owned).collect(),
+            })
+        });
+        Self::QuotaNeedsResources {
+            quota: quota.to_owned(),
+            missing: missing.collect(),
+        }
+    }
+
     fn policy(message: &str) -> Self {
         let policy = between(message, POLICY, "'").unwrap_or_default();
         Self::AdmissionPolicy {
@@ -202,6 +225,15 @@ impl Refusal {
             name: name.map(str::to_owned),
         }
     }
+}
+
+/// A resource that a quota wants to be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingResource {
+    /// As quotas name it: `limits.cpu`.
+    pub resource: String,
+    /// The containers that have to set it.
+    pub containers: Vec<String>,
 }
 
 /// How a ValidatingAdmissionPolicy begins what it says.
@@ -247,6 +279,16 @@ mod tests {
         let policy = |policy: &str| Refusal::AdmissionPolicy {
             policy: policy.into(),
         };
+        let needs = |missing: &[(&str, &[&str])]| Refusal::QuotaNeedsResources {
+            quota: "small".into(),
+            missing: missing
+                .iter()
+                .map(|(resource, containers)| MissingResource {
+                    resource: (*resource).into(),
+                    containers: containers.iter().map(|name| (*name).into()).collect(),
+                })
+                .collect(),
+        };
         let used_up = Refusal::QuotaUsedUp {
             quota: "small".into(),
         };
@@ -273,8 +315,14 @@ mod tests {
             (
                 403,
                 "Forbidden",
+                "pods \"x\" is forbidden: failed quota: small: must specify limits.cpu for: dbg; memory for: dbg,proxy",
+                needs(&[("limits.cpu", &["dbg"]), ("memory", &["dbg", "proxy"])]),
+            ),
+            (
+                403,
+                "Forbidden",
                 "pods \"x\" is forbidden: failed quota: small: must specify limits.cpu",
-                Refusal::QuotaNeedsResources,
+                needs(&[]),
             ),
             (
                 403,

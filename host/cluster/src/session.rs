@@ -247,6 +247,8 @@ pub struct Session {
     pub screen: Option<Screen>,
     /// How long the container may take to start.
     pub start_timeout: Duration,
+    /// A pod that no node takes is waited for as long as others, also where only another pod or other nodes help.
+    pub waits_for_nodes: bool,
 }
 
 impl Session {

@@ -12,7 +12,7 @@ use trocar_core::{
     planning::StoredOtherwise,
 };
 
-use crate::{audit::LastRecord, tail::TailOutput};
+use crate::{audit::LastRecord, quota::GivenForQuota, tail::TailOutput};
 
 /// What a front has for a session.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct SessionOptions {
     pub screen: Option<Screen>,
     /// How long the container may take to start.
     pub start_timeout: Duration,
+    /// A pod that no node takes is waited for that long as well. Else it is given up after 10 s where waiting does not help.
+    pub waits_for_nodes: bool,
     /// How many lines are shown of what was written before; none for all of it.
     pub tail: Option<usize>,
 }
@@ -36,6 +38,7 @@ impl Default for SessionOptions {
             tty: false,
             screen: None,
             start_timeout: Duration::from_secs(60),
+            waits_for_nodes: false,
             tail: None,
         }
     }
@@ -70,6 +73,7 @@ pub struct Applied {
     pub(crate) cluster: Cluster,
     pub(crate) record: LastRecord,
     pub(crate) stored_otherwise: Option<StoredOtherwise>,
+    pub(crate) given: Vec<GivenForQuota>,
 }
 
 impl Applied {
@@ -98,6 +102,11 @@ impl Applied {
     /// What was stored otherwise than it was judged. No policy that is enforced denies it.
     pub fn stored_otherwise(&self) -> Option<&StoredOtherwise> {
         self.stored_otherwise.as_ref()
+    }
+
+    /// What the debug container was given besides, since quotas of the namespace take no pod without.
+    pub fn given_for_quota(&self) -> &[GivenForQuota] {
+        &self.given
     }
 
     /// Returns true if a flag of the container that a session is with is set, for example `tty`.
@@ -137,6 +146,7 @@ impl Applied {
             tty: options.tty,
             screen: options.screen,
             start_timeout: options.start_timeout,
+            waits_for_nodes: options.waits_for_nodes,
         };
         self.record.outcome = AuditOutcome::Session(None);
         let skipped = match options.tail {

@@ -18,6 +18,7 @@ use crate::{
     audit::AuditError,
     debugger::Debugger,
     error::DebugError,
+    quota::{GivenForQuota, fitted},
     removal::created_pod,
     sessions,
 };
@@ -95,26 +96,56 @@ impl WriteError {
     }
 }
 
+/// What a server would make of a plan.
+#[derive(Debug)]
+pub struct DryRun {
+    /// What it would store otherwise than it was judged.
+    pub stored_otherwise: Option<StoredOtherwise>,
+    /// What the debug container was given besides, since quotas of the namespace take no pod without.
+    pub given: Vec<GivenForQuota>,
+}
+
 impl Debugger {
     /// Lets the server check a plan with everything that it has, and store nothing. Needs no consent.
     ///
-    /// Returns what would be stored otherwise than it was judged.
+    /// Where a quota takes the pod only with resources, the draft becomes the one that has them.
     ///
     /// # Errors
     /// Fails when the server would refuse it, and when what would be stored is not what the policies allow.
-    pub async fn dry_run(&self, draft: &Draft) -> Result<Option<StoredOtherwise>, ApplyError> {
+    pub async fn dry_run(&mut self, draft: &mut Draft) -> Result<DryRun, ApplyError> {
         if !self.is_own(&draft.auditor) {
             return Err(ApplyError::OtherDebugger);
         }
+        let mut given = Vec::new();
+        loop {
+            let error = match self.dry_run_once(draft).await {
+                Ok(stored_otherwise) => {
+                    return Ok(DryRun {
+                        stored_otherwise,
+                        given,
+                    });
+                }
+                Err(error) => error,
+            };
+            let refusal = error.refusal();
+            let fitted = refusal.and_then(|refusal| fitted(&draft.request, draft.plan(), &refusal));
+            let Some((request, now)) = fitted else {
+                return Err(failed(draft.plan(), error, Vec::new()));
+            };
+            *draft = self.draft(&request, &draft.target().clone())?;
+            given.push(now);
+        }
+    }
+
+    async fn dry_run_once(&self, draft: &Draft) -> Result<Option<StoredOtherwise>, WriteError> {
         let stamp = self.stamp(&draft.judged);
-        let failed = |error| failed(draft.plan(), error, Vec::new());
         let mut otherwise = None;
         for step in 0..draft.plan().steps().len() {
             let answer = dry_run_step(&self.cluster, &draft.judged, step, &stamp).await;
-            let answer = answer.map_err(WriteError::Refused).map_err(failed)?;
+            let answer = answer.map_err(WriteError::Refused)?;
             if step == MAKES {
                 let stored = self.judge_stored(&draft.request, &draft.judged, &answer);
-                otherwise = stored.map(allowed).transpose().map_err(failed)?;
+                otherwise = stored.map(allowed).transpose()?;
             }
         }
         Ok(otherwise)
@@ -123,7 +154,8 @@ impl Debugger {
     /// Carries out an approved plan, with its stamps, and writes down how it ends.
     ///
     /// Where the target changed meanwhile it is read and judged again; it is written to when the policies allow it and its
-    /// rights are among those agreed to. What the server stored is looked at: where it has more rights or fewer restrictions
+    /// rights are among those agreed to. The same is done where a quota takes the pod only with resources for its debug
+    /// container. What the server stored is looked at: where it has more rights or fewer restrictions
     /// than what was judged, or breaks a guard rail, that is written down, and policies that are enforced are asked about it.
     ///
     /// # Errors
@@ -138,7 +170,8 @@ impl Debugger {
             let now = self.read_again(approved.plan().target()).await;
             self.judge_again(&mut approved, now.map_err(DebugError::Lookup)?)?;
         }
-        approved.record.pod = self.make(&mut approved).await?;
+        let mut given = Vec::new();
+        approved.record.pod = self.make(&mut approved, &mut given).await?;
         let stored_otherwise = self.look(&approved)?;
         self.delete(&approved).await?;
         approved.record.outcome = AuditOutcome::Created;
@@ -146,11 +179,16 @@ impl Debugger {
             cluster: self.cluster.clone(),
             record: approved.record,
             stored_otherwise,
+            given,
         })
     }
 
     /// Makes the debug container or pod. Returns the pod as the server stored it.
-    async fn make(&mut self, approved: &mut Approved) -> Result<Value, ApplyError> {
+    async fn make(
+        &mut self,
+        approved: &mut Approved,
+        given: &mut Vec<GivenForQuota>,
+    ) -> Result<Value, ApplyError> {
         let mut tried = 1;
         loop {
             self.note(approved.plan(), None);
@@ -165,6 +203,15 @@ impl Debugger {
                 }
                 Err(error) => error,
             };
+            let refusal = error.refusal();
+            let fitted = refusal.and_then(|refusal| fitted(&approved.request, approved.plan(), &refusal));
+            if let Some((request, now)) = fitted {
+                approved.request = request;
+                let target = approved.target().clone();
+                self.judge_newly(approved, &target)?;
+                given.push(now);
+                continue;
+            }
             // The test of the target's identity fails like any other invalid request. Only another look tells.
             let is_invalid = error.refusal() == Some(Refusal::Invalid);
             let is_conflict = error.refusal() == Some(Refusal::Conflict);
@@ -253,7 +300,12 @@ impl Debugger {
             approved.judged = same;
             return Ok(());
         }
-        let newer = self.draft(&approved.request, &now)?;
+        self.judge_newly(approved, &now)
+    }
+
+    /// Takes a new plan, for the request as it is now.
+    fn judge_newly(&mut self, approved: &mut Approved, now: &Target) -> Result<(), ApplyError> {
+        let newer = self.draft(&approved.request, now)?;
         match approved.judged.renew(newer.judged) {
             Ok(renewed) => {
                 let written = newer

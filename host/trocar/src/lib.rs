@@ -50,13 +50,14 @@ mod journal;
 mod planner;
 pub mod policy_cases;
 mod present;
+mod quota;
 mod rejoin;
 pub mod removal;
 pub mod sessions;
 mod tail;
 
 pub use applied::{Applied, Deletion, LeftBehind, SessionOptions, left_behind};
-pub use apply::{ApplyError, WriteError};
+pub use apply::{ApplyError, DryRun, WriteError};
 pub use approval::{Approved, Draft, NotAgreed, SamePod, approve_all, check_names};
 pub use audit::{AuditError, AuditLog, check_audit_file};
 pub use debugger::Debugger;
@@ -67,6 +68,7 @@ pub use error::{DebugError, PlannerError, SettingsOf};
 pub use files::read_config;
 pub use journal::JournalFile;
 pub use planner::{Planner, PluginChoice, configured_source, policy_rule, settings_problems, source_named};
+pub use quota::GivenForQuota;
 pub use rejoin::RejoinError;
 pub use trocar_core::{
     audit::{AuditEvent, AuditRecord},
@@ -97,10 +99,10 @@ pub mod cluster {
     pub use trocar_cluster::{
         Action, Cluster, ClusterConfig, ClusterError, CredentialError, Doubt, Ended, Found, Hopeless,
         HopelessKind, Identity, Input, InputQueue, InputSender, Kubeconfig, KubeconfigError, LiveReader,
-        LookupError, NodeTrouble, Output, Overrides, PluginPolicy, ProxyEnvironment, Refusal, RequestTrace,
-        Screen, Secret, Selection, SessionError, SessionEvent, Status, StatusCause, StatusDetails, Stream,
-        WriteOutput, certificate_end, input_queue, is_trouble, list_names, lookup, may_have_node_trouble,
-        never_joins, node_trouble, nothing_starts, read_node, select, who_am_i,
+        LookupError, MissingResource, NodeTrouble, Output, Overrides, PluginPolicy, ProxyEnvironment,
+        Refusal, RequestTrace, Screen, Secret, Selection, SessionError, SessionEvent, Status, StatusCause,
+        StatusDetails, Stream, WriteOutput, certificate_end, input_queue, is_trouble, list_names, lookup,
+        may_have_node_trouble, never_joins, node_trouble, nothing_starts, read_node, select, who_am_i,
     };
 }
 

@@ -76,6 +76,7 @@ impl Debugger {
             cluster: self.cluster.clone(),
             record,
             stored_otherwise: None,
+            given: Vec::new(),
         })
     }
 }

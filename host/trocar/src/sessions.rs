@@ -161,6 +161,8 @@ async fn version_as_shown(
         let is_as_shown = *session
             == Session {
                 resource_version: session.resource_version.clone(),
+                // Somebody else deletes it as well.
+                deleting: session.deleting,
                 ..now
             };
         is_as_shown.then_some(version)

@@ -124,12 +124,13 @@ fn overrides(flags: &ConnectionFlags) -> Result<Overrides, CliError> {
         ));
     }
     if flags.token.is_some() && (flags.username.is_some() || flags.password.is_some()) {
-        return Err(CliError::usage("--token and --username cannot be used together"));
+        return Err(contradiction("--token", "--username"));
     }
     let is_insecure = flags.insecure_skip_tls_verify.is_some_and(|switch| switch.0);
     if is_insecure && flags.certificate_authority.is_some() {
-        return Err(CliError::usage(
-            "--insecure-skip-tls-verify and --certificate-authority cannot be used together",
+        return Err(contradiction(
+            "--insecure-skip-tls-verify",
+            "--certificate-authority",
         ));
     }
     Ok(Overrides {
@@ -203,6 +204,13 @@ fn no_server() -> CliError {
     )
 }
 
+/// How the message ends about a file of certificates that has none.
+const NO_CERTIFICATE: &str = "holds no certificate in PEM";
+
+fn contradiction(one: &str, other: &str) -> CliError {
+    CliError::usage(format!("{one} and {other} cannot be used together")).hint("leave one of them out")
+}
+
 fn unusable(error: KubeconfigError) -> CliError {
     let failed = CliError::new(format!(
         "the kubeconfig cannot be used: {}",
@@ -213,6 +221,9 @@ fn unusable(error: KubeconfigError) -> CliError {
             "--context chooses one of {}",
             text::message(&known.join(", "))
         )),
+        KubeconfigError::Invalid(told) if told.contains(NO_CERTIFICATE) => {
+            failed.hint("such a file has a line -----BEGIN CERTIFICATE-----")
+        }
         _ => failed,
     }
 }

@@ -1,8 +1,8 @@
 //! From flags to a planner, and what is shown of a plan before it is carried out.
 
 use trocar::{
-    DebugPlan, EngineConfig, LeftBehind, Planner, PluginChoice, Severity, StoredOtherwise, config::Config,
-    left_behind, plugin::PluginSource,
+    DebugPlan, EngineConfig, GivenForQuota, LeftBehind, Planner, PluginChoice, Severity, StoredOtherwise,
+    config::Config, left_behind, plugin::PluginSource,
 };
 
 use super::{
@@ -70,6 +70,21 @@ pub(crate) fn show_warnings(plan: &DebugPlan) {
 pub(crate) fn show_found(plan: &DebugPlan) {
     for found in plan.diagnostics_of(Severity::Warning) {
         ui::warning(&ui::with_help(found));
+    }
+}
+
+/// Shows what quotas made a debug container be given.
+pub(crate) fn show_given(given: &[GivenForQuota]) {
+    for given in given {
+        let resources = given.resources.iter();
+        let resources: Vec<String> = resources
+            .map(|(name, amount)| format!("{name}={amount}"))
+            .collect();
+        ui::warning(&format!(
+            "quota {:?} takes no pod without resources, so the debug container has {}; --custom sets others",
+            given.quota,
+            resources.join(", ")
+        ));
     }
 }
 

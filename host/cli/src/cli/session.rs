@@ -36,6 +36,7 @@ const INPUT_QUEUE: usize = 16;
 /// What was typed about sessions.
 pub(crate) struct SessionFlags {
     start_timeout: Duration,
+    waits_for_nodes: bool,
     detach_keys: DetachKeys,
     quiet: bool,
     stdin: bool,
@@ -52,6 +53,8 @@ impl SessionFlags {
                 "pod-running-timeout",
                 args.pod_running_timeout.as_deref().unwrap_or("1m"),
             )?,
+            // What was typed is what is waited for.
+            waits_for_nodes: args.pod_running_timeout.is_some(),
             ..flags
         })
     }
@@ -66,6 +69,7 @@ impl SessionFlags {
         let keys = DetachKeys::parse(detach_keys.unwrap_or("ctrl-p,ctrl-q"));
         Ok(Self {
             start_timeout: Duration::from_secs(60),
+            waits_for_nodes: false,
             detach_keys: keys.map_err(|reason| CliError::usage(format!("--detach-keys: {reason}")))?,
             quiet,
             stdin,
@@ -188,6 +192,7 @@ fn options(flags: &SessionFlags, is_one_of_many: bool, applied: &Applied) -> Ses
         tty,
         screen: terminal::screen().filter(|_| is_alone && has_terminal),
         start_timeout: flags.start_timeout,
+        waits_for_nodes: flags.waits_for_nodes,
         tail: flags.tail,
     }
 }

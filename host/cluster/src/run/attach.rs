@@ -71,7 +71,7 @@ impl Run<'_> {
             Failed::Again => {}
             Failed::Refused(error) if !self.log.may_be_read() => return Err(error.into()),
             Failed::Refused(error) | Failed::AgainWithoutAttach(error) => {
-                self.shown.event(SessionEvent::LogOnly(error.to_string()));
+                self.shown.event(SessionEvent::LogOnly(why_not(&error)));
             }
             Failed::Fatal(error) => return Err(error.into()),
         }
@@ -102,5 +102,15 @@ impl Run<'_> {
     /// While there is no attach, the key that interrupts leaves.
     pub(super) fn wants_out(&self, typed: &[u8]) -> bool {
         self.session.tty && !self.connection.is_standing() && typed.contains(&INTERRUPT)
+    }
+}
+
+/// Why there is no attach, in one line.
+fn why_not(error: &ClusterError) -> String {
+    let told = error.to_string();
+    let told = told.strip_prefix("error: ").unwrap_or(&told);
+    match error.is_of_no_api_server() {
+        true => format!("{told} (a proxy that refuses WebSockets? SPDY is not spoken here)"),
+        false => told.to_owned(),
     }
 }

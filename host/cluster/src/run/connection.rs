@@ -116,7 +116,8 @@ impl<A, O> Connection<A, O> {
         running_since: Option<Duration>,
     ) -> Failed {
         self.phase = Phase::Off;
-        if matches!(error.code(), Some(401 | 403)) {
+        let is_refused = matches!(error, ClusterError::NoWebSocket { .. });
+        if is_refused || matches!(error.code(), Some(401 | 403)) {
             self.phase = Phase::Refused;
             return Failed::Refused(error);
         }

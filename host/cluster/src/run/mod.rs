@@ -99,7 +99,7 @@ impl<'a> Run<'a> {
             events: None,
             shown: Shown::new(session, container.can_restart, output),
             container,
-            start: Start::new(session.start_timeout),
+            start: Start::new(session.start_timeout, session.waits_for_nodes),
             connection: Connection::new(),
             log: Log::new(),
             stdin: Stdin::new(stdin, session.screen),

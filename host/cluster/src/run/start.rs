@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use crate::{events::Said, progress::Hopeless};
+use crate::{
+    events::Said,
+    progress::{Hopeless, HopelessKind},
+};
 
 /// How long a container may take to start before the cluster's events are asked why.
 const EVENTS_AFTER: Duration = Duration::from_secs(1);
@@ -40,6 +43,7 @@ enum Phase {
 pub(super) struct Start {
     phase: Phase,
     timeout: Duration,
+    waits_for_nodes: bool,
     /// What it waits for.
     state: String,
     /// Since when the status has it running.
@@ -57,7 +61,7 @@ pub(super) enum Verdict {
 }
 
 impl Start {
-    pub(super) fn new(timeout: Duration) -> Self {
+    pub(super) fn new(timeout: Duration, waits_for_nodes: bool) -> Self {
         Self {
             phase: Phase::Waiting {
                 by_status: None,
@@ -65,6 +69,7 @@ impl Start {
                 events_are_read: false,
             },
             timeout,
+            waits_for_nodes,
             state: String::new(),
             running_since: None,
         }
@@ -105,6 +110,9 @@ impl Start {
             return None;
         };
         let since = by_status.take().map_or(now, |told| told.since);
+        let is_waited_for =
+            |hopeless: &Hopeless| self.waits_for_nodes && hopeless.kind == HopelessKind::Unschedulable;
+        let hopeless = hopeless.filter(|hopeless| !is_waited_for(hopeless));
         *by_status = hopeless.map(|hopeless| Told { hopeless, since });
         self.says(state)
     }
@@ -192,7 +200,7 @@ mod tests {
 
     #[test]
     fn events_are_read_once_and_then_it_is_waited_until_the_time_is_over() {
-        let mut start = Start::new(at(5000));
+        let mut start = Start::new(at(5000), false);
         assert_eq!(
             (start.deadline(), start.verdict(at(999))),
             (Some(at(1000)), Verdict::Wait)
@@ -207,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_reason_counts_when_it_has_lasted() {
-        let mut start = Start::new(at(60_000));
+        let mut start = Start::new(at(60_000), false);
         start.waits(
             at(100),
             "no such image".into(),
@@ -232,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_reason_that_passes_does_not_count() {
-        let mut start = Start::new(at(60_000));
+        let mut start = Start::new(at(60_000), false);
         start.waits(
             at(100),
             "no such image".into(),
@@ -244,8 +252,22 @@ mod tests {
     }
 
     #[test]
+    fn a_node_is_waited_for_as_long_as_was_typed() {
+        let no_node = || Hopeless {
+            kind: HopelessKind::Unschedulable,
+            ..hopeless("no node", 10_000)
+        };
+        for (waits_for_nodes, wanted) in [(false, Verdict::GiveUp(no_node())), (true, Verdict::Wait)] {
+            let mut start = Start::new(at(60_000), waits_for_nodes);
+            start.waits(at(0), "no node".into(), Some(no_node()));
+            assert_eq!(start.verdict(at(1000)), Verdict::ReadEvents);
+            assert_eq!(start.verdict(at(10_000)), wanted, "{waits_for_nodes}");
+        }
+    }
+
+    #[test]
     fn the_first_event_with_a_reason_says_why() {
-        let mut start = Start::new(at(60_000));
+        let mut start = Start::new(at(60_000), false);
         assert_eq!(
             start.said(at(1), said("one", Some(hopeless("one", 1000)))),
             Some("one".into())
@@ -256,7 +278,7 @@ mod tests {
 
     #[test]
     fn what_it_waits_for_is_told_when_it_changes_and_while_it_waits() {
-        let mut start = Start::new(at(60_000));
+        let mut start = Start::new(at(60_000), false);
         assert_eq!(start.waits(at(0), "pulling".into(), None), Some("pulling".into()));
         assert_eq!(start.waits(at(1), "pulling".into(), None), None);
         start.runs(at(2));

@@ -66,6 +66,9 @@ pub struct Session {
     /// The copy took the place of its target and is the workload now.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub replaces_target: bool,
+    /// Its pod is being deleted: what runs in it has some seconds left.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub deleting: bool,
 }
 
 /// What was made for a session.
@@ -136,6 +139,12 @@ pub enum State {
 }
 
 impl Session {
+    /// How it is, in words: `exited 0, being deleted`.
+    pub fn state_in_words(&self) -> String {
+        let end = if self.deleting { ", being deleted" } else { "" };
+        format!("{}{end}", self.state)
+    }
+
     /// Returns true once the container has ended, or the pod's time is over.
     pub fn has_ended(&self, now: &str) -> bool {
         matches!(self.state, State::Ended { .. }) || self.has_expired(now)
@@ -296,6 +305,7 @@ fn in_pod(pod: &Pod, container: Option<String>) -> Session {
         reason: None,
         expires: None,
         replaces_target: false,
+        deleting: pod.metadata.deletion_timestamp.is_some(),
     }
 }
 

@@ -86,6 +86,7 @@ mod tests {
             reason: None,
             expires: None,
             replaces_target: false,
+            deleting: false,
         }
     }
 

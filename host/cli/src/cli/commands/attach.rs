@@ -44,6 +44,12 @@ fn attach(args: &AttachArgs) -> Result<ExitCode, CliError> {
         if session.owner != Owner::You && !args.quiet {
             say_whose(&session);
         }
+        if session.deleting {
+            ui::warning(&format!(
+                "pod {} is being deleted: the session ends with it",
+                session.pod
+            ));
+        }
         let planner = planner_of_policies(&args.policy, &config, args.verbose)?;
         let reason = resolve::reason(args.policy.reason.as_deref())?;
         let context = resolve::context(Some(namespace), None)?;
@@ -116,7 +122,7 @@ fn wanted(args: &AttachArgs) -> Result<Wanted, CliError> {
 impl Wanted {
     fn fits(&self, session: &Session) -> bool {
         match self {
-            Self::Any => session.owner == Owner::You,
+            Self::Any => session.owner == Owner::You && !session.deleting,
             Self::Session(name) => session.name() == *name,
             Self::Target(Reference {
                 kind: Kind::Node,
@@ -152,8 +158,11 @@ async fn find(
         .into_iter()
         .filter(|session| wanted.fits(session))
         .collect();
-    // A container that is about to start is waited for.
-    let may_run = |session: &&Session| matches!(session.state, State::Running | State::Waiting { .. });
+    // A container that is about to start is waited for; of what is being deleted only its name may be meant.
+    let is_named = matches!(wanted, Wanted::Session(_));
+    let may_run = |session: &&Session| {
+        matches!(session.state, State::Running | State::Waiting { .. }) && (is_named || !session.deleting)
+    };
     let running = fitting.iter().filter(may_run);
     let running: Vec<&Session> = running.collect();
     let own: Vec<&Session> = running
@@ -163,18 +172,10 @@ async fn find(
         .collect();
     match (own.as_slice(), running.as_slice(), fitting.as_slice()) {
         ([only], ..) | ([], [only], _) => Ok((*only).clone()),
-        ([], [], []) => Err(CliError::new(match wanted {
-            Wanted::Any => format!("no session of yours runs in namespace {namespace}"),
-            Wanted::Session(name) => format!("there is no session {name} in namespace {namespace}"),
-            Wanted::Target(target) => format!("nothing debugs {target} in namespace {namespace}"),
-        })
-        .hint("trocar sessions -A lists all of them; -n chooses the namespace")),
-        ([], [], ended) => {
-            let ended = ended
-                .iter()
-                .map(|session| format!("{} has {}", session.name(), past(&session.state)));
-            Err(CliError::new(ended.collect::<Vec<_>>().join(", ")))
-        }
+        ([], [], []) => Err(nothing(wanted, namespace)),
+        // Dozens may have ended.
+        ([], [], _) if matches!(wanted, Wanted::Any) => Err(nothing(wanted, namespace)),
+        ([], [], [before @ .., last]) => Err(ended(before.len(), last)),
         (several, running, _) => {
             let several = if several.is_empty() { running } else { several };
             let names: Vec<String> = several.iter().map(|session| session.name().to_string()).collect();
@@ -186,11 +187,43 @@ async fn find(
     }
 }
 
-fn past(state: &State) -> String {
-    match state {
-        State::Unknown => "an unknown state".into(),
-        ended => ended.to_string(),
+fn nothing(wanted: &Wanted, namespace: &str) -> CliError {
+    CliError::new(match wanted {
+        Wanted::Any => format!("no session of yours runs in namespace {namespace}"),
+        Wanted::Session(name) => format!("there is no session {name} in namespace {namespace}"),
+        Wanted::Target(target) => format!("nothing debugs {target} in namespace {namespace}"),
+    })
+    .hint("trocar sessions -A lists all of them; -n chooses the namespace")
+}
+
+/// The sessions that are meant have ended, `before` of them before the last.
+fn ended(before: usize, last: &Session) -> CliError {
+    let and_others = match before {
+        0 => String::new(),
+        before => format!(" (ended before it: {before})"),
+    };
+    let failed = CliError::new(format!("{} {}{and_others}", last.name(), past(last)));
+    match shows_output(last) {
+        Some(command) => failed.hint(format!(
+            "{command} shows its output; trocar debug begins another session"
+        )),
+        None => failed.hint("trocar debug begins another session"),
     }
+}
+
+fn past(session: &Session) -> String {
+    match &session.state {
+        _ if session.deleting => "is being deleted".into(),
+        State::Unknown => "has an unknown state".into(),
+        ended => format!("has {ended}"),
+    }
+}
+
+/// The command that shows what a session that has ended wrote.
+fn shows_output(session: &Session) -> Option<String> {
+    let container = session.container.as_deref().filter(|_| !session.deleting)?;
+    let (pod, namespace) = (&session.pod, &session.namespace);
+    Some(format!("kubectl logs {pod} -c {container} -n {namespace}"))
 }
 
 fn say_whose(session: &Session) {

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<(), CliError> {
         let chosen = choice.of(&found.sessions)?;
         choice.say_what_stays(&found.sessions);
         if chosen.is_empty() {
-            ui::error_line("Nothing to delete.");
+            ui::error_line(&choice.nothing(&found.sessions));
             return Ok(());
         }
         let names = chosen
@@ -139,7 +139,11 @@ impl Choice<'_> {
             },
         };
         // A copy that took its target's place is the workload now.
-        session.kind.is_pod() && !session.replaces_target && is_ours && self.is_over(session)
+        session.kind.is_pod()
+            && !session.replaces_target
+            && !session.deleting
+            && is_ours
+            && self.is_over(session)
     }
 
     fn is_over(&self, session: &Session) -> bool {
@@ -153,6 +157,22 @@ impl Choice<'_> {
         match (is_old, self.args.expired) {
             (None, false) => session.has_ended(self.now),
             (is_old, expired) => is_old.unwrap_or(true) && (!expired || session.has_expired(self.now)),
+        }
+    }
+
+    /// That nothing is deleted, with what a person may have meant: ephemeral containers of theirs that have ended.
+    fn nothing(&self, sessions: &[Session]) -> String {
+        let ended = sessions.iter().filter(|session| {
+            session.kind == SessionKind::EphemeralContainer
+                && session.owner == Owner::You
+                && session.has_ended(self.now)
+        });
+        match ended.count() {
+            0 => "Nothing to delete.".into(),
+            1 => "Nothing to delete: an ephemeral container that has ended goes with its pod.".into(),
+            count => {
+                format!("Nothing to delete: {count} ephemeral containers that have ended go with their pods.")
+            }
         }
     }
 

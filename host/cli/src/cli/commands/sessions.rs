@@ -185,7 +185,7 @@ pub(super) fn table(sessions: &[Session], is_wide: bool, with_namespace: bool) -
             kind(session).to_owned(),
             owner(session).to_owned(),
             age(session.since.as_deref(), now),
-            session.state.to_string(),
+            session.state_in_words(),
         ];
         if with_namespace {
             row.insert(0, session.namespace.clone());

@@ -68,7 +68,7 @@ fn after_refusal(action: &Action, refusal: &Refusal) -> Vec<String> {
     let one = |hint: &str| vec![hint.to_owned()];
     match refusal {
         Refusal::Unauthenticated => {
-            one("the credentials in the kubeconfig are missing or expired: log in again")
+            one("the credentials, typed or of the kubeconfig, are missing or expired: log in again")
         }
         Refusal::MissingRight => vec![
             format!(
@@ -83,7 +83,7 @@ fn after_refusal(action: &Action, refusal: &Refusal) -> Vec<String> {
         Refusal::QuotaUsedUp { quota } => vec![format!(
             "quota {quota:?} of the namespace is used up: delete something, or debug without a new pod"
         )],
-        Refusal::QuotaNeedsResources => one(
+        Refusal::QuotaNeedsResources { .. } => one(
             "the namespace's quota wants resources to be set: --custom=FILE with {resources: {requests: …, limits: …}}",
         ),
         Refusal::LimitRange => one(
@@ -209,8 +209,14 @@ mod tests {
                 "resources: [\"pods/ephemeralcontainers\"], verbs: [\"patch\"]",
             ),
             (Refusal::PodSecurity { level }, "--profile=restricted"),
+            (
+                Refusal::QuotaNeedsResources {
+                    quota: quota.clone(),
+                    missing: Vec::new(),
+                },
+                "--custom",
+            ),
             (Refusal::QuotaUsedUp { quota }, "quota \"small\""),
-            (Refusal::QuotaNeedsResources, "--custom"),
             (Refusal::LimitRange, "LimitRange"),
             (Refusal::NamespaceTerminating, "being deleted"),
             (Refusal::Webhook { name }, "webhook \"guard.example.com\""),

@@ -13,7 +13,7 @@ use super::{Debug, is_quiet, note};
 use crate::cli::{
     error::CliError,
     exit_code,
-    planner::{show_differences, show_warnings},
+    planner::{show_differences, show_given, show_warnings},
     removal::AtEnd,
     session::{self, SessionFlags},
     ui,
@@ -139,6 +139,7 @@ impl Debug<'_> {
             let planned = created_pod(approved.plan(), &Value::Null);
             let draft = match self.debugger.apply(approved).await {
                 Ok(applied) => {
+                    show_given(applied.given_for_quota());
                     show_differences(applied.plan(), applied.stored_otherwise(), "the server stored");
                     return Ok(applied);
                 }

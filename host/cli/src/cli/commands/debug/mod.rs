@@ -26,7 +26,7 @@ use crate::cli::{
     error::CliError,
     exit_code, journal,
     pflag::Switch,
-    planner::{planner, show_differences, show_found, show_warnings},
+    planner::{planner, show_differences, show_found, show_given, show_warnings},
     removal::Removal,
     resolve,
     session::{SessionFlags, has_person},
@@ -143,7 +143,7 @@ impl<'a> Debug<'a> {
         let is_removed = wish.holds(may_delete?)?;
         let (drafts, refused) = debug.drafts(targets).await?;
         if args.dry_run != DryRunMode::None {
-            return debug.dry_run(&drafts).await;
+            return debug.dry_run(drafts).await;
         }
         if let Some(output) = args.output {
             show(&render(shown(&drafts), output), output)?;
@@ -228,20 +228,25 @@ impl<'a> Debug<'a> {
         })?)
     }
 
-    async fn dry_run(&self, drafts: &[Draft]) -> Result<ExitCode, CliError> {
+    async fn dry_run(&mut self, mut drafts: Vec<Draft>) -> Result<ExitCode, CliError> {
         let is_server = self.args.dry_run == DryRunMode::Server;
-        for draft in drafts {
+        for draft in &mut drafts {
             match self.args.output {
                 Some(PlanOutput::Diff) => show_found(draft.plan()),
                 _ => show_warnings(draft.plan()),
             }
             if is_server {
-                let stored = self.debugger.dry_run(draft).await?;
-                show_differences(draft.plan(), stored.as_ref(), "the server would store");
+                let found = self.debugger.dry_run(draft).await?;
+                show_given(&found.given);
+                show_differences(
+                    draft.plan(),
+                    found.stored_otherwise.as_ref(),
+                    "the server would store",
+                );
             }
         }
         match self.args.output {
-            Some(output) => show(&render(shown(drafts), output), output)?,
+            Some(output) => show(&render(shown(&drafts), output), output)?,
             None => {
                 let summaries = drafts.iter().map(|draft| summary(draft.plan(), is_server));
                 ui::output(&summaries.collect::<String>())?;
