@@ -6,7 +6,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use trocar_test_support::TestEnv;
 
-use crate::{Server, adds, as_sent, configure, guest, response};
+use crate::{Server, adds, as_sent, client::head, configure, guest, response};
 
 /// A policy that allows everything, and never ends where the plan names `loop.example`.
 fn policy(env: &TestEnv) -> String {
@@ -98,6 +98,43 @@ fn while_others_do_not_end_health_is_told_and_what_waits_too_long_is_denied() {
         }
     });
     assert_eq!(server.validate(&adds("busybox"))["allowed"], true);
+}
+
+#[test]
+fn what_waits_for_its_turn_keeps_the_room_that_it_takes() {
+    const ROOM: usize = 8;
+    let env = TestEnv::new(crate::SERVER);
+    let config = policy(&env);
+    let server = Server::start_in(env, &config, "--plain-http --policy-time 10000 --judging 1");
+    let forever = as_sent(&adds("loop.example/a"));
+    let ask = |_| {
+        let mut client = server.client();
+        client.send(head("POST", "/validate?timeout=30s", forever.len()).as_bytes());
+        client.send(&forever);
+        client
+    };
+    let looping: Vec<_> = (0..2).map(ask).collect();
+    let told = |path: &str, body: &[u8]| {
+        let answer = response(&server.client().post(path, body));
+        answer["status"]["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    while !told("/validate?timeout=1s", &as_sent(&adds("busybox"))).contains("too much to do") {}
+    let mut large = adds("busybox");
+    large["request"]["object"]["metadata"]["labels"] = json!("x".repeat(8_000_000));
+    let large = as_sent(&large);
+    let answers: Vec<String> = thread::scope(|scope| {
+        let ask = |_| scope.spawn(|| told("/validate?timeout=3s", &large));
+        let asking: Vec<_> = (0..2 * ROOM).map(ask).collect();
+        asking.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let of = |words: &str| answers.iter().filter(|answer| answer.contains(words)).count();
+    // Some wait in memory, the others in their clients.
+    let (waiting, outside) = (of("too much to do"), of("not received in time"));
+    assert!(waiting <= ROOM && waiting + outside == 2 * ROOM, "{answers:#?}");
+    drop(looping);
 }
 
 #[test]

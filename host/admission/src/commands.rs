@@ -60,7 +60,19 @@ fn engine(rules: &Rules) -> Result<Arc<Engine>> {
     Ok(Arc::new(engine))
 }
 
+/// Takes as many files as the system gives. Each connection is one, and programs are often begun with few.
+fn take_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    drop(setrlimit(Resource::Nofile, all));
+}
+
 fn run_server(typed: Serve) -> Result<ExitCode> {
+    take_files();
     let engine = engine(&typed.rules)?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let judging = typed.judging.unwrap_or(2 * processors);

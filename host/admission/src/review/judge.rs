@@ -10,7 +10,7 @@ use trocar::{
     plan::Mode,
     policy::{Outcome, Subject},
     reason_in,
-    target::TargetKind,
+    target::{TargetError, TargetKind},
 };
 
 use super::{
@@ -96,14 +96,21 @@ fn name_of(container: &Value) -> &str {
 /// Judges each container that is added, against the pod as it is stored and those before it.
 fn judge_containers(
     request: &Request,
-    before: &Value,
+    before: &Result<Target, TargetError>,
     containers: &[Value],
     door: &Door<'_>,
     verdict: &mut Verdict,
 ) {
-    let known = before["spec"]["ephemeralContainers"].as_array();
+    let mut pod = match before {
+        Ok(pod) => pod.clone(),
+        Err(error) => return malformed(error, door, verdict),
+    };
+    let known = before
+        .as_ref()
+        .ok()
+        .and_then(|before| before.object().get("spec"));
+    let known = known.and_then(|spec| spec["ephemeralContainers"].as_array());
     let mut known: Vec<&Value> = known.into_iter().flatten().collect();
-    let mut pod = before.clone();
     for (index, container) in containers.iter().enumerate() {
         let same = known
             .iter()
@@ -125,7 +132,12 @@ fn judge_containers(
                 .patch
                 .push(json!({"op": "replace", "path": path, "value": changed}));
         }
-        add(&mut pod, changed.as_ref().unwrap_or(container));
+        if index + 1 < containers.len() {
+            pod = match with(&pod, changed.as_ref().unwrap_or(container), &request.namespace) {
+                Ok(pod) => pod,
+                Err(error) => return malformed(&error, door, verdict),
+            };
+        }
     }
     for gone in known {
         let name = name_of(gone);
@@ -136,21 +148,27 @@ fn judge_containers(
     }
 }
 
-fn add(pod: &mut Value, container: &Value) {
-    let Some(spec) = pod["spec"].as_object_mut() else {
-        return;
-    };
-    let list = spec.entry("ephemeralContainers").or_insert(Value::Null);
-    match list {
-        Value::Array(containers) => containers.push(container.clone()),
-        other => *other = json!([container]),
+fn malformed(error: &TargetError, door: &Door<'_>, verdict: &mut Verdict) {
+    let weight = heaviest(door.policies.iter().map(|rule| rule.mode));
+    verdict.not_judged(weight, &format!("the pod is not one as it is stored: {error}"));
+}
+
+/// The pod with a container more.
+fn with(pod: &Target, container: &Value, namespace: &str) -> Result<Target, TargetError> {
+    let mut pod = pod.object().clone();
+    if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) {
+        match spec.entry("ephemeralContainers").or_insert(Value::Null) {
+            Value::Array(containers) => containers.push(container.clone()),
+            other => *other = json!([container]),
+        }
     }
+    Target::new(Value::Object(pod), namespace)
 }
 
 /// Judges one container. Returns what it is changed to, where it is.
 fn judge_container(
     request: &Request,
-    pod: &Value,
+    target: &Target,
     container: &Value,
     door: &Door<'_>,
     verdict: &mut Verdict,
@@ -161,18 +179,10 @@ fn judge_container(
         reason: reason_in(container),
         ..request.actor.clone()
     };
-    let target = match Target::new(pod.clone(), &request.namespace) {
-        Ok(target) => target,
-        Err(error) => {
-            let weight = heaviest(door.policies.iter().map(|rule| rule.mode));
-            verdict.not_judged(weight, &format!("the pod is not one as it is stored: {error}"));
-            return None;
-        }
-    };
     let subject = Subject {
         strategies: &["ephemeral", trocar::EXTERNAL],
         kinds: &[TargetKind::Pod],
-        target: Some(&target),
+        target: Some(target),
         namespace: &request.namespace,
         actor: &actor,
     };
@@ -184,7 +194,7 @@ fn judge_container(
             return None;
         }
     };
-    ask(request, door, &submitted, &target, subject, verdict).map(Value::Object)
+    ask(request, door, &submitted, target, subject, verdict).map(Value::Object)
 }
 
 fn judge_pod(request: &Request, pod: &Map<String, Value>, door: &Door<'_>, verdict: &mut Verdict) {

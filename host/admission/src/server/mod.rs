@@ -115,7 +115,7 @@ pub(crate) struct Shared {
     tls: Option<RwLock<tls::Loaded>>,
     metrics: Metrics,
     /// Room for what is read, in blocks.
-    room: Semaphore,
+    room: Arc<Semaphore>,
     /// Turns to judge.
     turns: Arc<Semaphore>,
     is_ending: AtomicBool,
@@ -158,7 +158,7 @@ pub async fn serve(
         rules: RwLock::new(Arc::new(rules)),
         tls: tls.map(RwLock::new),
         metrics: Metrics::default(),
-        room: Semaphore::new(8 * MAX_REVIEW / BLOCK),
+        room: Arc::new(Semaphore::new(8 * MAX_REVIEW / BLOCK)),
         turns: Arc::new(Semaphore::new(options.judging)),
         is_ending: AtomicBool::new(false),
     });
