@@ -101,6 +101,17 @@ fn while_others_do_not_end_health_is_told_and_what_waits_too_long_is_denied() {
 }
 
 #[test]
+fn a_request_that_adds_very_many_containers_gives_its_turn_back() {
+    let server = Server::start_with(crate::IMAGES, "--judging 1");
+    let mut many = adds("busybox");
+    let containers = (0..5000).map(|index| json!({"name": format!("dbg-{index}"), "image": "busybox"}));
+    many["request"]["object"]["spec"]["ephemeralContainers"] = containers.collect();
+    let denied = response(&server.client().post("/validate?timeout=1s", &as_sent(&many)));
+    assert_eq!(denied["allowed"], false, "{denied}");
+    assert_eq!(server.validate(&adds("busybox"))["allowed"], true);
+}
+
+#[test]
 fn what_waits_for_its_turn_keeps_the_room_that_it_takes() {
     const ROOM: usize = 8;
     let env = TestEnv::new(crate::SERVER);

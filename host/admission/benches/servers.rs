@@ -10,18 +10,20 @@
 //! `TROCAR_BENCH_REVIEWS` how many reviews memory is watched for (100000). The figures are in docs/performance.md.
 #![expect(clippy::print_stdout, reason = "a benchmark shows what it measured")]
 
+mod common;
+
 use std::{
     env, fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::PathBuf,
+    process::{Command, Stdio},
     str::FromStr,
     thread,
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use common::{APPROVED, Client, OTHERS, Process, Server, review};
 use trocar_test_support::measure::median;
 
 /// How often each load is run.
@@ -29,13 +31,6 @@ const ROUNDS: usize = 3;
 
 /// How many connections there are.
 const CONNECTIONS: usize = 4;
-
-const APPROVED: &str = "- {name: approved-images, settings: {images: [{registry: registry.example.com, repository: 'debug/*'}]}}\n";
-const OTHERS: &str = "- {name: privilege-ceiling, settings: {level: baseline}}
-- {name: require-reason, settings: {pattern: 'OPS-[0-9]+'}}
-- {name: protected-targets, settings: {labels: {tier: gold}}}
-- {name: session-limits, settings: {ephemeralContainers: 5, timeToLive: 3600}}
-";
 
 fn main() {
     let setting = Setting::new();
@@ -60,32 +55,6 @@ fn main() {
     );
     drop(server);
     setting.memory(&five);
-}
-
-/// A server that runs, and ends when it is dropped.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-    has_tls: bool,
-    /// From its start to the first time that it said that it is ready.
-    ready: Duration,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-impl Server {
-    /// What is resident, in KiB.
-    fn resident(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-        let size = line.and_then(|line| line.split_whitespace().nth(1));
-        size.and_then(|size| size.parse().ok()).unwrap_or_default()
-    }
 }
 
 /// What came of a load.
@@ -140,42 +109,7 @@ impl Setting {
     }
 
     fn trocar(&self, policies: &str, has_tls: bool) -> Server {
-        let text = format!("apiVersion: trocar.dev/v1alpha1\nkind: Config\npolicies:\n{policies}");
-        fs::write(self.path("config.yaml"), text).expect("a temporary file can be written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_trocar-admission"));
-        command.args(["serve", "--listen=127.0.0.1:0", "--no-cluster", "--linger=0"]);
-        command.arg("--config").arg(self.path("config.yaml"));
-        if has_tls {
-            command.arg("--tls-cert").arg(self.path("tls.crt"));
-            command.arg("--tls-key").arg(self.path("tls.key"));
-        } else {
-            command.arg("--plain-http");
-        }
-        let began = Instant::now();
-        let mut child = command
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server can be run");
-        let mut log = BufReader::new(child.stderr.take().expect("its log is piped"));
-        let mut line = String::new();
-        while !line.contains("\"message\":\"ready\"") {
-            line.clear();
-            assert!(
-                log.read_line(&mut line).is_ok_and(|read| read > 0),
-                "the server ends"
-            );
-        }
-        let ready = began.elapsed();
-        let line: Value = serde_json::from_str(&line).expect("its log is JSON");
-        let address = line["listen"].as_str().and_then(|listen| listen.parse().ok());
-        // What else it has to say nobody waits for.
-        thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Server {
-            child,
-            address: address.expect("it says where it listens"),
-            has_tls,
-            ready,
-        }
+        Server::start(self.folder.path(), policies, has_tls)
     }
 
     /// Kubewarden's policy-server with the policy that is named `peer`.
@@ -219,7 +153,7 @@ impl Setting {
             thread::sleep(Duration::from_millis(5));
         }
         Some(Server {
-            child,
+            process: Process(child),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             has_tls,
             ready: began.elapsed(),
@@ -254,10 +188,10 @@ impl Setting {
                 println!(
                     "policy-server: ready after {:.1?}, {} KiB resident",
                     theirs.ready,
-                    theirs.resident()
+                    theirs.process.resident()
                 );
             }
-            println!("trocar: {} KiB resident", ours.resident());
+            println!("trocar: {} KiB resident", ours.process.resident());
             if rates.iter().all(|rates| !rates.is_empty()) {
                 let middle = |rates: &[f64]| median(rates.iter().map(|rate| *rate as u64)) as f64;
                 println!(
@@ -308,14 +242,14 @@ impl Setting {
         let step = Duration::from_secs_f64(1.0 / per_connection);
         let mut took: Vec<Duration> = thread::scope(|scope| {
             let ask = |index: usize| {
-                let mut client = Client::new(server.address, &self.review);
+                let mut client = Client::new(server.address);
                 let began = Instant::now() + step.mul_f64(index as f64 / CONNECTIONS as f64);
                 scope.spawn(move || {
                     let mut took = Vec::new();
                     for number in 0..count {
                         let due = began + step * number;
                         thread::sleep(due.saturating_duration_since(Instant::now()));
-                        client.ask();
+                        ask(&mut client, &self.review);
                         took.push(due.elapsed());
                     }
                     took
@@ -335,58 +269,29 @@ impl Setting {
     fn memory(&self, policies: &str) {
         let server = self.trocar(policies, false);
         let reviews: usize = number("TROCAR_BENCH_REVIEWS", 100_000);
-        let mut resident = vec![server.resident()];
+        let mut resident = vec![server.process.resident()];
         for _ in 0..10 {
             thread::scope(|scope| {
                 for _ in 0..CONNECTIONS {
-                    let mut client = Client::new(server.address, &self.review);
-                    scope.spawn(move || (0..reviews / 10 / CONNECTIONS).for_each(|_| client.ask()));
+                    let mut client = Client::new(server.address);
+                    scope.spawn(move || {
+                        (0..reviews / 10 / CONNECTIONS).for_each(|_| ask(&mut client, &self.review))
+                    });
                 }
             });
-            resident.push(server.resident());
+            resident.push(server.process.resident());
         }
         println!("trocar, five policies, KiB resident at each tenth of {reviews} reviews: {resident:?}");
     }
 }
 
-/// A connection that is kept.
-struct Client {
-    stream: BufReader<TcpStream>,
-    request: Vec<u8>,
-}
-
-impl Client {
-    fn new(address: SocketAddr, review: &str) -> Self {
-        let stream = TcpStream::connect(address).expect("the server listens");
-        stream.set_nodelay(true).expect("it is a connection");
-        let head = "POST /validate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
-        let request = format!("{head}Content-Length: {}\r\n\r\n{review}", review.len());
-        Self {
-            stream: BufReader::new(stream),
-            request: request.into_bytes(),
-        }
-    }
-
-    fn ask(&mut self) {
-        self.stream
-            .get_mut()
-            .write_all(&self.request)
-            .expect("the server takes it");
-        let (mut line, mut length) = (String::new(), 0);
-        while line != "\r\n" {
-            line.clear();
-            self.stream.read_line(&mut line).expect("the server answers");
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().expect("a length is a number");
-            }
-        }
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).expect("the server answers");
-        let body = String::from_utf8_lossy(&body);
-        assert!(body.contains("\"allowed\":true"), "{body}");
-    }
+/// Asks for one review.
+fn ask(client: &mut Client, review: &str) {
+    let answer = client.ask(
+        "POST /validate HTTP/1.1\r\nContent-Type: application/json",
+        review,
+    );
+    assert!(answer.contains("\"allowed\":true"), "{answer}");
 }
 
 impl std::fmt::Display for Load {
@@ -428,29 +333,4 @@ fn milliseconds(text: &str) -> f64 {
         _ => 1e3,
     };
     digits.parse::<f64>().map_or(f64::NAN, |number| number * factor)
-}
-
-/// The addition of a debug container to a pod of 3 KB, as an API server asks about it.
-fn review() -> Value {
-    let pod: Value = serde_json::from_str(include_str!("pod.json")).expect("it is JSON");
-    let mut after = pod.clone();
-    after["spec"]["ephemeralContainers"] = json!([{
-        "name": "debugger-x7k2p", "image": "registry.example.com/debug/tools:1", "imagePullPolicy": "IfNotPresent",
-        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File", "targetContainerName": "app-0",
-        "env": [{"name": "TROCAR_REASON", "value": "OPS-7"}],
-    }]);
-    let (kind, resource) = (
-        json!({"group": "", "version": "v1", "kind": "Pod"}),
-        json!({"group": "", "version": "v1", "resource": "pods"}),
-    );
-    json!({
-        "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
-        "request": {
-            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002", "kind": kind, "resource": resource,
-            "subResource": "ephemeralcontainers", "requestKind": kind, "requestResource": resource,
-            "requestSubResource": "ephemeralcontainers", "name": "web-0", "namespace": "shop", "operation": "UPDATE",
-            "userInfo": {"username": "jane", "groups": ["dev", "system:authenticated"]}, "object": after, "oldObject": pod,
-            "dryRun": false, "options": {"kind": "UpdateOptions", "apiVersion": "meta.k8s.io/v1"},
-        },
-    })
 }

@@ -140,7 +140,7 @@ fn review(typed: &Review) -> Result<ExitCode> {
         false => Webhook::Validate,
     };
     let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let verdict = rules.judge(&request, webhook, reader, &time);
+    let verdict = rules.judge(&request, webhook, reader, &time, None);
     print(&documents::to_json(&answer(&request.uid, &verdict)))?;
     Ok(match verdict.is_allowed() {
         true => ExitCode::SUCCESS,

@@ -1,6 +1,6 @@
 //! What of a request is judged, and the policies' word on each part of it.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use serde_json::{Map, Value, json};
 use trocar::{
@@ -54,6 +54,14 @@ pub struct Door<'a> {
     pub webhook: Webhook,
     /// The time, in RFC 3339.
     pub time: &'a str,
+    /// When the verdict would come too late: containers that were not judged until then are not.
+    pub until: Option<Instant>,
+}
+
+impl Door<'_> {
+    fn is_late(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
 }
 
 /// Judges a request. Blocks while plugins run, each within its time limit.
@@ -110,20 +118,22 @@ fn judge_containers(
         .ok()
         .and_then(|before| before.object().get("spec"));
     let known = known.and_then(|spec| spec["ephemeralContainers"].as_array());
-    let mut known: Vec<&Value> = known.into_iter().flatten().collect();
+    let known = known.into_iter().flatten();
+    let mut known: HashMap<&str, &Value> = known.map(|container| (name_of(container), container)).collect();
     for (index, container) in containers.iter().enumerate() {
-        let same = known
-            .iter()
-            .position(|known| name_of(known) == name_of(container));
-        if let Some(same) = same {
-            if known.remove(same) != container {
-                let name = name_of(container);
+        let name = name_of(container);
+        if let Some(same) = known.remove(name) {
+            if same != container {
                 verdict.denials.push(format!(
                     "the ephemeral container {name:?} is there already, and cannot be changed"
                 ));
                 verdict.find(Found::Denied);
             }
             continue;
+        }
+        if door.is_late() {
+            let weight = heaviest(door.policies.iter().map(|rule| rule.mode));
+            return verdict.not_judged(weight, "it adds more than can be judged in time");
         }
         let changed = judge_container(request, &pod, container, door, verdict);
         if let Some(changed) = &changed {
@@ -139,8 +149,9 @@ fn judge_containers(
             };
         }
     }
-    for gone in known {
-        let name = name_of(gone);
+    let mut gone: Vec<&str> = known.into_keys().collect();
+    gone.sort_unstable();
+    for name in gone {
         verdict
             .denials
             .push(format!("the ephemeral container {name:?} cannot be removed"));

@@ -220,7 +220,7 @@ async fn judged(shared: &Arc<Shared>, webhook: Webhook, body: Body, deadline: In
     };
     let of_worker = shared.clone();
     let work = tokio::task::spawn_blocking(move || {
-        let answer = judge(&of_worker, webhook, bytes, began);
+        let answer = judge(&of_worker, webhook, bytes, (began, deadline));
         drop((turn, room));
         answer
     });
@@ -232,7 +232,7 @@ async fn judged(shared: &Arc<Shared>, webhook: Webhook, body: Body, deadline: In
 }
 
 /// Reads a review, judges it and writes down what came of it.
-fn judge(shared: &Shared, webhook: Webhook, body: Vec<u8>, began: Instant) -> Answer {
+fn judge(shared: &Shared, webhook: Webhook, body: Vec<u8>, (began, deadline): (Instant, Instant)) -> Answer {
     let review = match Review::read(&body) {
         Ok(review) => review,
         Err(error) => {
@@ -249,7 +249,13 @@ fn judge(shared: &Shared, webhook: Webhook, body: Vec<u8>, began: Instant) -> An
     drop(body);
     let rules = shared.rules();
     let time = log::now();
-    let mut verdict = rules.judge(&review, webhook, shared.reader.as_ref(), &time);
+    let mut verdict = rules.judge(
+        &review,
+        webhook,
+        shared.reader.as_ref(),
+        &time,
+        Some(deadline.into_std()),
+    );
     let is_of_record = webhook == Webhook::Validate && !review.is_dry_run;
     if is_of_record && let Some(problem) = write_down(&rules, &review, &verdict, &time) {
         verdict = review::unheard(webhook, std::iter::once(trocar::plan::Mode::Enforce), &problem);
