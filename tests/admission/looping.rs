@@ -6,7 +6,11 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use trocar_test_support::TestEnv;
 
-use crate::{Server, adds, as_sent, client::head, configure, guest, response};
+use crate::{
+    Server, adds, as_sent,
+    client::{Client, head},
+    configure, guest, response,
+};
 
 /// A policy that allows everything, and never ends where the plan names `loop.example`.
 fn policy(env: &TestEnv) -> String {
@@ -111,40 +115,64 @@ fn a_request_that_adds_very_many_containers_gives_its_turn_back() {
     assert_eq!(server.validate(&adds("busybox"))["allowed"], true);
 }
 
-#[test]
-fn what_waits_for_its_turn_keeps_the_room_that_it_takes() {
-    const ROOM: usize = 8;
+/// A server whose policies have long, and what it says to a review.
+fn patient(flags: &str) -> (Server, impl Fn(&str, &[u8]) -> String) {
     let env = TestEnv::new(crate::SERVER);
     let config = policy(&env);
-    let server = Server::start_in(env, &config, "--plain-http --policy-time 10000 --judging 1");
-    let forever = as_sent(&adds("loop.example/a"));
-    let ask = |_| {
-        let mut client = server.client();
-        client.send(head("POST", "/validate?timeout=30s", forever.len()).as_bytes());
-        client.send(&forever);
-        client
-    };
-    let looping: Vec<_> = (0..2).map(ask).collect();
-    let told = |path: &str, body: &[u8]| {
-        let answer = response(&server.client().post(path, body));
+    let server = Server::start_in(env, &config, &format!("--plain-http --policy-time 10000 {flags}"));
+    let address = server.address;
+    let told = move |path: &str, body: &[u8]| {
+        let answer = response(&Client::plain(address).post(path, body));
         answer["status"]["message"]
             .as_str()
             .unwrap_or_default()
             .to_owned()
     };
-    while !told("/validate?timeout=1s", &as_sent(&adds("busybox"))).contains("too much to do") {}
-    let mut large = adds("busybox");
+    (server, told)
+}
+
+/// Sends a review, and does not wait for the answer.
+fn send(server: &Server, body: &[u8]) -> Client {
+    let mut client = server.client();
+    client.send(head("POST", "/validate?timeout=30s", body.len()).as_bytes());
+    client.send(body);
+    client
+}
+
+fn large(image: &str) -> Vec<u8> {
+    let mut large = adds(image);
     large["request"]["object"]["metadata"]["labels"] = json!("x".repeat(8_000_000));
-    let large = as_sent(&large);
+    as_sent(&large)
+}
+
+#[test]
+fn what_waits_for_its_turn_keeps_the_room_that_it_takes() {
+    const ROOM: usize = 4;
+    let (server, told) = patient("--judging 1");
+    let forever = as_sent(&adds("loop.example/a"));
+    let looping = [(); 2].map(|()| send(&server, &forever));
+    while !told("/validate?timeout=1s", &as_sent(&adds("busybox"))).contains("too much to do") {}
+    let large = large("busybox");
     let answers: Vec<String> = thread::scope(|scope| {
         let ask = |_| scope.spawn(|| told("/validate?timeout=3s", &large));
-        let asking: Vec<_> = (0..2 * ROOM).map(ask).collect();
+        let asking: Vec<_> = (0..3 * ROOM).map(ask).collect();
         asking.into_iter().map(|one| one.join().unwrap()).collect()
     });
     let of = |words: &str| answers.iter().filter(|answer| answer.contains(words)).count();
     // Some wait in memory, the others in their clients.
     let (waiting, outside) = (of("too much to do"), of("not received in time"));
-    assert!(waiting <= ROOM && waiting + outside == 2 * ROOM, "{answers:#?}");
+    assert!(waiting <= ROOM && waiting + outside == 3 * ROOM, "{answers:#?}");
+    drop(looping);
+}
+
+#[test]
+fn large_reviews_are_judged_one_after_the_other_and_small_ones_beside_them() {
+    let (server, told) = patient("--judging 4");
+    let looping = send(&server, &large("loop.example/a"));
+    let large = large("busybox");
+    let mut answers = (0..50).map(|_| told("/validate?timeout=1s", &large));
+    assert!(answers.any(|answer| answer.contains("too much to do")));
+    assert_eq!(told("/validate?timeout=1s", &as_sent(&adds("busybox"))), "");
     drop(looping);
 }
 

@@ -13,7 +13,8 @@ pub const MAX_REVIEW: usize = 8 << 20;
 
 const LIMITS: Limits = Limits {
     bytes: MAX_REVIEW,
-    nodes: 1_000_000,
+    // Twice what two pods of the largest size have. One value takes up to 600 bytes of memory.
+    nodes: 500_000,
     depth: 100,
 };
 

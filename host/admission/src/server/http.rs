@@ -215,13 +215,20 @@ async fn judged(shared: &Arc<Shared>, webhook: Webhook, body: Body, deadline: In
         }
     };
     let began = Instant::now();
-    let Ok(Ok(turn)) = timeout_at(deadline, shared.turns.clone().acquire_owned()).await else {
+    let turns = async {
+        let large = match &room {
+            Some(_) => Some(shared.large_turn.clone().acquire_owned().await),
+            None => None,
+        };
+        (large, shared.turns.clone().acquire_owned().await)
+    };
+    let Ok(turns) = timeout_at(deadline, turns).await else {
         return late("the server has too much to do");
     };
     let of_worker = shared.clone();
     let work = tokio::task::spawn_blocking(move || {
         let answer = judge(&of_worker, webhook, bytes, (began, deadline));
-        drop((turn, room));
+        drop((turns, room));
         answer
     });
     match timeout_at(deadline, work).await {
