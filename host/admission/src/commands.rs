@@ -68,7 +68,7 @@ fn take_files() {
         current: maximum,
         maximum,
     };
-    drop(setrlimit(Resource::Nofile, all));
+    let _ = setrlimit(Resource::Nofile, all);
 }
 
 fn run_server(typed: Serve) -> Result<ExitCode> {
