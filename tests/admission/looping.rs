@@ -169,6 +169,17 @@ fn what_waits_for_its_turn_keeps_the_room_that_it_takes() {
 }
 
 #[test]
+fn a_plugin_that_does_not_end_holds_up_no_other_review_while_there_are_turns() {
+    let (server, told) = patient("--judging 3");
+    let forever = as_sent(&adds("loop.example/a"));
+    let looping = [(); 2].map(|()| send(&server, &forever));
+    for _ in 0..50 {
+        assert_eq!(told("/validate", &as_sent(&adds("busybox"))), "");
+    }
+    drop(looping);
+}
+
+#[test]
 fn large_reviews_are_judged_one_after_the_other_and_small_ones_beside_them() {
     let (server, told) = patient("--judging 4");
     let looping = send(&server, &large("loop.example/a"));

@@ -305,8 +305,9 @@ fn a_pod_that_changed_since_it_was_listed_is_not_deleted() {
     let (env, server) = online([pod("web-0")]);
     let copy = "debug web-0 --image=busybox:1.36 -c dbg --copy-to=copy -q";
     assert_eq!(env.run(copy).code, 0);
-    let changed =
-        Answer::changed_before(|pod| pod["metadata"]["annotations"]["trocar.dev/reason"] = json!("still needed"));
+    let changed = Answer::changed_before(|pod| {
+        pod["metadata"]["annotations"]["trocar.dev/reason"] = json!("still needed")
+    });
     server.inject(Fault::new("DELETE", "/pods/copy", changed).times(1));
     let output = env.run("clean copy -y");
     assert_eq!(output.code, 1, "{output}");

@@ -121,7 +121,11 @@ pub async fn remove(
     Ok(removal)
 }
 
-async fn remove_version(cluster: &Cluster, session: &Session, version: &str) -> Result<Removal, ClusterError> {
+async fn remove_version(
+    cluster: &Cluster,
+    session: &Session,
+    version: &str,
+) -> Result<Removal, ClusterError> {
     let (namespace, pod, uid) = (&session.namespace, &session.pod, &session.pod_uid);
     match delete_pod(cluster, namespace, pod, uid, Some(version)).await {
         Ok(()) => Ok(Removal::Removed),
@@ -142,7 +146,9 @@ async fn version_as_shown(
     let Some(pod) = read_pod(cluster, &session.namespace, &session.pod).await? else {
         return Ok(Some(session.resource_version.clone()));
     };
-    let journal = journal.and_then(|journal| journal.read().ok()).unwrap_or_default();
+    let journal = journal
+        .and_then(|journal| journal.read().ok())
+        .unwrap_or_default();
     let user = session
         .requester
         .as_deref()
