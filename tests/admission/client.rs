@@ -13,6 +13,8 @@ use trocar_test_support::PATIENCE;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// The server said that it ends the connection.
+    pub(crate) is_last: bool,
     pub(crate) body: Vec<u8>,
 }
 
@@ -78,6 +80,7 @@ impl Client {
     pub(crate) fn try_answer(&mut self) -> Option<Answer> {
         let mut status = 0;
         let mut length = 0;
+        let mut is_last = false;
         loop {
             let mut line = String::new();
             if self.0.read_line(&mut line).ok()? == 0 {
@@ -90,13 +93,18 @@ impl Client {
             if let Some(rest) = line.strip_prefix("http/1.1 ") {
                 status = rest.split(' ').next()?.parse().ok()?;
             }
+            is_last |= line == "connection: close";
             if let Some(value) = line.strip_prefix("content-length:") {
                 length = value.trim().parse().ok()?;
             }
         }
         let mut body = vec![0; length];
         self.0.read_exact(&mut body).ok()?;
-        Some(Answer { status, body })
+        Some(Answer {
+            status,
+            is_last,
+            body,
+        })
     }
 }
 
@@ -106,7 +114,7 @@ pub(crate) fn head(method: &str, path: &str, length: usize) -> String {
     )
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the server listens");
     stream
         .set_read_timeout(Some(PATIENCE))

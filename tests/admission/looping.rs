@@ -6,7 +6,11 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use trocar_test_support::TestEnv;
 
-use crate::{Server, adds, as_sent, configure, guest, response};
+use crate::{
+    Server, adds, as_sent,
+    client::{Client, head},
+    configure, guest, response,
+};
 
 /// A policy that allows everything, and never ends where the plan names `loop.example`.
 fn policy(env: &TestEnv) -> String {
@@ -98,6 +102,92 @@ fn while_others_do_not_end_health_is_told_and_what_waits_too_long_is_denied() {
         }
     });
     assert_eq!(server.validate(&adds("busybox"))["allowed"], true);
+}
+
+#[test]
+fn a_request_that_adds_very_many_containers_gives_its_turn_back() {
+    let server = Server::start_with(crate::IMAGES, "--judging 1");
+    let mut many = adds("busybox");
+    let containers = (0..5000).map(|index| json!({"name": format!("dbg-{index}"), "image": "busybox"}));
+    many["request"]["object"]["spec"]["ephemeralContainers"] = containers.collect();
+    let denied = response(&server.client().post("/validate?timeout=1s", &as_sent(&many)));
+    assert_eq!(denied["allowed"], false, "{denied}");
+    assert_eq!(server.validate(&adds("busybox"))["allowed"], true);
+}
+
+/// A server whose policies have long, and what it says to a review.
+fn patient(flags: &str) -> (Server, impl Fn(&str, &[u8]) -> String) {
+    let env = TestEnv::new(crate::SERVER);
+    let config = policy(&env);
+    let server = Server::start_in(env, &config, &format!("--plain-http --policy-time 10000 {flags}"));
+    let address = server.address;
+    let told = move |path: &str, body: &[u8]| {
+        let mut client = Client::plain(address);
+        // An answer may come before all was taken, and be lost where the rest is still on its way.
+        let answer = client.try_post(path, body).or_else(|| client.try_answer());
+        let Some(answer) = answer else {
+            return "not received in time".to_owned();
+        };
+        let message = response(&answer)["status"]["message"].take();
+        message.as_str().unwrap_or_default().to_owned()
+    };
+    (server, told)
+}
+
+/// Sends a review, and does not wait for the answer.
+fn send(server: &Server, body: &[u8]) -> Client {
+    let mut client = server.client();
+    client.send(head("POST", "/validate?timeout=30s", body.len()).as_bytes());
+    client.send(body);
+    client
+}
+
+fn large(image: &str) -> Vec<u8> {
+    let mut large = adds(image);
+    large["request"]["object"]["metadata"]["labels"] = json!("x".repeat(8_000_000));
+    as_sent(&large)
+}
+
+#[test]
+fn what_waits_for_its_turn_keeps_the_room_that_it_takes() {
+    const ROOM: usize = 4;
+    let (server, told) = patient("--judging 1");
+    let forever = as_sent(&adds("loop.example/a"));
+    let looping = [(); 2].map(|()| send(&server, &forever));
+    while !told("/validate?timeout=1s", &as_sent(&adds("busybox"))).contains("too much to do") {}
+    let large = large("busybox");
+    let answers: Vec<String> = thread::scope(|scope| {
+        let ask = |_| scope.spawn(|| told("/validate?timeout=3s", &large));
+        let asking: Vec<_> = (0..3 * ROOM).map(ask).collect();
+        asking.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let of = |words: &str| answers.iter().filter(|answer| answer.contains(words)).count();
+    // Some wait in memory, the others in their clients.
+    let (waiting, outside) = (of("too much to do"), of("not received in time"));
+    assert!(waiting <= ROOM && waiting + outside == 3 * ROOM, "{answers:#?}");
+    drop(looping);
+}
+
+#[test]
+fn a_plugin_that_does_not_end_holds_up_no_other_review_while_there_are_turns() {
+    let (server, told) = patient("--judging 3");
+    let forever = as_sent(&adds("loop.example/a"));
+    let looping = [(); 2].map(|()| send(&server, &forever));
+    for _ in 0..50 {
+        assert_eq!(told("/validate", &as_sent(&adds("busybox"))), "");
+    }
+    drop(looping);
+}
+
+#[test]
+fn large_reviews_are_judged_one_after_the_other_and_small_ones_beside_them() {
+    let (server, told) = patient("--judging 4");
+    let looping = send(&server, &large("loop.example/a"));
+    let large = large("busybox");
+    let mut answers = (0..50).map(|_| told("/validate?timeout=1s", &large));
+    assert!(answers.any(|answer| answer.contains("too much to do")));
+    assert_eq!(told("/validate?timeout=1s", &as_sent(&adds("busybox"))), "");
+    drop(looping);
 }
 
 #[test]

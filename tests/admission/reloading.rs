@@ -1,11 +1,16 @@
 //! Files that change under the server: a new one is used when it is whole and good.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use serde_json::{Value, json};
 use trocar_test_support::TestEnv;
 
-use crate::{IMAGES, Server, adds, configure};
+use crate::{IMAGES, Server, adds, configure, response};
 
 const APPROVES_EVIL: &str = "policies:\n- name: images\n  plugin: approved-images\n  settings: {images: [{repository: library/evil}]}\n";
 
@@ -54,6 +59,40 @@ fn a_new_configuration_is_used_when_it_is_good_and_the_old_one_until_then() {
         metrics.contains("config_reload_success{what=\"config\"} 1"),
         "{metrics}"
     );
+}
+
+#[test]
+fn a_configuration_is_broken_and_mended_under_load_and_no_answer_is_wrong() {
+    let server = Server::start(IMAGES);
+    let is_over = AtomicBool::new(false);
+    let [good, bad] = ["busybox", "evil"].map(|image| adds(image).to_string());
+    let load = || {
+        let (mut client, mut count) = (server.client(), 0);
+        while !is_over.load(Ordering::Relaxed) {
+            for (review, wanted) in [(&good, true), (&bad, false)] {
+                let answer = response(&client.post("/validate", review.as_bytes()));
+                assert_eq!(answer["allowed"], wanted, "{answer}");
+                count += 1;
+            }
+        }
+        count
+    };
+    thread::scope(|scope| {
+        let clients = [scope.spawn(load), scope.spawn(load)];
+        for round in 0..3 {
+            configure(&server.env, "policies: [");
+            server.running.stderr_until("the old one stays");
+            let more = format!(
+                "- {{name: more-{round}, plugin: session-limits, settings: {{ephemeralContainers: 9}}}}\n"
+            );
+            configure(&server.env, &format!("{IMAGES}{more}"));
+            server.running.stderr_until("taken anew");
+        }
+        is_over.store(true, Ordering::Relaxed);
+        for client in clients {
+            assert!(client.join().expect("no answer is wrong") > 0);
+        }
+    });
 }
 
 #[test]

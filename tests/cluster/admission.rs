@@ -26,6 +26,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("admission::limits", limits),
     ("admission::a_warning_and_a_note", a_warning_and_a_note),
     ("admission::ways_around", ways_around),
+    ("admission::other_requests", other_requests),
     ("admission::who_creates_a_pod", who_creates_a_pod),
     ("admission::hostile_pods", hostile_pods),
     ("admission::sessions", sessions),
@@ -33,10 +34,10 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 /// An image that is not approved. It need not be there.
-const OTHER_IMAGE: &str = "registry.example.com/tools/other:1";
+pub(crate) const OTHER_IMAGE: &str = "registry.example.com/tools/other:1";
 
 /// How the API server words what a webhook denies.
-const DENIES: &str = "denied the request";
+pub(crate) const DENIES: &str = "denied the request";
 
 /// The server, and its webhooks for one namespace. They go when it is dropped.
 struct Door<'a> {
@@ -246,7 +247,7 @@ fn configurations(kind: &str) -> String {
     format!("{GROUP}/{}webhookconfigurations", kind.to_ascii_lowercase())
 }
 
-fn kubectl() -> Option<PathBuf> {
+pub(crate) fn kubectl() -> Option<PathBuf> {
     let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
     let folders = assets
         .into_iter()
@@ -261,7 +262,7 @@ fn skipped(why: &str) {
     eprintln!("SKIPPED: no admission server at the door: {why}");
 }
 
-const IMAGES: &str = "policies:\n- name: images\n  plugin: approved-images\n  settings: {images: [{repository: library/busybox}, {registry: '127.0.0.1:*'}]}\n";
+pub(crate) const IMAGES: &str = "policies:\n- name: images\n  plugin: approved-images\n  settings: {images: [{repository: library/busybox}, {registry: '127.0.0.1:*'}]}\n";
 
 fn approved_images(cluster: &Cluster) {
     let Some(door) = Door::open(cluster, IMAGES) else {
@@ -533,6 +534,72 @@ fn ways_around(cluster: &Cluster) {
     );
 }
 
+/// The same by requests that no tool for debugging makes, and what nothing can be added by.
+fn other_requests(cluster: &Cluster) {
+    let Some(door) = Door::open(cluster, IMAGES) else {
+        return;
+    };
+    let bad = json!([{"name": "a", "image": OTHER_IMAGE}]);
+    let added = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"ephemeralContainers": bad}});
+    let pod =
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "dry"}, "spec": {"containers": bad}});
+    let patch = |path: &str, kind: &str, body: &Value| {
+        let request =
+            Request::patch(door.pod_path(path)).header("content-type", format!("application/{kind}"));
+        send_as(&door, request, body)
+    };
+    for (what, sent) in [
+        (
+            "server-side apply",
+            patch(
+                "/ephemeralcontainers?fieldManager=test&force=true",
+                "apply-patch+yaml",
+                &added,
+            ),
+        ),
+        (
+            "a merge patch",
+            patch("/ephemeralcontainers", "merge-patch+json", &added),
+        ),
+        (
+            "a dry run",
+            patch(
+                "/ephemeralcontainers?dryRun=All",
+                "strategic-merge-patch+json",
+                &added,
+            ),
+        ),
+        (
+            "a dry run of a pod",
+            door.send(
+                Request::post(format!("{}?dryRun=All", door.namespace.path("pods"))),
+                &pod,
+            ),
+        ),
+        (
+            "a pod by server-side apply",
+            send_as(
+                &door,
+                Request::patch(format!("{}/dry?fieldManager=test", door.namespace.path("pods")))
+                    .header("content-type", "application/apply-patch+yaml"),
+                &pod,
+            ),
+        ),
+    ] {
+        let told = sent.expect_err(what);
+        assert!(
+            told.contains(DENIES) && told.contains("is not approved"),
+            "{what}: {told}"
+        );
+    }
+    // Neither the pod itself nor its status takes a debug container, so no policy has to be asked.
+    for path in ["", "/status"] {
+        drop(patch(path, "strategic-merge-patch+json", &added));
+    }
+    assert!(door.debug_containers().is_empty());
+    assert_eq!(door.namespace.pods(), ["web"]);
+}
+
 /// Sends a request with a content type of its own.
 fn send_as(door: &Door<'_>, request: http::request::Builder, body: &Value) -> Result<Value, String> {
     let sent = door.namespace.cluster.send_as_is(request, body);
@@ -706,17 +773,18 @@ fn records(cluster: &Cluster) {
         .lines()
         .map(|line| serde_json::from_str(line).expect("a record is JSON"))
         .collect();
-    let [record, denied] = &records[..] else {
-        panic!("the dry runs are no records: {records:#?}")
+    // The API server asks again where the pod has changed meanwhile.
+    let is_of = |record: &&Value| record["target"]["name"] == "web";
+    assert!(
+        records.iter().all(|record| is_of(&record)),
+        "a dry run is no record: {records:#?}"
+    );
+    let of = |event: &str| {
+        let found = records.iter().find(|record| record["event"] == event);
+        found.unwrap_or_else(|| panic!("nothing was {event}: {records:#?}"))
     };
-    assert_eq!(
-        (&record["event"], &record["target"]["name"]),
-        (&json!("admitted"), &json!("web"))
-    );
-    assert_eq!(
-        (&denied["event"], &denied["policies"][0]["verdict"]),
-        (&json!("denied"), &json!("deny"))
-    );
+    let (record, denied) = (of("admitted"), of("denied"));
+    assert_eq!(denied["policies"][0]["verdict"], "deny");
     assert_eq!(record["object"]["containers"][0]["name"], "one");
     assert!(
         record["actor"]["user"]

@@ -13,6 +13,7 @@
 //! | `TROCAR_TEST_PROGRAM` | another build of the program, which is measured beside the one under test |
 //! | `TROCAR_TEST_IMAGE` | an image with busybox that the nodes can pull; `busybox:1.36` |
 //! | `TROCAR_TEST_STATIC_PODS` | the folder of a node's static pods, where the cluster has none that could be used |
+//! | `TROCAR_TEST_REGISTRY` | a registry that takes images without asking who sends them, and that the nodes pull from |
 //! | `TROCAR_TEST_RESTART_APISERVER` | a command that stops the API server and starts it again |
 
 mod admission;
@@ -24,6 +25,7 @@ mod field;
 mod hostile;
 mod inherit;
 mod input;
+mod installed;
 mod long_lines;
 mod many;
 mod output;
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
         many::TESTS,
         webhook::TESTS,
         admission::TESTS,
+        installed::TESTS,
         hostile::TESTS,
         stored::TESTS,
         connecting::TESTS,

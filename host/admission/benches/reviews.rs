@@ -58,7 +58,7 @@ fn main() {
 
 fn judged(rules: &Rules, body: &[u8]) -> String {
     let request = Request::read(body).expect("it is a review");
-    let verdict = rules.judge(&request, Webhook::Validate, None, "2026-01-01T00:00:00Z");
+    let verdict = rules.judge(&request, Webhook::Validate, None, "2026-01-01T00:00:00Z", None);
     assert!(verdict.is_allowed(), "{}", verdict.message());
     answer(&request.uid, &verdict).to_string()
 }

@@ -61,7 +61,7 @@ pub fn compare(engine: &Arc<Engine>, document: &Value) -> Result<Compared, CaseE
     let mut review = document["review"].clone();
     let judge = |review: &Value, webhook| -> Result<_, CaseError> {
         let request = Request::read(review.to_string().as_bytes())?;
-        Ok(rules.judge(&request, webhook, Some(&reader), time))
+        Ok(rules.judge(&request, webhook, Some(&reader), time, None))
     };
     let mutated = judge(&review, Webhook::Mutate)?;
     for operation in &mutated.patch {

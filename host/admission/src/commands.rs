@@ -60,7 +60,19 @@ fn engine(rules: &Rules) -> Result<Arc<Engine>> {
     Ok(Arc::new(engine))
 }
 
+/// Takes as many files as the system gives. Each connection is one, and programs are often begun with few.
+fn take_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    let _ = setrlimit(Resource::Nofile, all);
+}
+
 fn run_server(typed: Serve) -> Result<ExitCode> {
+    take_files();
     let engine = engine(&typed.rules)?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let judging = typed.judging.unwrap_or(2 * processors);
@@ -128,7 +140,7 @@ fn review(typed: &Review) -> Result<ExitCode> {
         false => Webhook::Validate,
     };
     let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let verdict = rules.judge(&request, webhook, reader, &time);
+    let verdict = rules.judge(&request, webhook, reader, &time, None);
     print(&documents::to_json(&answer(&request.uid, &verdict)))?;
     Ok(match verdict.is_allowed() {
         true => ExitCode::SUCCESS,

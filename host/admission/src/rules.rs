@@ -4,6 +4,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use serde_json::{Value, json};
@@ -138,13 +139,14 @@ impl Rules {
         self.policies.iter().map(|rule| rule.mode)
     }
 
-    /// Judges a request. Blocks while plugins run, each within its time limit.
+    /// Judges a request, as far as that can be done until then. Blocks while plugins run, each within its time limit.
     pub fn judge(
         &self,
         request: &Request,
         webhook: Webhook,
         reader: Option<&Arc<dyn ClusterReader>>,
         time: &str,
+        until: Option<Instant>,
     ) -> Verdict {
         judge(
             request,
@@ -155,6 +157,7 @@ impl Rules {
                 reader,
                 webhook,
                 time,
+                until,
             },
         )
     }
@@ -180,6 +183,7 @@ impl Rules {
                 reader,
                 webhook: Webhook::Mutate,
                 time: "2026-01-01T00:00:00Z",
+                until: None,
             },
         );
         let reviews = verdict.judged.iter().flat_map(|judged| judged.plan.policies());

@@ -8,7 +8,7 @@
 
 use std::fmt::{self, Write as _};
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, map::Entry};
 use trocar_sdk::diagnostic::pointer;
 
@@ -65,6 +65,43 @@ impl Limits {
                     .try_for_each(|member| self.count(member, below, nodes))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// What of a document is kept. What is left out is read all the same, under the same limits, but takes no memory; only a member
+/// that an object in it has twice is not found.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// What of these members of an object is kept.
+    pub members: &'static [(&'static str, Self)],
+    /// The other members are kept, as a whole.
+    pub others: bool,
+}
+
+impl Kept {
+    /// Everything.
+    pub const ALL: Self = Self {
+        members: &[],
+        others: true,
+    };
+
+    /// Nothing.
+    pub const NONE: Self = Self {
+        members: &[],
+        others: false,
+    };
+
+    fn is_none(self) -> bool {
+        self.members.is_empty() && !self.others
+    }
+
+    fn of(self, name: &str) -> Self {
+        let known = self.members.iter().find(|(member, _)| *member == name);
+        match (known, self.others) {
+            (Some((_, kept)), _) => *kept,
+            (None, true) => Self::ALL,
+            (None, false) => Self::NONE,
         }
     }
 }
@@ -128,6 +165,14 @@ pub enum ReadError {
 /// # Errors
 /// Fails where a limit does not hold, on a mistake in the syntax and on a member that an object has twice.
 pub fn parse_bytes(json: &[u8], limits: Limits) -> Result<Value, ReadError> {
+    parse_some(json, limits, Kept::ALL)
+}
+
+/// The same where not all of it is kept.
+///
+/// # Errors
+/// As [`parse_bytes`], but for members that an object has twice in what is left out.
+pub fn parse_some(json: &[u8], limits: Limits, kept: Kept) -> Result<Value, ReadError> {
     if json.len() > limits.bytes {
         return Err(TooMuch::Bytes(limits.bytes).into());
     }
@@ -143,7 +188,7 @@ pub fn parse_bytes(json: &[u8], limits: Limits) -> Result<Value, ReadError> {
             message: "text that is not UTF-8".into(),
         }
     })?;
-    parse(text, limits)
+    read(text, limits, kept)
 }
 
 /// Reads one JSON document.
@@ -154,6 +199,10 @@ pub fn parse(json: &str, limits: Limits) -> Result<Value, ReadError> {
     if json.len() > limits.bytes {
         return Err(TooMuch::Bytes(limits.bytes).into());
     }
+    read(json, limits, Kept::ALL)
+}
+
+fn read(json: &str, limits: Limits, kept: Kept) -> Result<Value, ReadError> {
     let limits = Limits {
         depth: limits.depth.min(MAX_DEPTH),
         ..limits
@@ -168,6 +217,7 @@ pub fn parse(json: &str, limits: Limits) -> Result<Value, ReadError> {
     let seed = Node {
         reading: &mut reading,
         depth_left: limits.depth,
+        kept,
     };
     let read = seed.deserialize(&mut deserializer).and_then(|value| {
         deserializer.end()?;
@@ -223,6 +273,7 @@ impl Reading {
 struct Node<'a> {
     reading: &'a mut Reading,
     depth_left: usize,
+    kept: Kept,
 }
 
 impl Node<'_> {
@@ -269,7 +320,10 @@ impl<'de> Visitor<'de> for Node<'_> {
         Ok(value.into())
     }
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
+        Ok(match self.kept.is_none() {
+            true => Value::Null,
+            false => value.into(),
+        })
     }
     fn visit_string<E>(self, value: String) -> Result<Value, E> {
         Ok(value.into())
@@ -280,29 +334,46 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Value, A::Error> {
         let depth_left = self.below()?;
+        let is_left_out = self.kept.is_none();
+        let kept = if is_left_out { Kept::NONE } else { Kept::ALL };
         let reading = self.reading;
         let mut list = Vec::new();
-        loop {
+        for index in 0.. {
             let node = Node {
                 reading: &mut *reading,
                 depth_left,
+                kept,
             };
             match items.next_element_seed(node) {
+                Ok(Some(_)) if is_left_out => {}
                 Ok(Some(item)) => list.push(item),
-                Ok(None) => return Ok(Value::Array(list)),
+                Ok(None) => break,
                 Err(error) => {
-                    reading.path.push(list.len().to_string());
+                    reading.path.push(usize::to_string(&index));
                     return Err(error);
                 }
             }
         }
+        Ok(Value::Array(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Value, A::Error> {
         let depth_left = self.below()?;
-        let reading = self.reading;
+        let (reading, all_kept) = (self.reading, self.kept);
         let mut object = Map::new();
+        if all_kept.is_none() {
+            while members.next_key::<IgnoredAny>()?.is_some() {
+                let kept = Kept::NONE;
+                members.next_value_seed(Node {
+                    reading: &mut *reading,
+                    depth_left,
+                    kept,
+                })?;
+            }
+            return Ok(Value::Null);
+        }
         while let Some(name) = members.next_key::<String>()? {
+            let kept = all_kept.of(&name);
             let place = match object.entry(name) {
                 Entry::Vacant(place) => place,
                 Entry::Occupied(place) => {
@@ -313,8 +384,10 @@ impl<'de> Visitor<'de> for Node<'_> {
             let node = Node {
                 reading: &mut *reading,
                 depth_left,
+                kept,
             };
             match members.next_value_seed(node) {
+                Ok(_) if kept.is_none() => {}
                 Ok(value) => _ = place.insert(value),
                 Err(error) => {
                     reading.path.push(place.key().chars().take(MAX_SHOWN).collect());
@@ -348,6 +421,55 @@ mod tests {
             json!({"a": [1, -2500.0, "x\u{1}y"], "b": null})
         );
         assert_eq!(parse_bytes(text.as_bytes(), limits), parse(text, limits));
+    }
+
+    /// All of a document but what is in `a` besides `b`.
+    const SOME: Kept = Kept {
+        members: &[(
+            "a",
+            Kept {
+                members: &[("b", Kept::ALL)],
+                others: false,
+            },
+        )],
+        others: true,
+    };
+
+    #[test]
+    fn what_is_left_out_is_not_there() {
+        let text = br#"{"a": {"x": [1, {"y": "z"}], "b": {"x": 1}}, "c": {"x": [2]}}"#;
+        let limits = Limits {
+            nodes: 20,
+            depth: 4,
+            bytes: 100,
+        };
+        assert_eq!(
+            parse_some(text, limits, SOME).unwrap(),
+            json!({"a": {"b": {"x": 1}}, "c": {"x": [2]}})
+        );
+        // It keeps its type where it is another one.
+        for text in [
+            "{\"a\":7}",
+            "{\"a\":[1,{\"x\":2}]}",
+            "{\"a\":\"x\"}",
+            "[{\"a\":{\"x\":1}}]",
+        ] {
+            assert_eq!(parse_some(text.as_bytes(), limits, SOME), parse(text, limits));
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_within_the_limits() {
+        for (text, wanted) in [
+            (r#"{"a":{"x":[1,2,3]}}"#, "holds more than 5 values"),
+            (r#"{"a":{"x":[[]]}}"#, "is nested more than 3 levels deep"),
+            (r#"{"a":{"x":[nonsense]}}"#, "is not valid JSON"),
+            (r#"{"a":{"x":1,}}"#, "is not valid JSON"),
+            (r#"{"a":{"b":1,"b":2}}"#, "has the member \"b\" twice"),
+        ] {
+            let error = parse_some(text.as_bytes(), SMALL, SOME).unwrap_err().to_string();
+            assert!(error.starts_with(wanted), "{error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What of a request is judged, and the policies' word on each part of it.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use serde_json::{Map, Value, json};
 use trocar::{
@@ -10,7 +10,7 @@ use trocar::{
     plan::Mode,
     policy::{Outcome, Subject},
     reason_in,
-    target::TargetKind,
+    target::{TargetError, TargetKind},
 };
 
 use super::{
@@ -54,6 +54,14 @@ pub struct Door<'a> {
     pub webhook: Webhook,
     /// The time, in RFC 3339.
     pub time: &'a str,
+    /// When the verdict would come too late: containers that were not judged until then are not.
+    pub until: Option<Instant>,
+}
+
+impl Door<'_> {
+    fn is_late(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
 }
 
 /// Judges a request. Blocks while plugins run, each within its time limit.
@@ -96,27 +104,36 @@ fn name_of(container: &Value) -> &str {
 /// Judges each container that is added, against the pod as it is stored and those before it.
 fn judge_containers(
     request: &Request,
-    before: &Value,
+    before: &Result<Target, TargetError>,
     containers: &[Value],
     door: &Door<'_>,
     verdict: &mut Verdict,
 ) {
-    let known = before["spec"]["ephemeralContainers"].as_array();
-    let mut known: Vec<&Value> = known.into_iter().flatten().collect();
-    let mut pod = before.clone();
+    let mut pod = match before {
+        Ok(pod) => pod.clone(),
+        Err(error) => return malformed(error, door, verdict),
+    };
+    let known = before
+        .as_ref()
+        .ok()
+        .and_then(|before| before.object().get("spec"));
+    let known = known.and_then(|spec| spec["ephemeralContainers"].as_array());
+    let known = known.into_iter().flatten();
+    let mut known: HashMap<&str, &Value> = known.map(|container| (name_of(container), container)).collect();
     for (index, container) in containers.iter().enumerate() {
-        let same = known
-            .iter()
-            .position(|known| name_of(known) == name_of(container));
-        if let Some(same) = same {
-            if known.remove(same) != container {
-                let name = name_of(container);
+        let name = name_of(container);
+        if let Some(same) = known.remove(name) {
+            if same != container {
                 verdict.denials.push(format!(
                     "the ephemeral container {name:?} is there already, and cannot be changed"
                 ));
                 verdict.find(Found::Denied);
             }
             continue;
+        }
+        if door.is_late() {
+            let weight = heaviest(door.policies.iter().map(|rule| rule.mode));
+            return verdict.not_judged(weight, "it adds more than can be judged in time");
         }
         let changed = judge_container(request, &pod, container, door, verdict);
         if let Some(changed) = &changed {
@@ -125,10 +142,16 @@ fn judge_containers(
                 .patch
                 .push(json!({"op": "replace", "path": path, "value": changed}));
         }
-        add(&mut pod, changed.as_ref().unwrap_or(container));
+        if index + 1 < containers.len() {
+            pod = match with(&pod, changed.as_ref().unwrap_or(container), &request.namespace) {
+                Ok(pod) => pod,
+                Err(error) => return malformed(&error, door, verdict),
+            };
+        }
     }
-    for gone in known {
-        let name = name_of(gone);
+    let mut gone: Vec<&str> = known.into_keys().collect();
+    gone.sort_unstable();
+    for name in gone {
         verdict
             .denials
             .push(format!("the ephemeral container {name:?} cannot be removed"));
@@ -136,21 +159,27 @@ fn judge_containers(
     }
 }
 
-fn add(pod: &mut Value, container: &Value) {
-    let Some(spec) = pod["spec"].as_object_mut() else {
-        return;
-    };
-    let list = spec.entry("ephemeralContainers").or_insert(Value::Null);
-    match list {
-        Value::Array(containers) => containers.push(container.clone()),
-        other => *other = json!([container]),
+fn malformed(error: &TargetError, door: &Door<'_>, verdict: &mut Verdict) {
+    let weight = heaviest(door.policies.iter().map(|rule| rule.mode));
+    verdict.not_judged(weight, &format!("the pod is not one as it is stored: {error}"));
+}
+
+/// The pod with a container more.
+fn with(pod: &Target, container: &Value, namespace: &str) -> Result<Target, TargetError> {
+    let mut pod = pod.object().clone();
+    if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) {
+        match spec.entry("ephemeralContainers").or_insert(Value::Null) {
+            Value::Array(containers) => containers.push(container.clone()),
+            other => *other = json!([container]),
+        }
     }
+    Target::new(Value::Object(pod), namespace)
 }
 
 /// Judges one container. Returns what it is changed to, where it is.
 fn judge_container(
     request: &Request,
-    pod: &Value,
+    target: &Target,
     container: &Value,
     door: &Door<'_>,
     verdict: &mut Verdict,
@@ -161,18 +190,10 @@ fn judge_container(
         reason: reason_in(container),
         ..request.actor.clone()
     };
-    let target = match Target::new(pod.clone(), &request.namespace) {
-        Ok(target) => target,
-        Err(error) => {
-            let weight = heaviest(door.policies.iter().map(|rule| rule.mode));
-            verdict.not_judged(weight, &format!("the pod is not one as it is stored: {error}"));
-            return None;
-        }
-    };
     let subject = Subject {
         strategies: &["ephemeral", trocar::EXTERNAL],
         kinds: &[TargetKind::Pod],
-        target: Some(&target),
+        target: Some(target),
         namespace: &request.namespace,
         actor: &actor,
     };
@@ -184,7 +205,7 @@ fn judge_container(
             return None;
         }
     };
-    ask(request, door, &submitted, &target, subject, verdict).map(Value::Object)
+    ask(request, door, &submitted, target, subject, verdict).map(Value::Object)
 }
 
 fn judge_pod(request: &Request, pod: &Map<String, Value>, door: &Door<'_>, verdict: &mut Verdict) {

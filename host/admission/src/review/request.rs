@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 use trocar::{
-    Actor,
-    bounded::{self, Limits},
+    Actor, Target,
+    bounded::{self, Kept, Limits},
     plan::ConnectionKind,
+    target::TargetError,
 };
 
 /// The largest review that is read, in bytes: two pods of the largest size that a cluster takes, and what goes with them.
@@ -12,8 +13,44 @@ pub const MAX_REVIEW: usize = 8 << 20;
 
 const LIMITS: Limits = Limits {
     bytes: MAX_REVIEW,
-    nodes: 1_000_000,
+    // Twice what two pods of the largest size have. One value takes up to 600 bytes of memory.
+    nodes: 500_000,
     depth: 100,
+};
+
+/// What is kept of a review of debug containers: of the pod as it is to be no more than those, and of the pod as it is stored
+/// not who wrote which of its fields. They are most of a review.
+const OF_CONTAINERS: Kept = Kept {
+    members: &[(
+        "request",
+        Kept {
+            members: &[("object", ONLY_CONTAINERS), ("oldObject", UNMANAGED)],
+            others: true,
+        },
+    )],
+    others: true,
+};
+
+const ONLY_CONTAINERS: Kept = Kept {
+    members: &[(
+        "spec",
+        Kept {
+            members: &[("ephemeralContainers", Kept::ALL)],
+            others: false,
+        },
+    )],
+    others: false,
+};
+
+const UNMANAGED: Kept = Kept {
+    members: &[(
+        "metadata",
+        Kept {
+            members: &[("managedFields", Kept::NONE)],
+            others: true,
+        },
+    )],
+    others: true,
 };
 
 /// The longest identity of a review, in bytes: an API server's has 36.
@@ -54,7 +91,7 @@ pub enum Requested {
     /// The ephemeral containers of a pod are to be others.
     EphemeralContainers {
         /// The pod as it is stored.
-        before: Value,
+        before: Result<Target, TargetError>,
         /// The list as it is to be. The rest of the pod is not believed: a client can write anything there.
         containers: Vec<Value>,
     },
@@ -79,7 +116,13 @@ impl Request {
     /// # Errors
     /// Fails where it is not a review of this version.
     pub fn read(body: &[u8]) -> Result<Self, ReadError> {
-        let mut review = bounded::parse_bytes(body, LIMITS)?;
+        let mut review = match begins_as_of_containers(body) {
+            true => bounded::parse_some(body, LIMITS, OF_CONTAINERS)?,
+            false => bounded::parse_bytes(body, LIMITS)?,
+        };
+        if !is_of_containers(&review) && begins_as_of_containers(body) {
+            review = bounded::parse_bytes(body, LIMITS)?;
+        }
         let is = |field: &str, wanted: &str| review[field] == wanted;
         if !is("kind", "AdmissionReview") {
             return Err(ReadError::NotAReview("it has another kind"));
@@ -105,6 +148,21 @@ impl Request {
     }
 }
 
+/// Says whether a review seems to be of debug containers: an API server writes the subresource before the pods.
+fn begins_as_of_containers(body: &[u8]) -> bool {
+    const SUBRESOURCE: &[u8] = b"\"subResource\":\"ephemeralcontainers\"";
+    let beginning = &body[..body.len().min(BEGINNING)];
+    beginning
+        .windows(SUBRESOURCE.len())
+        .any(|part| part == SUBRESOURCE)
+}
+
+/// Says whether it is.
+fn is_of_containers(review: &Value) -> bool {
+    let request = &review["request"];
+    request["subResource"] == "ephemeralcontainers" && request["operation"] == "UPDATE"
+}
+
 fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_default().to_owned()
 }
@@ -126,14 +184,18 @@ fn requested(request: &mut Value) -> Requested {
     let (subresource, operation) = (text(request, "subResource"), text(request, "operation"));
     match (resource.as_str(), subresource.as_str(), operation.as_str()) {
         ("pods", "ephemeralcontainers", "UPDATE") if is_core => {
-            let containers = request["object"]["spec"]["ephemeralContainers"].take();
-            let containers = match containers {
-                Value::Null => Vec::new(),
-                Value::Array(containers) => containers,
-                _ => return Requested::Other("ephemeral containers that are not a list".to_owned()),
+            let spec = request.pointer_mut("/object/spec").and_then(Value::as_object_mut);
+            let Some(spec) = spec else {
+                return Requested::Other("a pod that is not an object".to_owned());
             };
+            let containers = match spec.remove("ephemeralContainers") {
+                None | Some(Value::Null) => Vec::new(),
+                Some(Value::Array(containers)) => containers,
+                Some(_) => return Requested::Other("ephemeral containers that are not a list".to_owned()),
+            };
+            let namespace = text(request, "namespace");
             Requested::EphemeralContainers {
-                before: request["oldObject"].take(),
+                before: Target::new(request["oldObject"].take(), &namespace),
                 containers,
             }
         }
@@ -235,6 +297,57 @@ mod tests {
         }
     }
 
+    /// What an API server could write besides is left unread.
+    #[test]
+    fn of_debug_containers_only_what_is_judged_is_kept() {
+        let pod = |more: Value| {
+            let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "managedFields": [{"manager": "a"}]},
+                "spec": {"containers": [{"name": "app"}]}});
+            pod["spec"]["ephemeralContainers"] = more;
+            pod
+        };
+        let changes = [
+            ("/request/subResource", json!("ephemeralcontainers")),
+            ("/request/operation", json!("UPDATE")),
+            ("/request/object", pod(json!([{"name": "dbg"}]))),
+            ("/request/oldObject", pod(json!([]))),
+        ];
+        let body = review(&changes);
+        // The subresource is last here, and first as an API server writes it.
+        let whole: Value = serde_json::from_slice(&body).unwrap();
+        let mut request = whole["request"].as_object().unwrap().clone();
+        request.remove("subResource");
+        let rest = serde_json::to_string(&request).unwrap();
+        let first = format!(
+            "{{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":{{\"subResource\":\"ephemeralcontainers\",{}}}",
+            &rest[1..]
+        );
+        assert!(begins_as_of_containers(first.as_bytes()));
+        for body in [&body, first.as_bytes()] {
+            match Request::read(body).unwrap().requested {
+                Requested::EphemeralContainers { before, containers } => {
+                    assert_eq!(containers, [json!({"name": "dbg"})]);
+                    let before = before.unwrap();
+                    assert_eq!(
+                        (before.id().namespace.as_deref(), &before.object()["spec"]),
+                        (Some("shop"), &pod(json!([]))["spec"])
+                    );
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        // A review that only says so in its beginning is read as what it is.
+        let forged = first.replace(
+            "\"request\":{\"subResource\":\"ephemeralcontainers\"",
+            "\"request\":{\"options\":{\"subResource\":\"ephemeralcontainers\"}",
+        );
+        let forged = forged.replace("\"UPDATE\"", "\"CREATE\"");
+        match Request::read(forged.as_bytes()).unwrap().requested {
+            Requested::Pod(found) => assert_eq!(Value::Object(found), pod(json!([{"name": "dbg"}]))),
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn what_no_policy_knows_is_named() {
         for (changes, wanted) in [
@@ -258,6 +371,14 @@ mod tests {
                     ("/request/object/spec", json!({"ephemeralContainers": {}})),
                 ],
                 "ephemeral containers that are not a list",
+            ),
+            (
+                vec![
+                    ("/request/subResource", json!("ephemeralcontainers")),
+                    ("/request/operation", json!("UPDATE")),
+                    ("/request/object", json!(7)),
+                ],
+                "a pod that is not an object",
             ),
         ] {
             let request = Request::read(&review(&changes)).unwrap();

@@ -1,6 +1,9 @@
 //! Reviews as an API server sends them, judged by the default policies.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use trocar::{
@@ -69,6 +72,10 @@ impl Scene {
     }
 
     fn judged(&self, review: &Value, webhook: Webhook) -> Verdict {
+        self.judged_until(review, webhook, None)
+    }
+
+    fn judged_until(&self, review: &Value, webhook: Webhook, until: Option<Instant>) -> Verdict {
         let request = Request::read(review.to_string().as_bytes()).unwrap();
         judge(
             &request,
@@ -79,6 +86,7 @@ impl Scene {
                 reader: self.reader.as_ref(),
                 webhook,
                 time: "2026-01-01T00:00:00Z",
+                until,
             },
         )
     }
@@ -235,6 +243,24 @@ fn a_container_that_is_there_can_neither_be_changed_nor_removed() {
         scene.validated(&adds(before.clone(), before)).found,
         Found::Skipped
     );
+}
+
+#[test]
+fn containers_that_cannot_be_judged_in_time_are_denied() {
+    let review = adds(json!([]), json!([container("dbg", "busybox")]));
+    for (mode, is_allowed) in [(Mode::Enforce, false), (Mode::Warn, true)] {
+        let scene = scene(&[images(mode)]);
+        let verdict = scene.judged_until(&review, Webhook::Validate, Some(Instant::now()));
+        assert_eq!(
+            (verdict.is_allowed(), verdict.found),
+            (is_allowed, Found::NotJudged)
+        );
+        assert!(verdict.judged.is_empty());
+        assert_eq!(
+            scene.judged_until(&review, Webhook::Validate, None).found,
+            Found::Allowed
+        );
+    }
 }
 
 #[test]

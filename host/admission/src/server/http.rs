@@ -7,7 +7,10 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use serde_json::json;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout_at},
+};
 use trocar::{AuditEvent, AuditRecord, bounded};
 
 use super::{BLOCK, Place, Shared, log};
@@ -18,6 +21,10 @@ use crate::review::{
 /// How long an API server waits where it does not say so, which is also the limit.
 const USUAL_TIMEOUT: u64 = 10;
 const LONGEST_TIMEOUT: u64 = 30;
+
+/// As much of a body is read without asking for room, so that those who are slow over large ones hold up no review of the
+/// usual size. The count of connections bounds it.
+const FREE: usize = 64 << 10;
 
 /// What is left of the time for the way back.
 const WAY_BACK: Duration = Duration::from_millis(500);
@@ -36,10 +43,16 @@ pub(super) async fn respond(
         "/validate" => Some(Webhook::Validate),
         _ => None,
     };
-    Ok(match webhook.filter(|_| place == Place::Reviews) {
+    let mut answer = match webhook.filter(|_| place == Place::Reviews) {
         Some(webhook) => reviewed(&shared, webhook, request).await,
         None => told(&shared, path, request.method()),
-    })
+    };
+    if !shared.is_ready() {
+        // The next request is to go to another server: one that is sent while this connection is closed would be lost.
+        let close = header::HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
+    }
+    Ok(answer)
 }
 
 /// Health and metrics.
@@ -128,33 +141,44 @@ fn deadline(query: &str) -> Instant {
     Instant::now() + Duration::from_secs(seconds) - WAY_BACK
 }
 
+/// A body, and the room that it takes until it was judged.
+struct Body {
+    bytes: Vec<u8>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
 /// Reads a body, as far as there is room for it and time.
-async fn read(shared: &Shared, body: Incoming, deadline: Instant) -> Result<Vec<u8>, Unread> {
+async fn read(shared: &Shared, mut body: Incoming, deadline: Instant) -> Result<Body, Unread> {
     let announced = body.size_hint().exact();
     let announced = announced.and_then(|size| usize::try_from(size).ok());
     let expected = announced.unwrap_or(MAX_REVIEW).min(MAX_REVIEW);
-    let blocks = u32::try_from(expected / BLOCK + 1).unwrap_or(u32::MAX);
-    let mut whole = Vec::new();
-    let Ok(Ok(_room)) = timeout_at(deadline, shared.room.acquire_many(blocks)).await else {
-        return Err(Unread::TooLate(whole));
-    };
-    if announced.is_some() {
-        whole.reserve_exact(expected);
-    }
-    let mut body = body;
+    let mut room = None;
+    let mut bytes = Vec::new();
+    bytes.reserve_exact(announced.unwrap_or_default().min(FREE));
     loop {
-        match timeout_at(deadline, body.frame()).await {
-            Err(_) => return Err(Unread::TooLate(whole)),
-            Ok(None) => return Ok(whole),
+        let frame = match timeout_at(deadline, body.frame()).await {
+            Err(_) => return Err(Unread::TooLate(bytes)),
+            Ok(None) => return Ok(Body { bytes, room }),
             Ok(Some(Err(_))) => return Err(Unread::Gone),
-            Ok(Some(Ok(frame))) => {
-                let Some(data) = frame.data_ref() else { continue };
-                let left = MAX_REVIEW - whole.len();
-                whole.extend_from_slice(&data[..data.len().min(left)]);
-                if data.len() > left {
-                    return Err(Unread::TooLarge(whole));
-                }
-            }
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Some(data) = frame.data_ref() else { continue };
+        let left = MAX_REVIEW - bytes.len();
+        let data = &data[..data.len().min(left + 1)];
+        if room.is_none() && bytes.len() + data.len() > FREE {
+            // Enough of it is kept to answer it all the same.
+            let blocks = u32::try_from(expected / BLOCK + 1).unwrap_or(u32::MAX);
+            let turn = shared.room.clone().acquire_many_owned(blocks);
+            let Ok(Ok(given)) = timeout_at(deadline, turn).await else {
+                bytes.extend_from_slice(&data[..data.len().min(left)]);
+                return Err(Unread::TooLate(bytes));
+            };
+            room = Some(given);
+            bytes.reserve_exact(expected - bytes.len());
+        }
+        bytes.extend_from_slice(&data[..data.len().min(left)]);
+        if data.len() > left {
+            return Err(Unread::TooLarge(bytes));
         }
     }
 }
@@ -180,8 +204,9 @@ fn written(uid: &str, verdict: &Verdict) -> Answer {
 }
 
 /// Judges a review where that does not hold up others, and answers in time.
-async fn judged(shared: &Arc<Shared>, webhook: Webhook, body: Vec<u8>, deadline: Instant) -> Answer {
-    let uid = uid_of_beginning(&body);
+async fn judged(shared: &Arc<Shared>, webhook: Webhook, body: Body, deadline: Instant) -> Answer {
+    let Body { bytes, room } = body;
+    let uid = uid_of_beginning(&bytes);
     let late = |problem: &str| match &uid {
         Some(uid) => unjudged(shared, webhook, uid, problem),
         None => {
@@ -190,13 +215,20 @@ async fn judged(shared: &Arc<Shared>, webhook: Webhook, body: Vec<u8>, deadline:
         }
     };
     let began = Instant::now();
-    let Ok(Ok(turn)) = timeout_at(deadline, shared.turns.clone().acquire_owned()).await else {
+    let turns = async {
+        let large = match &room {
+            Some(_) => Some(shared.large_turn.clone().acquire_owned().await),
+            None => None,
+        };
+        (large, shared.turns.clone().acquire_owned().await)
+    };
+    let Ok(turns) = timeout_at(deadline, turns).await else {
         return late("the server has too much to do");
     };
     let of_worker = shared.clone();
     let work = tokio::task::spawn_blocking(move || {
-        let answer = judge(&of_worker, webhook, &body, began);
-        drop(turn);
+        let answer = judge(&of_worker, webhook, bytes, (began, deadline));
+        drop((turns, room));
         answer
     });
     match timeout_at(deadline, work).await {
@@ -207,23 +239,30 @@ async fn judged(shared: &Arc<Shared>, webhook: Webhook, body: Vec<u8>, deadline:
 }
 
 /// Reads a review, judges it and writes down what came of it.
-fn judge(shared: &Shared, webhook: Webhook, body: &[u8], began: Instant) -> Answer {
-    let review = match Review::read(body) {
+fn judge(shared: &Shared, webhook: Webhook, body: Vec<u8>, (began, deadline): (Instant, Instant)) -> Answer {
+    let review = match Review::read(&body) {
         Ok(review) => review,
         Err(error) => {
             // What is a review, but more than is read, gets a verdict.
             let is_too_much = matches!(error, ReadError::Json(bounded::ReadError::TooMuch(_)));
             let problem = error.to_string();
-            if let Some(uid) = uid_of_beginning(body).filter(|_| is_too_much) {
+            if let Some(uid) = uid_of_beginning(&body).filter(|_| is_too_much) {
                 return unjudged(shared, webhook, &uid, &problem);
             }
             shared.metrics.refused("not-a-review");
             return text(StatusCode::BAD_REQUEST, &trocar::text::message(&problem));
         }
     };
+    drop(body);
     let rules = shared.rules();
     let time = log::now();
-    let mut verdict = rules.judge(&review, webhook, shared.reader.as_ref(), &time);
+    let mut verdict = rules.judge(
+        &review,
+        webhook,
+        shared.reader.as_ref(),
+        &time,
+        Some(deadline.into_std()),
+    );
     let is_of_record = webhook == Webhook::Validate && !review.is_dry_run;
     if is_of_record && let Some(problem) = write_down(&rules, &review, &verdict, &time) {
         verdict = review::unheard(webhook, std::iter::once(trocar::plan::Mode::Enforce), &problem);

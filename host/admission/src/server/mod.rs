@@ -115,9 +115,11 @@ pub(crate) struct Shared {
     tls: Option<RwLock<tls::Loaded>>,
     metrics: Metrics,
     /// Room for what is read, in blocks.
-    room: Semaphore,
+    room: Arc<Semaphore>,
     /// Turns to judge.
     turns: Arc<Semaphore>,
+    /// The one turn for what took room: it takes much more of it while it is judged.
+    large_turn: Arc<Semaphore>,
     is_ending: AtomicBool,
 }
 
@@ -158,8 +160,9 @@ pub async fn serve(
         rules: RwLock::new(Arc::new(rules)),
         tls: tls.map(RwLock::new),
         metrics: Metrics::default(),
-        room: Semaphore::new(8 * MAX_REVIEW / BLOCK),
+        room: Arc::new(Semaphore::new(4 * MAX_REVIEW / BLOCK)),
         turns: Arc::new(Semaphore::new(options.judging)),
+        large_turn: Arc::new(Semaphore::new(1)),
         is_ending: AtomicBool::new(false),
     });
     begin(&shared, &options, &listener, health.as_ref());
