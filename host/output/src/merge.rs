@@ -56,7 +56,9 @@ impl Machine {
 
     fn settle_log(&mut self) -> bool {
         let mut is_settled = false;
-        while let Some(unit) = self.units.front() {
+        loop {
+            self.settle_ends();
+            let Some(unit) = self.units.front() else { break };
             match self.fate(unit) {
                 Fate::Brought(stream, index) => {
                     (0..index).for_each(|_| self.pass(stream));
@@ -301,7 +303,7 @@ impl Machine {
         self.ahead.add(&plain(&fragment.raw));
     }
 
-    fn confirmed(&mut self, stream: Stream) {
+    pub(crate) fn confirmed(&mut self, stream: Stream) {
         self.is_placed = true;
         self.has_gap[stream as usize] = false;
         self.feeds[stream as usize].confirmed_at = self.now;
