@@ -45,6 +45,10 @@ impl Written {
                 _ => writeln!(written.script, "usleep {}", choices.below(250_000)).unwrap(),
             }
         }
+        if is_plain {
+            // What has no end is in the log after the last lines, whichever stream it is of.
+            written.script.push_str("usleep 300000\n");
+        }
         written
     }
 
@@ -101,7 +105,13 @@ pub(crate) struct Shown {
 }
 
 /// How what is said begins. No program of these tests writes that.
-const SAID: [&str; 3] = ["Warning: ", "Note: ", "The connection "];
+const SAID: [&str; 5] = [
+    "Warning: ",
+    "Note: ",
+    "The connection ",
+    "Container ",
+    "Defaulting ",
+];
 
 impl Shown {
     /// Takes what is said out of what was written to stderr.
@@ -221,8 +231,8 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-/// Says what is missing or shown twice of a program that wrote whole lines and whose connection was cut: a line may be shown in two
-/// parts, or without a beginning that was told.
+/// Says what is missing or shown twice of a program of which no two lines are the same, and whose connection was cut: what was
+/// written while it was away is on standard output. A line may be shown in two parts, or without a beginning that was told.
 pub(crate) fn wrong_after_cuts(written: &Written, shown: &Shown) -> Option<String> {
     let is_harmless = |told: &String| {
         ["The connection ", "Warning: a line is shown ", "Note: "]
@@ -232,12 +242,12 @@ pub(crate) fn wrong_after_cuts(written: &Written, shown: &Shown) -> Option<Strin
     if let Some(told) = shown.told.iter().find(|told| !is_harmless(told)) {
         return Some(format!("nothing was lost, but it is said: {told}"));
     }
+    if shown.told.iter().all(|told| !told.starts_with("Warning: ")) {
+        return wrong_lines_after_cuts(written, shown);
+    }
     let begun = "which was written before the attach: ";
     let beginnings = shown.told.iter().filter_map(|told| told.split_once(begun));
     let beginnings: String = beginnings.map(|(_, text)| text.trim_end_matches('\n')).collect();
-    if shown.told.iter().all(|told| !told.starts_with("Warning: ")) {
-        return wrong(written, shown);
-    }
     let sorted = |texts: &[&[u8]]| {
         let mut bytes = texts.concat();
         bytes.retain(|byte| *byte != b'\n');
@@ -247,4 +257,27 @@ pub(crate) fn wrong_after_cuts(written: &Written, shown: &Shown) -> Option<Strin
     let wanted = sorted(&[&written.bytes[0], &written.bytes[1]]);
     let found = sorted(&[&shown.bytes[0], &shown.bytes[1], beginnings.as_bytes()]);
     (wanted != found).then(|| format!("{} bytes in the place of {}", found.len(), wanted.len()))
+}
+
+fn wrong_lines_after_cuts(written: &Written, shown: &Shown) -> Option<String> {
+    let [(out, _), (err, _)] = written.bytes.each_ref().map(|bytes| lines(bytes));
+    let [(shown_out, shown_out_rest), (shown_err, _)] = shown.bytes.each_ref().map(|bytes| lines(bytes));
+    let (missed, on_stdout): (Vec<_>, Vec<_>) =
+        shown_out.iter().cloned().partition(|line| err.contains(line));
+    if on_stdout != out {
+        return Some(difference("stdout", &out, &on_stdout));
+    }
+    if !is_interleaved(&err, &missed, &shown_err) {
+        return Some(difference("stderr", &err, &[missed, shown_err].concat()));
+    }
+    // Lines were compared; the ends are as they are without cuts.
+    let ends = Written {
+        bytes: written.bytes.each_ref().map(|bytes| lines(bytes).1),
+        ..Written::default()
+    };
+    let shown_ends = Shown {
+        bytes: [shown_out_rest, lines(&shown.bytes[1]).1],
+        told: Vec::new(),
+    };
+    wrong(&ends, &shown_ends)
 }

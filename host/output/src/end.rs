@@ -60,8 +60,14 @@ impl Machine {
             Stream::Stdout => (&self.feeds[0], &self.feeds[1]),
             Stream::Stderr => (&self.feeds[1], &self.feeds[0]),
         };
-        let last = feed.queue.front().filter(|last| !last.ends && feed.queue.len() == 1)?;
-        let line = other.queue.front().filter(|line| line.is_whole() && line.raw.ends_with(b"\n"))?;
+        let last = feed
+            .queue
+            .front()
+            .filter(|last| !last.ends && feed.queue.len() == 1)?;
+        let line = other
+            .queue
+            .front()
+            .filter(|line| line.is_whole() && line.raw.ends_with(b"\n"))?;
         // An empty line tells too little.
         let is_line_itself = other.queue.iter().take(MAX_PLACES).any(|next| next.is_same(unit));
         let may_be_last = last.is_last || feed.is_open;

@@ -523,9 +523,9 @@ impl Machine {
         if !self.may_come() {
             return None;
         }
-        let begun = BOTH
-            .into_iter()
-            .filter(|stream| self.is_begun(*stream, &unit.raw) || self.end_before(*stream, &unit.raw).is_some());
+        let begun = BOTH.into_iter().filter(|stream| {
+            self.is_begun(*stream, &unit.raw) || self.end_before(*stream, &unit.raw).is_some()
+        });
         if let Some(at) = begun.map(|stream| self.feeds[stream as usize].at).max() {
             return Some(at.max(unit.at) + PART_PATIENCE);
         }

@@ -414,6 +414,8 @@ impl Machine {
         }
         let stream = match self.lines {
             [Line::Ended | Line::ByAttach, Line::ByLog] => Stream::Stderr,
+            // What an attach has brought of a line the log ends, where none can come any more.
+            [_, Line::ByAttach] if self.within == Some(Stream::Stderr) && !self.may_come() => Stream::Stderr,
             _ => Stream::Stdout,
         };
         self.goes_within(stream, &unit);
