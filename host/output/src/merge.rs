@@ -412,10 +412,13 @@ impl Machine {
         if !self.setup.tty && !std::mem::replace(&mut self.from_log_told, true) {
             self.event(Event::FromLog);
         }
+        let may_go_on = self.may_come() || !self.feeds[1].queue.is_empty();
+        if !may_go_on && self.within == Some(Stream::Stderr) && self.lines[1] == Line::ByAttach {
+            // Of a line that an attach has begun the log has the end.
+            self.lines[1] = Line::ByLog;
+        }
         let stream = match self.lines {
             [Line::Ended | Line::ByAttach, Line::ByLog] => Stream::Stderr,
-            // What an attach has brought of a line the log ends, where none can come any more.
-            [_, Line::ByAttach] if self.within == Some(Stream::Stderr) && !self.may_come() => Stream::Stderr,
             _ => Stream::Stdout,
         };
         self.goes_within(stream, &unit);
