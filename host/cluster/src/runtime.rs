@@ -25,10 +25,12 @@ pub fn losing_runtime(node: &Value) -> Option<String> {
 
 /// The three numbers of a version; what a distribution adds (`1.6.20~ds1`) does not count.
 fn numbers(version: &str) -> Option<[u64; 3]> {
-    let mut parts = version
-        .trim_start_matches('v')
-        .splitn(3, '.')
-        .map(|part| part.split(|digit: char| !digit.is_ascii_digit()).next()?.parse().ok());
+    let mut parts = version.trim_start_matches('v').splitn(3, '.').map(|part| {
+        part.split(|digit: char| !digit.is_ascii_digit())
+            .next()?
+            .parse()
+            .ok()
+    });
     Some([parts.next()??, parts.next()??, parts.next()??])
 }
 
@@ -43,17 +45,46 @@ mod tests {
         let of = |runtime: &str| {
             losing_runtime(&json!({"status": {"nodeInfo": {"containerRuntimeVersion": runtime}}}))
         };
-        for losing in ["1.5.8", "1.5.18", "1.6.0", "1.6.20~ds1", "1.6.21", "1.7.0", "1.7.2", "1.7.2-rc.1"] {
+        for losing in [
+            "1.5.8",
+            "1.5.18",
+            "1.6.0",
+            "1.6.20~ds1",
+            "1.6.21",
+            "1.7.0",
+            "1.7.2",
+            "1.7.2-rc.1",
+        ] {
             let said = of(&format!("containerd://{losing}"));
             assert_eq!(said, Some(format!("containerd {losing}")));
         }
-        for whole in ["1.4.13", "1.5.7", "1.6.22", "1.6.39", "1.7.3", "1.7.27", "2.0.0", "2.4.2", "v1.7.3+k3s1"] {
+        for whole in [
+            "1.4.13",
+            "1.5.7",
+            "1.6.22",
+            "1.6.39",
+            "1.7.3",
+            "1.7.27",
+            "2.0.0",
+            "2.4.2",
+            "v1.7.3+k3s1",
+        ] {
             assert_eq!(of(&format!("containerd://{whole}")), None);
         }
-        for other in ["cri-o://1.6.20", "docker://20.10.7", "containerd://", "containerd", "1.6.20", "containerd://1.6"] {
+        for other in [
+            "cri-o://1.6.20",
+            "docker://20.10.7",
+            "containerd://",
+            "containerd",
+            "1.6.20",
+            "containerd://1.6",
+        ] {
             assert_eq!(of(other), None, "{other}");
         }
         assert_eq!(losing_runtime(&Value::Null), None);
-        assert_eq!(of("containerd://1.6.20\u{1b}[2K").map(|said| said.contains('\u{1b}')), Some(false));
+        assert_eq!(
+            of("containerd://1.6.20\u{1b}[2K").map(|said| said.contains('\u{1b}')),
+            Some(false)
+        );
     }
 }

@@ -213,7 +213,9 @@ impl Machine {
         let feed = &self.feeds[stream as usize];
         let count = self.passed(stream);
         let mut reached = feed.queue.iter().take(count + 1).enumerate();
-        let (index, head) = reached.find(|(_, next)| !next.begins && next.ends)?;
+        // That a line ended says nothing about which one it was.
+        let has_text = |next: &Fragment| next.raw != b"\n";
+        let (index, head) = reached.find(|(_, next)| !next.begins && next.ends && has_text(next))?;
         let start = head.start_in(unit, self.setup.piece)?;
         let next = feed.queue.get(index + 1).filter(|next| next.is_whole());
         let later = self.units.iter().skip(1).take(MAX_LOOKED);
