@@ -10,6 +10,9 @@ use crate::{
 /// How many places are looked at where the same text stands in the log's last text.
 const MAX_PLACES: usize = 64;
 
+/// A shorter text is not told from what a line happens to begin with.
+const MIN_END: usize = 4;
+
 impl Machine {
     /// The log was read to its last byte. It ends with this text, which has no newline.
     pub(crate) fn finish(&mut self, rest: &[u8]) {
@@ -78,10 +81,7 @@ impl Machine {
         let part = without_end(unit)
             .strip_suffix(without_end(&line.raw))
             .filter(|part| is_line && !part.is_empty())?;
-        let is_last = match last.begins {
-            true => part == last.raw,
-            false => part.ends_with(&last.raw),
-        };
+        let is_last = part == last.raw && part.len() >= MIN_END;
         is_last.then_some(part.len())
     }
 

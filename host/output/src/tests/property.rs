@@ -381,6 +381,17 @@ fn assert_bytes_told(world: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Both streams end with text that has no newline and is not short. What comes first is not among what is mixed.
+fn with_ends(steps: &[Step]) -> Vec<Step> {
+    let end = |stream: Stream| Step::Write(stream, b"the end".to_vec(), [0; 2]);
+    [
+        &[Step::Wait(1)],
+        steps,
+        &[end(Stream::Stdout), end(Stream::Stderr)],
+    ]
+    .concat()
+}
+
 /// All of it is written to standard output, and none of it is a carriage return, of which a runtime may leave some out.
 fn on_stdout(mut steps: Vec<Step>) -> Vec<Step> {
     for step in &mut steps {
@@ -555,7 +566,7 @@ proptest! {
         // Where both streams begin with the same text, it is not known whose comes first in the log.
         let first = [Step::Write(Stream::Stdout, b"out\n".to_vec(), [0; 2]), Step::Write(Stream::Stderr, b"err\n".to_vec(), [0; 2])];
         // Where lines are equal, the log does not say which of them another stream's end comes before.
-        let steps = if are_ends_mixed { [&[Step::Wait(1)], &numbered(&steps)[..]].concat() } else { steps };
+        let steps = if are_ends_mixed { with_ends(&numbered(&steps)) } else { steps };
         let steps = [&[Step::Attach][..], &first, &steps].concat();
         try_out(Setup::default(), &nature, &steps, |world| {
             prop_assert_eq!(texts(&world.shown), texts(&world.written));
