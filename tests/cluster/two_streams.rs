@@ -159,7 +159,7 @@ fn what_only_the_log_has_is_on_stdout_and_told_once(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
     let script = "echo early; echo early error >&2; sleep 1; echo late; echo late error >&2; exit 5";
-    let running = namespace.start("--attach web --image=$IMAGE", &["sh", "-c", script]);
+    let running = namespace.start("--attach web --image=$IMAGE -c early", &["sh", "-c", script]);
     let (stdout, stderr, code) = running.finish_with_bytes();
     let shown = Shown::new(stdout, &stderr);
     let [stdout, stderr] = shown

@@ -12,9 +12,11 @@ pub(crate) const STREAMS: [&str; 2] = ["", " >&2"];
 pub(crate) struct Written {
     pub(crate) script: String,
     pub(crate) bytes: [Vec<u8>; 2],
-    /// No two lines are the same, so that each is told from all others.
+    /// Each line begins and ends with its number, so that a part of it is told from all others.
     is_unique: bool,
     lines: usize,
+    /// The number of each stream's present line.
+    numbers: [usize; 2],
 }
 
 impl Written {
@@ -23,6 +25,7 @@ impl Written {
         Self {
             script: script.into(),
             bytes: [stdout.into(), stderr.into()],
+            is_unique: true,
             ..Self::default()
         }
     }
@@ -45,6 +48,9 @@ impl Written {
                 _ => writeln!(written.script, "usleep {}", choices.below(250_000)).unwrap(),
             }
         }
+        // When a program ends, what has no end may come into the log before the other stream's last lines, as one line with the
+        // first of them: then no one can tell them apart who did not see them come.
+        written.script.push_str("usleep 300000\n");
         written
     }
 
@@ -71,6 +77,10 @@ impl Written {
             if self.is_unique && begun.is_none_or(|byte| *byte == b'\n') {
                 self.lines += 1;
                 bytes.extend_from_slice(format!("{}.", self.lines).as_bytes());
+                self.numbers[stream] = self.lines;
+            }
+            if self.is_unique && *byte == b'\n' {
+                bytes.extend_from_slice(format!("~{}", self.numbers[stream]).as_bytes());
             }
             bytes.push(*byte);
         }
@@ -101,7 +111,13 @@ pub(crate) struct Shown {
 }
 
 /// How what is said begins. No program of these tests writes that.
-const SAID: [&str; 3] = ["Warning: ", "Note: ", "The connection "];
+const SAID: [&str; 5] = [
+    "Warning: ",
+    "Note: ",
+    "The connection ",
+    "Container ",
+    "Defaulting ",
+];
 
 impl Shown {
     /// Takes what is said out of what was written to stderr.
@@ -145,21 +161,32 @@ fn lines(text: &[u8]) -> (Vec<Vec<u8>>, Vec<u8>) {
 }
 
 /// Says what is wrong with what was shown of a program of which nothing was lost; nothing where it is as it should be: each line
-/// once and whole, in its order, on its own stream, or on standard output where it was written before the attach stood.
+/// once and whole, and where lines can be told apart in its order, on its own stream, or on standard output where it was written
+/// before the attach stood.
 pub(crate) fn wrong(written: &Written, shown: &Shown) -> Option<String> {
     let [(out, out_rest), (err, err_rest)] = written.bytes.each_ref().map(|bytes| lines(bytes));
     let [(shown_out, shown_out_rest), (shown_err, shown_err_rest)] =
         shown.bytes.each_ref().map(|bytes| lines(bytes));
-    let rests = [&shown_out_rest[..], &shown_err_rest[..]];
-    let is_rest = rests == [&out_rest[..], &err_rest[..]]
-        || rests == [&[&out_rest[..], &err_rest[..]].concat()[..], b""]
-        || rests == [&[&err_rest[..], &out_rest[..]].concat()[..], b""];
-    if !is_rest {
+    let one = |rests: [&[u8]; 2]| rests.concat();
+    let (ends, shown_ends) = (
+        [&out_rest[..], &err_rest[..]],
+        one([&shown_out_rest, &shown_err_rest]),
+    );
+    if one(ends) != shown_ends && one([ends[1], ends[0]]) != shown_ends {
         return Some(format!(
             "the ends are {:?} and {:?}",
             text(&shown_out_rest),
             text(&shown_err_rest)
         ));
+    }
+    if !written.is_unique {
+        let sorted = |lines: [&[Vec<u8>]; 2]| {
+            let mut lines = lines.concat();
+            lines.sort();
+            lines
+        };
+        let (lines, shown) = (sorted([&out, &err]), sorted([&shown_out, &shown_err]));
+        return (lines != shown).then(|| difference("both streams", &lines, &shown));
     }
     let Some(missed) = err.strip_suffix(&shown_err[..]) else {
         return Some(difference("stderr", &err, &shown_err));
@@ -221,8 +248,8 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-/// Says what is missing or shown twice of a program that wrote whole lines and whose connection was cut: a line may be shown in two
-/// parts, or without a beginning that was told.
+/// Says what is missing or shown twice of a program of which no two lines are the same, and whose connection was cut: what was
+/// written while it was away is on standard output. A line may be shown in two parts, or without a beginning that was told.
 pub(crate) fn wrong_after_cuts(written: &Written, shown: &Shown) -> Option<String> {
     let is_harmless = |told: &String| {
         ["The connection ", "Warning: a line is shown ", "Note: "]
@@ -232,12 +259,12 @@ pub(crate) fn wrong_after_cuts(written: &Written, shown: &Shown) -> Option<Strin
     if let Some(told) = shown.told.iter().find(|told| !is_harmless(told)) {
         return Some(format!("nothing was lost, but it is said: {told}"));
     }
+    if shown.told.iter().all(|told| !told.starts_with("Warning: ")) {
+        return wrong_lines_after_cuts(written, shown);
+    }
     let begun = "which was written before the attach: ";
     let beginnings = shown.told.iter().filter_map(|told| told.split_once(begun));
     let beginnings: String = beginnings.map(|(_, text)| text.trim_end_matches('\n')).collect();
-    if shown.told.iter().all(|told| !told.starts_with("Warning: ")) {
-        return wrong(written, shown);
-    }
     let sorted = |texts: &[&[u8]]| {
         let mut bytes = texts.concat();
         bytes.retain(|byte| *byte != b'\n');
@@ -247,4 +274,28 @@ pub(crate) fn wrong_after_cuts(written: &Written, shown: &Shown) -> Option<Strin
     let wanted = sorted(&[&written.bytes[0], &written.bytes[1]]);
     let found = sorted(&[&shown.bytes[0], &shown.bytes[1], beginnings.as_bytes()]);
     (wanted != found).then(|| format!("{} bytes in the place of {}", found.len(), wanted.len()))
+}
+
+fn wrong_lines_after_cuts(written: &Written, shown: &Shown) -> Option<String> {
+    let [(out, _), (err, _)] = written.bytes.each_ref().map(|bytes| lines(bytes));
+    let [(shown_out, shown_out_rest), (shown_err, shown_err_rest)] =
+        shown.bytes.each_ref().map(|bytes| lines(bytes));
+    let (missed, on_stdout): (Vec<_>, Vec<_>) =
+        shown_out.iter().cloned().partition(|line| err.contains(line));
+    if on_stdout != out {
+        return Some(difference("stdout", &out, &on_stdout));
+    }
+    if !is_interleaved(&err, &missed, &shown_err) {
+        return Some(difference("stderr", &err, &[missed, shown_err].concat()));
+    }
+    // Lines were compared; the ends are as they are without cuts.
+    let ends = Written {
+        bytes: written.bytes.each_ref().map(|bytes| lines(bytes).1),
+        ..Written::default()
+    };
+    let shown_ends = Shown {
+        bytes: [shown_out_rest, shown_err_rest],
+        told: Vec::new(),
+    };
+    wrong(&ends, &shown_ends)
 }

@@ -24,6 +24,7 @@ mod reader;
 mod refusal;
 mod removal;
 mod run;
+mod runtime;
 mod scheduling;
 mod session;
 mod sessions;
@@ -51,6 +52,7 @@ pub use progress::{Hopeless, HopelessKind, Progress, is_trouble, nothing_starts,
 pub use reader::LiveReader;
 pub use refusal::{MissingResource, Refusal, Status, StatusCause, StatusDetails};
 pub use removal::{CreatedPod, remove_created};
+pub use runtime::losing_runtime;
 pub use session::{
     Doubt, Ended, Input, InputQueue, InputSender, Output, Screen, Session, SessionEnded, SessionError,
     SessionEvent, Stream, WriteOutput, input_queue,

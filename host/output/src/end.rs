@@ -4,11 +4,14 @@ use crate::{
     BOTH, Doubt, Stream,
     feed::Fragment,
     machine::{Line, Machine},
-    text::{find, without_end},
+    text::{find, plain, without_end},
 };
 
 /// How many places are looked at where the same text stands in the log's last text.
 const MAX_PLACES: usize = 64;
+
+/// A shorter text is not told from what a line happens to begin with.
+const MIN_END: usize = 4;
 
 impl Machine {
     /// The log was read to its last byte. It ends with this text, which has no newline.
@@ -32,6 +35,54 @@ impl Machine {
         if self.ahead.bytes() > 0 {
             self.doubt(Doubt::LogIncomplete);
         }
+    }
+
+    /// When a program ends, the log may have what one stream ends with before the last lines of the other, and in one line with
+    /// the first of them: these are two units.
+    pub(crate) fn settle_ends(&mut self) {
+        let found = self.units.front().and_then(|unit| {
+            let ends = |stream: Stream| Some((stream, self.end_before(stream, &unit.raw)?));
+            BOTH.into_iter().find_map(ends)
+        });
+        let Some((stream, end)) = found.filter(|(stream, _)| !self.feeds[*stream as usize].is_open) else {
+            return;
+        };
+        if let Some(unit) = self.units.front_mut() {
+            let line = unit.raw.split_off(end);
+            let part = std::mem::replace(&mut unit.raw, line);
+            self.unit_bytes -= end;
+            self.confirmed(stream);
+            self.finish_part(stream, &part);
+            self.lines[stream as usize] = Line::Ended;
+        }
+    }
+
+    /// How much of a unit is what a stream ends with, where the rest is the other one's next line.
+    pub(crate) fn end_before(&self, stream: Stream, unit: &[u8]) -> Option<usize> {
+        let (feed, other) = match stream {
+            Stream::Stdout => (&self.feeds[0], &self.feeds[1]),
+            Stream::Stderr => (&self.feeds[1], &self.feeds[0]),
+        };
+        let last = feed
+            .queue
+            .front()
+            .filter(|last| !last.ends && feed.queue.len() == 1)?;
+        let line = other
+            .queue
+            .front()
+            .filter(|line| line.is_whole() && line.raw.ends_with(b"\n"))?;
+        // An empty line tells too little.
+        let is_line_itself = other.queue.iter().take(MAX_PLACES).any(|next| next.is_same(unit));
+        let may_be_last = last.is_last || feed.is_open;
+        if !may_be_last || line.raw.len() < 2 || is_line_itself || self.ahead.has(&plain(unit)) {
+            return None;
+        }
+        let is_line = unit.ends_with(b"\n");
+        let part = without_end(unit)
+            .strip_suffix(without_end(&line.raw))
+            .filter(|part| is_line && !part.is_empty())?;
+        let is_last = part == last.raw && part.len() >= MIN_END;
+        is_last.then_some(part.len())
     }
 
     fn finish_missed(&mut self, rest: &[u8]) {

@@ -81,7 +81,7 @@ pub struct Machine {
     pub(crate) out: VecDeque<Output>,
     pub(crate) feeds: [Feed; 2],
     pub(crate) units: VecDeque<Unit>,
-    unit_bytes: usize,
+    pub(crate) unit_bytes: usize,
     /// Shown from the log; the attach may bring it.
     pub(crate) early: Recent,
     /// When a text was added to those.
@@ -295,7 +295,8 @@ impl Machine {
         let end = usize::from(torn.is_over && !torn.has_ended);
         is_continuous
             && self.torn_fragment().map_or(self.is_at_long, |fragment| {
-                self.length_of(fragment) == Some(torn.read + end)
+                let length = torn.read + end;
+                self.length_of(fragment) == Some(length) && torn.found <= length
             })
     }
 
@@ -522,9 +523,9 @@ impl Machine {
         if !self.may_come() {
             return None;
         }
-        let begun = BOTH
-            .into_iter()
-            .filter(|stream| self.is_begun(*stream, &unit.raw));
+        let begun = BOTH.into_iter().filter(|stream| {
+            self.is_begun(*stream, &unit.raw) || self.end_before(*stream, &unit.raw).is_some()
+        });
         if let Some(at) = begun.map(|stream| self.feeds[stream as usize].at).max() {
             return Some(at.max(unit.at) + PART_PATIENCE);
         }

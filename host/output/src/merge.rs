@@ -56,7 +56,9 @@ impl Machine {
 
     fn settle_log(&mut self) -> bool {
         let mut is_settled = false;
-        while let Some(unit) = self.units.front() {
+        loop {
+            self.settle_ends();
+            let Some(unit) = self.units.front() else { break };
             match self.fate(unit) {
                 Fate::Brought(stream, index) => {
                     (0..index).for_each(|_| self.pass(stream));
@@ -211,7 +213,9 @@ impl Machine {
         let feed = &self.feeds[stream as usize];
         let count = self.passed(stream);
         let mut reached = feed.queue.iter().take(count + 1).enumerate();
-        let (index, head) = reached.find(|(_, next)| !next.begins && next.ends)?;
+        // That a line ended says nothing about which one it was.
+        let has_text = |next: &Fragment| next.raw != b"\n";
+        let (index, head) = reached.find(|(_, next)| !next.begins && next.ends && has_text(next))?;
         let start = head.start_in(unit, self.setup.piece)?;
         let next = feed.queue.get(index + 1).filter(|next| next.is_whole());
         let later = self.units.iter().skip(1).take(MAX_LOOKED);
@@ -301,7 +305,7 @@ impl Machine {
         self.ahead.add(&plain(&fragment.raw));
     }
 
-    fn confirmed(&mut self, stream: Stream) {
+    pub(crate) fn confirmed(&mut self, stream: Stream) {
         self.is_placed = true;
         self.has_gap[stream as usize] = false;
         self.feeds[stream as usize].confirmed_at = self.now;
@@ -409,6 +413,11 @@ impl Machine {
         // A terminal has one stream only.
         if !self.setup.tty && !std::mem::replace(&mut self.from_log_told, true) {
             self.event(Event::FromLog);
+        }
+        let may_go_on = self.may_come() || !self.feeds[1].queue.is_empty();
+        if !may_go_on && self.within == Some(Stream::Stderr) && self.lines[1] == Line::ByAttach {
+            // Of a line that an attach has begun the log has the end.
+            self.lines[1] = Line::ByLog;
         }
         let stream = match self.lines {
             [Line::Ended | Line::ByAttach, Line::ByLog] => Stream::Stderr,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use trocar_cluster::{
     Cluster, Ended, InputQueue, Output, Screen, Session, SessionError, bytes_before_tail, deleted_by,
+    losing_runtime, read_node,
 };
 use trocar_core::{
     audit::AuditOutcome,
@@ -86,6 +87,15 @@ impl Applied {
             namespace: self.plan().debug_namespace().unwrap_or_default().to_owned(),
             name: self.plan().debug_pod().to_owned(),
             uid: uid.to_owned(),
+        })
+    }
+
+    /// What runs the debug container, to be asked about once its program has ended. None where the pod has no node yet.
+    pub fn runtime(&self) -> Option<NodeRuntime> {
+        let node = self.record.pod["spec"]["nodeName"].as_str()?;
+        Some(NodeRuntime {
+            cluster: self.cluster.clone(),
+            node: node.to_owned(),
         })
     }
 
@@ -176,6 +186,24 @@ impl Deletion {
     /// it cannot be read.
     pub async fn by(&self) -> Option<Vec<String>> {
         deleted_by(&self.cluster, &self.namespace, &self.name, &self.uid).await
+    }
+}
+
+/// The container runtime of the node on which a debug container is.
+pub struct NodeRuntime {
+    cluster: Cluster,
+    node: String,
+}
+
+impl NodeRuntime {
+    /// Its name and version, where that is known to lose output itself. None where the node may not be read.
+    pub async fn losing(&self) -> Option<String> {
+        losing_runtime(&read_node(&self.cluster, &self.node).await.ok()?)
+    }
+
+    /// The node's name.
+    pub fn node(&self) -> &str {
+        &self.node
     }
 }
 

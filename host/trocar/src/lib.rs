@@ -56,7 +56,7 @@ pub mod removal;
 pub mod sessions;
 mod tail;
 
-pub use applied::{Applied, Deletion, LeftBehind, SessionOptions, left_behind};
+pub use applied::{Applied, Deletion, LeftBehind, NodeRuntime, SessionOptions, left_behind};
 pub use apply::{ApplyError, DryRun, WriteError};
 pub use approval::{Approved, Draft, NotAgreed, SamePod, approve_all, check_names};
 pub use audit::{AuditError, AuditLog, check_audit_file};

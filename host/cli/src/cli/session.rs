@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 use trocar::{
-    Applied, DebugPlan, Deletion, Draft, SessionOptions,
+    Applied, DebugPlan, Deletion, Draft, NodeRuntime, SessionOptions,
     cluster::{
         Doubt, Ended, Hopeless, HopelessKind, Input, InputSender, Output, SessionError, SessionEvent, Stream,
         input_queue, is_trouble, never_joins, nothing_starts,
@@ -125,7 +125,7 @@ pub(crate) async fn run(
     if applied.plan().attach().is_none() {
         return Ok(0);
     }
-    let deletion = applied.deletion();
+    let (deletion, runtime) = (applied.deletion(), applied.runtime());
     let (sender, mut input) = input_queue(INPUT_QUEUE);
     let options = options(flags, is_one_of_many, &applied);
     if is_one_of_many {
@@ -147,9 +147,32 @@ pub(crate) async fn run(
         }
     };
     let ended = ended.map_err(|error| said_once(error, output.told.take()));
-    output.leave(!matches!(ended, Ok(Some(Ended::Exited { .. }))));
+    let has_exited = matches!(ended, Ok(Some(Ended::Exited { .. })));
+    output.leave(!has_exited);
+    if has_exited && !flags.quiet {
+        say(flags, lost_by_runtime(runtime).await);
+    }
     let deleted = deleted(deletion, &ended).await;
     outcome(flags, is_one_of_many, &at_end, ended, deleted).await
+}
+
+/// How long the end of a session may wait for what is said about its node.
+const RUNTIME_PATIENCE: Duration = Duration::from_secs(1);
+
+/// That the container's runtime is known to lose output, which no debug tool can show then.
+async fn lost_by_runtime(runtime: Option<NodeRuntime>) -> Vec<String> {
+    let Some(runtime) = runtime else {
+        return Vec::new();
+    };
+    let losing = tokio::time::timeout(RUNTIME_PATIENCE, runtime.losing()).await;
+    let losing = losing.ok().flatten().into_iter();
+    let said = losing.map(|version| {
+        format!(
+            "Note: {version} on node {} is known to lose what a program writes right before it ends: the container's log lacks it, too.",
+            runtime.node()
+        )
+    });
+    said.collect()
 }
 
 /// What was told while it lasted is not told again at the end.

@@ -27,6 +27,7 @@ pub(super) struct Record {
     nanoseconds: u64,
     /// When a reading may have it.
     visible: Time,
+    stream: usize,
     pub(super) text: Vec<u8>,
 }
 
@@ -97,17 +98,31 @@ impl Log {
         self.records.push(Record {
             nanoseconds,
             visible,
+            stream,
             text,
         });
     }
 
-    /// The program has ended: what has no end is written as well.
-    pub(super) fn end(&mut self, now: Time, first: usize) {
+    /// The program has ended: what has no end is written as well. Where the ends are mixed, what one stream ends with comes before
+    /// what the other one has written last.
+    pub(super) fn end(&mut self, now: Time, first: usize, are_ends_mixed: bool) {
         let was_mixed = self.is_mixed;
+        let is_late = |record: &Record| record.nanoseconds >= now * 1_000_000;
+        let of_other = |record: &&Record| record.stream != first && is_late(record);
+        let late = self.records.iter().rev().take_while(of_other).count();
+        let late = if are_ends_mixed { late } else { 0 };
+        let last = self.records.split_off(self.records.len() - late);
         for stream in [first, 1 - first] {
             let rest = std::mem::take(&mut self.unfinished[stream]);
             if !rest.is_empty() {
                 self.record(now, stream, rest, 0);
+            }
+            if stream == first {
+                let begun = self.records.last().map_or(0, |last| last.nanoseconds);
+                self.records.extend(last.iter().cloned().map(|record| Record {
+                    nanoseconds: record.nanoseconds.max(begun),
+                    ..record
+                }));
             }
         }
         self.is_mixed = was_mixed || self.records.iter().any(|record| record.text.len() == self.piece);

@@ -65,6 +65,7 @@ fn nature(attach_lag: u64, log_lag: u64) -> impl Strategy<Value = Nature> {
             log_from,
             drops_returns: seed % 2 == 0,
             ends_cleanly,
+            are_ends_mixed: false,
             chunk: 12,
             seed,
         },
@@ -380,6 +381,17 @@ fn assert_bytes_told(world: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Both streams end with text that has no newline and is not short. What comes first is not among what is mixed.
+fn with_ends(steps: &[Step]) -> Vec<Step> {
+    let end = |stream: Stream| Step::Write(stream, b"the end".to_vec(), [0; 2]);
+    [
+        &[Step::Wait(1)],
+        steps,
+        &[end(Stream::Stdout), end(Stream::Stderr)],
+    ]
+    .concat()
+}
+
 /// All of it is written to standard output, and none of it is a carriage return, of which a runtime may leave some out.
 fn on_stdout(mut steps: Vec<Step>) -> Vec<Step> {
     for step in &mut steps {
@@ -545,12 +557,16 @@ proptest! {
         steps in prop::collection::vec(step(0, 0), 0..60),
         nature in nature(40, 20),
         base_lag in 0_u64..110,
+        are_ends_mixed: bool,
     ) {
         let nature = Nature { ends_cleanly: true,
+            are_ends_mixed,
             base_lag,
             ..nature };
         // Where both streams begin with the same text, it is not known whose comes first in the log.
         let first = [Step::Write(Stream::Stdout, b"out\n".to_vec(), [0; 2]), Step::Write(Stream::Stderr, b"err\n".to_vec(), [0; 2])];
+        // Where lines are equal, the log does not say which of them another stream's end comes before.
+        let steps = if are_ends_mixed { with_ends(&numbered(&steps)) } else { steps };
         let steps = [&[Step::Attach][..], &first, &steps].concat();
         try_out(Setup::default(), &nature, &steps, |world| {
             prop_assert_eq!(texts(&world.shown), texts(&world.written));

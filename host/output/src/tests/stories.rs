@@ -14,6 +14,7 @@ const NATURE: Nature = Nature {
     log_from: 0,
     drops_returns: false,
     ends_cleanly: true,
+    are_ends_mixed: false,
     chunk: 1 << 15,
     seed: 1,
 };

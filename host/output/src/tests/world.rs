@@ -49,6 +49,8 @@ pub(super) struct Nature {
     pub(super) drops_returns: bool,
     /// The attach ends with all that was written, or is cut.
     pub(super) ends_cleanly: bool,
+    /// The log may have what one stream ends with before the other's last lines.
+    pub(super) are_ends_mixed: bool,
     /// How many bytes come at once, at most.
     pub(super) chunk: u64,
     pub(super) seed: u64,
@@ -317,7 +319,7 @@ impl World {
     /// The program ends, and everything comes to its end.
     pub(super) fn end(&mut self) {
         let first = self.random.below(2) as usize;
-        self.log.end(self.now, first);
+        self.log.end(self.now, first, self.nature.are_ends_mixed);
         self.has_ended = true;
         if self.random.below(2) == 0 {
             self.machine.program_ended(self.at());
