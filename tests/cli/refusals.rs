@@ -128,11 +128,11 @@ fn a_quota_that_takes_no_pod_without_resources_gets_small_ones_and_that_is_told(
         Fault::new("POST", "/pods", Answer::forbidden(&message)).times(1)
     };
     let (env, server) = online([node("n1")]);
-    // A namespace may have several quotas, and a server names one at a time. The last is answered first.
-    server.inject(wants("two: must specify memory for: debugger"));
+    // A namespace may have several quotas, and a server names one at a time.
     server.inject(wants(
         "one: must specify limits.cpu for: debugger; requests.cpu for: debugger",
     ));
+    server.inject(wants("two: must specify memory for: debugger"));
     let flags = "debug node/n1 --image=busybox:1.36 --suffix=abcde";
     check(
         &env.run(&format!("{flags} -q")),
