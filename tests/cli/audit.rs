@@ -431,7 +431,7 @@ fn an_audit_without_a_cluster_to_ask_names_nobody() {
     server.inject(Fault::new("POST", "/selfsubjectreviews", Answer::unauthorized()));
     check(
         &env.run(DEBUG),
-        "--- stderr ---\nerror: You must be logged in to the server (Unauthorized)\nhint: the credentials in the kubeconfig are missing or \
+        "--- stderr ---\nerror: You must be logged in to the server (Unauthorized)\nhint: the credentials, typed or of the kubeconfig, are missing or \
          expired: log in again\n--- exit code 125 ---\n",
     );
 }

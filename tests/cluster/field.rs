@@ -342,7 +342,13 @@ fn a_node_is_waited_for_as_long_as_was_typed(cluster: &Cluster) {
     let flags = "web --image=$IMAGE --copy-to=copy --attach -q --pod-running-timeout=12s";
     let output = namespace.debug(flags, &["true"]);
     assert_eq!(output.code, 125, "{output}");
-    says(&output, &["12s", "didn't match Pod's node affinity/selector"]);
+    says(
+        &output,
+        &[
+            "did not start within 12 s",
+            "didn't match Pod's node affinity/selector",
+        ],
+    );
     assert!(
         !output.stderr.contains("no node takes the pod as it is"),
         "{output}"

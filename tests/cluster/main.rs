@@ -35,6 +35,7 @@ mod random_debugs;
 mod reader;
 mod refusals;
 mod removal;
+mod scripts;
 mod sessions;
 mod stored;
 mod targets;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         two_streams::TESTS,
         inherit::TESTS,
         input::TESTS,
+        scripts::TESTS,
         refusals::TESTS,
         terminal::TESTS,
         targets::TESTS,

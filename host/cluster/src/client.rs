@@ -426,7 +426,9 @@ impl Cluster {
                 action: action.clone(),
                 status: Box::new(Status::from_kube(*status)),
             },
-            Failure::Client(kube::Error::UpgradeConnection(_)) => ClusterError::NoWebSocket { reason },
+            Failure::Client(kube::Error::UpgradeConnection(error)) => ClusterError::NoWebSocket {
+                reason: error.to_string(),
+            },
             _ if self.proxy.is_some() && is_of_proxy(&reason) || is_connecting(&reason) => {
                 ClusterError::Unreachable {
                     server,
