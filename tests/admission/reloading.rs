@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use trocar_test_support::TestEnv;
 
-use crate::{IMAGES, Server, adds, configure, response};
+use crate::{IMAGES, Server, adds, client::Client, configure, response};
 
 const APPROVES_EVIL: &str = "policies:\n- name: images\n  plugin: approved-images\n  settings: {images: [{repository: library/evil}]}\n";
 
@@ -66,8 +66,9 @@ fn a_configuration_is_broken_and_mended_under_load_and_no_answer_is_wrong() {
     let server = Server::start(IMAGES);
     let is_over = AtomicBool::new(false);
     let [good, bad] = ["busybox", "evil"].map(|image| adds(image).to_string());
+    let address = server.address;
     let load = || {
-        let (mut client, mut count) = (server.client(), 0);
+        let (mut client, mut count) = (Client::plain(address), 0);
         while !is_over.load(Ordering::Relaxed) {
             for (review, wanted) in [(&good, true), (&bad, false)] {
                 let answer = response(&client.post("/validate", review.as_bytes()));
