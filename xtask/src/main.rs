@@ -5,6 +5,7 @@
     reason = "a program for whoever works on this repository"
 )]
 
+mod dist;
 mod guests;
 mod kubernetes;
 mod man;
@@ -21,6 +22,8 @@ use std::{
 
 const HELP: &str = "Usage: cargo xtask VERB
 
+  dist [--target TRIPLE] [--repository URL]
+                   make the files of a release below target/dist (default: a static program for x86-64 Linux)
   guests           build the default plugins and the test guests from source
   guests --check   say whether the committed components are what the source makes
   kubernetes --version VERSION --from SWAGGER.JSON TYPES.GO...
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
             swagger,
             sources @ ..,
         ] => kubernetes::write(&root(), version, swagger, sources),
+        ["dist", words @ ..] => dist::make(&root(), words),
         ["man"] => man::write(&root().join("target/man")),
         ["man", folder] => man::write(Path::new(folder)),
         ["tidy"] => tidy::tidy(&root()),

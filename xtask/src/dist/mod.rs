@@ -1,0 +1,183 @@
+//! What a release consists of: `cargo xtask dist`. The same tree makes the same bytes.
+//!
+//! Left out: signing (the forge's workflow signs `SHA256SUMS`), rpm packages, and targets that this machine cannot link.
+
+mod archive;
+mod bill;
+mod channels;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+use sha2::{Digest as _, Sha256};
+
+use self::archive::Entry;
+use super::guests::cargo;
+
+/// The target where none is named: a program that needs no library of the machine.
+const DEFAULT_TARGET: &str = "x86_64-unknown-linux-musl";
+
+const SHELLS: [(&str, &str); 5] = [
+    ("bash", "completions/trocar.bash"),
+    ("zsh", "completions/_trocar"),
+    ("fish", "completions/trocar.fish"),
+    ("powershell", "completions/trocar.ps1"),
+    ("kubectl", "completions/kubectl_complete-trocar"),
+];
+
+/// A release as it is made.
+pub(super) struct Release {
+    version: String,
+    target: String,
+    /// The address of the repository, on a forge that has its releases below `releases/download`.
+    repository: Option<String>,
+    /// When the last commit was made, in seconds since 1970: the time of every file.
+    time: u64,
+    folder: PathBuf,
+}
+
+impl Release {
+    fn name(&self) -> String {
+        format!("trocar-{}-{}", self.version, self.target)
+    }
+}
+
+/// Makes all files of a release for one target below `target/dist`. `words` is what was typed: `--target` and `--repository`.
+pub(crate) fn make(root: &Path, words: &[&str]) -> Result<()> {
+    let release = Release {
+        version: version(root)?,
+        target: option(words, "--target")?.unwrap_or(DEFAULT_TARGET).to_owned(),
+        repository: option(words, "--repository")?.map(str::to_owned),
+        time: time(root)?,
+        folder: root.join("target/dist"),
+    };
+    fs::create_dir_all(&release.folder)?;
+    let programs = build(root, &release)?;
+    let entries = entries(root, &programs)?;
+    let archive = archive::tar_gz(&release.name(), &entries, release.time)?;
+    let mut made = vec![(format!("{}.tar.gz", release.name()), archive)];
+    made.extend(channels::deb(&release, &entries)?);
+    made.extend(channels::indexes(&release, &digest(&made[0].1)));
+    made.push((
+        format!("{}.cdx.json", release.name()),
+        bill::of_materials(root, &release.target, &release.version)?.into(),
+    ));
+    let mut sums = String::new();
+    for (name, bytes) in &made {
+        sums.push_str(&format!("{}  {name}\n", self::digest(bytes)));
+        fs::write(release.folder.join(name), bytes)?;
+        println!("{:>10} {name}", bytes.len());
+    }
+    fs::write(release.folder.join("SHA256SUMS"), sums)?;
+    println!("the release is in {}", release.folder.display());
+    Ok(())
+}
+
+fn option<'a>(words: &[&'a str], name: &str) -> Result<Option<&'a str>> {
+    let Some(at) = words.iter().position(|word| *word == name) else {
+        return Ok(None);
+    };
+    match words.get(at + 1) {
+        Some(value) => Ok(Some(value)),
+        None => bail!("{name} needs a value"),
+    }
+}
+
+/// Builds the programs; gives the folder that they are in.
+fn build(root: &Path, release: &Release) -> Result<PathBuf> {
+    let built = Command::new(cargo())
+        .current_dir(root)
+        .args(["build", "--release", "--locked", "--package", "trocar-cli", "--target"])
+        .arg(&release.target)
+        .env("SOURCE_DATE_EPOCH", release.time.to_string())
+        .env("RUSTFLAGS", remap(root))
+        .status()
+        .context("cannot run cargo")?;
+    if !built.success() {
+        bail!(
+            "{} cannot be built here\nhint: rustup target add {}",
+            release.target,
+            release.target
+        );
+    }
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    Ok(target.join(&release.target).join("release"))
+}
+
+/// Where the tree and the crates lie is no part of a program.
+fn remap(root: &Path) -> String {
+    let home = env::var("CARGO_HOME").unwrap_or_else(|_| format!("{}/.cargo", env::var("HOME").unwrap_or_default()));
+    format!(
+        "--remap-path-prefix={}=/trocar --remap-path-prefix={home}=/cargo",
+        root.display()
+    )
+}
+
+/// What every archive has, by its place in it.
+fn entries(root: &Path, programs: &Path) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for name in ["trocar", "kubectl-trocar"] {
+        entries.push(Entry::program(name, fs::read(programs.join(name))?));
+    }
+    for name in ["LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md"] {
+        entries.push(Entry::file(name, fs::read(root.join(name))?));
+    }
+    for (shell, place) in SHELLS {
+        let output = Command::new(programs.join("trocar"))
+            .args(["completion", shell])
+            .output()
+            .with_context(|| format!("what was built does not run here, so it cannot write its completions for {shell}"))?;
+        if !output.status.success() {
+            bail!("trocar completion {shell}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        entries.push(Entry {
+            is_program: shell == "kubectl",
+            ..Entry::file(place, output.stdout)
+        });
+    }
+    let pages = root.join("target/dist-man");
+    super::man::write(&pages)?;
+    let mut names: Vec<PathBuf> = fs::read_dir(&pages)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    names.sort();
+    for page in names {
+        let name = page.file_name().and_then(|name| name.to_str()).context("a page without a name")?;
+        entries.push(Entry::file(&format!("man/{name}"), fs::read(&page)?));
+    }
+    Ok(entries)
+}
+
+/// The version of the workspace.
+fn version(root: &Path) -> Result<String> {
+    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
+    let package = manifest
+        .split("[workspace.package]")
+        .nth(1)
+        .context("Cargo.toml has no [workspace.package]")?;
+    let line = package
+        .lines()
+        .find_map(|line| line.strip_prefix("version = "))
+        .context("[workspace.package] has no version")?;
+    Ok(line.trim().trim_matches('"').to_owned())
+}
+
+/// The time of the last commit, or what SOURCE_DATE_EPOCH says.
+fn time(root: &Path) -> Result<u64> {
+    if let Ok(epoch) = env::var("SOURCE_DATE_EPOCH") {
+        return epoch.parse().context("SOURCE_DATE_EPOCH is not a number of seconds");
+    }
+    let output = Command::new("git")
+        .args(["log", "-1", "--format=%ct"])
+        .current_dir(root)
+        .output()
+        .context("cannot run git")?;
+    let text = String::from_utf8(output.stdout)?;
+    text.trim().parse().context("git does not say when the last commit was made")
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
