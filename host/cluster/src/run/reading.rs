@@ -47,8 +47,8 @@ impl Run<'_> {
     }
 
     pub(super) fn arrange_log(&mut self) -> Result<(), SessionError> {
-        let wanted = self.wanted_log();
-        while let Some(task) = self.log.task(self.clock.now(), wanted) {
+        // What is wanted changes when a reading is closed, and nothing else may happen after it for long.
+        while let Some(task) = self.log.task(self.clock.now(), self.wanted_log()) {
             match task {
                 Task::Close => {
                     self.shown.tell(&mut self.clock, |machine, now| {
