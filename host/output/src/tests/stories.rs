@@ -434,3 +434,32 @@ fn a_break_within_equal_lines_of_both_streams() {
     let world = run(Setup::default(), nature, &longer);
     assert_eq!(shown(&world), ["\na\n", "\na\0\n"]);
 }
+
+/// The attach comes late, and the program's last texts are one line in the log.
+#[test]
+fn the_end_of_one_stream_before_the_others_line_where_the_attach_came_late() {
+    for first in 1..20 {
+        let nature = Nature {
+            seed: first,
+            are_ends_mixed: true,
+            ..NATURE
+        };
+        let steps = [
+            write(ERR, "1 2 "),
+            Step::Wait(300),
+            Step::Attach,
+            Step::Wait(300),
+            write(ERR, "3 4 5 "),
+            Step::Wait(300),
+            write(OUT, "\nout\n"),
+        ];
+        let world = run(Setup::default(), nature, &steps);
+        let [out, err] = shown(&world);
+        assert_eq!(
+            (out.as_str(), err.as_str()),
+            ("\nout\n", "1 2 3 4 5 "),
+            "{:?}",
+            world.events
+        );
+    }
+}
