@@ -11,7 +11,7 @@ use crate::{
 const MAX_PLACES: usize = 64;
 
 /// A shorter text is not told from what a line happens to begin with.
-const MIN_END: usize = 4;
+const MIN_END: usize = 6;
 
 impl Machine {
     /// The log was read to its last byte. It ends with this text, which has no newline.
