@@ -11,7 +11,7 @@ use crate::{
 const MAX_PLACES: usize = 64;
 
 /// A shorter text is not told from what a line happens to begin with.
-const MIN_END: usize = 4;
+const MIN_END: usize = 6;
 
 impl Machine {
     /// The log was read to its last byte. It ends with this text, which has no newline.
@@ -67,21 +67,17 @@ impl Machine {
             .queue
             .front()
             .filter(|last| !last.ends && feed.queue.len() == 1)?;
-        let line = other
-            .queue
-            .front()
-            .filter(|line| line.is_whole() && line.raw.ends_with(b"\n"))?;
-        // An empty line tells too little.
+        let line = other.queue.front().filter(|line| line.raw.ends_with(b"\n"))?;
+        let may_be_last = (last.is_last || feed.is_open) && last.raw.len() >= MIN_END;
         let is_line_itself = other.queue.iter().take(MAX_PLACES).any(|next| next.is_same(unit));
-        let may_be_last = last.is_last || feed.is_open;
-        if !may_be_last || line.raw.len() < 2 || is_line_itself || self.ahead.has(&plain(unit)) {
+        if !may_be_last || is_line_itself || !unit.ends_with(b"\n") || self.ahead.has(&plain(unit)) {
             return None;
         }
-        let is_line = unit.ends_with(b"\n");
-        let part = without_end(unit)
-            .strip_suffix(without_end(&line.raw))
-            .filter(|part| is_line && !part.is_empty())?;
-        let is_last = part == last.raw && part.len() >= MIN_END;
+        let part = without_end(unit).strip_suffix(without_end(&line.raw))?;
+        let is_last = match last.begins {
+            true => part == last.raw,
+            false => part.ends_with(&last.raw),
+        };
         is_last.then_some(part.len())
     }
 
@@ -192,7 +188,11 @@ impl Machine {
         let Some(first) = self.feeds[stream as usize].pop() else {
             return self.finish_missed(part);
         };
-        let is_known = self.is_longer(&first, part) || self.early.any(|text| text.ends_with(&first.raw));
+        // It may be the beginning of what the log had as one line.
+        let is_in = |text: &Vec<u8>| {
+            text.ends_with(&first.raw) || (first.raw.len() >= MIN_END && find(text, &first.raw).is_some())
+        };
+        let is_known = self.is_longer(&first, part) || self.early.any(is_in);
         match starts_in(&first, part) {
             Some(start) if first.shown > 0 => {
                 self.show_logged(stream, &part[start + first.shown..], false, Line::ByLog);

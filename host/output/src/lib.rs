@@ -31,6 +31,10 @@
 //! - Runtimes that write unfinished text into the log at once (CRI-O), and mix two streams within a line.
 //! - Lines longer than a piece on both streams at once: the log does not say which piece goes on with which, so bytes are kept
 //!   and lines may not be. The property finds such lines shown twice, about once in some ten thousand scripts of them.
+//! - What was missed of a program that ends with text without a newline on one stream and lines on the other: the log may have both
+//!   as one line. Where the attach has brought the end, and it is not short, they are told apart.
+//! - A line in pieces within which the log was rotated, where the attach began after it did: lengths do not tell what is missing,
+//!   so what the log has of it then is not shown, and that is told.
 //! - A limit of about one line, where parts of the same text are shown on both streams and both attaches break: once in some
 //!   hundred thousand scripts.
 

@@ -303,3 +303,163 @@ fn a_line_of_pieces_in_which_the_attach_begins() {
     );
     assert_eq!(shown(&world)[0], "aaa\naaa\n\n\n\n");
 }
+
+/// All that is shown, and what is told.
+fn taken(machine: &mut Machine) -> (String, Vec<Event>) {
+    let (mut text, mut events) = (String::new(), Vec::new());
+    while let Some(output) = machine.next_output() {
+        match output {
+            Output::Show(_, bytes) => text.push_str(&String::from_utf8_lossy(&bytes)),
+            Output::Event(event) => events.push(event),
+        }
+    }
+    (text, events)
+}
+
+/// A line in pieces that an attach brought whole. The log was read up to here, then it was rotated, and has this now.
+fn rotated_within(before: &str, now: &str) -> (String, Vec<Event>) {
+    let at = std::time::Duration::from_millis;
+    let mut machine = Machine::new(Setup {
+        piece: 4,
+        ..Setup::default()
+    });
+    machine.attach_opens(at(0));
+    machine.attach_began(at(0));
+    machine.log_began(at(1));
+    machine.attach_bytes(at(2), OUT, b"abcdefghijkl\n");
+    machine.log_bytes(at(3), format!("2026-01-31T12:00:00Z {before}").as_bytes());
+    machine.attach_ended(at(4), End::Finished);
+    machine.program_ended(at(5));
+    machine.log_ended(at(6), End::Finished);
+    let rotated = format!("2026-01-31T12:00:01Z {now}");
+    for round in 1..10 {
+        if !machine.is_done() {
+            machine.log_began(at(100 * round));
+            machine.log_bytes(at(100 * round), rotated.as_bytes());
+            machine.log_ended(at(100 * round + 1), End::Finished);
+        }
+    }
+    assert!(machine.is_done());
+    let (text, mut events) = taken(&mut machine);
+    events.retain(|event| *event != Event::FromLog);
+    (text, events)
+}
+
+#[test]
+fn a_line_within_which_the_log_was_rotated_is_told_by_its_length() {
+    let whole = "abcdefghijkl\n";
+    let none: &[Event] = &[];
+    for (before, now) in [
+        // It was read to its end, and the log has a part of it still.
+        (whole, "efghijkl\n"),
+        // It was read up to where the log goes on.
+        ("abcdefgh", "ijkl\n"),
+        ("abcd", "efghijkl\n"),
+    ] {
+        let (text, events) = rotated_within(before, now);
+        assert_eq!((text.as_str(), &events[..]), (whole, none), "{before:?}, {now:?}");
+    }
+    // What was between is gone, and what the log has now may have been read.
+    let (text, events) = rotated_within("abcd", "ijkl\n");
+    assert_eq!(text, "abcd\n");
+    assert_eq!(events, [Event::Uncertain(Doubt::LogRotated)]);
+}
+
+#[test]
+fn what_one_stream_ends_with_is_not_the_beginning_of_the_others_line() {
+    let mixed = Nature {
+        are_ends_mixed: true,
+        ..NATURE
+    };
+    for first in 1..20 {
+        let nature = Nature {
+            seed: first,
+            ..mixed.clone()
+        };
+        let steps = [
+            Step::Attach,
+            write(OUT, "begins\n"),
+            write(ERR, "begins, too\n"),
+            Step::Wait(1000),
+            write(OUT, "one\ntwo\nunfinished"),
+            write(ERR, "three\nnot finished"),
+        ];
+        let world = run(Setup::default(), nature, &steps);
+        let wanted = ["begins\none\ntwo\nunfinished", "begins, too\nthree\nnot finished"];
+        assert_eq!(shown(&world), wanted, "{:?}", world.log);
+        assert_eq!(world.events, []);
+    }
+}
+
+/// The same text on both streams, and an attach that breaks within both.
+#[test]
+fn a_break_within_equal_lines_of_both_streams() {
+    let late = [
+        Step::Attach,
+        Step::Write(OUT, b"\naa".to_vec(), [0; 2]),
+        Step::Write(ERR, b"\naa".to_vec(), [0; 2]),
+        Step::Wait(118),
+        Step::Break(0),
+        Step::Attach,
+        Step::Write(OUT, b"\n\n".to_vec(), [236, 0]),
+    ];
+    let nature = Nature {
+        attach_lag: 5,
+        log_lag: 0,
+        drops_returns: true,
+        chunk: 12,
+        seed: 0,
+        ..NATURE
+    };
+    let world = run(Setup::default(), nature.clone(), &late);
+    assert_eq!(shown(&world), ["\naa\n\n", "\naa"]);
+    let longer = [
+        Step::Attach,
+        Step::Write(ERR, b"\n".to_vec(), [0, 627]),
+        Step::Write(OUT, b"\na".to_vec(), [0; 2]),
+        Step::Write(ERR, b"a\0".to_vec(), [0; 2]),
+        Step::Wait(5000),
+        Step::Break(0),
+        Step::Write(ERR, b"\n".to_vec(), [0; 2]),
+        Step::Attach,
+        Step::Write(OUT, b"\n".to_vec(), [0; 2]),
+    ];
+    let nature = Nature {
+        attach_lag: 0,
+        ends_cleanly: false,
+        drops_returns: false,
+        seed: 2_427_041_237_107_373_933,
+        ..nature
+    };
+    let world = run(Setup::default(), nature, &longer);
+    assert_eq!(shown(&world), ["\na\n", "\na\0\n"]);
+}
+
+/// The attach comes late, and the program's last texts are one line in the log.
+#[test]
+fn the_end_of_one_stream_before_the_others_line_where_the_attach_came_late() {
+    for first in 1..20 {
+        let nature = Nature {
+            seed: first,
+            are_ends_mixed: true,
+            ..NATURE
+        };
+        let steps = [
+            write(ERR, "1 2 "),
+            Step::Wait(300),
+            Step::Attach,
+            Step::Wait(300),
+            write(ERR, "3 4 5 "),
+            Step::Wait(300),
+            write(OUT, "\nout\n"),
+        ];
+        let world = run(Setup::default(), nature, &steps);
+        let [out, err] = shown(&world);
+        assert_eq!(
+            (out.as_str(), err.as_str()),
+            ("\nout\n", "1 2 3 4 5 "),
+            "{:?}",
+            world.events
+        );
+    }
+}
