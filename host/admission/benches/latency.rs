@@ -5,6 +5,7 @@
 //! cluster on this machine that may be used for it and the folder of kubectl. The figures are in docs/performance.md.
 #![expect(clippy::print_stdout, reason = "a benchmark shows what it measured")]
 
+#[allow(dead_code, reason = "the benchmark of the servers needs more of it")]
 mod common;
 
 use std::{
