@@ -13,14 +13,25 @@ use crate::guests::cargo;
 pub(super) fn of_materials(root: &Path, target: &str, version: &str) -> Result<String> {
     let output = Command::new(cargo())
         .current_dir(root)
-        .args(["tree", "--locked", "--package", "trocar-cli", "--edges=normal", "--prefix=none", "--target"])
+        .args([
+            "tree",
+            "--locked",
+            "--package",
+            "trocar-cli",
+            "--edges=normal",
+            "--prefix=none",
+            "--target",
+        ])
         .args([target, "--format={p}\t{l}"])
         .output()
         .context("cannot run cargo")?;
     if !output.status.success() {
         bail!("cargo tree: {}", String::from_utf8_lossy(&output.stderr));
     }
-    let lines: BTreeSet<String> = String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect();
+    let lines: BTreeSet<String> = String::from_utf8(output.stdout)?
+        .lines()
+        .map(str::to_owned)
+        .collect();
     let components: Vec<Value> = lines.iter().filter_map(|line| component(line)).collect();
     let document = json!({
         "bomFormat": "CycloneDX",

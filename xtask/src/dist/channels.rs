@@ -20,15 +20,29 @@ pub(super) fn indexes(release: &Release, digest: &str) -> Vec<(String, Vec<u8>)>
     let (name, version) = (release.name(), &release.version);
     let uri = format!("{repository}/releases/download/v{version}/{name}.tar.gz");
     vec![
-        (format!("{name}.krew.yaml"), krew(release, repository, &uri, digest).into()),
-        (format!("{name}.rb"), homebrew(release, repository, &uri, digest).into()),
+        (
+            format!("{name}.krew.yaml"),
+            krew(release, repository, &uri, digest).into(),
+        ),
+        (
+            format!("{name}.rb"),
+            homebrew(release, repository, &uri, digest).into(),
+        ),
     ]
 }
 
 /// The manifest of `kubectl krew`.
 fn krew(release: &Release, repository: &str, uri: &str, digest: &str) -> String {
-    let architecture = if release.target.starts_with("aarch64") { "arm64" } else { "amd64" };
-    let system = if release.target.contains("darwin") { "darwin" } else { "linux" };
+    let architecture = if release.target.starts_with("aarch64") {
+        "arm64"
+    } else {
+        "amd64"
+    };
+    let system = if release.target.contains("darwin") {
+        "darwin"
+    } else {
+        "linux"
+    };
     let (name, version) = (release.name(), &release.version);
     format!(
         r#"apiVersion: krew.googlecontainertools.github.com/v1alpha2

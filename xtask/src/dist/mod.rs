@@ -91,7 +91,14 @@ fn option<'a>(words: &[&'a str], name: &str) -> Result<Option<&'a str>> {
 fn build(root: &Path, release: &Release) -> Result<PathBuf> {
     let built = Command::new(cargo())
         .current_dir(root)
-        .args(["build", "--release", "--locked", "--package", "trocar-cli", "--target"])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--package",
+            "trocar-cli",
+            "--target",
+        ])
         .arg(&release.target)
         .env("SOURCE_DATE_EPOCH", release.time.to_string())
         .env("RUSTFLAGS", remap(root))
@@ -110,7 +117,8 @@ fn build(root: &Path, release: &Release) -> Result<PathBuf> {
 
 /// Where the tree and the crates lie is no part of a program.
 fn remap(root: &Path) -> String {
-    let home = env::var("CARGO_HOME").unwrap_or_else(|_| format!("{}/.cargo", env::var("HOME").unwrap_or_default()));
+    let home =
+        env::var("CARGO_HOME").unwrap_or_else(|_| format!("{}/.cargo", env::var("HOME").unwrap_or_default()));
     format!(
         "--remap-path-prefix={}=/trocar --remap-path-prefix={home}=/cargo",
         root.display()
@@ -130,9 +138,14 @@ fn entries(root: &Path, programs: &Path) -> Result<Vec<Entry>> {
         let output = Command::new(programs.join("trocar"))
             .args(["completion", shell])
             .output()
-            .with_context(|| format!("what was built does not run here, so it cannot write its completions for {shell}"))?;
+            .with_context(|| {
+                format!("what was built does not run here, so it cannot write its completions for {shell}")
+            })?;
         if !output.status.success() {
-            bail!("trocar completion {shell}: {}", String::from_utf8_lossy(&output.stderr));
+            bail!(
+                "trocar completion {shell}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         entries.push(Entry {
             is_program: shell == "kubectl",
@@ -141,10 +154,15 @@ fn entries(root: &Path, programs: &Path) -> Result<Vec<Entry>> {
     }
     let pages = root.join("target/dist-man");
     super::man::write(&pages)?;
-    let mut names: Vec<PathBuf> = fs::read_dir(&pages)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    let mut names: Vec<PathBuf> = fs::read_dir(&pages)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
     names.sort();
     for page in names {
-        let name = page.file_name().and_then(|name| name.to_str()).context("a page without a name")?;
+        let name = page
+            .file_name()
+            .and_then(|name| name.to_str())
+            .context("a page without a name")?;
         entries.push(Entry::file(&format!("man/{name}"), fs::read(&page)?));
     }
     Ok(entries)
@@ -167,7 +185,9 @@ fn version(root: &Path) -> Result<String> {
 /// The time of the last commit, or what SOURCE_DATE_EPOCH says.
 fn time(root: &Path) -> Result<u64> {
     if let Ok(epoch) = env::var("SOURCE_DATE_EPOCH") {
-        return epoch.parse().context("SOURCE_DATE_EPOCH is not a number of seconds");
+        return epoch
+            .parse()
+            .context("SOURCE_DATE_EPOCH is not a number of seconds");
     }
     let output = Command::new("git")
         .args(["log", "-1", "--format=%ct"])
@@ -175,9 +195,14 @@ fn time(root: &Path) -> Result<u64> {
         .output()
         .context("cannot run git")?;
     let text = String::from_utf8(output.stdout)?;
-    text.trim().parse().context("git does not say when the last commit was made")
+    text.trim()
+        .parse()
+        .context("git does not say when the last commit was made")
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
