@@ -9,7 +9,7 @@
 //! The whole of a plugin that debugs a pod with the tools image of its team, which a label of the pod names:
 //!
 //! ```
-//! use trocar_sdk::{Diagnostic, Failure, Plan, Request, names, plan::debug_container, profile};
+//! use trocar_sdk::{Diagnostic, Failure, Plan, Request, ephemeral::ephemeral_container};
 //!
 //! /// Adds an ephemeral container with the image `registry.example.com/debug/TEAM`.
 //! pub fn make_plan(request: Request) -> Result<Plan, Failure> {
@@ -19,12 +19,9 @@
 //!         Failure::invalid_request("no-team", message)
 //!             .with(Diagnostic::error("no-team", "it belongs here").at(["metadata", "labels", "team"]))
 //!     })?;
-//!     let taken = pod.container_names();
-//!     let name = names::unused_name("debugger", &request.context.suffix, |name| taken.contains(&name));
 //!     let mut options = request.options.clone();
 //!     options.image.get_or_insert(format!("registry.example.com/debug/{team}"));
-//!     let mut container = debug_container(&name, &options);
-//!     profile::apply_to_ephemeral(options.profile, &mut container);
+//!     let container = ephemeral_container(&pod, &options, &request.context, |_| {})?;
 //!     Ok(Plan::ephemeral_container(container))
 //! }
 //!
@@ -83,7 +80,7 @@
 //! # What is where
 //!
 //! - [`request`], [`options`]: what a plugin is asked. [`plan`], [`mod@policy`]: what it answers. [`diagnostic`]: what it tells.
-//! - [`pod`], [`profile`], [`inherit`], [`custom`], [`names`], [`image`], [`pod_security`]: what plugins need to know of Kubernetes.
+//! - [`ephemeral`], [`pod`], [`profile`], [`inherit`], [`custom`], [`names`], [`image`], [`pod_security`]: what plugins need to know of Kubernetes.
 //! - `guest`: the WebAssembly side, behind the feature of that name; only the macros, [`guest::log`] and [`guest::cluster`] are for authors.
 #![deny(missing_docs)]
 
@@ -92,6 +89,7 @@ mod arena;
 pub mod custom;
 pub mod diagnostic;
 mod document;
+pub mod ephemeral;
 #[cfg(feature = "guest")]
 pub mod guest;
 pub mod image;

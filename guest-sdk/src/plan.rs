@@ -93,7 +93,8 @@ impl Plan {
     }
 }
 
-/// Makes the debug container that the options ask for, without a profile.
+/// Makes the debug container that the options ask for, without a profile, `--target` or `--custom`:
+/// [`crate::ephemeral::ephemeral_container`] has them all.
 ///
 /// ```
 /// use trocar_sdk::{DebugOptions, plan::debug_container};

@@ -19,6 +19,7 @@ mod guest;
 mod harmless;
 mod hostile_plugins;
 mod kuberc;
+mod languages;
 mod listed;
 mod pages;
 mod plan;

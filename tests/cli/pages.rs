@@ -13,7 +13,7 @@ const GENERATED: &str =
     "<!-- from here on written by: TROCAR_UPDATE_PAGES=1 cargo test -p trocar-cli --test cli pages -->\n";
 
 /// The commands, each with its own help.
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 23] = [
     "",
     "debug",
     "plan",
@@ -30,7 +30,10 @@ const COMMANDS: [&str; 20] = [
     "plugin",
     "plugin list",
     "plugin inspect",
+    "plugin new",
     "plugin build",
+    "plugin test",
+    "plugin dev",
     "plugin pack",
     "plugin compile",
     "completion",

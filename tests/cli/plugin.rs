@@ -128,7 +128,7 @@ error: plugin.yaml: the manifest: line 1, column 7: unclosed bracket '['
     check(
         &env.run("plugin pack module.wasm"),
         r#"--- stderr ---
-error: plugin.yaml: the manifest: nmae: unknown field; did you mean "name"?
+error: plugin.yaml: the manifest: line 1, column 1: nmae: unknown field; did you mean "name"?
 --- exit code 1 ---
 "#,
     );
@@ -140,7 +140,7 @@ fn building_needs_a_crate() {
         &offline().run("plugin build nowhere"),
         r"--- stderr ---
 error: cannot read nowhere/plugin.yaml: No such file or directory (os error 2)
-hint: every plugin has a plugin.yaml beside its Cargo.toml; docs/guide.md shows one
+hint: every plugin has a plugin.yaml beside its source; trocar plugin new NAME makes one
 --- exit code 1 ---
 ",
     );

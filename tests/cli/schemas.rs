@@ -153,6 +153,7 @@ fn every_manifest_fits() {
     for (path, text) in files("plugins", "plugin.yaml")
         .into_iter()
         .chain(files("tests/guests", "plugin.yaml"))
+        .chain(files("guest-sdk/examples", "plugin.yaml"))
     {
         let manifest = &read(&text)[0];
         assert!(
@@ -162,6 +163,9 @@ fn every_manifest_fits() {
             schema.problem(manifest)
         );
     }
+    let mut keyword = items[0]["manifest"].clone();
+    keyword["settingsSchema"] = json!({"properties": {"x": {"anyOf": []}}});
+    schema.assert_refuses(&keyword, "anyOf");
     let mut unknown = items[0]["manifest"].clone();
     unknown["settingSchema"] = json!({});
     schema.assert_refuses(&unknown, "settingSchema");

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use trocar_sdk::names::{list, nearest};
 
 use crate::{strict, structural::Schema, target::is_label, text::plain};
 
@@ -130,8 +131,22 @@ pub struct PluginFlag {
 
 /// Why a manifest is refused: one sentence that names the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ManifestError(String);
+#[error("{message}")]
+pub struct ManifestError {
+    /// Where in the manifest, as an RFC 6901 pointer.
+    pub at: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl ManifestError {
+    fn new(at: &str, message: impl Into<String>) -> Self {
+        Self {
+            at: at.to_owned(),
+            message: message.into(),
+        }
+    }
+}
 
 impl PluginManifest {
     /// Reads a manifest and checks everything that needs no component.
@@ -140,64 +155,110 @@ impl PluginManifest {
     /// Fails with one sentence that names the field.
     pub fn parse(json: &[u8]) -> Result<Self, ManifestError> {
         if json.len() > LARGEST {
-            return Err(ManifestError(format!("it is larger than {LARGEST} bytes")));
+            return Err(ManifestError::new(
+                "",
+                format!("it is larger than {LARGEST} bytes"),
+            ));
         }
-        let failed = |error: &dyn std::error::Error| ManifestError(error.to_string());
-        let value: Value = serde_json::from_slice(json).map_err(|error| failed(&error))?;
-        let manifest: Self = strict::from_value(&value).map_err(|error| failed(&error))?;
-        manifest.check().map_err(ManifestError)?;
+        let value: Value =
+            serde_json::from_slice(json).map_err(|error| ManifestError::new("", error.to_string()))?;
+        let manifest: Self =
+            strict::from_value(&value).map_err(|error| ManifestError::new(&error.at, error.to_string()))?;
+        manifest.check_identity()?;
+        manifest.check_texts()?;
+        manifest.check_capabilities()?;
+        if let Some(schema) = &manifest.settings_schema {
+            Schema::parse(schema).map_err(|error| {
+                let at = format!("/settingsSchema{}", error.at);
+                ManifestError::new(&at, format!("settingsSchema: {error}"))
+            })?;
+        }
+        if let Some(index) = manifest.flags.iter().position(|flag| !is_label(&flag.name)) {
+            let name = &manifest.flags[index].name;
+            let message = format!("flags: {name:?} is not lower-case letters, digits and dashes");
+            return Err(ManifestError::new(&format!("/flags/{index}/name"), message));
+        }
         Ok(manifest)
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check_identity(&self) -> Result<(), ManifestError> {
         if self.api_version != trocar_sdk::options::API_VERSION {
-            return Err(format!(
-                "apiVersion: {:?} is not trocar.dev/v1alpha1",
-                self.api_version
-            ));
+            let message = format!("apiVersion: {:?} is not trocar.dev/v1alpha1", self.api_version);
+            return Err(ManifestError::new("/apiVersion", message));
         }
         if self.kind != "PluginManifest" {
-            return Err(format!("kind: {:?} is not PluginManifest", self.kind));
+            let message = format!("kind: {:?} is not PluginManifest", self.kind);
+            return Err(ManifestError::new("/kind", message));
         }
         if !is_label(&self.name) {
-            return Err(format!(
+            let message = format!(
                 "name: {:?} is not lower-case letters, digits and dashes, 63 at the most",
                 self.name
-            ));
+            );
+            return Err(ManifestError::new("/name", message));
         }
         if self.version.len() > LONGEST_VERSION {
-            return Err(format!("version: it is longer than {LONGEST_VERSION} bytes"));
+            let message = format!("version: it is longer than {LONGEST_VERSION} bytes");
+            return Err(ManifestError::new("/version", message));
         }
-        if let Some((field, _)) = self.texts().find(|(_, text)| plain(text) != *text) {
-            return Err(format!("{field}: it must be one line of plain text"));
+        Ok(())
+    }
+
+    fn check_texts(&self) -> Result<(), ManifestError> {
+        match self.texts().find(|(_, text)| plain(text) != *text) {
+            None => Ok(()),
+            Some((field, _)) => Err(ManifestError::new(
+                &format!("/{field}"),
+                format!("{field}: it must be one line of plain text"),
+            )),
         }
-        if let Some(unknown) = self
-            .capabilities
-            .iter()
-            .find(|asked| asked.name != crate::capability::CLUSTER_READ)
-        {
-            return Err(format!(
-                "capabilities: {:?} is unknown; there is {:?}",
-                unknown.name,
-                crate::capability::CLUSTER_READ
-            ));
+    }
+
+    fn check_capabilities(&self) -> Result<(), ManifestError> {
+        for (index, asked) in self.capabilities.iter().enumerate() {
+            let at = format!("/capabilities/{index}");
+            if asked.name != crate::capability::CLUSTER_READ {
+                let known = crate::capability::CLUSTER_READ;
+                let message = format!("capabilities: {:?} is unknown; there is {known:?}", asked.name);
+                return Err(ManifestError::new(&format!("{at}/name"), message));
+            }
+            if let Some(kind) = asked.scope.iter().position(|scope| scope.kind == "Secret") {
+                let message = "capabilities: a plugin never reads Secrets";
+                return Err(ManifestError::new(&format!("{at}/scope/{kind}/kind"), message));
+            }
         }
-        if let Some(schema) = &self.settings_schema {
-            Schema::parse(schema).map_err(|error| format!("settingsSchema: {error}"))?;
-        }
-        if let Some(secret) = self
-            .capabilities
-            .iter()
-            .flat_map(|asked| &asked.scope)
-            .find(|scope| scope.kind == "Secret")
-        {
-            return Err(format!("capabilities: a plugin never reads {}s", secret.kind));
-        }
-        if let Some(flag) = self.flags.iter().find(|flag| !is_label(&flag.name)) {
-            return Err(format!(
-                "flags: {:?} is not lower-case letters, digits and dashes",
-                flag.name
-            ));
+        Ok(())
+    }
+
+    /// Finds what an author cannot mean: a flag that is there twice, or sets what is not a setting. A plugin that has it runs.
+    ///
+    /// # Errors
+    /// Fails with the first such place.
+    pub fn check_for_author(&self) -> Result<(), ManifestError> {
+        let schema = self.settings_schema.as_ref();
+        let properties = schema.and_then(|schema| schema.get("properties")?.as_object());
+        let known: Vec<&str> = properties
+            .into_iter()
+            .flat_map(|known| known.keys().map(String::as_str))
+            .collect();
+        let is_open = schema.is_some_and(|schema| schema["additionalProperties"] != Value::Bool(false));
+        for (index, flag) in self.flags.iter().enumerate() {
+            let at = |field: &str| format!("/flags/{index}/{field}");
+            if self.flags[..index].iter().any(|other| other.name == flag.name) {
+                let message = format!("flags: there are two named {:?}", flag.name);
+                return Err(ManifestError::new(&at("name"), message));
+            }
+            if !is_open && !known.contains(&flag.setting.as_str()) {
+                let what = format!(
+                    "flags: {:?} sets {:?}, which is not a setting",
+                    flag.name, flag.setting
+                );
+                let message = match nearest(&flag.setting, known.iter().copied()) {
+                    Some(meant) => format!("{what}; did you mean {meant:?}?"),
+                    None => format!("{what} of settingsSchema; its settings: {}", list(known)),
+                };
+                return Err(ManifestError::new(&at("setting"), message));
+            }
         }
         Ok(())
     }

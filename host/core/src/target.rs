@@ -214,7 +214,7 @@ fn check_spec(pod: &Map<String, Value>) -> Result<(), String> {
 }
 
 /// A DNS label (RFC 1123), which is what containers and plugins may be named.
-pub(crate) fn is_label(name: &str) -> bool {
+pub fn is_label(name: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     (1..=63).contains(&name.len())
         && name.bytes().all(|byte| letter(byte) || byte == b'-')

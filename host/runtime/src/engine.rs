@@ -32,6 +32,8 @@ pub struct EngineConfig {
     pub cache: Option<PathBuf>,
     /// Reserve memory for many plans, as a server does; off for a program that makes a few and ends.
     pub pooling: bool,
+    /// Compile quickly rather than well, for plugins that are replaced soon. Code that was compiled well is not used then.
+    pub compiles_quickly: bool,
     /// What the plugins of the system's configuration are taken from.
     pub system: SystemFiles,
 }
@@ -153,7 +155,13 @@ impl Engine {
         } else {
             Allocation::OnDemand
         };
-        let runtime = Runtime::new(allocation, config.limits, config.cache.as_deref(), config.system)?;
+        let runtime = Runtime::new(
+            allocation,
+            config.limits,
+            config.cache.as_deref(),
+            config.system,
+            config.compiles_quickly,
+        )?;
         Ok(Self {
             runtime,
             loaded: Mutex::default(),

@@ -10,7 +10,7 @@ use std::{
 
 use trocar_sdk::Failure;
 use wasmtime::{
-    Enabled, Engine, PoolingAllocationConfig, Store,
+    Enabled, Engine, OptLevel, PoolingAllocationConfig, Store,
     component::{Component, HasSelf, Linker},
 };
 
@@ -23,7 +23,7 @@ use super::{
     classify::{Phase, classify},
     compiler,
     component::{Inspected, Interface},
-    config::compiler_config,
+    config::{GUEST_STACK, compiler_config},
     convert,
     engine::{LoadEvent, PlanInput, ReviewInput, SystemFiles},
     error::WasmError,
@@ -119,8 +119,16 @@ impl Runtime {
         limits: Limits,
         cache: Option<&Path>,
         system: SystemFiles,
+        compiles_quickly: bool,
     ) -> Result<Self, WasmError> {
         let mut config = compiler_config();
+        if compiles_quickly {
+            // Such code takes more of the stack, which is no fault of the plugin's.
+            config
+                .cranelift_opt_level(OptLevel::None)
+                .max_wasm_stack(4 * GUEST_STACK)
+                .async_stack_size(2 << 20);
+        }
         trusted::allow_embedded(&mut config);
         if allocation == Allocation::Pooling {
             config.allocation_strategy(pool(&limits));

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use trocar_core::{
-    capability::{ClusterReader, Grants},
+    capability::{CLUSTER_READ, ClusterReader, Grants},
     manifest::PluginType,
     plan::{DebugPlan, Mode},
     planning::{
@@ -21,7 +21,7 @@ use trocar_runtime::{
     self as runtime, Answer, CallAids, EngineConfig, LoadEvent, LogLine, PlanInput, ReviewInput, WasmError,
     plugin::{Plugin, PluginDescription, PluginError, PluginSource},
 };
-use trocar_sdk::{Actor, Context, DebugOptions, Diagnostic, Failure};
+use trocar_sdk::{Actor, Context, DebugOptions, Diagnostic, Failure, Profile};
 
 /// Why there is no plan.
 pub type PlanError = planning::PlanError<PluginError>;
@@ -278,6 +278,44 @@ impl Engine {
         }
     }
 
+    /// Finds the options that make no difference to what a strategy plans, by the names of their fields. The strategy is asked
+    /// once more for each option that is set; of a default one, and of one that reads the cluster, nothing is said.
+    pub fn unread_options(&self, request: &PlanRequest<'_>) -> Vec<String> {
+        let about = request.strategy.description();
+        let is_known = !about.is_default() && !about.manifest().asks_for(CLUSTER_READ);
+        let Ok(Value::Object(options)) = serde_json::to_value(request.options) else {
+            return Vec::new();
+        };
+        let Some(planned) = is_known.then(|| self.proposal(request, &options)).flatten() else {
+            return Vec::new();
+        };
+        let is_unread = |name: &&String| {
+            let mut without = options.clone();
+            without.remove(*name);
+            self.proposal(request, &without).as_ref() == Some(&planned)
+        };
+        let set = options.iter().filter(|(name, value)| is_set(name, value));
+        set.map(|(name, _)| name).filter(is_unread).cloned().collect()
+    }
+
+    /// What a strategy proposes with these options; none where it refuses or breaks.
+    fn proposal(&self, request: &PlanRequest<'_>, options: &Map<String, Value>) -> Option<Proposal> {
+        let options = Value::Object(options.clone()).to_string();
+        let context = serde_json::to_string(request.context).ok()?;
+        let input = PlanInput {
+            target: request.target.text(),
+            options: &options,
+            settings: request.settings,
+            context: &context,
+        };
+        let aids = CallAids {
+            now: since_1970(&request.context.time),
+            reader: None,
+        };
+        let (answer, _) = self.runtime.propose(request.strategy, &input, aids);
+        answer.ok()?.ok()
+    }
+
     fn with_guests<T>(
         &self,
         request: &PlanRequest<'_>,
@@ -316,6 +354,15 @@ impl Engine {
             present: None,
         };
         work(&inputs, &mut guests)
+    }
+}
+
+/// Says whether a field of the options is what somebody typed: a profile is always there, and how input ends follows from others.
+fn is_set(name: &str, value: &Value) -> bool {
+    match name {
+        "profile" => value != Profile::default().name(),
+        "stdinOnce" => false,
+        _ => true,
     }
 }
 

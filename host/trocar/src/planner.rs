@@ -40,6 +40,8 @@ pub struct PluginChoice {
 
 type LogSink = Arc<dyn Fn(&str, &[LogLine]) + Send + Sync>;
 
+type UnreadSink = Arc<dyn Fn(&str, &[String]) + Send + Sync>;
+
 /// Makes drafts of plans. Nothing is loaded before the first one.
 pub struct Planner {
     engine: Engine,
@@ -52,6 +54,7 @@ pub struct Planner {
     chosen: BTreeMap<String, PolicyRule>,
     reader: Option<Arc<dyn ClusterReader>>,
     log: Option<LogSink>,
+    unread: Option<UnreadSink>,
 }
 
 struct Strategy {
@@ -73,6 +76,7 @@ impl Planner {
             chosen: BTreeMap::new(),
             reader: None,
             log: None,
+            unread: None,
         }
     }
 
@@ -109,6 +113,14 @@ impl Planner {
     #[must_use]
     pub fn with_log(mut self, log: impl Fn(&str, &[LogLine]) + Send + Sync + 'static) -> Self {
         self.log = Some(Arc::new(log));
+        self
+    }
+
+    /// Hands the options that make no difference to what a strategy plans to a function, the first time that there are any: the
+    /// strategy's name, and the names of their fields. It asks the strategy once more for each option that is set.
+    #[must_use]
+    pub fn with_unread(mut self, unread: impl Fn(&str, &[String]) + Send + Sync + 'static) -> Self {
+        self.unread = Some(Arc::new(unread));
         self
     }
 
@@ -159,6 +171,22 @@ impl Planner {
             actor,
             |engine, request, logs| engine.draft(request, logs),
         );
+        if drafted.is_ok()
+            && let Some(unread) = self.unread.take()
+        {
+            let options = self.ask(
+                &strategy,
+                request,
+                target,
+                context,
+                actor,
+                |engine, request, _| engine.unread_options(request),
+            );
+            match options.as_slice() {
+                [] => self.unread = Some(unread),
+                options => unread(&self.strategies[&strategy].name, options),
+            }
+        }
         drafted.map_err(|error| PlannerError::Plan(Box::new(error)))
     }
 

@@ -7,6 +7,7 @@ mod completion;
 mod configuration;
 mod connect;
 mod diff;
+mod embedded;
 mod error;
 mod exit_code;
 mod journal;
@@ -78,7 +79,7 @@ fn carry_out(command: Command) -> Result<ExitCode, CliError> {
         Command::Completion(args) => commands::completion::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Policy { command } => policy(command),
         Command::Config { command } => config(command).map(|()| ExitCode::SUCCESS),
-        Command::Plugin { command } => plugin(command).map(|()| ExitCode::SUCCESS),
+        Command::Plugin { command } => plugin(command),
     }
 }
 
@@ -109,12 +110,16 @@ fn config(command: ConfigCommand) -> Result<(), CliError> {
     }
 }
 
-fn plugin(command: PluginCommand) -> Result<(), CliError> {
-    match command {
+fn plugin(command: PluginCommand) -> Result<ExitCode, CliError> {
+    let done = match command {
+        PluginCommand::Test(args) => return commands::policy::test_plugin(&args),
+        PluginCommand::Dev(args) => return commands::plugin::dev(&args),
+        PluginCommand::New(args) => commands::plugin::new(&args),
         PluginCommand::List(args) => commands::plugin::list(&args),
         PluginCommand::Inspect(args) => commands::plugin::inspect(&args),
         PluginCommand::Build(args) => commands::plugin::build(&args),
         PluginCommand::Pack(args) => commands::plugin::pack(&args),
         PluginCommand::Compile(args) => commands::plugin::compile(&args),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

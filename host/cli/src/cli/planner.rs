@@ -8,7 +8,7 @@ use trocar::{
 use super::{
     args::{PluginFlags, PolicyFlags, Verbosity},
     error::CliError,
-    resolve, ui,
+    resolve, ui, words,
 };
 
 /// How many differences between what was planned and what was stored are shown.
@@ -39,7 +39,25 @@ pub(crate) fn planner(
     };
     Ok(Planner::new(engine, config)
         .with_plugins(choice)
-        .with_log(move |plugin, lines| ui::plugin_log(plugin, lines, verbosity)))
+        .with_log(move |plugin, lines| ui::plugin_log(plugin, lines, verbosity))
+        .with_unread(tell_unread(config)))
+}
+
+/// Tells of flags that make no difference. What a configuration may have set was perhaps not typed.
+fn tell_unread(config: &Config) -> impl Fn(&str, &[String]) + Send + Sync + use<> {
+    let defaults = &config.defaults;
+    let (has_policy, has_profile) = (defaults.image_pull_policy.is_some(), defaults.profile.is_some());
+    move |strategy, options| {
+        let is_typed = |option: &&String| match option.as_str() {
+            "imagePullPolicy" => !has_policy,
+            "profile" => !has_profile,
+            _ => true,
+        };
+        let typed: Vec<&str> = options.iter().filter(is_typed).map(String::as_str).collect();
+        if !typed.is_empty() {
+            ui::warning(&words::unread(strategy, &typed));
+        }
+    }
 }
 
 /// A planner that only asks policies.

@@ -64,16 +64,17 @@ pub(crate) fn value(words: &[OsString], flag: &str) -> Option<String> {
     found
 }
 
+/// Says whether the program itself has a flag of a name, where those of strategies are offered.
+pub(crate) fn is_taken(command: &Command, flag: &str) -> bool {
+    let verbs = command.get_subcommands();
+    let verbs = verbs.filter(|verb| VERBS.contains(&verb.get_name()));
+    let mut arguments = verbs.flat_map(Command::get_arguments);
+    arguments.any(|argument| argument.get_long() == Some(flag)) || flag == "help"
+}
+
 /// Offers the flags beside those of the program itself, of which none may be taken.
 pub(crate) fn offer(command: Command, flags: &[PluginFlag]) -> Result<Command, CliError> {
-    let taken = |flag: &&PluginFlag| {
-        let verbs = command
-            .get_subcommands()
-            .filter(|verb| VERBS.contains(&verb.get_name()));
-        let mut arguments = verbs.flat_map(Command::get_arguments);
-        arguments.any(|argument| argument.get_long() == Some(&flag.name)) || flag.name == "help"
-    };
-    if let Some(flag) = flags.iter().find(taken) {
+    if let Some(flag) = flags.iter().find(|flag| is_taken(&command, &flag.name)) {
         return Err(CliError::new(format!(
             "the strategy brings a flag --{}, which trocar has itself",
             flag.name

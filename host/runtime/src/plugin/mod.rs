@@ -25,7 +25,7 @@ use crate::{
     runtime::{Code, Loaded, Source},
 };
 
-pub use pack::{PackError, pack, read_manifest};
+pub use pack::{PackError, mistake, pack, read_manifest};
 
 /// Where a plugin comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

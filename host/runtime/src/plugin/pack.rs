@@ -3,7 +3,11 @@
 use serde_json::{Map, Value};
 use wit_component::ComponentEncoder;
 
-use trocar_core::{documents, manifest::PluginManifest, settings::check_settings};
+use trocar_core::{
+    documents::{self, Places},
+    manifest::PluginManifest,
+    settings::check_settings,
+};
 
 use crate::{
     Limits, WasmError,
@@ -60,6 +64,15 @@ pub fn pack(wasm: &[u8], manifest_text: &str) -> Result<(Vec<u8>, PluginManifest
     Ok((plugin, manifest))
 }
 
+/// Says what is wrong at a place of a manifest (YAML or JSON), with line and column. The place is an RFC 6901 pointer.
+pub fn mistake(text: &str, at: &str, message: &str) -> PackError {
+    let place = Places::read(text).map(|places| places.find(at));
+    PackError::Manifest(match place {
+        Some((line, column)) => format!("line {line}, column {column}: {message}"),
+        None => message.to_owned(),
+    })
+}
+
 /// Reads a manifest (YAML or JSON), and its schema of settings with it.
 ///
 /// # Errors
@@ -70,7 +83,10 @@ pub fn read_manifest(text: &str) -> Result<PluginManifest, PackError> {
     let [document] =
         <[Value; 1]>::try_from(documents).map_err(|_| failed("it must be one document".into()))?;
     let json = serde_json::to_vec(&document).expect("a JSON value can always be written");
-    let manifest = PluginManifest::parse(&json).map_err(|error| failed(error.to_string()))?;
+    let manifest = PluginManifest::parse(&json).map_err(|error| mistake(text, &error.at, &error.message))?;
+    manifest
+        .check_for_author()
+        .map_err(|error| mistake(text, &error.at, &error.message))?;
     if let Some(schema) = &manifest.settings_schema {
         check_settings(schema, &Value::Object(Map::new()))
             .map_err(|error| failed(format!("settingsSchema is malformed: {error}")))?;

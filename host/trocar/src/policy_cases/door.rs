@@ -60,7 +60,7 @@ impl Runner<'_> {
             options,
             strategy: &strategy,
             strategy_name: None,
-            settings: "{}",
+            settings: &case.settings,
             context: &case.context,
             actor: &case.actor,
             policies: &[],

@@ -85,6 +85,12 @@ pub enum CaseError {
         /// What is wrong.
         problem: String,
     },
+    /// The settings of a case's strategy do not fit.
+    #[error("settings: {0}")]
+    StrategySettings(String),
+    /// The settings of a case's strategy cannot be checked, which is its plugin's fault.
+    #[error("{0}")]
+    Strategy(Box<PlannerError>),
     /// The settings of a policy cannot be checked, which is its plugin's fault.
     #[error("{}: policy {policy:?}: {error}", file.display())]
     Policy {

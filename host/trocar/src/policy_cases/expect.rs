@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use trocar_sdk::Diagnostic;
+use trocar_sdk::{Diagnostic, Severity};
 
 use super::outcome::{CaseVerdict, Outcome};
 
@@ -57,7 +57,11 @@ impl Expect {
             missing("plan", wanted, &plan, &mut differences);
         }
         if !differences.is_empty() {
-            let said = outcome.diagnostics().map(said);
+            // What a strategy tells besides is no reason.
+            let is_reason = |found: &&Diagnostic| {
+                found.severity != Severity::Info || !outcome.of_strategy.contains(found)
+            };
+            let said = outcome.diagnostics().filter(is_reason).map(said);
             differences.extend(said);
             // Where there was no plan, that is why the rest is not as expected.
             let refused = outcome

@@ -68,6 +68,8 @@ pub struct Case {
     /// What is asked for; or why the command line makes no sense.
     options: Result<DebugOptions, String>,
     strategy: PluginSource,
+    /// The strategy's settings, as JSON text.
+    settings: String,
     actor: Actor,
     context: Context,
     expect: Expect,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use trocar_core::plan::{DebugPlan, PlanChange, ReviewVerdict};
-use trocar_sdk::Diagnostic;
+use trocar_sdk::{Diagnostic, Failure};
 
 /// What comes of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct Outcome {
     /// The steps of the plan and what a session is with, where the plan may go ahead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<Value>,
+    /// What the strategy said, or why it refused.
+    #[serde(skip)]
+    pub of_strategy: Vec<Diagnostic>,
 }
 
 /// What one policy said and changed.
@@ -69,6 +72,7 @@ impl Outcome {
             verdict,
             refusal: None,
             policies: said.collect(),
+            of_strategy: of_strategy(plan),
             plan: (verdict != CaseVerdict::Deny).then_some(shown),
         }
     }
@@ -79,11 +83,33 @@ impl Outcome {
             refusal: Some(why.to_string()),
             policies: Vec::new(),
             plan: None,
+            of_strategy: Vec::new(),
         }
     }
 
-    /// All that the policies said.
-    pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.policies.iter().flat_map(|said| &said.diagnostics)
+    /// There is no plan, since the strategy refused.
+    pub(super) fn refused_by_strategy(failure: &Failure) -> Self {
+        let why = Diagnostic::error(&failure.code, failure.message.as_str());
+        let found = failure.diagnostics.iter().cloned();
+        Self {
+            of_strategy: std::iter::once(why).chain(found).collect(),
+            ..Self::refused(failure)
+        }
     }
+
+    /// All that the policies and the strategy said.
+    pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        let of_policies = self.policies.iter().flat_map(|said| &said.diagnostics);
+        of_policies.chain(&self.of_strategy)
+    }
+}
+
+/// What of a plan's diagnostics no policy said.
+fn of_strategy(plan: &DebugPlan) -> Vec<Diagnostic> {
+    let of_policies = |found: &&Diagnostic| {
+        let mut reviews = plan.policies().iter();
+        reviews.any(|review| review.diagnostics.contains(found))
+    };
+    let all = plan.diagnostics().iter();
+    all.filter(|found| !of_policies(found)).cloned().collect()
 }

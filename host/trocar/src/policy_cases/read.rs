@@ -42,6 +42,8 @@ struct CaseDocument {
     options: Option<DebugOptions>,
     args: Vec<String>,
     strategy: Option<String>,
+    /// The strategy's.
+    settings: Option<Value>,
     actor: Actor,
     context: Context,
     expect: Expect,
@@ -219,6 +221,9 @@ fn case(file: &Path, read: CaseDocument, flags: &ReadFlags<'_>) -> Result<Case, 
         name: read.name,
         policies: policies(folder, read.config.as_deref(), read.policies)?,
         strategy: from_folder(folder, strategy),
+        settings: read
+            .settings
+            .map_or_else(|| "{}".to_owned(), |settings| settings.to_string()),
         target,
         options,
         actor: read.actor,

@@ -66,6 +66,7 @@ impl<'a> Runner<'a> {
     /// Fails when a plugin cannot be had and when settings do not fit. That there is no plan is an outcome.
     pub fn run(&mut self, case: &Case, before: Option<&Value>) -> Result<CaseResult, CaseError> {
         let strategy = self.plugin(&case.strategy, PluginType::Strategy)?;
+        self.check_strategy_settings(case, &strategy)?;
         let rules = self.rules(case)?;
         let rules: Vec<&PolicyRule> = rules.iter().collect();
         let started = Instant::now();
@@ -100,7 +101,7 @@ impl<'a> Runner<'a> {
             options,
             strategy,
             strategy_name: None,
-            settings: "{}",
+            settings: &case.settings,
             context: &case.context,
             actor: &case.actor,
             policies: rules,
@@ -115,7 +116,10 @@ impl<'a> Runner<'a> {
                     refusal: matches!(error, PlanError::Undecided { .. }).then(|| error.to_string()),
                     ..Outcome::of(plan, Some(CaseVerdict::Deny))
                 },
-                None => Outcome::refused(error),
+                None => match error {
+                    PlanError::Refused { failure, .. } => Outcome::refused_by_strategy(failure),
+                    _ => Outcome::refused(error),
+                },
             },
         }
     }
@@ -166,23 +170,45 @@ impl<'a> Runner<'a> {
             policy: policy.to_owned(),
             error: Box::new(error),
         };
-        let settings = serde_json::from_str(text).unwrap_or_default();
-        let problems = settings_problems(plugin.description().manifest(), &settings).map_err(failed)?;
-        let problem = match problems.first() {
-            Some(problem) => Some(problem.to_string()),
-            None => match self.engine.validate_settings(plugin, text) {
-                Ok(Ok(found)) => found.first().map(|found| found.message.clone()),
-                Ok(Err(failure)) => Some(failure.to_string()),
-                Err(error) => return Err(failed(error.into())),
-            },
-        };
-        match problem {
+        match self.settings_problem(plugin, text).map_err(failed)? {
             None => Ok(()),
             Some(problem) => Err(CaseError::Settings {
                 file: case.file.clone(),
                 policy: policy.to_owned(),
                 problem,
             }),
+        }
+    }
+
+    fn check_strategy_settings(&mut self, case: &Case, strategy: &Plugin) -> Result<(), CaseError> {
+        let digest = strategy.description().digest().to_owned();
+        // Without settings there is nothing to check, and no call is made.
+        if case.settings == "{}" || !self.checked.insert((digest, case.settings.clone())) {
+            return Ok(());
+        }
+        let of_case = |error: CaseError| CaseError::Case {
+            file: case.file.clone(),
+            name: case.name.clone(),
+            error: Box::new(error),
+        };
+        match self.settings_problem(strategy, &case.settings) {
+            Ok(None) => Ok(()),
+            Ok(Some(problem)) => Err(of_case(CaseError::StrategySettings(problem))),
+            Err(error) => Err(of_case(CaseError::Strategy(Box::new(error)))),
+        }
+    }
+
+    /// What is wrong with settings, by the plugin's schema and by the plugin itself.
+    fn settings_problem(&self, plugin: &Plugin, text: &str) -> Result<Option<String>, PlannerError> {
+        let settings = serde_json::from_str(text).unwrap_or_default();
+        let problems = settings_problems(plugin.description().manifest(), &settings)?;
+        if let Some(problem) = problems.first() {
+            return Ok(Some(problem.to_string()));
+        }
+        match self.engine.validate_settings(plugin, text) {
+            Ok(Ok(found)) => Ok(found.first().map(|found| found.message.clone())),
+            Ok(Err(failure)) => Ok(Some(failure.to_string())),
+            Err(error) => Err(error.into()),
         }
     }
 

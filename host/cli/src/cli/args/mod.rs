@@ -41,7 +41,8 @@ pub(crate) use self::{
     output::{DocumentOutput, ListOutput},
     plan::{PlanArgs, PlanOutput},
     plugin::{
-        PluginBuildArgs, PluginCommand, PluginCompileArgs, PluginInspectArgs, PluginListArgs, PluginPackArgs,
+        NewPluginLanguage, NewPluginType, PluginBuildArgs, PluginCommand, PluginCompileArgs, PluginDevArgs,
+        PluginInspectArgs, PluginListArgs, PluginNewArgs, PluginPackArgs, PluginTestArgs,
     },
     policy::{PolicyCommand, PolicyEvalArgs, PolicyListArgs, PolicyTestArgs, TestOutput},
     sessions::{CleanArgs, SessionsArgs, SessionsOutput, Where},

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
     config::ConfigFileFlag,
     output::{DocumentOutput, ListOutput},
+    policy::TestOutput,
 };
 
 /// The verbs of `trocar plugin`.
@@ -16,8 +17,14 @@ pub(crate) enum PluginCommand {
     List(PluginListArgs),
     /// Show what a plugin is, what it imports and what it may do, without running it
     Inspect(PluginInspectArgs),
-    /// Build a plugin from a Rust crate with a plugin.yaml
+    /// Start a plugin: a folder with one that works, and with its tests
+    New(PluginNewArgs),
+    /// Build a plugin from its source, in Rust, Python or JavaScript
     Build(PluginBuildArgs),
+    /// Run the cases of a plugin
+    Test(PluginTestArgs),
+    /// Build a plugin and run its cases at each save
+    Dev(PluginDevArgs),
     /// Make a plugin of a component or core module and a manifest
     Pack(PluginPackArgs),
     /// Compile plugins ahead of their first use
@@ -50,25 +57,131 @@ pub(crate) struct PluginInspectArgs {
     pub(crate) limit: Vec<String>,
 }
 
+/// `trocar plugin new`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  # A strategy in Python: the folder java-debug, and what to type next
+  trocar plugin new java-debug --type=strategy --language=python
+
+  # A policy in Rust, in a folder of your choice
+  trocar plugin new house-rules --type=policy --language=rust --folder=plugins/house-rules")]
+pub(crate) struct PluginNewArgs {
+    /// Name of the plugin: lower-case letters, digits and dashes
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// What it is to be
+    #[arg(long = "type", value_enum, value_name = "TYPE")]
+    pub(crate) plugin_type: NewPluginType,
+    /// What it is to be written in
+    #[arg(long, value_enum, value_name = "LANGUAGE")]
+    pub(crate) language: NewPluginLanguage,
+    /// Where to write it (default: a folder of its name)
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+/// The two kinds of plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NewPluginType {
+    /// Makes plans
+    Strategy,
+    /// Reviews plans
+    Policy,
+}
+
+/// The languages that plugins are started in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NewPluginLanguage {
+    /// Small and quick; needs Rust
+    Rust,
+    /// Needs Python and pip
+    Python,
+    /// JavaScript, with types for TypeScript's checker; needs Node.js and npm
+    Javascript,
+}
+
+/// `trocar plugin test`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  # All cases below this folder
+  trocar plugin test
+
+  # One case of one file
+  trocar plugin test cases/mine.cases.yaml --case='a Java pod gets the tools'
+
+Exit codes: 0 all as expected, 1 at least one is not, 2 the command line makes no sense")]
+pub(crate) struct PluginTestArgs {
+    /// Folder with cases, in files that end in .cases.yaml; or one such file
+    #[arg(value_name = "FOLDER|FILE.cases.yaml", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Run the cases of this name alone
+    #[arg(long, value_name = "NAME")]
+    pub(crate) case: Option<String>,
+    /// Write what comes out into FILE.snapshots.yaml beside each case file; `expect` is never changed
+    #[arg(long, conflicts_with = "case")]
+    pub(crate) update: bool,
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub(crate) output: TestOutput,
+    /// Raise or lower a limit of the plugins, for example time=5s (can be repeated)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) limit: Vec<String>,
+}
+
+/// `trocar plugin dev`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  # Build and run the cases of the plugin in this folder, now and at each save
+  trocar plugin dev
+
+  # And show how its plan for a pod changes, with flags of trocar debug behind the dashes
+  trocar plugin dev -f pod.yaml -- --image=busybox:1.36 --profile=restricted")]
+pub(crate) struct PluginDevArgs {
+    /// Folder of the plugin
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// File with pods or nodes: what the plugin plans for them is shown, and later how that differs (can be repeated)
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) filename: Vec<PathBuf>,
+    /// Once, without waiting for a save
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Install the tool that makes components of Python or JavaScript, where it is not there yet
+    #[arg(long)]
+    pub(crate) install_tool: bool,
+    /// Flags of trocar debug for those plans
+    #[arg(last = true, value_name = "FLAGS")]
+    pub(crate) flags: Vec<String>,
+}
+
 /// `trocar plugin build`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  # Build the plugin in this folder: needs Rust and rustup target add wasm32-unknown-unknown
+  # Build the plugin in this folder; one in Rust needs rustup target add wasm32-unknown-unknown
   trocar plugin build
+
+  # One in Python or JavaScript, and the tool that makes components of it, which is installed once
+  trocar plugin build --install-tool
 
   # Build another one, to a place of your choice
   trocar plugin build plugins/mine -o mine.wasm")]
 pub(crate) struct PluginBuildArgs {
-    /// Folder of the crate, with Cargo.toml and plugin.yaml
+    /// Folder of the plugin: plugin.yaml, and Cargo.toml, plugin.py or plugin.js
     #[arg(value_name = "FOLDER", default_value = ".")]
     pub(crate) folder: PathBuf,
     /// Where to write the plugin (default: NAME.wasm in the folder)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Build with the versions in Cargo.lock only
+    /// Install the tool that makes components of Python or JavaScript, where it is not there yet: one version, for this user
+    #[arg(long)]
+    pub(crate) install_tool: bool,
+    /// Leave compiling the component to machine code for its first use
+    #[arg(long)]
+    pub(crate) no_compile: bool,
+    /// Build with the versions in Cargo.lock only (Rust)
     #[arg(long)]
     pub(crate) locked: bool,
-    /// Leave out the names of functions: smaller, but a trap tells less
+    /// Leave out the names of functions: smaller, but a trap tells less (Rust)
     #[arg(long)]
     pub(crate) strip: bool,
 }

@@ -62,6 +62,9 @@ pub(crate) struct PolicyTestArgs {
     /// Folder with cases, in files that end in .cases.yaml; or one such file
     #[arg(value_name = "FOLDER", default_value = ".")]
     pub(crate) folder: PathBuf,
+    /// Run the cases of this name alone
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["update", "as_admission"])]
+    pub(crate) case: Option<String>,
     /// Write what comes out into FILE.snapshots.yaml beside each case file; `expect` is never changed
     #[arg(long)]
     pub(crate) update: bool,

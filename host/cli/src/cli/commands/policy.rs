@@ -15,7 +15,10 @@ use trocar::{
 };
 
 use crate::cli::{
-    args::{self, DocumentOutput, ListOutput, PolicyEvalArgs, PolicyListArgs, PolicyTestArgs, TestOutput},
+    args::{
+        self, DocumentOutput, ListOutput, PluginTestArgs, PolicyEvalArgs, PolicyListArgs, PolicyTestArgs,
+        TestOutput,
+    },
     configuration,
     diff::unified,
     error::CliError,
@@ -73,7 +76,7 @@ fn cases(file: &Path) -> Result<Vec<Case>, CliError> {
 }
 
 /// The options that the command line of a case asks for.
-fn options(typed: &[String], own_strategy: bool) -> Result<DebugOptions, String> {
+pub(crate) fn options(typed: &[String], own_strategy: bool) -> Result<DebugOptions, String> {
     let asked = || {
         let flags = args::parse_debug(typed)?;
         resolve::request(&flags.debug, &Defaults::default(), 1, own_strategy)
@@ -115,15 +118,74 @@ pub(crate) fn test(args: &PolicyTestArgs) -> Result<ExitCode, CliError> {
     if let Some(folder) = &args.as_admission {
         return at_the_door(&mut runner, &args.folder, folder);
     }
-    let mut ran: Vec<Ran> = Vec::new();
-    for file in policy_cases::find(&args.folder)? {
-        ran.extend(run_file(&mut runner, &file, args.update)?);
+    let ran = run_files(&mut runner, &args.folder, args.case.as_deref(), args.update)?;
+    report(&runner, &ran, args.output, args.case.is_some())
+}
+
+/// The cases of a plugin of either kind: a case without policies is one of its strategy.
+pub(crate) fn test_plugin(args: &PluginTestArgs) -> Result<ExitCode, CliError> {
+    let engine = engine(&args.limit, true)?;
+    let mut runner = Runner::new(&engine);
+    let ran = run_files(&mut runner, &args.folder, args.case.as_deref(), args.update)?;
+    report(&runner, &ran, args.output, args.case.is_some())
+}
+
+/// Runs the cases below a folder, where there are any, and tells what came of them.
+pub(crate) fn run_all(engine: &Engine, folder: &Path, output: TestOutput) -> Result<ExitCode, CliError> {
+    let mut runner = Runner::new(engine);
+    match run_files(&mut runner, folder, None, false) {
+        Ok(ran) => report(&runner, &ran, output, false),
+        Err(error) if matches!(policy_cases::find(folder), Err(CaseError::NoCases(_))) => {
+            ui::warning(error.message());
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => Err(error),
     }
-    let untouched = runner.untouched();
-    let text = match args.output {
-        TestOutput::Text => report_text(&ran, &untouched),
-        TestOutput::Json => report_json(&ran, &untouched),
-        TestOutput::Junit => report_junit(&ran)?,
+}
+
+/// Runs the cases below a folder, or those of a name alone.
+fn run_files(
+    runner: &mut Runner<'_>,
+    folder: &Path,
+    name: Option<&str>,
+    update: bool,
+) -> Result<Vec<Ran>, CliError> {
+    let mut ran: Vec<Ran> = Vec::new();
+    let mut known: Vec<String> = Vec::new();
+    for file in policy_cases::find(folder)? {
+        let mut cases = cases(&file)?;
+        if let Some(name) = name {
+            known.extend(cases.iter().map(|case| case.name().to_owned()));
+            cases.retain(|case| case.name() == name);
+        }
+        ran.extend(run_file(runner, &file, cases, update)?);
+    }
+    match name {
+        Some(name) if ran.is_empty() => {
+            let names = trocar::names::list(known.iter().map(String::as_str));
+            Err(CliError::usage(format!(
+                "there is no case {name:?}; there are {names}"
+            )))
+        }
+        _ => Ok(ran),
+    }
+}
+
+/// Tells what came of cases. What no case touches means nothing where one was chosen.
+fn report(
+    runner: &Runner<'_>,
+    ran: &[Ran],
+    output: TestOutput,
+    is_chosen: bool,
+) -> Result<ExitCode, CliError> {
+    let untouched = match is_chosen {
+        true => Vec::new(),
+        false => runner.untouched(),
+    };
+    let text = match output {
+        TestOutput::Text => report_text(ran, &untouched),
+        TestOutput::Json => report_json(ran, &untouched),
+        TestOutput::Junit => report_junit(ran)?,
     };
     ui::output(&text)?;
     let failed = ran.iter().any(|(_, result)| !result.differences.is_empty());
@@ -156,13 +218,18 @@ fn at_the_door(runner: &mut Runner<'_>, cases_in: &Path, folder: &Path) -> Resul
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_file(runner: &mut Runner<'_>, file: &Path, update: bool) -> Result<Vec<Ran>, CliError> {
+fn run_file(
+    runner: &mut Runner<'_>,
+    file: &Path,
+    cases: Vec<Case>,
+    update: bool,
+) -> Result<Vec<Ran>, CliError> {
     let before = match update {
         true => BTreeMap::new(),
         false => policy_cases::snapshots(file)?,
     };
     let mut ran = Vec::new();
-    for case in cases(file)? {
+    for case in cases {
         let before = before.get(case.name());
         let mut result = runner.run(&case, before)?;
         if case.expects_nothing() && before.is_none() && !update {

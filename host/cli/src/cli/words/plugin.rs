@@ -122,6 +122,45 @@ pub(crate) fn after_config(kind: &ConfigErrorKind) -> Option<String> {
     Some(hint.to_owned())
 }
 
+/// What was typed and makes no difference to a strategy's plan. The options are named as in their document.
+pub(crate) fn unread(strategy: &str, options: &[&str]) -> String {
+    let flags: Vec<&str> = options.iter().map(|option| flag(option)).collect();
+    let flags = match flags.as_slice() {
+        [init @ .., last] if !init.is_empty() => format!("{} and {last}", init.join(", ")),
+        all => all.concat(),
+    };
+    format!("the strategy {strategy:?} makes nothing of {flags}: its plan is the same without")
+}
+
+/// The flag that sets an option.
+fn flag(option: &str) -> &str {
+    match option {
+        "args" => "the command",
+        "argumentsOnly" => "--arguments-only",
+        "asRoot" => "--as-root",
+        "container" => "--container",
+        "copyTo" => "--copy-to",
+        "custom" => "--custom",
+        "env" => "--env",
+        "image" => "--image",
+        "imagePullPolicy" => "--image-pull-policy",
+        "inherit" => "--inherit",
+        "keep" => "--keep-…",
+        "priorityClass" => "--priority-class",
+        "profile" => "--profile",
+        "pullSecrets" => "--pull-secret",
+        "replace" => "--replace",
+        "sameNode" => "--same-node",
+        "setImage" => "--set-image",
+        "shareProcesses" => "--share-processes",
+        "stdin" => "--stdin",
+        "targetContainer" => "--target",
+        "tolerateAll" => "--tolerate-all",
+        "tty" => "--tty",
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{io, path::PathBuf};

@@ -1,11 +1,10 @@
 //! `trocar plugin`: what plugins there are, what they are, and how they are made.
 
-use std::{
-    fs,
-    os::unix::process::ExitStatusExt as _,
-    path::{Path, PathBuf},
-    process::{Command, ExitStatus, Output, Stdio},
-};
+mod build;
+mod dev;
+mod new;
+
+use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 use trocar::{
@@ -18,14 +17,15 @@ use trocar::{
     source_named,
 };
 
+pub(crate) use self::{build::build, dev::dev, new::new};
 use crate::cli::{
     args::{
-        DocumentOutput, ListOutput, PluginBuildArgs, PluginCompileArgs, PluginInspectArgs, PluginListArgs,
+        self, DocumentOutput, ListOutput, PluginCompileArgs, PluginInspectArgs, PluginListArgs,
         PluginPackArgs,
     },
     configuration,
     error::CliError,
-    resolve, ui,
+    plugin_flags, resolve, ui,
 };
 
 pub(crate) fn list(args: &PluginListArgs) -> Result<(), CliError> {
@@ -122,29 +122,12 @@ fn describe(found: &PluginDescription, limits: &Limits) -> Value {
 pub(crate) fn pack(args: &PluginPackArgs) -> Result<(), CliError> {
     let wasm = read(&args.file)?;
     let manifest = read_text(&args.manifest)?;
-    plugin::read_manifest(&manifest).map_err(|error| refused(&args.manifest, &error))?;
+    read_manifest(&args.manifest, &manifest)?;
     let (packed, manifest) = plugin::pack(&wasm, &manifest).map_err(|error| refused(&args.file, &error))?;
     let output = args
         .output
         .clone()
         .unwrap_or_else(|| format!("{}.wasm", manifest.name).into());
-    write(&output, &packed)?;
-    compile_packed(&output)
-}
-
-pub(crate) fn build(args: &PluginBuildArgs) -> Result<(), CliError> {
-    let manifest = read_text(&args.folder.join("plugin.yaml")).map_err(|error| {
-        error.hint("every plugin has a plugin.yaml beside its Cargo.toml; docs/guide.md shows one")
-    })?;
-    // Before the compiler runs for a minute.
-    plugin::read_manifest(&manifest).map_err(|error| refused(&args.folder.join("plugin.yaml"), &error))?;
-    let module = compile_crate(&args.folder, args.locked, args.strip)?;
-    let (packed, manifest) =
-        plugin::pack(&read(&module)?, &manifest).map_err(|error| refused(&module, &error))?;
-    let output = args
-        .output
-        .clone()
-        .unwrap_or_else(|| args.folder.join(format!("{}.wasm", manifest.name)));
     write(&output, &packed)?;
     compile_packed(&output)
 }
@@ -202,137 +185,23 @@ fn configured(args: &PluginCompileArgs) -> Result<Vec<PluginSource>, CliError> {
     Ok(plugins.map(configured_source).collect())
 }
 
+/// Reads a manifest, and finds in it what an author cannot mean.
+fn read_manifest(file: &Path, text: &str) -> Result<PluginManifest, CliError> {
+    let manifest = plugin::read_manifest(text).map_err(|error| refused(file, &error))?;
+    let command = args::command();
+    let mut flags = manifest.flags.iter().enumerate();
+    match flags.find(|(_, flag)| plugin_flags::is_taken(&command, &flag.name)) {
+        None => Ok(manifest),
+        Some((index, flag)) => {
+            let message = format!("flags: trocar debug has a flag --{} itself", flag.name);
+            let error = plugin::mistake(text, &format!("/flags/{index}/name"), &message);
+            Err(refused(file, &error))
+        }
+    }
+}
+
 fn refused(file: &Path, error: &plugin::PackError) -> CliError {
     CliError::new(format!("{}: {error}", file.display()))
-}
-
-/// The target of the first tier: nothing ambient, a third of the size.
-const TARGET: &str = "wasm32-unknown-unknown";
-
-/// Settings of the build, whatever the crate's own profile says: small code, one allocation unit. With link-time optimisation a guest imports only what it calls.
-const PROFILE: [&str; 4] = [
-    "profile.release.opt-level=\"s\"",
-    "profile.release.lto=true",
-    "profile.release.codegen-units=1",
-    "profile.release.panic=\"abort\"",
-];
-
-/// Compiles a crate to a core module, the same bytes wherever it stands: no path of this machine goes in.
-fn compile_crate(folder: &Path, locked: bool, strip: bool) -> Result<PathBuf, CliError> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(&cargo);
-    command
-        .args([
-            "rustc",
-            "--release",
-            "--lib",
-            "--crate-type=cdylib",
-            "--message-format=json-render-diagnostics",
-        ])
-        .args(["--target", TARGET])
-        .arg("--manifest-path")
-        .arg(folder.join("Cargo.toml"))
-        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(folder)?.join("\u{1f}"));
-    for setting in PROFILE {
-        command.args(["--config", setting]);
-    }
-    let what = if strip { "symbols" } else { "debuginfo" };
-    command.args(["--config", &format!("profile.release.strip={what:?}")]);
-    if locked {
-        command.arg("--locked");
-    }
-    let output = run_cargo(&mut command)?;
-    if !output.status.success() {
-        let failed = format!(
-            "cargo could not build {}: {}",
-            folder.display(),
-            how_it_ended(output.status)
-        );
-        return Err(CliError::new(failed).hint(match output.status.signal() {
-            Some(9) => "another program ended it: most often the system, when memory runs out".to_owned(),
-            _ => format!("if it cannot find core or std: rustup target add {TARGET}"),
-        }));
-    }
-    artifact(&output.stdout, folder).ok_or_else(|| {
-        CliError::new("the crate makes no WebAssembly").hint("a plugin is a library: it needs a src/lib.rs")
-    })
-}
-
-/// Runs cargo, which says on stderr what is wrong with a crate.
-fn run_cargo(command: &mut Command) -> Result<Output, CliError> {
-    command.stderr(Stdio::inherit()).output().map_err(|error| {
-        let program = command.get_program().display();
-        CliError::new(format!("cannot run {program}: {error}")).hint("install Rust: https://rustup.rs")
-    })
-}
-
-/// cargo and what stands in its place may end without a word.
-fn how_it_ended(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("it ended with exit code {code}"),
-        (None, Some(signal)) => format!("it was ended by signal {signal}"),
-        (None, None) => "it ended".into(),
-    }
-}
-
-/// The module that cargo says it made last for the crate in the folder.
-fn artifact(messages: &[u8], folder: &Path) -> Option<PathBuf> {
-    let manifest = folder.join("Cargo.toml").canonicalize().ok()?;
-    let made = |message: Value| {
-        let of_crate = message["reason"] == "compiler-artifact"
-            && message["manifest_path"].as_str().map(Path::new) == Some(manifest.as_path());
-        let files = message["filenames"].as_array().filter(|_| of_crate)?;
-        let module = files
-            .iter()
-            .filter_map(Value::as_str)
-            .find(|file| file.ends_with(".wasm"))?;
-        Some(PathBuf::from(module))
-    };
-    // A message is a line. What a program in cargo's place writes besides is not one.
-    messages
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok())
-        .filter_map(made)
-        .next_back()
-}
-
-fn rustflags(folder: &Path) -> Result<Vec<String>, CliError> {
-    let absolute = |path: PathBuf| path.canonicalize().unwrap_or(path).display().to_string();
-    let home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
-        .ok_or_else(|| CliError::new("there is no home folder, so cargo's own cannot be found"))?;
-    let workspace = workspace_root(folder)?;
-    Ok(vec![
-        "-Clink-arg=-zstack-size=131072".into(),
-        // What most calls need, so that they need not grow their memory.
-        "-Clink-arg=--initial-heap=196608".into(),
-        format!("--remap-path-prefix={}=/plugin", absolute(workspace)),
-        format!("--remap-path-prefix={}=/cargo", absolute(home)),
-    ])
-}
-
-fn workspace_root(folder: &Path) -> Result<PathBuf, CliError> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command
-        .args([
-            "locate-project",
-            "--workspace",
-            "--message-format=plain",
-            "--manifest-path",
-        ])
-        .arg(folder.join("Cargo.toml"));
-    let output = run_cargo(&mut command)?;
-    let found = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    match Path::new(&found).parent() {
-        Some(root) if output.status.success() => Ok(root.to_owned()),
-        _ => Err(CliError::new(format!(
-            "cargo does not find the crate in {}: {}",
-            folder.display(),
-            how_it_ended(output.status)
-        ))),
-    }
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, CliError> {

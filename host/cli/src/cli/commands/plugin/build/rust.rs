@@ -1,0 +1,132 @@
+//! Building a plugin that is a Rust crate: cargo makes a core module.
+
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+use super::{ENDED_BY_KILL, how_it_ended};
+use crate::cli::error::CliError;
+
+/// The target of the first tier: nothing ambient, a third of the size.
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Settings of the build, whatever the crate's own profile says: small code, one allocation unit. With link-time optimisation a guest imports only what it calls.
+const PROFILE: [&str; 4] = [
+    "profile.release.opt-level=\"s\"",
+    "profile.release.lto=true",
+    "profile.release.codegen-units=1",
+    "profile.release.panic=\"abort\"",
+];
+
+/// Compiles a crate to a core module, and says where it is. The same bytes wherever it stands: no path of this machine goes in.
+pub(super) fn compile(folder: &Path, locked: bool, strip: bool) -> Result<PathBuf, CliError> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(&cargo);
+    command
+        .args([
+            "rustc",
+            "--release",
+            "--lib",
+            "--crate-type=cdylib",
+            "--message-format=json-render-diagnostics",
+        ])
+        .args(["--target", TARGET])
+        .arg("--manifest-path")
+        .arg(folder.join("Cargo.toml"))
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(folder)?.join("\u{1f}"));
+    for setting in PROFILE {
+        command.args(["--config", setting]);
+    }
+    let what = if strip { "symbols" } else { "debuginfo" };
+    command.args(["--config", &format!("profile.release.strip={what:?}")]);
+    if locked {
+        command.arg("--locked");
+    }
+    let output = run_cargo(&mut command)?;
+    if !output.status.success() {
+        let failed = format!(
+            "cargo could not build {}: {}",
+            folder.display(),
+            how_it_ended(output.status)
+        );
+        return Err(CliError::new(failed).hint(match output.status.signal() {
+            Some(9) => ENDED_BY_KILL.to_owned(),
+            _ => format!("if it cannot find core or std: rustup target add {TARGET}"),
+        }));
+    }
+    artifact(&output.stdout, folder).ok_or_else(|| {
+        CliError::new("the crate makes no WebAssembly").hint("a plugin is a library: it needs a src/lib.rs")
+    })
+}
+
+/// Runs cargo, which says on stderr what is wrong with a crate.
+fn run_cargo(command: &mut Command) -> Result<Output, CliError> {
+    command.stderr(Stdio::inherit()).output().map_err(|error| {
+        let program = command.get_program().display();
+        CliError::new(format!("cannot run {program}: {error}")).hint("install Rust: https://rustup.rs")
+    })
+}
+
+/// The module that cargo says it made last for the crate in the folder.
+fn artifact(messages: &[u8], folder: &Path) -> Option<PathBuf> {
+    let manifest = folder.join("Cargo.toml").canonicalize().ok()?;
+    let made = |message: Value| {
+        let of_crate = message["reason"] == "compiler-artifact"
+            && message["manifest_path"].as_str().map(Path::new) == Some(manifest.as_path());
+        let files = message["filenames"].as_array().filter(|_| of_crate)?;
+        let module = files
+            .iter()
+            .filter_map(Value::as_str)
+            .find(|file| file.ends_with(".wasm"))?;
+        Some(PathBuf::from(module))
+    };
+    // A message is a line. What a program in cargo's place writes besides is not one.
+    messages
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .filter_map(made)
+        .next_back()
+}
+
+fn rustflags(folder: &Path) -> Result<Vec<String>, CliError> {
+    let absolute = |path: PathBuf| path.canonicalize().unwrap_or(path).display().to_string();
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
+        .ok_or_else(|| CliError::new("there is no home folder, so cargo's own cannot be found"))?;
+    let workspace = workspace_root(folder)?;
+    Ok(vec![
+        "-Clink-arg=-zstack-size=131072".into(),
+        // What most calls need, so that they need not grow their memory.
+        "-Clink-arg=--initial-heap=196608".into(),
+        format!("--remap-path-prefix={}=/plugin", absolute(workspace)),
+        format!("--remap-path-prefix={}=/cargo", absolute(home)),
+    ])
+}
+
+fn workspace_root(folder: &Path) -> Result<PathBuf, CliError> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args([
+            "locate-project",
+            "--workspace",
+            "--message-format=plain",
+            "--manifest-path",
+        ])
+        .arg(folder.join("Cargo.toml"));
+    let output = run_cargo(&mut command)?;
+    let found = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    match Path::new(&found).parent() {
+        Some(root) if output.status.success() => Ok(root.to_owned()),
+        _ => Err(CliError::new(format!(
+            "cargo does not find the crate in {}: {}",
+            folder.display(),
+            how_it_ended(output.status)
+        ))),
+    }
+}

@@ -1,0 +1,147 @@
+//! The guests: golden components that are committed, and those that are built where their tools are.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::json;
+use tempfile::TempDir;
+use trocar::{
+    Engine, EngineConfig,
+    capability::Grants,
+    manifest::PluginType,
+    plugin::{Plugin, PluginSource, pack},
+};
+
+/// A guest that can be run.
+pub(crate) struct Guest {
+    pub(crate) engine: Engine,
+    pub(crate) strategy: Plugin,
+    /// None for one that was built as a strategy alone.
+    pub(crate) policy: Option<Plugin>,
+    pub(crate) has_large_integers: bool,
+    _folder: TempDir,
+}
+
+/// A guest that is built by the suite, or why not.
+pub(crate) enum Built {
+    Guest(Guest),
+    Skipped(String),
+}
+
+pub(crate) fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/conformance")
+        .join(path)
+}
+
+impl Guest {
+    pub(crate) fn golden(name: &str) -> Self {
+        let file = here("golden").join(name).with_extension("wasm");
+        let component = fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert!(component.len() < 2 << 20, "a golden component is small");
+        Self::of(&component, &[PluginType::Strategy, PluginType::Policy])
+    }
+
+    /// Its language rounds what is beyond 53 bits.
+    pub(crate) fn with_rounded_integers(self) -> Self {
+        Self {
+            has_large_integers: false,
+            ..self
+        }
+    }
+
+    fn of(component: &[u8], types: &[PluginType]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // How quickly a guest runs is not what is asked here.
+        let config = EngineConfig {
+            compiles_quickly: true,
+            ..EngineConfig::default()
+        };
+        let engine = Engine::new(config).unwrap();
+        let mut plugins = types.iter().map(|plugin_type| {
+            let manifest = json!({
+                "apiVersion": "trocar.dev/v1alpha1", "kind": "PluginManifest", "name": "conformance", "version": "0.1.0",
+                "type": plugin_type.name(), "abi": "0.1", "summary": "Does what its settings say",
+                "settingsSchema": {"type": "object"},
+            });
+            let (plugin, _) = pack(component, &manifest.to_string()).unwrap_or_else(|error| panic!("{error}"));
+            let file = folder.path().join(plugin_type.name()).with_extension("wasm");
+            fs::write(&file, plugin).unwrap();
+            let loaded = engine.load(&PluginSource::File(file), *plugin_type, &Grants::default());
+            loaded.unwrap_or_else(|error| panic!("{error}"))
+        });
+        let strategy = plugins.next().expect("every guest is a strategy");
+        let policy = plugins.next();
+        drop(plugins);
+        Self {
+            engine,
+            strategy,
+            policy,
+            has_large_integers: true,
+            _folder: folder,
+        }
+    }
+}
+
+/// The guest in Python, built as an author builds one.
+pub(crate) fn python() -> Built {
+    let tool = cache().join("trocar/tools");
+    if !fs::read_dir(&tool).is_ok_and(|tools| {
+        let mut names = tools.flatten().map(|tool| tool.file_name());
+        names.any(|name| name.to_string_lossy().starts_with("componentize-py-"))
+    }) {
+        return Built::Skipped(
+            "componentize-py is not there; trocar plugin build --install-tool installs it".into(),
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["plugin.py", "plugin.yaml"] {
+        fs::copy(here("guests/python").join(file), folder.path().join(file)).unwrap();
+    }
+    std::os::unix::fs::symlink(here("../../guest-sdk/python"), folder.path().join("sdk")).unwrap();
+    // The suite packs it itself.
+    let built = Command::new(env!("CARGO_BIN_EXE_trocar"))
+        .args(["plugin", "build", "--no-compile"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    let component = fs::read(folder.path().join(".trocar/component.wasm")).unwrap();
+    Built::Guest(Guest::of(&component, &[PluginType::Strategy]))
+}
+
+/// The guest in JavaScript on the other engine, with both interfaces.
+pub(crate) fn starlingmonkey() -> Built {
+    let Some(modules) = env::var_os("TROCAR_TEST_STARLINGMONKEY") else {
+        return Built::Skipped("TROCAR_TEST_STARLINGMONKEY names no folder with componentize-js".into());
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("component.wasm");
+    let built = Command::new("node")
+        .arg(here("guests/javascript/starlingmonkey.mjs"))
+        .arg(modules)
+        .args([here("../../guest-sdk"), here("."), made.clone()])
+        .output()
+        .unwrap();
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    Built::Guest(Guest::of(
+        &fs::read(made).unwrap(),
+        &[PluginType::Strategy, PluginType::Policy],
+    ))
+}
+
+fn cache() -> PathBuf {
+    let typed = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    typed.unwrap_or_else(|| env::home_dir().unwrap_or_default().join(".cache"))
+}

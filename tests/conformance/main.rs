@@ -1,0 +1,41 @@
+//! One suite of requests and answers that a guest in any language passes through the real engine. What the guests do is said in
+//! tests/conformance/README.md.
+
+mod documents;
+mod guests;
+mod sdks;
+mod suite;
+
+use guests::{Built, Guest};
+use suite::conforms;
+
+#[test]
+fn the_golden_guest_in_rust_conforms() {
+    conforms(&Guest::golden("rust"));
+}
+
+#[test]
+fn the_golden_guest_in_c_conforms() {
+    conforms(&Guest::golden("c"));
+}
+
+#[test]
+fn the_golden_guest_on_quickjs_conforms() {
+    conforms(&Guest::golden("quickjs").with_rounded_integers());
+}
+
+#[test]
+fn a_guest_in_python_conforms() {
+    match guests::python() {
+        Built::Guest(guest) => conforms(&guest),
+        Built::Skipped(why) => println!("SKIPPED: the guest in Python: {why}"),
+    }
+}
+
+#[test]
+fn a_guest_on_starlingmonkey_conforms() {
+    match guests::starlingmonkey() {
+        Built::Guest(guest) => conforms(&guest.with_rounded_integers()),
+        Built::Skipped(why) => println!("SKIPPED: the guest on StarlingMonkey: {why}"),
+    }
+}

@@ -1,0 +1,82 @@
+//! The tests of the SDKs in other languages, and of the examples in them, run by the tools of those languages where they are.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use crate::guests::here;
+
+/// Runs a program in a folder.
+fn run(program: &str, arguments: &[&str], folder: &Path) {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&told));
+}
+
+/// Says whether a program can be run.
+fn has(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    let status = command
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let is_there = status.is_ok_and(|status| status.success());
+    if !is_there {
+        println!("SKIPPED: {program} {} does not work here", arguments.join(" "));
+    }
+    is_there
+}
+
+/// A new plugin, as the program writes it.
+fn new(language: &str, plugin_type: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_trocar"))
+        .args([
+            "plugin",
+            "new",
+            "mine",
+            "--language",
+            language,
+            "--type",
+            plugin_type,
+        ])
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+    assert!(fs::exists(folder.path().join("mine/plugin.yaml")).unwrap());
+    folder
+}
+
+#[test]
+fn the_sdk_in_python_and_new_plugins_pass_their_tests() {
+    if !has("python3", &["-m", "pytest", "--version"]) {
+        return;
+    }
+    let pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider"];
+    run("python3", &pytest, &here("../../guest-sdk/python"));
+    for plugin_type in ["strategy", "policy"] {
+        let folder = new("python", plugin_type);
+        run("python3", &pytest, &folder.path().join("mine"));
+    }
+}
+
+#[test]
+fn the_sdk_in_javascript_and_new_plugins_pass_their_tests() {
+    if !has("node", &["--version"]) {
+        return;
+    }
+    run("node", &["--test"], &here("../../guest-sdk/javascript"));
+    for plugin_type in ["strategy", "policy"] {
+        let folder = new("javascript", plugin_type);
+        run("node", &["--test"], &folder.path().join("mine"));
+    }
+}
