@@ -62,8 +62,7 @@ impl System {
             system: SystemFiles::default()
                 .compiled_in(self.path("compiled"))
                 .owned_by(owner, self.root.path().to_owned()),
-            limits: Limits::default(),
-            pooling: false,
+            ..EngineConfig::default()
         };
         let told = self.told.clone();
         Engine::new(config).unwrap().with_listener(move |event| {
