@@ -13,7 +13,7 @@ const GENERATED: &str =
     "<!-- from here on written by: TROCAR_UPDATE_PAGES=1 cargo test -p trocar-cli --test cli pages -->\n";
 
 /// The commands, each with its own help.
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 27] = [
     "",
     "debug",
     "plan",
@@ -33,6 +33,13 @@ const COMMANDS: [&str; 20] = [
     "plugin build",
     "plugin pack",
     "plugin compile",
+    "plugin push",
+    "plugin pull",
+    "plugin lock",
+    "plugin update",
+    "plugin verify",
+    "plugin bundle",
+    "plugin prune",
     "completion",
 ];
 

@@ -197,6 +197,9 @@ pub struct PluginId {
     /// The digest of its component: `sha256:…`; none for `external`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
+    /// Who signed it, as far as the configuration asks for that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signers: Vec<String>,
 }
 
 /// A label or annotation that the host itself puts on a created pod, before policies see it.
@@ -619,6 +622,7 @@ mod tests {
             name: "copy".into(),
             version: "1".into(),
             digest: "sha256:0".into(),
+            signers: Vec::new(),
         };
         for attach in [None, Some("app".to_owned())] {
             let plan = DebugPlan::checked(

@@ -41,7 +41,9 @@ pub(crate) use self::{
     output::{DocumentOutput, ListOutput},
     plan::{PlanArgs, PlanOutput},
     plugin::{
-        PluginBuildArgs, PluginCommand, PluginCompileArgs, PluginInspectArgs, PluginListArgs, PluginPackArgs,
+        PluginBuildArgs, PluginBundleArgs, PluginCommand, PluginCompileArgs, PluginInspectArgs,
+        PluginListArgs, PluginLockArgs, PluginPackArgs, PluginPruneArgs, PluginPullArgs, PluginPushArgs,
+        PluginUpdateArgs, PluginVerifyArgs,
     },
     policy::{PolicyCommand, PolicyEvalArgs, PolicyListArgs, PolicyTestArgs, TestOutput},
     sessions::{CleanArgs, SessionsArgs, SessionsOutput, Where},
@@ -102,7 +104,7 @@ pub(crate) enum Command {
     },
     /// Print the script by which a shell completes trocar
     Completion(CompletionArgs),
-    /// List, inspect and build plugins
+    /// List, inspect, build, push and pull plugins
     #[command(arg_required_else_help = true)]
     Plugin {
         #[command(subcommand)]
