@@ -589,7 +589,7 @@ mod tests {
             ),
             (
                 "plugins: [{name: x, source: 'oci://ghcr.io/a:1', digest: d}]\n",
-                "no digest (Digest)",
+                "\"d\" is no digest",
             ),
             (
                 "registries: [{host: ghcr}]\n",
