@@ -683,14 +683,15 @@ fn what_no_configuration_names_is_pruned() {
     let moved = scene.move_tag(&plugin("2.0.0"));
     scene.run(&format!("plugin pull {}:1", scene.name()));
     let other = format!("{}@{moved}", scene.name());
-    assert_eq!(scene.plan(&other).code, 0);
+    let inspect = format!("plugin inspect {other}");
+    assert_eq!(scene.run(&inspect).code, 0);
     let pruned = scene.run("plugin prune");
     assert!(
         pruned.stdout.starts_with("removed 3 files"),
         "a manifest, a component, a configuration: {pruned}"
     );
     refused(
-        &scene.plan(&other),
+        &scene.run(&inspect),
         "is not on this machine",
         "trocar plugin pull",
     );

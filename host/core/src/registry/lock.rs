@@ -206,7 +206,7 @@ mod tests {
             (format!("{head}{entry}"), "twice"),
             (
                 format!(
-                    "{head}plugins: [{{name: a, source: 'oci://a.b/c:1', manifest: x, component: y, size: 1}}]\n"
+                    "{head}plugins: [{{name: a, source: 'oci://a.b/c:1', manifest: one, component: two, size: 1}}]\n"
                 ),
                 "digest",
             ),
