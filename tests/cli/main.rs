@@ -29,6 +29,7 @@ mod policy_cases;
 mod policy_debugs;
 mod proxies;
 mod refusals;
+mod registries;
 mod removal;
 mod schemas;
 mod sessions;

@@ -13,7 +13,7 @@ const GENERATED: &str =
     "<!-- from here on written by: TROCAR_UPDATE_PAGES=1 cargo test -p trocar-cli --test cli pages -->\n";
 
 /// The commands, each with its own help.
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 30] = [
     "",
     "debug",
     "plan",
@@ -36,6 +36,13 @@ const COMMANDS: [&str; 23] = [
     "plugin dev",
     "plugin pack",
     "plugin compile",
+    "plugin push",
+    "plugin pull",
+    "plugin lock",
+    "plugin update",
+    "plugin verify",
+    "plugin bundle",
+    "plugin prune",
     "completion",
 ];
 

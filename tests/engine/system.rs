@@ -9,7 +9,7 @@ use std::{
 };
 
 use trocar::{
-    Engine, EngineConfig, Limits, LoadEvent, SystemFiles,
+    Engine, EngineConfig, LoadEvent, SystemFiles,
     capability::Grants,
     plugin::{Plugin, PluginError, PluginSource, PluginType},
 };

@@ -6,10 +6,11 @@ use std::path::Path;
 use crate::source::{self, Source};
 
 /// The crates below the command line.
-const INNER: [&str; 4] = [
+const INNER: [&str; 5] = [
     "host/core/src/",
     "host/runtime/src/",
     "host/cluster/src/",
+    "host/registry/src/",
     "host/trocar/src/",
 ];
 

@@ -52,10 +52,16 @@ fn engine(rules: &Rules) -> Result<Arc<Engine>> {
         pooling: true,
         ..EngineConfig::default()
     })?;
-    let engine = engine.with_listener(|event| {
-        if let LoadEvent::Compiling { plugin } = event {
-            log("info", "compiling", &json!({"plugin": plugin}));
+    let engine = engine.with_listener(|event| match event {
+        LoadEvent::Compiling { plugin } => log("info", "compiling", &json!({"plugin": plugin})),
+        LoadEvent::NotSigned { plugin, missing } => {
+            log(
+                "warning",
+                "not signed",
+                &json!({"plugin": plugin, "missing": missing}),
+            );
         }
+        _ => {}
     });
     Ok(Arc::new(engine))
 }

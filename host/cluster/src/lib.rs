@@ -38,8 +38,8 @@ pub use access::may_delete_pod;
 pub use apply::{apply_step, delete_pod, dry_run_step, find_written};
 pub use client::{Cluster, RequestTrace};
 pub use connect::{
-    ClusterConfig, Handover, Kubeconfig, KubeconfigError, Overrides, PluginPolicy, ProxyEnvironment, Secret,
-    Selection, certificate_end,
+    ClusterConfig, Handover, Kubeconfig, KubeconfigError, Overrides, PluginPolicy, ProxyEnvironment,
+    ProxyError, Secret, Selection, certificate_end,
 };
 pub use error::{Action, ClusterError, CredentialError};
 pub use events::deleted_by;

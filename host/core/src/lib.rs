@@ -16,6 +16,7 @@ pub mod plan;
 pub mod planning;
 pub mod policy;
 pub mod reference;
+pub mod registry;
 pub mod request;
 #[cfg(test)]
 mod seeds;

@@ -84,6 +84,13 @@ pub enum LoadEvent<'a> {
         /// Its name.
         plugin: &'a str,
     },
+    /// A rule of trust that only warns does not hold.
+    NotSigned {
+        /// Its reference or path.
+        plugin: &'a str,
+        /// What is missing.
+        missing: &'a str,
+    },
     /// A plugin of the system's configuration has no compiled form, so it is compiled at each start.
     NotCompiled {
         /// Its name.
@@ -176,7 +183,13 @@ impl Engine {
         self
     }
 
-    fn tell(&self, event: &LoadEvent<'_>) {
+    /// The limits of every call.
+    pub fn limits(&self) -> &Limits {
+        self.runtime.limits()
+    }
+
+    /// Tells the listener of something that happened before a plugin is loaded.
+    pub fn tell(&self, event: &LoadEvent<'_>) {
         if let Some(listener) = &self.listener {
             listener(event);
         }

@@ -8,6 +8,7 @@ use std::{
 use serde_json::{Map, Value};
 use trocar_core::{
     capability::{CLUSTER_READ, ClusterReader, Grants},
+    config::Config,
     manifest::PluginType,
     plan::{DebugPlan, Mode},
     planning::{
@@ -17,11 +18,14 @@ use trocar_core::{
     policy::{Match, Outcome, Reviewer, Subject},
     target::Target,
 };
+use trocar_registry::PublicKey;
 use trocar_runtime::{
     self as runtime, Answer, CallAids, EngineConfig, LoadEvent, LogLine, PlanInput, ReviewInput, WasmError,
     plugin::{Plugin, PluginDescription, PluginError, PluginSource},
 };
 use trocar_sdk::{Actor, Context, DebugOptions, Diagnostic, Failure, Profile};
+
+use crate::supply::{self, Stores};
 
 /// Why there is no plan.
 pub type PlanError = planning::PlanError<PluginError>;
@@ -29,6 +33,7 @@ pub type PlanError = planning::PlanError<PluginError>;
 /// Runs plugins and checks what they propose.
 pub struct Engine {
     runtime: runtime::Engine,
+    stores: Stores,
 }
 
 /// A policy as it is configured.
@@ -145,7 +150,8 @@ impl Engine {
     /// # Errors
     /// Fails when the cache folder cannot be used.
     pub fn new(config: EngineConfig) -> Result<Self, WasmError> {
-        runtime::Engine::new(config).map(|runtime| Self { runtime })
+        let stores = Stores::default();
+        runtime::Engine::new(config).map(|runtime| Self { runtime, stores })
     }
 
     /// Hands what is worth a word while plugins are loaded to a function.
@@ -153,7 +159,54 @@ impl Engine {
     pub fn with_listener(self, listener: impl Fn(&LoadEvent<'_>) + Send + Sync + 'static) -> Self {
         Self {
             runtime: self.runtime.with_listener(listener),
+            ..self
         }
+    }
+
+    /// Finds plugins of registries in these stores. Without them there are none.
+    #[must_use]
+    pub fn with_stores(mut self, stores: Stores) -> Self {
+        self.stores = stores;
+        self
+    }
+
+    /// Where plugins of registries are found.
+    pub fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
+    /// Finds out where a plugin of a registry is on this machine, and holds any plugin but the default ones against the rules
+    /// of trust of a configuration. What is loaded then is what was held against them.
+    ///
+    /// # Errors
+    /// Fails when it is not there, when a lock says something else, and when it is not trusted.
+    pub fn find(&self, config: &Config, source: &PluginSource) -> Result<PluginSource, PluginError> {
+        supply::find(
+            &self.stores,
+            config,
+            source,
+            self.runtime.limits().component,
+            &|plugin, missing| {
+                self.runtime.tell(&LoadEvent::NotSigned { plugin, missing });
+            },
+        )
+    }
+
+    /// Says whether a key signed a plugin, whatever the configuration asks for.
+    ///
+    /// # Errors
+    /// Fails when the plugin is not there.
+    pub fn is_signed(
+        &self,
+        config: &Config,
+        source: &PluginSource,
+        key: &PublicKey,
+    ) -> Result<bool, PluginError> {
+        let allowed = self.runtime.limits().component;
+        supply::is_signed(&self.stores, config, source, key, allowed).map_err(|error| PluginError::Supply {
+            plugin: source.to_string(),
+            error,
+        })
     }
 
     /// Compiles a plugin ahead of its first use, and keeps it where it is looked for then. Returns false where there was

@@ -7,9 +7,10 @@ use std::{
 };
 
 use trocar_core::{
-    config::{self, Config, ConfigError, Layer},
+    config::{self, Config, ConfigError, ConfigErrorKind, Layer},
     documents,
 };
+use trocar_registry::PublicKey;
 use trocar_runtime::plugin;
 
 /// Reads configuration files in layers, the one that binds most first. Files that they include are read as well.
@@ -22,7 +23,24 @@ pub fn read_config(files: &[(Layer, PathBuf)]) -> Result<Config, ConfigError> {
         .iter()
         .map(|known| known.manifest().name.as_str())
         .collect();
-    config::load(files, &names, &read)
+    let config = config::load(files, &names, &read)?;
+    check_keys(&config)?;
+    Ok(config)
+}
+
+/// A key that cannot be read would be one of which no signature counts.
+fn check_keys(config: &Config) -> Result<(), ConfigError> {
+    for trust in &config.trust {
+        for (at, signer) in trust.value.signers() {
+            let key = PublicKey::read(signer.key.as_deref().unwrap_or_default());
+            key.map_err(|error| ConfigError {
+                place: Some(trust.origin_of(&format!("{at}/key")).to_string()),
+                message: error.to_string(),
+                kind: ConfigErrorKind::Other,
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

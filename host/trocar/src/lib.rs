@@ -54,6 +54,7 @@ mod quota;
 mod rejoin;
 pub mod removal;
 pub mod sessions;
+mod supply;
 mod tail;
 
 pub use applied::{Applied, Deletion, LeftBehind, NodeRuntime, SessionOptions, left_behind};
@@ -70,6 +71,7 @@ pub use journal::JournalFile;
 pub use planner::{Planner, PluginChoice, configured_source, policy_rule, settings_problems, source_named};
 pub use quota::GivenForQuota;
 pub use rejoin::RejoinError;
+pub use supply::{Stores, manifest_of, read_lock};
 pub use trocar_core::{
     audit::{AuditEvent, AuditRecord},
     bounded, capability,
@@ -103,6 +105,16 @@ pub mod cluster {
         Refusal, RequestTrace, Screen, Secret, Selection, SessionError, SessionEvent, Status, StatusCause,
         StatusDetails, Stream, WriteOutput, certificate_end, input_queue, is_trouble, list_names, lookup,
         may_have_node_trouble, never_joins, node_trouble, nothing_starts, read_node, select, who_am_i,
+    };
+}
+
+/// Registries: what is pulled from them and pushed to them, and the stores in which it is kept.
+pub mod registry {
+    pub use trocar_core::registry::*;
+    pub use trocar_registry::{
+        CarriedPlugin, Client, ClientConfig, CredentialFiles, FoundSignature, HostConfig, KeyError,
+        ProxyError, Pruned, PublicKey, Pulled, Pushed, RegistryError, Signature, Store, StoredPlugin,
+        Timeouts, Upload, digest, read_bundle, write_bundle,
     };
 }
 

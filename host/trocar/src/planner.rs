@@ -10,6 +10,7 @@ use trocar_core::{
     plan::{DebugPlan, Mode},
     planning::{Draft, Proposal, StoredOtherwise, TimeToLive, default_strategy, strategy_names},
     policy::Match,
+    registry::RegistrySource,
     request::{self, DebugRequest},
     settings::{SettingsProblem, check_settings},
     target::Target,
@@ -311,9 +312,8 @@ impl Planner {
         }
         let mut named = named(&self.config, typed, None);
         named.grants.add_all(&self.choice.grants);
-        let plugin = self
-            .engine
-            .load(&named.source, PluginType::Strategy, &named.grants)?;
+        let source = self.engine.find(&self.config, &named.source)?;
+        let plugin = self.engine.load(&source, PluginType::Strategy, &named.grants)?;
         check_own_name(&self.config, &named, &plugin)?;
         let settings = Value::Object(self.choice.settings.clone());
         let manifest = plugin.description().manifest();
@@ -396,10 +396,21 @@ fn named(config: &Config, typed: &str, policy: Option<&Sourced<PolicyEntry>>) ->
 
 /// Where a configured plugin comes from. The system's are taken from where root alone can write.
 pub fn configured_source(plugin: &Sourced<PluginEntry>) -> PluginSource {
-    let PluginEntry { file, digest, .. } = &plugin.value;
-    match plugin.layer {
-        Layer::System => PluginSource::System(file.clone(), digest.clone()),
-        Layer::Kuberc | Layer::User | Layer::Flag => PluginSource::Pinned(file.clone(), digest.clone()),
+    let PluginEntry {
+        file, digest, source, ..
+    } = &plugin.value;
+    let is_systems = plugin.layer == Layer::System;
+    if let Some(reference) = source {
+        return PluginSource::Registry(RegistrySource {
+            reference: reference.clone(),
+            configured: Some((plugin.value.name.clone(), plugin.file.clone())),
+            component: (!digest.is_empty()).then(|| digest.clone()),
+            is_systems,
+        });
+    }
+    match is_systems {
+        true => PluginSource::System(file.clone(), digest.clone()),
+        false => PluginSource::Pinned(file.clone(), digest.clone()),
     }
 }
 
@@ -445,7 +456,8 @@ pub fn policy_rule(
         error: Box::new(error),
     };
     let plugin = engine
-        .load(&named.source, PluginType::Policy, &named.grants)
+        .find(config, &named.source)
+        .and_then(|source| engine.load(&source, PluginType::Policy, &named.grants))
         .map_err(|error| of_policy(error.into()))?;
     check_own_name(config, &named, &plugin).map_err(of_policy)?;
     let settings = Value::Object(entry.settings.clone());
@@ -477,7 +489,8 @@ fn chosen_rule(
 ) -> Result<PolicyRule, PlannerError> {
     let mut named = named(config, typed, None);
     named.grants.add_all(grants);
-    let plugin = engine.load(&named.source, PluginType::Policy, &named.grants)?;
+    let source = engine.find(config, &named.source)?;
+    let plugin = engine.load(&source, PluginType::Policy, &named.grants)?;
     check_own_name(config, &named, &plugin)?;
     let manifest = plugin.description().manifest();
     if let Some(problem) = settings_problem(manifest, &Value::Object(Map::new()))? {

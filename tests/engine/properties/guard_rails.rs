@@ -178,6 +178,7 @@ fn drafted(
         name: "any".into(),
         version: "1.0.0".into(),
         digest: "sha256:0".into(),
+        signers: Vec::new(),
     };
     let inputs = PlanInputs {
         target,

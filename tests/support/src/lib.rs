@@ -10,6 +10,7 @@ mod gathered;
 pub mod measure;
 mod process;
 pub mod pty;
+pub mod registry;
 mod seed;
 
 pub use api::{Answer, FakeApiServer, Fault, Gate, Program, RecordedRequest};

@@ -6,9 +6,10 @@ use std::{
 };
 
 use trocar::{
-    SystemFiles,
+    Stores, SystemFiles,
     config::{Config, Layer},
     read_config,
+    registry::Store,
 };
 
 use super::{error::CliError, kuberc::Kuberc};
@@ -18,6 +19,9 @@ const SYSTEM: &str = "/etc/trocar/config.yaml";
 
 /// Where `trocar plugin compile --system` puts what it makes.
 const SYSTEM_COMPILED: &str = "/var/cache/trocar/components";
+
+/// Where `trocar plugin pull --system` puts what it pulls.
+const SYSTEM_PLUGINS: &str = "/var/lib/trocar/plugins";
 
 /// Loads all files that are there. That a file cannot be read, or not understood, is an error: it may hold policies.
 pub(crate) fn load(typed: Option<&Path>) -> Result<Config, CliError> {
@@ -63,6 +67,22 @@ pub(crate) fn system_files() -> SystemFiles {
         return SystemFiles::default().compiled_in(compiled).owned_by(owner, root);
     }
     SystemFiles::default().compiled_in(SYSTEM_COMPILED.into())
+}
+
+/// Where plugins of registries are kept: the user's, below `XDG_DATA_HOME`, else `~/.local/share`, and the system's.
+pub(crate) fn stores() -> Stores {
+    let base = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let base = base.or_else(|| std::env::home_dir().map(|home| home.join(".local/share")));
+    let system = match std::env::var_os("__TROCAR_SYSTEM_ROOT").filter(|_| cfg!(debug_assertions)) {
+        Some(root) => PathBuf::from(root).join("plugins"),
+        None => SYSTEM_PLUGINS.into(),
+    };
+    Stores {
+        user: base.map(|base| Store::of_user(base.join("trocar/plugins"))),
+        system: Some(Store::of_system(system)),
+    }
 }
 
 /// Only a file that is certainly not there is left out.

@@ -11,6 +11,7 @@ use trocar::{
     config::ConfigError,
     plan::{PolicyReview, ReviewVerdict},
     plugin::PluginError,
+    registry::RegistryError,
     request::RequestError,
     target::TargetError,
 };
@@ -184,6 +185,12 @@ impl From<PluginError> for CliError {
             _ => failed,
         };
         failed.hints(words::after_plugin(&error))
+    }
+}
+
+impl From<RegistryError> for CliError {
+    fn from(error: RegistryError) -> Self {
+        Self::new(error.to_string()).hints(words::after_registry(&error))
     }
 }
 

@@ -120,6 +120,13 @@ fn plugin(command: PluginCommand) -> Result<ExitCode, CliError> {
         PluginCommand::Build(args) => commands::plugin::build(&args),
         PluginCommand::Pack(args) => commands::plugin::pack(&args),
         PluginCommand::Compile(args) => commands::plugin::compile(&args),
+        PluginCommand::Push(args) => commands::registry::push(&args),
+        PluginCommand::Pull(args) => commands::registry::pull(&args),
+        PluginCommand::Lock(args) => commands::registry::lock(&args),
+        PluginCommand::Update(args) => commands::registry::update(&args),
+        PluginCommand::Verify(args) => commands::registry::verify(&args),
+        PluginCommand::Bundle(args) => commands::registry::bundle(&args),
+        PluginCommand::Prune(args) => commands::registry::prune(&args),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

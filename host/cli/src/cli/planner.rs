@@ -20,7 +20,7 @@ pub(crate) fn planner(
     policy_flags: &PolicyFlags,
     config: &Config,
 ) -> Result<Planner, CliError> {
-    let is_path = |typed: &String| matches!(PluginSource::typed(typed), PluginSource::File(_));
+    let is_path = |typed: &String| !matches!(PluginSource::typed(typed), PluginSource::Default(_));
     let may_compile = !config.plugins.is_empty()
         || flags.strategy.as_ref().is_some_and(is_path)
         || policy_flags.policy.iter().any(is_path);

@@ -44,7 +44,7 @@ fn configuration(words: &[OsString]) -> Result<Config, CliError> {
 
 fn of_strategy(config: &Config, strategy: &str) -> Result<Vec<PluginFlag>, CliError> {
     let engine = ui::engine(EngineConfig::default())?;
-    let found = engine.describe(&source_named(config, strategy))?;
+    let found = engine.describe(&engine.find(config, &source_named(config, strategy))?)?;
     Ok(found.manifest().flags.clone())
 }
 

@@ -216,7 +216,9 @@ pub(crate) fn engine(mut config: EngineConfig) -> Result<Engine, CliError> {
     }
     config.system = configuration::system_files();
     let engine = Engine::new(config).map_err(|error| CliError::new(error.to_string()))?;
-    Ok(engine.with_listener(tell_of_loading))
+    Ok(engine
+        .with_listener(tell_of_loading)
+        .with_stores(configuration::stores()))
 }
 
 fn tell_of_loading(event: &LoadEvent<'_>) {
@@ -225,6 +227,7 @@ fn tell_of_loading(event: &LoadEvent<'_>) {
         LoadEvent::Compiling { plugin } => {
             error_line(&format!("Compiling plugin {plugin:?}, which is done once ..."));
         }
+        LoadEvent::NotSigned { plugin, missing } => warning(&format!("the plugin {plugin}: {missing}")),
         LoadEvent::NotCompiled { plugin } if !IS_TOLD.swap(true, Ordering::Relaxed) => warning(&format!(
             "plugin {plugin:?} of the system's configuration is compiled at each start; as root it is done once: \
              trocar plugin compile --system"

@@ -23,7 +23,7 @@ pub use self::{
     handover::Handover,
     kubeconfig::{Kubeconfig, KubeconfigError},
     plugin::PluginPolicy,
-    proxy::ProxyEnvironment,
+    proxy::{ProxyEnvironment, ProxyError},
     selection::{Overrides, Secret, Selection},
 };
 pub(crate) use self::{http::client, proxy::without_user};

@@ -15,6 +15,11 @@ pub struct ProxyEnvironment {
     no_proxy: String,
 }
 
+/// Why it is not known which proxy to use: one sentence, without the address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ProxyError(String);
+
 impl ProxyEnvironment {
     /// Reads the variables.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
@@ -30,6 +35,17 @@ impl ProxyEnvironment {
             http: either("HTTP_PROXY", "http_proxy"),
             no_proxy: either("NO_PROXY", "no_proxy"),
         }
+    }
+
+    /// The proxy for a server by its URL, if one is to be used.
+    ///
+    /// # Errors
+    /// Fails when a variable does not hold the address of a proxy; the message does not show it.
+    pub fn proxy_of(&self, server: &str) -> Result<Option<String>, ProxyError> {
+        let server = server.parse();
+        let server = server.map_err(|_| ProxyError("the address of the server is not a URL".into()))?;
+        let proxy = self.proxy_for(&server).map_err(ProxyError)?;
+        Ok(proxy.map(|proxy| proxy.to_string()))
     }
 
     /// The proxy for a server, if one is to be used.

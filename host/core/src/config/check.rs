@@ -2,9 +2,18 @@
 //! well, with what was set before.
 
 use super::{
-    ConfigError, ConfigErrorKind, Defaults, Origin, file::PluginEntry, parse_duration, source::Source,
+    ConfigError, ConfigErrorKind, Defaults, Layer, Origin, RegistryEntry, file::PluginEntry, parse_duration,
+    source::Source,
 };
-use crate::{capability::Grants, request, target::is_label};
+use crate::{
+    capability::Grants,
+    registry::{
+        RegistryReference, SCHEME, is_digest,
+        reference::{is_component, is_host, is_this_machine},
+    },
+    request,
+    target::is_label,
+};
 
 /// `known` is where a plugin of that name was set before.
 pub(super) fn check_plugin(
@@ -25,8 +34,9 @@ pub(super) fn check_plugin(
             ),
         ));
     }
-    let hex = plugin.digest.strip_prefix("sha256:").unwrap_or_default();
-    if hex.len() != 64 || !hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+    check_source(source, at, plugin)?;
+    let is_said = !plugin.digest.is_empty() || plugin.source.is_none();
+    if is_said && !is_digest(&plugin.digest) {
         return Err(ConfigError {
             kind: ConfigErrorKind::Digest,
             ..source.error(
@@ -41,6 +51,90 @@ pub(super) fn check_plugin(
     for (index, grant) in plugin.grants.iter().enumerate() {
         let granted = Grants::default().add(grant);
         granted.map_err(|unknown| source.error(&format!("{at}/grants/{index}"), unknown.to_string()))?;
+    }
+    Ok(())
+}
+
+/// A plugin has a file, or a reference in a registry.
+fn check_source(source: &Source, at: &str, plugin: &PluginEntry) -> Result<(), ConfigError> {
+    let has_file = !plugin.file.as_os_str().is_empty();
+    let name = &plugin.name;
+    let of_kind = |problem: String| ConfigError {
+        kind: ConfigErrorKind::Source,
+        ..source.error(at, problem)
+    };
+    let reference = match (has_file, &plugin.source) {
+        (true, None) => return Ok(()),
+        (true, Some(_)) => {
+            return Err(of_kind(format!(
+                "the plugin {name:?} has both a file and a source"
+            )));
+        }
+        (false, None) => {
+            return Err(of_kind(format!(
+                "the plugin {name:?} has neither a file nor a source"
+            )));
+        }
+        (false, Some(reference)) => reference,
+    };
+    let wrong = |problem: String| source.error(&format!("{at}/source"), problem);
+    if !reference.starts_with(SCHEME) {
+        return Err(wrong(format!(
+            "a source begins with {SCHEME}, unlike {reference:?}"
+        )));
+    }
+    let read = RegistryReference::parse(reference).map_err(|error| wrong(error.to_string()))?;
+    match read.wanted() {
+        Some(_) => Ok(()),
+        None => Err(wrong(format!("{reference} has neither a tag nor a digest"))),
+    }
+}
+
+/// `known` is where the registry was set before.
+pub(super) fn check_registry(
+    source: &Source,
+    at: &str,
+    registry: &RegistryEntry,
+    known: Option<Origin>,
+) -> Result<(), ConfigError> {
+    let host = &registry.host;
+    let hosts = [("host".to_owned(), host)].into_iter();
+    let auth = registry
+        .auth
+        .iter()
+        .enumerate()
+        .map(|(index, host)| (format!("auth/{index}"), host));
+    for (field, host) in hosts.chain(auth) {
+        if !is_host(host) {
+            let problem =
+                format!("{host:?} is not the name of a host: it has a dot or a port, and lower-case letters");
+            return Err(source.error(&format!("{at}/{field}"), problem));
+        }
+    }
+    for (index, mirror) in registry.mirrors.iter().enumerate() {
+        let (mirror_host, prefix) = mirror.split_once('/').unwrap_or((mirror, ""));
+        if !is_host(mirror_host) || !prefix.is_empty() && !prefix.split('/').all(is_component) {
+            let problem = format!("{mirror:?} is not a mirror: it is written HOST or HOST/PREFIX");
+            return Err(source.error(&format!("{at}/mirrors/{index}"), problem));
+        }
+    }
+    if let Some(known) = known {
+        return Err(ConfigError {
+            kind: ConfigErrorKind::NameTaken,
+            ..source.error(at, format!("the registry {host} is set in {known} already"))
+        });
+    }
+    let may_be_plain = source.layer == Layer::System || is_this_machine(host);
+    if registry.plain_http && !may_be_plain {
+        return Err(ConfigError {
+            kind: ConfigErrorKind::PlainHttp,
+            ..source.error(
+                &format!("{at}/plainHTTP"),
+                format!(
+                    "{host} is not this machine: the system's configuration alone can do without TLS there"
+                ),
+            )
+        });
     }
     Ok(())
 }

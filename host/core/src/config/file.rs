@@ -1,6 +1,6 @@
 //! One file of the configuration, as a person writes it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::{
     plan::{ConnectionKind, Mode},
     policy::Match,
+    registry::TrustEntry,
 };
 
 /// The document `trocar.dev/v1alpha1`, kind `Config`.
@@ -31,6 +32,12 @@ pub(super) struct ConfigFile {
     pub(super) cleaners: Vec<Cleaner>,
     #[serde(default)]
     pub(super) admission: Option<AdmissionEntry>,
+    #[serde(default)]
+    pub(super) registries: Vec<RegistryEntry>,
+    #[serde(default)]
+    pub(super) trust: Option<TrustEntry>,
+    #[serde(default)]
+    pub(super) lock: LockMode,
 }
 
 /// Defaults for flags of `trocar debug` and `trocar plan`.
@@ -72,13 +79,53 @@ pub struct Defaults {
 pub struct PluginEntry {
     /// The name under which flags and policies find it.
     pub name: String,
-    /// Its file, from the configuration file's folder.
+    /// Its file, from the configuration file's folder; empty where it has a source.
+    #[serde(default, skip_serializing_if = "is_empty")]
     pub file: PathBuf,
-    /// The digest that the file must have: `sha256:…`.
+    /// Its reference in a registry, in the place of a file: `oci://…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The digest that the component must have: `sha256:…`. May be empty where there is a source, since that or the lock says it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub digest: String,
     /// The capabilities that it is granted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<String>,
+}
+
+fn is_empty(path: &Path) -> bool {
+    path.as_os_str().is_empty()
+}
+
+/// How a registry is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryEntry {
+    /// Its host and port, as references have it.
+    pub host: String,
+    /// Where its plugins are looked for first: `HOST[/PREFIX]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<String>,
+    /// A file with certificates in PEM that are believed besides the system's, from the configuration file's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// It is asked without TLS. The system's file alone can say so, of others than this machine.
+    #[serde(default, rename = "plainHTTP", skip_serializing_if = "std::ops::Not::not")]
+    pub plain_http: bool,
+    /// Hosts besides its own that may be sent credentials for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub auth: Vec<String>,
+}
+
+/// Whether plugins of registries have to stand in a lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LockMode {
+    /// Those whose reference has no digest do.
+    #[default]
+    Optional,
+    /// All do: those of this file's layer and of weaker ones.
+    Required,
 }
 
 /// A policy.

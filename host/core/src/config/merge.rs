@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    AuditSink, Config, ConfigError, ConfigErrorKind, Defaults, Layer, Sourced,
-    check::{check_defaults, check_name, check_plugin, check_policy_plugin},
+    AuditSink, Config, ConfigError, ConfigErrorKind, Defaults, Layer, LockMode, RegistryEntry, Sourced,
+    check::{check_defaults, check_name, check_plugin, check_policy_plugin, check_registry},
     file::ConfigFile,
     source::{Source, parse},
 };
@@ -161,7 +161,9 @@ impl Loader<'_> {
                 known.map(Sourced::origin),
                 self.default_plugins,
             )?;
-            plugin.file = source.resolve(&plugin.file);
+            if plugin.source.is_none() {
+                plugin.file = source.resolve(&plugin.file);
+            }
             self.plugins
                 .insert(plugin.name.clone(), self.config.plugins.len());
             self.config.plugins.push(source.sourced(at, plugin));
@@ -197,6 +199,16 @@ impl Loader<'_> {
                 self.config.cleaners.push(source.sourced(at, cleaner));
             }
         }
+        self.merge_registries(source, file.registries)?;
+        if let Some(trust) = file.trust {
+            if let Some((at, problem)) = trust.problem() {
+                return Err(source.error(&format!("/trust{at}"), problem));
+            }
+            self.config.trust.push(source.sourced("/trust".into(), trust));
+        }
+        if file.lock == LockMode::Required {
+            self.config.locks.push(source.sourced("/lock".into(), ()));
+        }
         if let Some(admission) = file.admission {
             let at = "/admission";
             if let Some(known) = &self.config.admission {
@@ -206,6 +218,25 @@ impl Loader<'_> {
                 });
             }
             self.config.admission = Some(source.sourced(at.to_owned(), admission));
+        }
+        Ok(())
+    }
+
+    fn merge_registries(
+        &mut self,
+        source: &Source,
+        registries: Vec<RegistryEntry>,
+    ) -> Result<(), ConfigError> {
+        for (index, mut registry) in registries.into_iter().enumerate() {
+            let at = format!("/registries/{index}");
+            let known = self.config.registries.iter();
+            let known = known
+                .filter(|known| known.value.host == registry.host)
+                .map(Sourced::origin)
+                .next();
+            check_registry(source, &at, &registry, known)?;
+            registry.ca_file = registry.ca_file.map(|file| source.resolve(&file));
+            self.config.registries.push(source.sourced(at, registry));
         }
         Ok(())
     }
@@ -434,6 +465,30 @@ mod tests {
     }
 
     #[test]
+    fn trust_of_all_layers_is_kept_and_a_registry_is_said_once() {
+        let files = |user: &'static str| {
+            let system = "trust: {default: deny}\nregistries: [{host: ghcr.io, mirrors: [harbor.corp/ghcr]}]\nlock: required\n";
+            load_all(
+                &[
+                    (Layer::System, "/etc/c.yaml", system),
+                    (Layer::User, "u.yaml", user),
+                ],
+                &[],
+            )
+        };
+        let config =
+            files("trust: {rules: [{sources: [quay.io]}]}\nregistries: [{host: quay.io}]\n").unwrap();
+        let layers: Vec<Layer> = config.trust.iter().map(|trust| trust.layer).collect();
+        assert_eq!(layers, [Layer::System, Layer::User]);
+        assert_eq!(config.locks.len(), 1);
+        let error = files("registries: [{host: ghcr.io, mirrors: [evil.example]}]\n").unwrap_err();
+        assert_eq!(error.kind, ConfigErrorKind::NameTaken);
+        let error = files("registries: [{host: quay.io, plainHTTP: true}]\n").unwrap_err();
+        assert_eq!(error.kind, ConfigErrorKind::PlainHttp);
+        assert!(files("registries: [{host: '127.0.0.1:5000', plainHTTP: true}]\n").is_ok());
+    }
+
+    #[test]
     fn the_places_of_thousands_of_policies_are_looked_up_in_one_reading() {
         let count = 3_000;
         let policies: String = (0..count)
@@ -512,6 +567,44 @@ mod tests {
                 "plugins: [{name: x, file: x.wasm, digest: d}]\n",
                 "\"d\" is no digest",
             ),
+            (
+                "plugins: [{name: x}]\n",
+                "c.yaml:3:11: the plugin \"x\" has neither a file nor a source (Source)",
+            ),
+            (
+                "plugins: [{name: x, file: x.wasm, source: 'oci://ghcr.io/a:1'}]\n",
+                "both a file and a source (Source)",
+            ),
+            (
+                "plugins: [{name: x, source: ghcr.io/a:1}]\n",
+                "begins with oci://",
+            ),
+            (
+                "plugins: [{name: x, source: 'oci://ghcr.io/A:1'}]\n",
+                "lower-case",
+            ),
+            (
+                "plugins: [{name: x, source: 'oci://ghcr.io/a'}]\n",
+                "neither a tag nor a digest",
+            ),
+            (
+                "plugins: [{name: x, source: 'oci://ghcr.io/a:1', digest: d}]\n",
+                "\"d\" is no digest",
+            ),
+            (
+                "registries: [{host: ghcr}]\n",
+                "c.yaml:3:15: \"ghcr\" is not the name of a host",
+            ),
+            (
+                "registries: [{host: ghcr.io, mirrors: ['https://m']}]\n",
+                "c.yaml:3:40:",
+            ),
+            (
+                "trust: {rules: [{sources: [ghcr.io], allOf: [{kind: githubAction}]}]}\n",
+                "does not verify",
+            ),
+            ("trust: {deny: [x]}\n", "c.yaml:3:16: \"x\" is not a digest"),
+            ("lock: always\n", "\"always\" is unknown"),
             (
                 "policies: [{name: x, plugin: ./x.wasm}]\n",
                 "c.yaml:3:22: \"./x.wasm\" is no name of a plugin (PluginName)",

@@ -12,9 +12,12 @@ mod source;
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 pub use file::{
-    AdmissionEntry, AuditEntry, AuditSink, Cleaner, Defaults, JudgedPods, PluginEntry, PolicyEntry,
+    AdmissionEntry, AuditEntry, AuditSink, Cleaner, Defaults, JudgedPods, LockMode, PluginEntry, PolicyEntry,
+    RegistryEntry,
 };
 pub use merge::load;
+
+use crate::registry::TrustEntry;
 
 /// Who wrote a file, from the one who binds all others to the one who binds nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,6 +98,12 @@ pub struct Config {
     pub cleaners: Vec<Sourced<Cleaner>>,
     /// What the admission server judges, where a file says so.
     pub admission: Option<Sourced<AdmissionEntry>>,
+    /// How registries are reached, each said once.
+    pub registries: Vec<Sourced<RegistryEntry>>,
+    /// Who is trusted: what each file says. All of them have to hold.
+    pub trust: Vec<Sourced<TrustEntry>>,
+    /// Files that want plugins of registries to stand in a lock.
+    pub locks: Vec<Sourced<()>>,
     /// The files that were read, in the order of their weight.
     pub files: Vec<PathBuf>,
 }
@@ -119,6 +128,10 @@ pub enum ConfigErrorKind {
     Circle,
     /// A plugin's digest is not one.
     Digest,
+    /// A plugin has neither a file nor a source, or both.
+    Source,
+    /// A file other than the system's wants to do without TLS.
+    PlainHttp,
     /// The name is set already, by this file or another.
     NameTaken,
     /// A policy names something else than a plugin, such as a path.

@@ -197,6 +197,9 @@ pub struct PluginId {
     /// The digest of its component: `sha256:…`; none for `external`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
+    /// Who signed it, as far as the configuration asks for that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signers: Vec<String>,
 }
 
 /// A label or annotation that the host itself puts on a created pod, before policies see it.
@@ -404,7 +407,8 @@ impl DebugPlan {
         let mut unnamed = container.clone();
         unnamed.remove("name");
         reason::remove(&mut unnamed);
-        let recipe = json!({"strategy": self.strategy, "container": unnamed});
+        // Without the signers: rules that ask for some make no other container.
+        let recipe = json!({"strategy": SortedId::of(&self.strategy), "container": unnamed});
         let digest = Sha256::digest(recipe.to_string());
         Some(format!("sha256:{digest:x}"))
     }
@@ -525,7 +529,7 @@ impl<'a> ReviewDocument<'a> {
             attach: plan.attach.as_deref(),
             kind: "DebugPlan",
             steps: Steps(plan),
-            strategy: SortedId::of(&plan.strategy),
+            strategy: SortedId::with_signers(&plan.strategy),
             target: &plan.target,
         }
     }
@@ -537,16 +541,27 @@ struct SortedId<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     digest: &'a str,
     name: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    signers: &'a [String],
     #[serde(skip_serializing_if = "str::is_empty")]
     version: &'a str,
 }
 
 impl<'a> SortedId<'a> {
+    /// The bytes alone, which do not depend on who is asked to have signed them.
     fn of(id: &'a PluginId) -> Self {
         Self {
             digest: &id.digest,
             name: &id.name,
+            signers: &[],
             version: &id.version,
+        }
+    }
+
+    fn with_signers(id: &'a PluginId) -> Self {
+        Self {
+            signers: &id.signers,
+            ..Self::of(id)
         }
     }
 }
@@ -619,6 +634,7 @@ mod tests {
             name: "copy".into(),
             version: "1".into(),
             digest: "sha256:0".into(),
+            signers: Vec::new(),
         };
         for attach in [None, Some("app".to_owned())] {
             let plan = DebugPlan::checked(

@@ -188,6 +188,7 @@ mod tests {
             name: "p".into(),
             version: "1".into(),
             digest: "sha256:0".into(),
+            signers: Vec::new(),
         };
         let inputs = PlanInputs {
             target: &target,
@@ -251,6 +252,7 @@ mod tests {
                 name: "p".into(),
                 version: "1".into(),
                 digest: "sha256:0".into(),
+                signers: Vec::new(),
             },
             is_default: true,
         };

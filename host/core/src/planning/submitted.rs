@@ -137,6 +137,7 @@ pub fn judge_submitted<G: Guests>(
         name: EXTERNAL.into(),
         version: String::new(),
         digest: String::new(),
+        signers: Vec::new(),
     };
     let (steps, connection, attach) = submitted.parts();
     let mut plan = DebugPlan::submitted(strategy, steps, connection, attach, inputs.target);

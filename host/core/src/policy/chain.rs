@@ -239,6 +239,7 @@ mod tests {
             name: "p".into(),
             version: "1".into(),
             digest: "sha256:0".into(),
+            signers: Vec::new(),
         }
     }
 

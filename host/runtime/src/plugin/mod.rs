@@ -16,6 +16,7 @@ use trocar_core::{
     manifest::{PluginManifest, PluginType},
     plan::PluginId,
     planning::Blamed,
+    registry::{RegistrySource, SCHEME, StoredSource, SupplyError},
 };
 
 use crate::{
@@ -38,11 +39,24 @@ pub enum PluginSource {
     Pinned(PathBuf, String),
     /// The same for the system's configuration: component and compiled form come from folders that root alone can write to.
     System(PathBuf, String),
+    /// A plugin of a registry, of which it has to be found out first where it is on this machine.
+    Registry(RegistrySource),
+    /// A file with a certain digest that was found out so, or that was held against rules of trust.
+    Stored(StoredSource),
 }
 
 impl PluginSource {
-    /// Reads a source as it is typed: a name, or a path, which has a slash in it or ends in `.wasm`.
+    /// Reads a source as it is typed: a reference in a registry, a name, or a path, which has a slash in it or ends in
+    /// `.wasm`.
     pub fn typed(typed: &str) -> Self {
+        if typed.starts_with(SCHEME) {
+            return Self::Registry(RegistrySource {
+                reference: typed.to_owned(),
+                configured: None,
+                component: None,
+                is_systems: false,
+            });
+        }
         if typed.contains('/') || typed.ends_with(".wasm") {
             Self::File(typed.into())
         } else {
@@ -51,10 +65,33 @@ impl PluginSource {
     }
 }
 
+impl PluginSource {
+    /// It is one of the system's configuration.
+    pub fn is_systems(&self) -> bool {
+        match self {
+            Self::System(..) => true,
+            Self::Registry(source) => source.is_systems,
+            Self::Stored(source) => source.is_systems,
+            Self::Default(_) | Self::File(_) | Self::Pinned(..) => false,
+        }
+    }
+
+    /// The file that it is read from, where it is known.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) | Self::Pinned(path, _) | Self::System(path, _) => Some(path),
+            Self::Stored(source) => Some(&source.path),
+            Self::Default(_) | Self::Registry(_) => None,
+        }
+    }
+}
+
 impl std::fmt::Display for PluginSource {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Default(name) => out.write_str(name),
+            Self::Registry(source) => out.write_str(&source.reference),
+            Self::Stored(source) => out.write_str(&source.name),
             Self::File(path) | Self::Pinned(path, _) | Self::System(path, _) => {
                 write!(out, "{}", path.display())
             }
@@ -92,6 +129,14 @@ impl PluginDescription {
         &self.source
     }
 
+    /// Who signed it, as far as the configuration asks for that.
+    pub fn signers(&self) -> &[String] {
+        match &self.source {
+            PluginSource::Stored(source) => &source.signers,
+            _ => &[],
+        }
+    }
+
     /// Says whether it is a default plugin, part of the program.
     pub fn is_default(&self) -> bool {
         matches!(self.source, PluginSource::Default(_))
@@ -113,6 +158,7 @@ impl PluginDescription {
             name: self.manifest().name.clone(),
             version: self.manifest().version.clone(),
             digest: self.digest.clone(),
+            signers: self.signers().to_vec(),
         }
     }
 }
@@ -191,6 +237,14 @@ pub enum PluginError {
         /// It, or a folder on the way to it.
         writable: PathBuf,
     },
+    /// A plugin of a registry is not there, or one is not trusted.
+    #[error("the plugin {plugin} is not used: {error}")]
+    Supply {
+        /// Its reference, or its path.
+        plugin: String,
+        /// Why not.
+        error: SupplyError,
+    },
     /// The component cannot be used or did not answer.
     #[error("plugin {plugin:?}: {error}")]
     Wasm {
@@ -243,7 +297,7 @@ impl Opened {
                 plugin: &self.description.manifest().name,
                 bytes,
                 digest: &self.description.digest,
-                is_systems: matches!(self.description.source, PluginSource::System(..)),
+                is_systems: self.description.source.is_systems(),
             }),
         }
     }
@@ -259,20 +313,40 @@ pub(crate) fn open(
         PluginSource::Default(name) => open_default(name),
         PluginSource::File(path) => open_file(path, path, None, limits, source),
         PluginSource::Pinned(path, digest) => open_file(path, path, Some(digest), limits, source),
-        PluginSource::System(path, digest) => {
-            let resolved = protection.resolve(path).map_err(|error| match error {
-                Unprotected::Unknown(source) => PluginError::Read {
-                    path: path.clone(),
-                    source,
-                },
-                Unprotected::Writable(writable) => PluginError::Unprotected {
-                    path: path.clone(),
-                    writable,
-                },
-            })?;
-            open_file(path, &resolved, Some(digest), limits, source)
+        PluginSource::System(path, digest) => open_protected(path, digest, limits, protection, source),
+        PluginSource::Stored(stored) if stored.is_systems => {
+            open_protected(&stored.path, &stored.digest, limits, protection, source)
         }
+        PluginSource::Stored(stored) => {
+            let file = &stored.path;
+            open_file(file, file, Some(&stored.digest), limits, source)
+        }
+        PluginSource::Registry(wanted) => Err(PluginError::Supply {
+            plugin: wanted.reference.clone(),
+            error: SupplyError::NotPinned { lock: None },
+        }),
     }
+}
+
+/// Opens a file that root alone can change.
+fn open_protected(
+    path: &Path,
+    digest: &str,
+    limits: &Limits,
+    protection: &Protection,
+    source: &PluginSource,
+) -> Result<Opened, PluginError> {
+    let resolved = protection.resolve(path).map_err(|error| match error {
+        Unprotected::Unknown(source) => PluginError::Read {
+            path: path.to_owned(),
+            source,
+        },
+        Unprotected::Writable(writable) => PluginError::Unprotected {
+            path: path.to_owned(),
+            writable,
+        },
+    })?;
+    open_file(path, &resolved, Some(digest), limits, source)
 }
 
 /// Describes the default plugins, in alphabetical order.

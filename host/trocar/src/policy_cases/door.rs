@@ -7,7 +7,6 @@ use trocar_core::{
     plan::{DebugPlan, Step},
     target::TargetKind,
 };
-use trocar_runtime::plugin::PluginSource;
 use trocar_sdk::{DebugOptions, options::API_VERSION};
 
 use super::{Case, CaseError, run::Runner};
@@ -77,12 +76,10 @@ impl Runner<'_> {
         let (mut plugins, mut policies) = (Vec::new(), Vec::new());
         for (index, (entry, source)) in case.policies.iter().enumerate() {
             let mut policy = json!(entry);
-            if let PluginSource::File(file) | PluginSource::Pinned(file, _) | PluginSource::System(file, _) =
-                source
-            {
-                let plugin = self.plugin(source, PluginType::Policy)?;
+            let plugin = self.plugin(source, PluginType::Policy)?;
+            if let Some(file) = plugin.description().source().file() {
                 let name = format!("plugin-{index}");
-                let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+                let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
                 plugins.push(json!({"name": name, "file": file, "digest": plugin.description().digest()}));
                 policy["plugin"] = json!(name);
             }

@@ -20,7 +20,7 @@ use trocar_runtime::plugin::PluginSource;
 use trocar_sdk::{Actor, Context, DebugOptions, options::API_VERSION};
 
 use super::{Case, CaseError, EXTENSION, ReadFlags, expect::Expect};
-use crate::files::read_config;
+use crate::{files::read_config, planner::configured_source};
 
 /// One case: what is asked, and what is expected.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -288,8 +288,8 @@ fn policies(
             .plugins
             .iter()
             .find(|plugin| plugin.value.name == entry.plugin());
-        let source = match known.map(|plugin| &plugin.value) {
-            Some(plugin) => PluginSource::Pinned(plugin.file.clone(), plugin.digest.clone()),
+        let source = match known {
+            Some(plugin) => configured_source(plugin),
             None => from_folder(folder, entry.plugin()),
         };
         (entry.clone(), source)

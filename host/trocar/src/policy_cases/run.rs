@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use trocar_core::{capability::Grants, manifest::PluginType};
+use trocar_core::{capability::Grants, config::Config, manifest::PluginType};
 use trocar_runtime::plugin::{Plugin, PluginSource};
 use trocar_sdk::DebugOptions;
 
@@ -133,7 +133,9 @@ impl<'a> Runner<'a> {
         if let Some(plugin) = self.plugins.get(&key) {
             return Ok(plugin.clone());
         }
-        let plugin = self.engine.load(source, wanted, &Grants::default())?;
+        // Cases say what a plugin does, not who is trusted.
+        let source = self.engine.find(&Config::default(), source)?;
+        let plugin = self.engine.load(&source, wanted, &Grants::default())?;
         self.plugins.insert(key, plugin.clone());
         Ok(plugin)
     }

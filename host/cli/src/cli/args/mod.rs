@@ -41,8 +41,9 @@ pub(crate) use self::{
     output::{DocumentOutput, ListOutput},
     plan::{PlanArgs, PlanOutput},
     plugin::{
-        NewPluginLanguage, NewPluginType, PluginBuildArgs, PluginCommand, PluginCompileArgs, PluginDevArgs,
-        PluginInspectArgs, PluginListArgs, PluginNewArgs, PluginPackArgs, PluginTestArgs,
+        NewPluginLanguage, NewPluginType, PluginBuildArgs, PluginBundleArgs, PluginCommand, PluginCompileArgs,
+        PluginDevArgs, PluginInspectArgs, PluginListArgs, PluginLockArgs, PluginNewArgs, PluginPackArgs,
+        PluginPruneArgs, PluginPullArgs, PluginPushArgs, PluginTestArgs, PluginUpdateArgs, PluginVerifyArgs,
     },
     policy::{PolicyCommand, PolicyEvalArgs, PolicyListArgs, PolicyTestArgs, TestOutput},
     sessions::{CleanArgs, SessionsArgs, SessionsOutput, Where},
@@ -103,7 +104,7 @@ pub(crate) enum Command {
     },
     /// Print the script by which a shell completes trocar
     Completion(CompletionArgs),
-    /// List, inspect and build plugins
+    /// List, inspect, build, push and pull plugins
     #[command(arg_required_else_help = true)]
     Plugin {
         #[command(subcommand)]

@@ -29,11 +29,157 @@ pub(crate) enum PluginCommand {
     Pack(PluginPackArgs),
     /// Compile plugins ahead of their first use
     Compile(PluginCompileArgs),
+    /// Push a plugin to a registry
+    Push(PluginPushArgs),
+    /// Pull plugins from registries, verify and compile them
+    Pull(PluginPullArgs),
+    /// Write down which bytes the plugins of your configuration are
+    Lock(PluginLockArgs),
+    /// Look for newer bytes of the plugins of your configuration, and write them down
+    Update(PluginUpdateArgs),
+    /// Say whether a plugin is trusted, and who signed it
+    Verify(PluginVerifyArgs),
+    /// Carry plugins and their signatures in one file, into or out of a closed network
+    Bundle(PluginBundleArgs),
+    /// Remove pulled plugins that no configuration names
+    Prune(PluginPruneArgs),
+}
+
+/// `trocar plugin push`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  # Push a plugin, and sign what was pushed
+  cosign sign --key cosign.key $(trocar plugin push java.wasm oci://ghcr.io/acme/java:1.2)")]
+pub(crate) struct PluginPushArgs {
+    /// A plugin
+    #[arg(value_name = "FILE.wasm")]
+    pub(crate) file: PathBuf,
+    /// Where to: oci://HOST/REPOSITORY:TAG
+    #[arg(value_name = "REFERENCE")]
+    pub(crate) reference: String,
+    /// Type of the component's configuration, for registries that do not take the usual one
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) config_media_type: Option<String>,
+    #[command(flatten)]
+    pub(crate) file_flag: ConfigFileFlag,
+}
+
+/// `trocar plugin pull`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  # Pull all that your configuration names
+  trocar plugin pull
+
+  # Pull one, and see which bytes its tag stands for
+  trocar plugin pull oci://ghcr.io/acme/java:1.2
+
+  # As root, for all users: what the system's configuration names
+  trocar plugin pull --system")]
+pub(crate) struct PluginPullArgs {
+    /// References, or names of the configuration (default: all of your configuration)
+    #[arg(value_name = "NAME|REFERENCE")]
+    pub(crate) plugins: Vec<String>,
+    /// Pull the plugins of the system's configuration, for all users
+    #[arg(long, conflicts_with_all = ["plugins", "config"])]
+    pub(crate) system: bool,
+    /// Raise a limit, for example component=64Mi (can be repeated)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) limit: Vec<String>,
+    #[command(flatten)]
+    pub(crate) file: ConfigFileFlag,
+}
+
+/// `trocar plugin lock`.
+#[derive(Debug, Args)]
+pub(crate) struct PluginLockArgs {
+    /// Lock the plugins of the system's configuration
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) system: bool,
+    /// Do not ask when a plugin gets more than it had
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) file: ConfigFileFlag,
+}
+
+/// `trocar plugin update`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  # See what the tags of your configuration stand for now, and take it after a look
+  trocar plugin update
+
+  # The same for one plugin
+  trocar plugin update java")]
+pub(crate) struct PluginUpdateArgs {
+    /// Names of the configuration (default: all)
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) lock: PluginLockArgs,
+}
+
+/// `trocar plugin verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  # Hold a plugin against the rules of your configuration
+  trocar plugin verify java
+
+  # Ask whether a key signed it, whatever the rules
+  trocar plugin verify oci://ghcr.io/acme/java@sha256:... --key cosign.pub")]
+pub(crate) struct PluginVerifyArgs {
+    /// A plugin of the configuration, a reference with a digest, or a file
+    #[arg(value_name = "NAME|REFERENCE|FILE.wasm")]
+    pub(crate) plugin: String,
+    /// A public key in PEM that must have signed it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) file: ConfigFileFlag,
+}
+
+/// `trocar plugin bundle`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  # Outside: pull all that the configuration names, and pack it
+  trocar plugin pull && trocar plugin bundle --output plugins.tar
+
+  # Inside: verify and keep what was packed
+  trocar plugin bundle --input plugins.tar")]
+pub(crate) struct PluginBundleArgs {
+    /// Write an OCI layout with the plugins of your configuration
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "input",
+        required_unless_present = "input"
+    )]
+    pub(crate) output: Option<PathBuf>,
+    /// Read one, and verify, keep and compile what is in it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// Keep what is read for all users, as root; or write what the system's configuration names
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) system: bool,
+    #[command(flatten)]
+    pub(crate) file: ConfigFileFlag,
+}
+
+/// `trocar plugin prune`.
+#[derive(Debug, Args)]
+pub(crate) struct PluginPruneArgs {
+    /// Remove from the system's store, as root
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) system: bool,
+    #[command(flatten)]
+    pub(crate) file: ConfigFileFlag,
 }
 
 /// `trocar plugin list`.
 #[derive(Debug, Args)]
 pub(crate) struct PluginListArgs {
+    /// List what a repository of a registry has instead: oci://HOST/REPOSITORY
+    #[arg(long, value_name = "REPOSITORY")]
+    pub(crate) available: Option<String>,
     #[command(flatten)]
     pub(crate) file: ConfigFileFlag,
     /// What to print
@@ -44,8 +190,8 @@ pub(crate) struct PluginListArgs {
 /// `trocar plugin inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct PluginInspectArgs {
-    /// A default plugin, one of the configuration, or a file
-    #[arg(value_name = "NAME|FILE.wasm")]
+    /// A default plugin, one of the configuration, a pulled one, or a file
+    #[arg(value_name = "NAME|REFERENCE|FILE.wasm")]
     pub(crate) plugin: String,
     #[command(flatten)]
     pub(crate) file: ConfigFileFlag,

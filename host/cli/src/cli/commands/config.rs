@@ -76,12 +76,13 @@ fn parts<T: serde::Serialize>(list: &[Sourced<T>]) -> Vec<Part> {
 }
 
 /// The lists of a configuration, by name.
-fn lists(config: &Config) -> [(&'static str, Vec<Part>); 4] {
+fn lists(config: &Config) -> [(&'static str, Vec<Part>); 5] {
     [
         ("plugins", parts(&config.plugins)),
         ("policies", parts(&config.policies)),
         ("audit", parts(&config.audit)),
         ("cleaners", parts(&config.cleaners)),
+        ("registries", parts(&config.registries)),
     ]
 }
 
@@ -111,6 +112,19 @@ fn annotated(config: &Config) -> String {
             text += &format!("# {} ({})\n", plain(&part.place), layer(part.layer));
             text += &list_item(part.value);
         }
+    }
+    for (index, trust) in parts(&config.trust).into_iter().enumerate() {
+        let value = to_yaml(&[json!({"trust": trust.value})]);
+        text += &format!("# {} ({})\n", plain(&trust.place), layer(trust.layer));
+        // One file has one; what others say besides holds as well, but cannot stand in the same document.
+        text += &match index {
+            0 => value,
+            _ => value.lines().map(|line| format!("# {line}\n")).collect(),
+        };
+    }
+    if let Some(lock) = config.locks.first() {
+        let place = plain(&lock.origin().to_string());
+        text += &format!("# {place} ({})\nlock: required\n", layer(lock.layer));
     }
     if let Some(admission) = &config.admission {
         let place = plain(&admission.origin().to_string());
@@ -151,7 +165,19 @@ fn with_origins(config: &Config, kuberc: Option<&Kuberc>) -> Value {
         for (index, part) in parts.iter().enumerate() {
             origins.insert(format!("/{name}/{index}"), part.place.as_str().into());
         }
-        document[name] = parts.into_iter().map(|part| part.value).collect();
+        if !parts.is_empty() || name != "registries" {
+            document[name] = parts.into_iter().map(|part| part.value).collect();
+        }
+    }
+    for (index, trust) in config.trust.iter().enumerate() {
+        origins.insert(format!("/trust/{index}"), trust.origin().to_string().into());
+    }
+    if !config.trust.is_empty() {
+        document["trust"] = config.trust.iter().map(|trust| json!(trust.value)).collect();
+    }
+    if let Some(lock) = config.locks.first() {
+        origins.insert("/lock".into(), lock.origin().to_string().into());
+        document["lock"] = "required".into();
     }
     if let Some(admission) = &config.admission {
         origins.insert("/admission".into(), admission.origin().to_string().into());
@@ -182,7 +208,8 @@ pub(crate) fn check(args: &ConfigFileFlag) -> Result<(), CliError> {
     for plugin in &config.plugins {
         let entry = &plugin.value;
         let found = engine
-            .describe(&configured_source(plugin))
+            .find(&config, &configured_source(plugin))
+            .and_then(|source| engine.describe(&source))
             .map_err(CliError::from);
         let checked = found.and_then(|_| resolve::grants(&entry.grants));
         problems += report(checked.map_err(|failed| failed.of(&plugin.origin().to_string())));

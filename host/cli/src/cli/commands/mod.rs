@@ -8,4 +8,5 @@ pub(crate) mod debug;
 pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod policy;
+pub(crate) mod registry;
 pub(crate) mod sessions;

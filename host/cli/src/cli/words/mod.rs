@@ -4,7 +4,9 @@
 mod cluster;
 mod kubectl;
 mod plugin;
+mod registry;
 
 pub(crate) use cluster::{after_cluster, after_hopeless, is_news};
 pub(crate) use kubectl::{after_custom, deprecation, of_request, targeting};
 pub(crate) use plugin::{after_config, after_failed_policy, after_plugin, after_violation, unread};
+pub(crate) use registry::after_registry;

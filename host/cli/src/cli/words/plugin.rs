@@ -10,6 +10,7 @@ pub(crate) fn after_plugin(error: &PluginError) -> Option<String> {
             Some(format!("trocar plugin list shows every {}", wanted.name()))
         }
         PluginError::Wasm { error, .. } => after_wasm(error),
+        PluginError::Supply { plugin, error } => super::registry::after_supply(plugin, error),
         PluginError::Digest { .. } => Some(
             "if you built it anew, put the new digest into the configuration; if you did not, find out who changed the file"
                 .into(),
@@ -109,6 +110,10 @@ pub(crate) fn after_config(kind: &ConfigErrorKind) -> Option<String> {
     let hint = match kind {
         ConfigErrorKind::Circle => "remove one of the includes",
         ConfigErrorKind::Digest => "trocar plugin inspect FILE.wasm shows a plugin's digest",
+        ConfigErrorKind::Source => {
+            "a plugin has a file with a digest, or a source: oci://HOST/REPOSITORY:TAG"
+        }
+        ConfigErrorKind::PlainHttp => "give it a certificate; registries can name its authority with caFile",
         ConfigErrorKind::NameTaken => {
             "what one file sets, another can neither replace nor weaken; choose another name"
         }

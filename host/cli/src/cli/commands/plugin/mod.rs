@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 use trocar::{
-    EngineConfig, Limit, Limits, WasmError,
+    Engine, EngineConfig, Limit, Limits, WasmError,
     config::Layer,
     configured_source,
     documents::{to_json, to_yaml},
@@ -23,12 +23,16 @@ use crate::cli::{
         self, DocumentOutput, ListOutput, PluginCompileArgs, PluginInspectArgs, PluginListArgs,
         PluginPackArgs,
     },
+    commands::registry,
     configuration,
     error::CliError,
     plugin_flags, resolve, ui,
 };
 
 pub(crate) fn list(args: &PluginListArgs) -> Result<(), CliError> {
+    if let Some(repository) = &args.available {
+        return registry::available(args, repository);
+    }
     let plugins = known(args)?;
     ui::output(&match args.output {
         ListOutput::Name => plugins.iter().map(|(name, _)| format!("{name}\n")).collect(),
@@ -67,7 +71,8 @@ fn known(args: &PluginListArgs) -> Result<Vec<(String, PluginDescription)>, CliE
     }
     let engine = ui::engine(EngineConfig::default())?;
     for configured in &config.plugins {
-        match engine.describe(&configured_source(configured)) {
+        let source = engine.find(&config, &configured_source(configured));
+        match source.and_then(|source| engine.describe(&source)) {
             Ok(found) => known.push((configured.value.name.clone(), found)),
             Err(error) => ui::warning(&format!("plugin {:?}: {error}", configured.value.name)),
         }
@@ -95,7 +100,7 @@ pub(crate) fn inspect(args: &PluginInspectArgs) -> Result<(), CliError> {
         ..EngineConfig::default()
     })?;
     let config = configuration::load(args.file.config.as_deref())?;
-    let found = engine.describe(&source_named(&config, &args.plugin))?;
+    let found = engine.describe(&engine.find(&config, &source_named(&config, &args.plugin))?)?;
     let document = describe(&found, &limits);
     ui::output(&match args.output {
         DocumentOutput::Yaml => to_yaml(&[document]),
@@ -113,6 +118,7 @@ fn describe(found: &PluginDescription, limits: &Limits) -> Value {
         "digest": found.digest(),
         "size": found.size(),
         "source": if found.is_default() { "default".to_owned() } else { found.source().to_string() },
+        "signers": found.signers(),
         "imports": found.imports(),
         "exports": found.exports(),
         "limits": Value::Object(shown.into_iter().collect()),
@@ -158,7 +164,7 @@ pub(crate) fn compile(args: &PluginCompileArgs) -> Result<(), CliError> {
         ..EngineConfig::default()
     })?;
     let sources = if args.files.is_empty() {
-        configured(args)?
+        configured(args, &engine)?
     } else {
         args.files.iter().cloned().map(PluginSource::File).collect()
     };
@@ -175,14 +181,15 @@ pub(crate) fn compile(args: &PluginCompileArgs) -> Result<(), CliError> {
 }
 
 /// The configured plugins of the system's layer, or of all others.
-fn configured(args: &PluginCompileArgs) -> Result<Vec<PluginSource>, CliError> {
+fn configured(args: &PluginCompileArgs, engine: &Engine) -> Result<Vec<PluginSource>, CliError> {
     let config = match args.system {
         true => configuration::load_system()?,
         false => configuration::load(args.file.config.as_deref())?,
     };
     let plugins = config.plugins.iter();
     let plugins = plugins.filter(|plugin| (plugin.layer == Layer::System) == args.system);
-    Ok(plugins.map(configured_source).collect())
+    let found = plugins.map(|plugin| engine.find(&config, &configured_source(plugin)));
+    Ok(found.collect::<Result<_, PluginError>>()?)
 }
 
 /// Reads a manifest, and finds in it what an author cannot mean.

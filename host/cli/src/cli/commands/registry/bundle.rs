@@ -1,0 +1,79 @@
+//! `trocar plugin bundle`: plugins and their signatures in one file, into a closed network.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::Path,
+};
+
+use trocar::{
+    Limits,
+    config::Config,
+    manifest_of,
+    plugin::{PluginError, PluginSource},
+    registry::{CarriedPlugin, read_bundle, write_bundle},
+};
+
+use super::{load, of_registries, pinned, pull::Puller, reference, store};
+use crate::cli::{args::PluginBundleArgs, error::CliError, ui};
+
+pub(crate) fn bundle(args: &PluginBundleArgs) -> Result<(), CliError> {
+    let config = load(args.system, args.file.config.as_deref())?;
+    match (&args.output, &args.input) {
+        (Some(file), _) => write(&config, args.system, file),
+        (None, Some(file)) => read(&config, args.system, file),
+        (None, None) => Err(CliError::usage("name a file: --output FILE or --input FILE")),
+    }
+}
+
+fn write(config: &Config, is_systems: bool, file: &Path) -> Result<(), CliError> {
+    let mut plugins: Vec<CarriedPlugin> = Vec::new();
+    for (plugin, source) in of_registries(config, is_systems) {
+        let digest = manifest_of(config, &source).map_err(|error| PluginError::Supply {
+            plugin: source.reference.clone(),
+            error,
+        });
+        let digest = digest.map_err(|error| CliError::from(error).of(&plugin.origin().to_string()))?;
+        plugins.push((reference(&source.reference)?, digest));
+    }
+    if plugins.is_empty() {
+        return Err(CliError::new("the configuration names no plugins of registries"));
+    }
+    let unwritable = |error: io::Error| CliError::new(format!("cannot write {}: {error}", file.display()));
+    let unfinished = file.with_extension("unfinished");
+    let mut out = io::BufWriter::new(fs::File::create(&unfinished).map_err(unwritable)?);
+    let written = write_bundle(
+        &mut out,
+        &store(is_systems)?,
+        &plugins,
+        Limits::default().component,
+    );
+    let written = written
+        .map_err(|error| CliError::from(error).hint("pull what it names first: trocar plugin pull"))
+        .and_then(|()| out.flush().map_err(unwritable))
+        .and_then(|()| fs::rename(&unfinished, file).map_err(unwritable));
+    if written.is_err() {
+        drop(fs::remove_file(&unfinished));
+    }
+    written?;
+    let names = plugins
+        .iter()
+        .map(|(reference, digest)| format!("{}\n", pinned(reference, digest)));
+    ui::output(&names.collect::<String>())
+}
+
+/// Keeps what is in a file. By which rules it is trusted is for the configuration alone: nothing in the file says so.
+fn read(config: &Config, is_systems: bool, file: &Path) -> Result<(), CliError> {
+    let puller = Puller::new(config, is_systems, &[])?;
+    let carried = read_bundle(file, &store(is_systems)?, Limits::default().component)?;
+    for (reference, digest) in &carried {
+        let named = pinned(reference, digest);
+        let PluginSource::Registry(mut source) = PluginSource::typed(&named) else {
+            continue;
+        };
+        source.is_systems = is_systems;
+        puller.check(&source, reference, digest.clone())?;
+        ui::output_line(&named)?;
+    }
+    Ok(())
+}

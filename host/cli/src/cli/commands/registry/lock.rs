@@ -1,0 +1,190 @@
+//! `trocar plugin lock` and `trocar plugin update`: the only commands that write a lock.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use trocar::{
+    config::{PluginEntry, Sourced},
+    documents::to_yaml,
+    read_lock,
+    registry::{Lock, LockedPlugin, RegistrySource},
+};
+
+use super::{load, of_registries, pull::Puller, reference};
+use crate::cli::{
+    args::{PluginLockArgs, PluginUpdateArgs},
+    error::CliError,
+    ui,
+};
+
+/// Locks what is not locked yet, and what names another source now.
+pub(crate) fn lock(args: &PluginLockArgs) -> Result<(), CliError> {
+    write_locks(args, &|_| false)
+}
+
+/// Looks at tags again.
+pub(crate) fn update(args: &PluginUpdateArgs) -> Result<(), CliError> {
+    let config = load(args.lock.system, args.lock.file.config.as_deref())?;
+    let known = of_registries(&config, args.lock.system);
+    let unknown = args.names.iter();
+    let mut unknown = unknown.filter(|name| !known.iter().any(|(plugin, _)| plugin.value.name == **name));
+    if let Some(name) = unknown.next() {
+        return Err(CliError::new(format!(
+            "the configuration names no plugin {name:?} of a registry"
+        )));
+    }
+    write_locks(&args.lock, &|name| {
+        args.names.is_empty() || args.names.iter().any(|typed| typed == name)
+    })
+}
+
+/// Locks the plugins of each file of the configuration, each in the lock beside its file.
+fn write_locks(args: &PluginLockArgs, is_looked_at_again: &dyn Fn(&str) -> bool) -> Result<(), CliError> {
+    let config = load(args.system, args.file.config.as_deref())?;
+    let mut files: BTreeMap<PathBuf, Vec<(&Sourced<PluginEntry>, RegistrySource)>> = BTreeMap::new();
+    for (plugin, source) in of_registries(&config, args.system) {
+        files
+            .entry(plugin.file.clone())
+            .or_default()
+            .push((plugin, source));
+    }
+    if files.is_empty() {
+        return ui::output("the configuration names no plugins of registries\n");
+    }
+    let puller = Puller::new(&config, args.system, &[])?;
+    for (file, plugins) in files {
+        let path = Lock::path(&file);
+        let old = read_lock(&path).map_err(|error| CliError::new(error.to_string()))?;
+        let old = old.unwrap_or_default();
+        let mut new = Lock::default();
+        for (plugin, source) in plugins {
+            let known = old
+                .find(&plugin.value.name)
+                .filter(|known| known.source == source.reference && !is_looked_at_again(&plugin.value.name));
+            let locked = match known {
+                Some(known) => known.clone(),
+                None => looked_up(&puller, plugin, &source)?,
+            };
+            new.plugins.push(locked);
+        }
+        take(args, &path, &old, &new)?;
+    }
+    Ok(())
+}
+
+/// What a reference stands for now: pulled, verified and described.
+fn looked_up(
+    puller: &Puller<'_>,
+    plugin: &Sourced<PluginEntry>,
+    source: &RegistrySource,
+) -> Result<LockedPlugin, CliError> {
+    let reference = reference(&source.reference)?;
+    let unlocked = RegistrySource {
+        configured: None,
+        ..source.clone()
+    };
+    let kept = puller.pull(&unlocked, &reference, plugin.layer);
+    let kept = kept.map_err(|error| error.of(&plugin.origin().to_string()))?;
+    let found = kept.description;
+    let manifest = found.manifest();
+    let mut capabilities: BTreeSet<String> = BTreeSet::new();
+    capabilities.extend(manifest.capabilities.iter().map(|asked| asked.name.clone()));
+    Ok(LockedPlugin {
+        name: plugin.value.name.clone(),
+        source: source.reference.clone(),
+        manifest: kept.manifest,
+        component: found.digest().to_owned(),
+        version: manifest.version.clone(),
+        size: found.size(),
+        capabilities: capabilities.into_iter().collect(),
+        signers: found.signers().to_vec(),
+    })
+}
+
+/// Shows what changes, asks where a plugin gets more, and writes.
+fn take(args: &PluginLockArgs, path: &Path, old: &Lock, new: &Lock) -> Result<(), CliError> {
+    let (told, gains) = differences(old, new);
+    if told.is_empty() {
+        return ui::output(&format!("{}: nothing has changed\n", path.display()));
+    }
+    ui::output(&told)?;
+    let question = format!("A plugin gets {}. Lock it?", gains.join(", "));
+    if !gains.is_empty() && !args.yes && !ui::confirm(&question) {
+        let failed = CliError::new(format!(
+            "{} is left as it was: a plugin would get {}",
+            path.display(),
+            gains.join(", ")
+        ));
+        return Err(failed.hint("look at the changes above; to take them without being asked: --yes"));
+    }
+    write_whole(path, &to_yaml(&[new.document()]))
+        .map_err(|error| CliError::new(format!("cannot write {}: {error}", path.display())))?;
+    ui::output(&format!("wrote {}\n", path.display()))
+}
+
+/// What changes, for people, and what plugins get that they had not.
+fn differences(old: &Lock, new: &Lock) -> (String, Vec<String>) {
+    let (mut told, mut gains) = (String::new(), Vec::new());
+    for plugin in &new.plugins {
+        let before = old.find(&plugin.name);
+        let changes = match before {
+            Some(before) => before.changes(plugin),
+            None => vec![
+                format!("source: {}", plugin.source),
+                format!("version: {}", plugin.version),
+                format!("manifest: {}", plugin.manifest),
+                format!("capabilities: {}", listed(&plugin.capabilities)),
+                format!("signers: {}", listed(&plugin.signers)),
+            ],
+        };
+        if !changes.is_empty() {
+            told += &format!(
+                "{}{}\n",
+                plugin.name,
+                if before.is_none() { " (new)" } else { "" }
+            );
+            told.extend(changes.iter().map(|change| format!("  {change}\n")));
+        }
+        let nothing = LockedPlugin {
+            capabilities: Vec::new(),
+            signers: Vec::new(),
+            ..plugin.clone()
+        };
+        let gained = before.unwrap_or(&nothing).gains(plugin);
+        gains.extend(gained.into_iter().map(|gain| format!("{gain} ({})", plugin.name)));
+    }
+    for gone in old.plugins.iter().filter(|known| new.find(&known.name).is_none()) {
+        told += &format!("{} (removed)\n", gone.name);
+    }
+    (told, gains)
+}
+
+fn listed(items: &[String]) -> String {
+    match items {
+        [] => "none".to_owned(),
+        items => items.join(", "),
+    }
+}
+
+/// Writes a file so that a reader sees the old one or the new one.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut unique = [0; 8];
+    getrandom::fill(&mut unique).map_err(|_| std::io::Error::other("no randomness"))?;
+    let unfinished = path.with_extension(format!("lock.{:016x}.tmp", u64::from_ne_bytes(unique)));
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&unfinished)?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&unfinished, path));
+    if written.is_err() {
+        drop(fs::remove_file(&unfinished));
+    }
+    written
+}

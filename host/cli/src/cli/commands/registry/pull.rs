@@ -1,0 +1,163 @@
+//! `trocar plugin pull`: bytes come, are verified, kept and compiled, in this order.
+
+use trocar::{
+    Engine,
+    config::{Config, Layer},
+    manifest_of,
+    plugin::{PluginDescription, PluginError, PluginSource},
+    registry::{Client, RegistryReference, RegistrySource, SCHEME, Store},
+};
+
+use super::{client, engine, load, of_registries, pinned, reference, store};
+use crate::cli::{args::PluginPullArgs, block_on, error::CliError, resolve, ui};
+
+/// A plugin to be pulled, and by whom it is named.
+struct Wanted {
+    source: RegistrySource,
+    /// What is asked for: with a digest, unless it was typed without.
+    reference: RegistryReference,
+    layer: Layer,
+}
+
+pub(crate) fn pull(args: &PluginPullArgs) -> Result<(), CliError> {
+    let config = load(args.system, args.file.config.as_deref())?;
+    let wanted = match args.plugins.is_empty() {
+        true => configured(&config, args.system)?,
+        false => args
+            .plugins
+            .iter()
+            .map(|typed| named(&config, typed))
+            .collect::<Result<_, _>>()?,
+    };
+    if wanted.is_empty() {
+        return ui::output("the configuration names no plugins of registries\n");
+    }
+    let puller = Puller::new(&config, args.system, &args.limit)?;
+    for plugin in &wanted {
+        let pulled = puller.pull(&plugin.source, &plugin.reference, plugin.layer)?;
+        ui::output_line(&pinned(&plugin.reference, &pulled.manifest))?;
+        for signer in pulled.description.signers() {
+            ui::error_line(&format!("signed by {signer}"));
+        }
+    }
+    Ok(())
+}
+
+fn configured(config: &Config, is_systems: bool) -> Result<Vec<Wanted>, CliError> {
+    let plugins = of_registries(config, is_systems).into_iter();
+    plugins
+        .map(|(plugin, source)| of_config(config, source, plugin.layer))
+        .collect()
+}
+
+/// A plugin by what was typed: a reference, or a name of the configuration.
+fn named(config: &Config, typed: &str) -> Result<Wanted, CliError> {
+    let configured = of_registries(config, false).into_iter();
+    let mut configured = configured.filter(|(plugin, _)| plugin.value.name == typed);
+    if let Some((plugin, source)) = configured.next() {
+        return of_config(config, source, plugin.layer);
+    }
+    if !typed.contains('/') {
+        let failed = CliError::new(format!(
+            "the configuration names no plugin {typed:?} of a registry"
+        ));
+        return Err(failed.hint("a plugin of a registry is named oci://HOST/REPOSITORY:TAG"));
+    }
+    let reference = reference(typed)?;
+    let typed = reference.to_string();
+    let PluginSource::Registry(source) = PluginSource::typed(&typed) else {
+        return Err(CliError::usage(format!("{typed:?} does not begin with {SCHEME}")));
+    };
+    Ok(Wanted {
+        source,
+        reference,
+        layer: Layer::Flag,
+    })
+}
+
+fn of_config(config: &Config, source: RegistrySource, layer: Layer) -> Result<Wanted, CliError> {
+    let not_known = |error| PluginError::Supply {
+        plugin: source.reference.clone(),
+        error,
+    };
+    let digest = manifest_of(config, &source).map_err(not_known)?;
+    let read = reference(&source.reference)?;
+    let reference = RegistryReference::parse(&pinned(&read, &digest)).unwrap_or(read);
+    Ok(Wanted {
+        source,
+        reference,
+        layer,
+    })
+}
+
+/// What was pulled.
+pub(super) struct Kept {
+    /// The digest of the manifest.
+    pub(super) manifest: String,
+    pub(super) description: PluginDescription,
+}
+
+/// Pulls plugins into one store.
+pub(super) struct Puller<'a> {
+    config: &'a Config,
+    engine: Engine,
+    store: Store,
+    /// The largest component.
+    allowed: u64,
+}
+
+impl<'a> Puller<'a> {
+    pub(super) fn new(config: &'a Config, is_systems: bool, limits: &[String]) -> Result<Self, CliError> {
+        let limits = resolve::limits(limits)?;
+        Ok(Self {
+            config,
+            allowed: limits.component,
+            engine: engine(limits)?,
+            store: store(is_systems)?,
+        })
+    }
+
+    /// Pulls one plugin with its signatures; it is verified before it is compiled.
+    pub(super) fn pull(
+        &self,
+        source: &RegistrySource,
+        reference: &RegistryReference,
+        layer: Layer,
+    ) -> Result<Kept, CliError> {
+        let client = client(self.config, layer)?;
+        let manifest = block_on(self.fetch(&client, reference))?;
+        self.check(source, reference, manifest)
+    }
+
+    async fn fetch(&self, client: &Client, reference: &RegistryReference) -> Result<String, CliError> {
+        let pulled = client.pull(reference, self.allowed).await?;
+        let signatures = client.signatures(&pulled.from, &pulled.digest).await?;
+        self.store.keep(&pulled)?;
+        self.store.keep_signatures(&pulled.digest, &signatures)?;
+        Ok(pulled.digest)
+    }
+
+    /// Verifies what is in the store, and compiles it.
+    pub(super) fn check(
+        &self,
+        source: &RegistrySource,
+        reference: &RegistryReference,
+        manifest: String,
+    ) -> Result<Kept, CliError> {
+        // What was typed or is to be locked has no digest yet: it is the one that was found.
+        let source = match &source.configured {
+            Some(_) if source.reference.contains('@') => source.clone(),
+            _ => RegistrySource {
+                reference: pinned(reference, &manifest),
+                configured: None,
+                ..source.clone()
+            },
+        };
+        let found = self.engine.find(self.config, &PluginSource::Registry(source))?;
+        self.engine.compile(&found)?;
+        Ok(Kept {
+            manifest,
+            description: self.engine.describe(&found)?,
+        })
+    }
+}

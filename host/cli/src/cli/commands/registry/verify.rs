@@ -1,0 +1,60 @@
+//! `trocar plugin verify` and `trocar plugin prune`.
+
+use std::fs;
+
+use trocar::{Limits, manifest_of, plugin::PluginError, registry::PublicKey, source_named};
+
+use super::{engine, load, of_registries, store};
+use crate::cli::{
+    args::{PluginPruneArgs, PluginVerifyArgs},
+    configuration,
+    error::CliError,
+    ui,
+};
+
+/// Holds a plugin against the rules of the configuration, or against a key. Without any network.
+pub(crate) fn verify(args: &PluginVerifyArgs) -> Result<(), CliError> {
+    let config = configuration::load(args.file.config.as_deref())?;
+    let engine = engine(Limits::default())?;
+    let source = source_named(&config, &args.plugin);
+    if let Some(file) = &args.key {
+        let shown = file.display();
+        let pem = fs::read_to_string(file);
+        let pem = pem.map_err(|error| CliError::new(format!("cannot read {shown}: {error}")))?;
+        let key = PublicKey::read(&pem).map_err(|error| CliError::new(format!("{shown}: {error}")))?;
+        if !engine.is_signed(&config, &source, &key)? {
+            let failed = CliError::new(format!("{source} is not signed by {shown}"));
+            return Err(failed.hint(
+                "a signature that was made after the pull comes with the next one: trocar plugin pull",
+            ));
+        }
+        return ui::output(&format!("{source}: signed by {shown}\n"));
+    }
+    let found = engine.find(&config, &source)?;
+    let found = engine.describe(&found)?;
+    let signers = match found.signers() {
+        [] if found.is_default() => "part of trocar".to_owned(),
+        [] if config.trust.is_empty() => "not verified: the configuration has no rules of trust".to_owned(),
+        [] => "allowed: no rule asks for a signature".to_owned(),
+        signers => format!("signed by {}", signers.join(", ")),
+    };
+    ui::output(&format!("{source}: {signers}\ncomponent {}\n", found.digest()))
+}
+
+/// Removes what no configuration names. What a lock is missing of is kept out as well: nothing can use it.
+pub(crate) fn prune(args: &PluginPruneArgs) -> Result<(), CliError> {
+    let config = load(args.system, args.file.config.as_deref())?;
+    let mut kept = Vec::new();
+    for (plugin, source) in of_registries(&config, args.system) {
+        let digest = manifest_of(&config, &source).map_err(|error| PluginError::Supply {
+            plugin: source.reference.clone(),
+            error,
+        });
+        kept.push(digest.map_err(|error| CliError::from(error).of(&plugin.origin().to_string()))?);
+    }
+    let pruned = store(args.system)?.prune(&kept)?;
+    ui::output(&format!(
+        "removed {} files, {} bytes\n",
+        pruned.files, pruned.bytes
+    ))
+}

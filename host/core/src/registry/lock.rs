@@ -1,0 +1,239 @@
+//! The lock: what the references of a configuration file stood for when it was looked at. It lies beside the file.
+//!
+//! It is not evidence: who can write it can write anything into it. Signatures and digests are held against the bytes themselves.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use trocar_sdk::options::API_VERSION;
+
+use super::{RegistryReference, is_digest};
+use crate::{
+    documents,
+    strict::{self, StrictError},
+};
+
+/// A lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lock {
+    /// The plugins, by name.
+    pub plugins: Vec<LockedPlugin>,
+}
+
+/// What a plugin of a configuration was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LockedPlugin {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its source in the configuration.
+    pub source: String,
+    /// The digest of its manifest.
+    pub manifest: String,
+    /// The digest of its component.
+    pub component: String,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// The size of its component in bytes.
+    pub size: u64,
+    /// The capabilities that it asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+    /// Who signed it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signers: Vec<String>,
+}
+
+/// Why a file is not a lock: one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LockError(String);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LockFile {
+    #[serde(rename = "apiVersion")]
+    _api_version: String,
+    #[serde(rename = "kind")]
+    _kind: String,
+    #[serde(default)]
+    plugins: Vec<LockedPlugin>,
+}
+
+impl Lock {
+    /// Where the lock of a configuration file lies: `config.lock` beside `config.yaml`.
+    pub fn path(config: &Path) -> PathBuf {
+        config.with_extension("lock")
+    }
+
+    /// Reads a lock.
+    ///
+    /// # Errors
+    /// Fails when it is not one, or one of another version, and when a plugin stands in it twice.
+    pub fn read(text: &[u8]) -> Result<Self, LockError> {
+        let malformed = |why: String| LockError(format!("it is not a lock: {why}"));
+        let documents = documents::read(text).map_err(|error| malformed(error.to_string()))?;
+        let [document] = <[Value; 1]>::try_from(documents)
+            .map_err(|found| malformed(format!("it holds {} documents, not one", found.len())))?;
+        let word = |field: &str| document[field].as_str().unwrap_or_default().to_owned();
+        let (version, kind) = (word("apiVersion"), word("kind"));
+        if (version.as_str(), kind.as_str()) != (API_VERSION, "Lock") {
+            return Err(LockError(format!(
+                "it is {version:?} {kind:?}, and {API_VERSION} Lock is what can be read"
+            )));
+        }
+        let read = strict::from_value::<LockFile>(&document)
+            .map_err(|error: StrictError| malformed(error.to_string()))?;
+        let mut names = HashSet::new();
+        for plugin in &read.plugins {
+            if !names.insert(plugin.name.as_str()) {
+                return Err(malformed(format!("{:?} stands in it twice", plugin.name)));
+            }
+            if !is_digest(&plugin.manifest) || !is_digest(&plugin.component) {
+                return Err(malformed(format!("a digest of {:?} is not one", plugin.name)));
+            }
+            RegistryReference::parse(&plugin.source).map_err(|error| malformed(error.to_string()))?;
+        }
+        Ok(Self {
+            plugins: read.plugins,
+        })
+    }
+
+    /// What is known of a plugin.
+    pub fn find(&self, name: &str) -> Option<&LockedPlugin> {
+        self.plugins.iter().find(|plugin| plugin.name == name)
+    }
+
+    /// The lock as a document, sorted by name, so that it changes where something changed.
+    pub fn document(&self) -> Value {
+        let mut plugins = self.plugins.clone();
+        plugins.sort_by(|one, other| one.name.cmp(&other.name));
+        json!({"apiVersion": API_VERSION, "kind": "Lock", "plugins": plugins})
+    }
+}
+
+impl LockedPlugin {
+    /// What another lock says of the same plugin that this one does not, for people: nothing where they agree.
+    pub fn changes(&self, new: &Self) -> Vec<String> {
+        let mut changes = Vec::new();
+        let mut compare = |what: &str, old: String, new: String| {
+            if old != new {
+                changes.push(format!("{what}: {old} → {new}"));
+            }
+        };
+        let list = |items: &[String]| match items {
+            [] => "none".to_owned(),
+            items => items.join(", "),
+        };
+        compare("source", self.source.clone(), new.source.clone());
+        compare("version", self.version.clone(), new.version.clone());
+        compare("manifest", self.manifest.clone(), new.manifest.clone());
+        compare("component", self.component.clone(), new.component.clone());
+        compare("size", self.size.to_string(), new.size.to_string());
+        compare("capabilities", list(&self.capabilities), list(&new.capabilities));
+        compare("signers", list(&self.signers), list(&new.signers));
+        changes
+    }
+
+    /// What the new one gets that this one has not: capabilities, or bytes that a known signer did not sign.
+    pub fn gains(&self, new: &Self) -> Vec<String> {
+        let more = new
+            .capabilities
+            .iter()
+            .filter(|capability| !self.capabilities.contains(capability));
+        let gained = more.map(|capability| format!("the capability {capability}"));
+        let lost = self.signers.iter().filter(|signer| !new.signers.contains(signer));
+        let lost = lost.map(|signer| format!("code that {signer} did not sign"));
+        gained.chain(lost).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(digit: char) -> String {
+        format!("sha256:{}", digit.to_string().repeat(64))
+    }
+
+    fn plugin(name: &str) -> LockedPlugin {
+        LockedPlugin {
+            name: name.into(),
+            source: format!("oci://ghcr.io/acme/{name}:1"),
+            manifest: digest('a'),
+            component: digest('b'),
+            version: "1.0.0".into(),
+            size: 10,
+            capabilities: Vec::new(),
+            signers: vec!["platform".into()],
+        }
+    }
+
+    #[test]
+    fn a_lock_is_written_sorted_and_read_back() {
+        let lock = Lock {
+            plugins: vec![plugin("b"), plugin("a")],
+        };
+        let text = documents::to_yaml(&[lock.document()]);
+        let read = Lock::read(text.as_bytes()).unwrap();
+        assert_eq!(read.plugins, [plugin("a"), plugin("b")]);
+        assert_eq!(
+            Lock::path(Path::new("/etc/trocar/config.yaml")),
+            Path::new("/etc/trocar/config.lock")
+        );
+    }
+
+    #[test]
+    fn what_is_not_a_lock_of_this_version_is_told() {
+        let head = "apiVersion: trocar.dev/v1alpha1\nkind: Lock\n";
+        let entry = documents::to_yaml(&[json!({"plugins": [plugin("a"), plugin("a")]})]);
+        for (text, why) in [
+            (
+                "apiVersion: trocar.dev/v1\nkind: Lock\n".to_owned(),
+                "\"trocar.dev/v1\" \"Lock\"",
+            ),
+            (
+                "apiVersion: trocar.dev/v1alpha1\nkind: Config\n".to_owned(),
+                "\"Config\"",
+            ),
+            (String::new(), "0 documents"),
+            (format!("{head}plugin: []\n"), "unknown field"),
+            (format!("{head}{entry}"), "twice"),
+            (
+                format!(
+                    "{head}plugins: [{{name: a, source: 'oci://a.b/c:1', manifest: one, component: two, size: 1}}]\n"
+                ),
+                "digest",
+            ),
+            (head.replace("kind", "kind: Lock\nkind"), "uplicate"),
+        ] {
+            let error = Lock::read(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_a_new_version_gets_beyond_the_old_one_is_known() {
+        let old = plugin("a");
+        let same = LockedPlugin {
+            component: digest('c'),
+            ..old.clone()
+        };
+        assert_eq!(old.gains(&same), Vec::<String>::new());
+        assert_eq!(old.changes(&same).len(), 1);
+        let more = LockedPlugin {
+            capabilities: vec!["cluster-read".into()],
+            signers: Vec::new(),
+            ..old.clone()
+        };
+        assert_eq!(
+            old.gains(&more),
+            ["the capability cluster-read", "code that platform did not sign"]
+        );
+    }
+}

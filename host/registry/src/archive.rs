@@ -1,0 +1,175 @@
+//! Archives of the format `ustar`, as far as an OCI layout needs it: regular files with short names.
+//!
+//! Written here so that nothing is unpacked: a file in an archive is read where it lies, by its name and size.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read as _, Seek as _, SeekFrom, Write},
+};
+
+/// The size of a block.
+const BLOCK: usize = 512;
+/// The most entries that are looked at.
+const MAX_ENTRIES: usize = 10_000;
+
+/// Writes a file.
+pub(crate) fn append(out: &mut impl Write, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut header = [0; BLOCK];
+    let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    if name.len() > 100 {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the name is too long",
+        ));
+    }
+    put(0, name);
+    put(100, "0000644");
+    put(108, "0000000");
+    put(116, "0000000");
+    put(124, &format!("{:011o}", bytes.len()));
+    // No times: what is packed twice is the same.
+    put(136, "00000000000");
+    put(148, "        ");
+    put(156, "0");
+    put(257, "ustar");
+    put(263, "00");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    out.write_all(&header)?;
+    out.write_all(bytes)?;
+    out.write_all(&vec![0; bytes.len().next_multiple_of(BLOCK) - bytes.len()])
+}
+
+/// Ends an archive.
+pub(crate) fn finish(out: &mut impl Write) -> io::Result<()> {
+    out.write_all(&[0; 2 * BLOCK])?;
+    out.flush()
+}
+
+/// An archive, and where in it each file lies.
+pub(crate) struct Archive {
+    file: File,
+    /// Offset and size, by name.
+    places: HashMap<String, (u64, u64)>,
+}
+
+impl Archive {
+    /// Reads where files lie. Links, folders and devices are left out: nothing of them is in a layout.
+    pub(crate) fn open(mut file: File) -> io::Result<Self> {
+        let end = file.metadata()?.len();
+        let malformed = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
+        let mut places = HashMap::new();
+        let mut at = 0_u64;
+        for _ in 0..MAX_ENTRIES {
+            let mut header = [0; BLOCK];
+            if at + BLOCK as u64 > end {
+                return Err(malformed("it ends too soon"));
+            }
+            file.seek(SeekFrom::Start(at))?;
+            file.read_exact(&mut header)?;
+            if header.iter().all(|byte| *byte == 0) {
+                return Ok(Self { file, places });
+            }
+            if !has_checksum(&header) {
+                return Err(malformed("it is not an archive of the format tar"));
+            }
+            let size = octal(&header[124..136]).ok_or_else(|| malformed("it has a size that is not one"))?;
+            at += BLOCK as u64;
+            if matches!(header[156], b'0' | 0) {
+                let name = text(&header[..100]);
+                places.insert(name.trim_start_matches("./").to_owned(), (at, size));
+            }
+            let blocks = size.checked_next_multiple_of(BLOCK as u64);
+            at = blocks
+                .and_then(|size| at.checked_add(size))
+                .ok_or_else(|| malformed("it ends too soon"))?;
+        }
+        Err(malformed("it has more than 10,000 entries"))
+    }
+
+    /// A file of at most so many bytes; none where there is none, or a larger one.
+    pub(crate) fn read(&mut self, name: &str, allowed: u64) -> io::Result<Option<Vec<u8>>> {
+        let Some((at, size)) = self
+            .places
+            .get(name)
+            .copied()
+            .filter(|(_, size)| *size <= allowed)
+        else {
+            return Ok(None);
+        };
+        self.file.seek(SeekFrom::Start(at))?;
+        let mut bytes = Vec::new();
+        (&self.file).take(size).read_to_end(&mut bytes)?;
+        Ok(Some(bytes).filter(|bytes| bytes.len() as u64 == size))
+    }
+}
+
+fn has_checksum(header: &[u8; BLOCK]) -> bool {
+    let sum: u64 = header
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| u64::from(if (148..156).contains(&at) { b' ' } else { *byte }))
+        .sum();
+    octal(&header[148..156]) == Some(sum)
+}
+
+fn text(field: &[u8]) -> String {
+    let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+    String::from_utf8_lossy(&field[..end]).into_owned()
+}
+
+fn octal(field: &[u8]) -> Option<u64> {
+    u64::from_str_radix(text(field).trim(), 8).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(bytes: &[u8]) -> io::Result<Archive> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        Archive::open(file)
+    }
+
+    fn archive() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        append(&mut bytes, "oci-layout", b"{}").unwrap();
+        append(&mut bytes, "blobs/sha256/x", &[7; 1000]).unwrap();
+        finish(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn what_is_appended_is_read() {
+        let mut archive = opened(&archive()).unwrap();
+        assert_eq!(archive.read("oci-layout", 100).unwrap().unwrap(), b"{}");
+        assert_eq!(archive.read("blobs/sha256/x", 1000).unwrap().unwrap(), [7; 1000]);
+        assert_eq!(
+            archive.read("blobs/sha256/x", 999).unwrap(),
+            None,
+            "it is too large"
+        );
+        assert_eq!(archive.read("other", 10).unwrap(), None);
+        assert!(append(&mut Vec::new(), &"x".repeat(101), b"").is_err());
+    }
+
+    #[test]
+    fn what_is_cut_or_is_not_an_archive_is_refused() {
+        let whole = archive();
+        for cut in [0, 100, 512, 1024, 2000] {
+            assert!(opened(&whole[..cut]).is_err(), "{cut}");
+        }
+        assert!(opened(&[b'x'; 2048]).is_err());
+        let mut lies = whole.clone();
+        lies[124..135].copy_from_slice(b"77777777777");
+        assert!(opened(&lies).is_err(), "the checksum does not hold");
+        let mut endless = Vec::new();
+        for _ in 0..=MAX_ENTRIES {
+            append(&mut endless, "x", b"").unwrap();
+        }
+        finish(&mut endless).unwrap();
+        assert!(opened(&endless).is_err());
+    }
+}

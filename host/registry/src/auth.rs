@@ -1,0 +1,306 @@
+//! Who asks: challenges of a registry, and tokens for it.
+//!
+//! A registry names the place that gives tokens for it. Credentials are sent there only where that is the registry itself, a
+//! place that is known to belong to it, or one that the configuration names: else they would be sent to the author of the
+//! registry's answers.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, Uri, header};
+use serde::Deserialize;
+
+use crate::{
+    address::Origin,
+    client::{Question, Session},
+    connection::Answer,
+    credentials::Credentials,
+    error::RegistryError,
+};
+
+/// How large the answer with a token may be.
+const MAX_TOKEN: u64 = 64 << 10;
+
+/// Registries whose tokens another host gives.
+const KNOWN_REALMS: [(&str, &str); 3] = [
+    ("registry-1.docker.io", "auth.docker.io"),
+    ("index.docker.io", "auth.docker.io"),
+    ("registry.gitlab.com", "gitlab.com"),
+];
+
+/// How a registry wants to know who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    Basic,
+    Bearer { realm: String, service: Option<String> },
+}
+
+impl Challenge {
+    /// Reads a `WWW-Authenticate`; none where it is of another kind.
+    pub(crate) fn parse(header: &str) -> Option<Self> {
+        let (scheme, rest) = header.trim().split_once(' ').unwrap_or((header.trim(), ""));
+        if scheme.eq_ignore_ascii_case("basic") {
+            return Some(Self::Basic);
+        }
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        let parameters = parameters(rest);
+        let find = |wanted: &str| {
+            let found = parameters
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            found.map(|(_, value)| value.clone())
+        };
+        Some(Self::Bearer {
+            realm: find("realm")?,
+            service: find("service"),
+        })
+    }
+}
+
+/// `name=value, name="value"`: a quoted value may hold commas, and letters behind a backslash.
+fn parameters(text: &str) -> Vec<(String, String)> {
+    let mut parameters = Vec::new();
+    let mut letters = text.chars().peekable();
+    loop {
+        while letters.next_if(|letter| matches!(letter, ' ' | ',')).is_some() {}
+        let mut name = String::new();
+        while let Some(letter) = letters.next_if(|letter| !matches!(letter, '=' | ',')) {
+            name.push(letter);
+        }
+        if letters.next_if_eq(&'=').is_none() {
+            return parameters;
+        }
+        let mut value = String::new();
+        if letters.next_if_eq(&'"').is_some() {
+            while let Some(letter) = letters.next().filter(|letter| *letter != '"') {
+                let is_escape = letter == '\\';
+                value.extend(if is_escape { letters.next() } else { Some(letter) });
+            }
+        } else {
+            while let Some(letter) = letters.next_if(|letter| *letter != ',') {
+                value.push(letter);
+            }
+        }
+        parameters.push((name.trim().to_owned(), value));
+    }
+}
+
+/// Says why a place may not be sent credentials.
+pub(crate) fn check_realm(realm: &str, registry: &Origin, configured: &[String]) -> Result<(), &'static str> {
+    let url: Uri = realm.parse().map_err(|_| "it is not a URL")?;
+    let origin = Origin::of(&url).ok_or("it is not a URL of HTTP without a user")?;
+    if !origin.is_tls && (registry.is_tls || origin.host != registry.host) {
+        return Err("it is without TLS");
+    }
+    let is_known = KNOWN_REALMS
+        .iter()
+        .any(|known| (registry.host.as_str(), origin.host.as_str()) == *known);
+    let is_configured = configured
+        .iter()
+        .any(|host| *host == origin.authority() || *host == origin.host);
+    if origin.host == registry.host || is_known || is_configured {
+        return Ok(());
+    }
+    Err("it is neither on the registry's host nor one that the configuration names for it")
+}
+
+/// Asks for a token: with a refresh token by POST, as OAuth 2 has it, else by GET.
+pub(crate) fn token_question(
+    realm: &str,
+    service: Option<&str>,
+    scope: &str,
+    credentials: Option<&Credentials>,
+) -> Question {
+    let mut fields = vec![("scope", scope)];
+    fields.extend(service.map(|service| ("service", service)));
+    if let Some(Credentials::Identity(token)) = credentials {
+        fields.extend([
+            ("grant_type", "refresh_token"),
+            ("client_id", "trocar"),
+            ("refresh_token", token.reveal()),
+        ]);
+        let question = Question {
+            method: Method::POST,
+            body: Bytes::from(encoded(&fields)),
+            ..Question::get(realm.to_owned())
+        };
+        return question.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    }
+    let separator = if realm.contains('?') { '&' } else { '?' };
+    let mut question = Question::get(format!("{realm}{separator}{}", encoded(&fields)));
+    if let Some(basic) = credentials.and_then(basic) {
+        question.headers.push((header::AUTHORIZATION, basic));
+    }
+    question
+}
+
+/// The token in an answer.
+pub(crate) async fn token(session: &Session, answer: Answer) -> Result<HeaderValue, RegistryError> {
+    #[derive(Deserialize)]
+    struct Token {
+        token: Option<String>,
+        access_token: Option<String>,
+    }
+    let host = answer.host.clone();
+    let what = format!("the token of {host}");
+    if matches!(
+        answer.status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST
+    ) {
+        return Err(session.denied(format!("{host} gives no token")));
+    }
+    if answer.status != StatusCode::OK {
+        return Err(RegistryError::Malformed {
+            what,
+            why: format!("{host} answered {}", answer.status.as_u16()),
+        });
+    }
+    let body = answer.bytes(&what, MAX_TOKEN).await?;
+    let malformed = |why: &str| RegistryError::Malformed {
+        what: what.clone(),
+        why: why.to_owned(),
+    };
+    // The message of the parser may show a part of it.
+    let token: Token = serde_json::from_slice(&body).map_err(|_| malformed("it is not JSON with a token"))?;
+    let token = token
+        .token
+        .or(token.access_token)
+        .filter(|token| !token.is_empty());
+    let token = token.ok_or_else(|| malformed("there is none in it"))?;
+    secret(&format!("Bearer {token}")).ok_or_else(|| malformed("it has letters that no header can have"))
+}
+
+/// `Authorization: Basic …`, where there are a user and a password.
+pub(crate) fn basic(credentials: &Credentials) -> Option<HeaderValue> {
+    match credentials {
+        Credentials::User { name, password } => secret(&format!(
+            "Basic {}",
+            base64(&format!("{name}:{}", password.reveal()))
+        )),
+        Credentials::Identity(_) | Credentials::Token(_) => None,
+    }
+}
+
+/// A token that was given for the registry itself.
+pub(crate) fn given_token(credentials: &Credentials) -> Option<HeaderValue> {
+    match credentials {
+        Credentials::Token(token) => secret(&format!("Bearer {}", token.reveal())),
+        _ => None,
+    }
+}
+
+fn secret(value: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(value).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+pub(crate) fn base64(text: &str) -> String {
+    STANDARD.encode(text)
+}
+
+/// Fields of a form.
+fn encoded(fields: &[(&str, &str)]) -> String {
+    let escaped = |text: &str| -> String {
+        let letter = |byte: u8| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        };
+        text.bytes().map(letter).collect()
+    };
+    let pairs = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={}", escaped(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(url: &str) -> Origin {
+        Origin::of(&url.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn challenges_are_read_whatever_their_order_and_quotes() {
+        let bearer = |realm: &str, service: Option<&str>| {
+            Some(Challenge::Bearer {
+                realm: realm.into(),
+                service: service.map(Into::into),
+            })
+        };
+        for (header, wanted) in [
+            (
+                r#"Bearer realm="https://a.b/t",service="r",scope="repository:x:pull,push""#,
+                bearer("https://a.b/t", Some("r")),
+            ),
+            (
+                r#"bearer service=r, REALM=https://a.b/t"#,
+                bearer("https://a.b/t", Some("r")),
+            ),
+            (r#"Bearer realm="a\"b,c""#, bearer("a\"b,c", None)),
+            ("Basic realm=\"x\"", Some(Challenge::Basic)),
+            ("Bearer service=r", None),
+            ("Bearer", None),
+            ("Negotiate", None),
+            ("", None),
+        ] {
+            assert_eq!(Challenge::parse(header), wanted, "{header}");
+        }
+    }
+
+    #[test]
+    fn credentials_go_to_the_registry_and_what_is_known_to_belong_to_it() {
+        let check =
+            |realm: &str, registry: &str| check_realm(realm, &origin(registry), &["sso.corp:8443".into()]);
+        for (realm, registry) in [
+            ("https://ghcr.io/token", "https://ghcr.io"),
+            ("https://r.example:8443/token", "https://r.example"),
+            ("https://auth.docker.io/token", "https://registry-1.docker.io"),
+            ("https://gitlab.com/jwt/auth", "https://registry.gitlab.com"),
+            ("https://sso.corp:8443/token", "https://r.example"),
+            ("http://127.0.0.1:9/token", "http://127.0.0.1:5000"),
+        ] {
+            assert_eq!(check(realm, registry), Ok(()), "{realm} for {registry}");
+        }
+        for (realm, registry) in [
+            ("https://attacker.example/token", "https://ghcr.io"),
+            ("https://ghcr.io.attacker.example/token", "https://ghcr.io"),
+            ("https://ghcr.io@attacker.example/token", "https://ghcr.io"),
+            ("http://ghcr.io/token", "https://ghcr.io"),
+            ("https://auth.docker.io/token", "https://ghcr.io"),
+            ("https://sso.corp/token", "https://r.example"),
+            ("http://169.254.169.254/token", "http://127.0.0.1:5000"),
+            ("/token", "https://ghcr.io"),
+        ] {
+            assert!(check(realm, registry).is_err(), "{realm} for {registry}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_is_never_in_a_url() {
+        let credentials = Credentials::Identity("s3cret&x".to_owned().into());
+        let question = token_question(
+            "https://a/t?x=1",
+            Some("r s"),
+            "repository:a/b:pull",
+            Some(&credentials),
+        );
+        assert_eq!(
+            (question.method, question.url.as_str()),
+            (Method::POST, "https://a/t?x=1")
+        );
+        let body = String::from_utf8(question.body.to_vec()).unwrap();
+        assert!(
+            body.contains("refresh_token=s3cret%26x") && body.contains("service=r%20s"),
+            "{body}"
+        );
+        let question = token_question("https://a/t?x=1", None, "repository:a/b:pull", None);
+        assert_eq!(question.url, "https://a/t?x=1&scope=repository%3Aa%2Fb%3Apull");
+        assert!(question.headers.is_empty());
+    }
+}

@@ -1,0 +1,323 @@
+//! Plugins in one file, with their signatures: an OCI image layout in a tar, which other tools read as well.
+//!
+//! Each entry has the whole reference of its plugin as its name. Signatures stand as what refers to their plugin, and under the
+//! tags by which registries without that keep them. Nothing in such a file is believed: digests are held against bytes when it is
+//! read, and signatures against the configuration afterwards.
+
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{self, Write},
+    path::Path,
+};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use trocar_core::registry::{RegistryReference, is_digest};
+
+use crate::{
+    archive::{self, Archive},
+    client::MAX_DOCUMENT,
+    digest::digest,
+    error::RegistryError,
+    layout::{Descriptor, MANIFEST, Manifest},
+    pull::Pulled,
+    signature::SIMPLE_SIGNING,
+    store::{MAX_SIGNATURES, Store},
+};
+
+const LAYOUT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// The annotation with the name of an entry.
+const NAME: &str = "org.opencontainers.image.ref.name";
+/// The most plugins in one file.
+const MAX_PLUGINS: usize = 1_000;
+
+/// A plugin that is carried: its reference, and the digest of its manifest.
+pub type CarriedPlugin = (RegistryReference, String);
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Index {
+    #[serde(default)]
+    schema_version: u64,
+    #[serde(default)]
+    media_type: String,
+    #[serde(default)]
+    manifests: Vec<Descriptor>,
+}
+
+impl Index {
+    fn new(manifests: Vec<Descriptor>) -> Self {
+        Self {
+            schema_version: 2,
+            media_type: INDEX.into(),
+            manifests,
+        }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        json!(self).to_string().into_bytes()
+    }
+}
+
+/// Writes plugins of a store, and their signatures, into a file.
+///
+/// # Errors
+/// Fails when one of them is not in the store, and when it cannot be written.
+pub fn write_bundle(
+    out: &mut impl Write,
+    store: &Store,
+    plugins: &[CarriedPlugin],
+    allowed: u64,
+) -> Result<(), RegistryError> {
+    let mut writer = Writer {
+        out,
+        store,
+        allowed,
+        written: HashSet::new(),
+        entries: Vec::new(),
+    };
+    writer.append("oci-layout", LAYOUT.as_bytes())?;
+    for (reference, manifest) in plugins {
+        writer.plugin(reference, manifest)?;
+    }
+    let index = Index::new(std::mem::take(&mut writer.entries));
+    writer.append("index.json", &index.bytes())?;
+    archive::finish(writer.out).map_err(unwritable)
+}
+
+struct Writer<'a, W> {
+    out: &'a mut W,
+    store: &'a Store,
+    allowed: u64,
+    /// The blobs that are in the file.
+    written: HashSet<String>,
+    /// What the index lists.
+    entries: Vec<Descriptor>,
+}
+
+impl<W: Write> Writer<'_, W> {
+    fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), RegistryError> {
+        archive::append(self.out, name, bytes).map_err(unwritable)
+    }
+
+    fn blob(&mut self, bytes: &[u8]) -> Result<(), RegistryError> {
+        let digest = digest(bytes);
+        if !self.written.insert(digest.clone()) {
+            return Ok(());
+        }
+        self.append(&blob_name(&digest), bytes)
+    }
+
+    fn plugin(&mut self, reference: &RegistryReference, manifest: &str) -> Result<(), RegistryError> {
+        let bytes = self.whole(manifest, true)?;
+        self.list(&bytes, MANIFEST, Some(reference.to_string()));
+        let (mut bundles, hex) = (Vec::new(), manifest.trim_start_matches("sha256:"));
+        let tagged = |suffix: &str| format!("{}:sha256-{hex}{suffix}", reference.name());
+        for signature in self.store.signatures(manifest)? {
+            let bytes = self.whole(&signature, false)?;
+            let read = Manifest::read(&bytes, &signature)?;
+            if read.layers.iter().any(|layer| layer.media_type == SIMPLE_SIGNING) {
+                self.list(&bytes, MANIFEST, Some(tagged(".sig")));
+            } else {
+                self.list(&bytes, MANIFEST, None);
+                let mut listed = Descriptor::of(MANIFEST, &bytes);
+                listed.artifact_type = read.artifact_type;
+                bundles.push(listed);
+            }
+        }
+        if !bundles.is_empty() {
+            let index = Index::new(bundles).bytes();
+            self.blob(&index)?;
+            self.list(&index, INDEX, Some(tagged("")));
+        }
+        Ok(())
+    }
+
+    /// Writes a manifest and what it names, and gives the manifest.
+    fn whole(&mut self, manifest: &str, must_be_whole: bool) -> Result<Vec<u8>, RegistryError> {
+        let missing = |digest: &str| RegistryError::NotFound {
+            what: digest.to_owned(),
+            said: "it is not on this machine".into(),
+        };
+        let bytes = self
+            .store
+            .read(manifest, MAX_DOCUMENT)?
+            .ok_or_else(|| missing(manifest))?;
+        let read = Manifest::read(&bytes, manifest)?;
+        for blob in read.layers.iter().chain([&read.config]) {
+            match self.store.read(&blob.digest, self.allowed)? {
+                Some(bytes) => self.blob(&bytes)?,
+                None if must_be_whole && blob.digest != read.config.digest => {
+                    return Err(missing(&blob.digest));
+                }
+                None => {}
+            }
+        }
+        self.blob(&bytes)?;
+        Ok(bytes)
+    }
+
+    fn list(&mut self, bytes: &[u8], media_type: &str, name: Option<String>) {
+        let mut entry = Descriptor::of(media_type, bytes);
+        let name = name.map(|name| name.trim_start_matches("oci://").to_owned());
+        entry
+            .annotations
+            .extend(name.map(|name| (NAME.to_owned(), name.into())));
+        if !self.entries.contains(&entry) {
+            self.entries.push(entry);
+        }
+    }
+}
+
+/// Reads a file with plugins into a store: of each at most so many bytes. They are not verified yet.
+///
+/// # Errors
+/// Fails when it is not such a file, when something in it is missing or is not what its digest says, and when it cannot be kept.
+pub fn read_bundle(file: &Path, store: &Store, allowed: u64) -> Result<Vec<CarriedPlugin>, RegistryError> {
+    let shown = file.display().to_string();
+    let malformed = |why: String| RegistryError::Malformed {
+        what: shown.clone(),
+        why,
+    };
+    let opened = File::open(file).map_err(|source| RegistryError::File {
+        action: "read",
+        path: file.to_owned(),
+        source,
+    })?;
+    let archive = Archive::open(opened).map_err(|error| malformed(error.to_string()))?;
+    let mut reader = Reader {
+        archive,
+        shown: &shown,
+    };
+    let layout = reader.file("oci-layout", MAX_DOCUMENT)?;
+    if !layout.starts_with(b"{") {
+        return Err(malformed("it is not an OCI layout".into()));
+    }
+    let index: Index = serde_json::from_slice(&reader.file("index.json", MAX_DOCUMENT)?)
+        .map_err(|error| malformed(format!("index.json: {error}")))?;
+    let mut plugins = Vec::new();
+    let mut signatures = Vec::new();
+    for entry in index.manifests.iter().take(MAX_PLUGINS * 3) {
+        let name = entry.annotations.get(NAME).and_then(|name| name.as_str());
+        let Some(reference) = name.and_then(|name| RegistryReference::parse(name).ok()) else {
+            continue;
+        };
+        match reference.tag().and_then(signed_by_tag) {
+            Some((manifest, is_index)) => signatures.push((manifest, is_index, entry.digest.clone())),
+            None => plugins.push((reference, entry.digest.clone())),
+        }
+    }
+    for (reference, manifest) in &plugins {
+        reader.plugin(store, reference, manifest, allowed)?;
+    }
+    for (manifest, is_index, entry) in signatures {
+        reader.signatures(store, &manifest, is_index, &entry)?;
+    }
+    Ok(plugins)
+}
+
+/// The digest that `sha256-HEX` and `sha256-HEX.sig` are about, and whether it is the tag of an index.
+fn signed_by_tag(tag: &str) -> Option<(String, bool)> {
+    let rest = tag.strip_prefix("sha256-")?;
+    let hex = rest.strip_suffix(".sig").unwrap_or(rest);
+    let digest = format!("sha256:{hex}");
+    is_digest(&digest).then_some((digest, hex == rest))
+}
+
+struct Reader<'a> {
+    archive: Archive,
+    shown: &'a str,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, name: &str, allowed: u64) -> Result<Vec<u8>, RegistryError> {
+        let malformed = |why: String| RegistryError::Malformed {
+            what: self.shown.to_owned(),
+            why,
+        };
+        let read = self.archive.read(name, allowed);
+        let read = read.map_err(|error| malformed(error.to_string()))?;
+        read.ok_or_else(|| malformed(format!("{name} is not in it, or larger than {allowed} bytes")))
+    }
+
+    /// A blob that is what its digest says.
+    fn blob(&mut self, wanted: &str, allowed: u64) -> Result<Vec<u8>, RegistryError> {
+        let bytes = self.file(&blob_name(wanted), allowed)?;
+        let found = digest(&bytes);
+        match found == wanted {
+            true => Ok(bytes),
+            false => Err(RegistryError::Digest {
+                what: format!("a blob of {}", self.shown),
+                wanted: wanted.to_owned(),
+                found,
+            }),
+        }
+    }
+
+    fn plugin(
+        &mut self,
+        store: &Store,
+        reference: &RegistryReference,
+        manifest: &str,
+        allowed: u64,
+    ) -> Result<(), RegistryError> {
+        let bytes = self.blob(manifest, MAX_DOCUMENT)?;
+        let what = reference.to_string();
+        let read = Manifest::read(&bytes, &what)?;
+        let component = read.component(&what)?;
+        let config = self.blob(&read.config.digest, MAX_DOCUMENT).ok();
+        let pulled = Pulled {
+            digest: manifest.to_owned(),
+            component_digest: component.digest.clone(),
+            component: Bytes::from(self.blob(&component.digest, allowed)?),
+            manifest: Bytes::from(bytes),
+            config: config.map(Bytes::from),
+            from: reference.clone(),
+        };
+        store.keep(&pulled)
+    }
+
+    fn signatures(
+        &mut self,
+        store: &Store,
+        manifest: &str,
+        is_index: bool,
+        entry: &str,
+    ) -> Result<(), RegistryError> {
+        let mut listed = vec![entry.to_owned()];
+        if is_index {
+            let index: Index = serde_json::from_slice(&self.blob(entry, MAX_DOCUMENT)?).unwrap_or_default();
+            listed = index
+                .manifests
+                .into_iter()
+                .map(|entry| entry.digest)
+                .take(MAX_SIGNATURES)
+                .collect();
+        }
+        for signature in &listed {
+            let bytes = self.blob(signature, MAX_DOCUMENT)?;
+            let read = Manifest::read(&bytes, signature)?;
+            for blob in read.layers.iter().chain([&read.config]) {
+                let bytes = self.blob(&blob.digest, MAX_DOCUMENT)?;
+                store.write(&bytes)?;
+            }
+            store.write(&bytes)?;
+        }
+        store.add_signatures(manifest, &listed)
+    }
+}
+
+fn blob_name(digest: &str) -> String {
+    format!("blobs/sha256/{}", digest.trim_start_matches("sha256:"))
+}
+
+fn unwritable(source: io::Error) -> RegistryError {
+    RegistryError::File {
+        action: "write",
+        path: "the file".into(),
+        source,
+    }
+}

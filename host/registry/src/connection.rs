@@ -1,0 +1,324 @@
+//! One request over one connection, and its answer, bounded in time and bytes.
+//!
+//! Connections are not kept: a pull makes three. So where each leads is looked at when it is made, after the name is resolved:
+//! a name that a registry sends on to may stand for any address.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    body::{Body as _, Incoming},
+    client::conn::http1,
+};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::TcpStream,
+    task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
+};
+
+use crate::{
+    address::{Origin, is_local},
+    client::Timeouts,
+    error::RegistryError,
+};
+
+/// How much of an answer's head is read of a proxy.
+const MAX_PROXY_HEAD: usize = 8 << 10;
+
+/// From which size on what is sent takes its time.
+const LARGE: u64 = 64 << 10;
+
+/// What a connection is made with.
+pub(crate) struct Way<'a> {
+    pub(crate) tls: &'a Arc<rustls::ClientConfig>,
+    pub(crate) timeouts: &'a Timeouts,
+    /// Addresses of this machine and its neighbourhood are refused.
+    pub(crate) refuses_local: bool,
+    /// The proxy, where one is used.
+    pub(crate) proxy: Option<&'a Uri>,
+}
+
+/// An answer whose body is not read yet.
+pub(crate) struct Answer {
+    /// Host and port that it is from.
+    pub(crate) host: String,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    body: Incoming,
+    idle: Duration,
+    deadline: Instant,
+    _driver: Driver,
+}
+
+/// What moves the bytes of a connection; it ends with its answer.
+struct Driver(JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A connection, with or without TLS.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Sends a request and waits for the head of the answer.
+pub(crate) async fn send(
+    way: &Way<'_>,
+    origin: &Origin,
+    mut request: Request<Full<Bytes>>,
+) -> Result<Answer, RegistryError> {
+    let host = origin.authority();
+    let deadline = Instant::now() + way.timeouts.whole;
+    let late = |what| RegistryError::TimedOut {
+        host: host.clone(),
+        what,
+    };
+    let stream = timeout(way.timeouts.connect, connect(way, origin))
+        .await
+        .map_err(|_| late("does not answer"))??;
+    let broken = |error: hyper::Error| RegistryError::Broken {
+        host: host.clone(),
+        why: reason(&error),
+    };
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let driver = Driver(tokio::spawn(async move {
+        // What goes wrong is told by the request.
+        drop(connection.await);
+    }));
+    let path = request.uri().path_and_query().cloned();
+    *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
+    let host_header = host.parse().map_err(|_| RegistryError::Unreachable {
+        host: host.clone(),
+        why: "this is not the name of a host".into(),
+    })?;
+    request.headers_mut().insert(header::HOST, host_header);
+    let is_large = request.body().size_hint().lower() > LARGE;
+    // What is sent takes its time; an answer to a question does not.
+    let wait = if is_large {
+        way.timeouts.whole
+    } else {
+        way.timeouts.answer
+    };
+    let answer: Response<Incoming> = timeout(wait, sender.send_request(request))
+        .await
+        .map_err(|_| late("does not answer in time"))?
+        .map_err(broken)?;
+    let (head, body) = answer.into_parts();
+    Ok(Answer {
+        host,
+        status: head.status,
+        headers: head.headers,
+        body,
+        idle: way.timeouts.idle,
+        deadline,
+        _driver: driver,
+    })
+}
+
+async fn connect(way: &Way<'_>, origin: &Origin) -> Result<Box<dyn Stream>, RegistryError> {
+    let tcp = match way.proxy {
+        Some(proxy) => through_proxy(way, proxy, origin).await?,
+        None => Box::new(tcp(origin, way.refuses_local).await?),
+    };
+    if !origin.is_tls {
+        return Ok(tcp);
+    }
+    Ok(Box::new(tls(way, origin, tcp).await?))
+}
+
+async fn tls(
+    way: &Way<'_>,
+    origin: &Origin,
+    stream: Box<dyn Stream>,
+) -> Result<tokio_rustls::client::TlsStream<Box<dyn Stream>>, RegistryError> {
+    let failed = |why: String| RegistryError::Tls {
+        host: origin.authority(),
+        why,
+    };
+    let name = ServerName::try_from(origin.host.clone()).map_err(|error| failed(error.to_string()))?;
+    let connector = tokio_rustls::TlsConnector::from(way.tls.clone());
+    connector
+        .connect(name, stream)
+        .await
+        .map_err(|error| failed(error.to_string()))
+}
+
+async fn tcp(origin: &Origin, refuses_local: bool) -> Result<TcpStream, RegistryError> {
+    let unreachable = |why: String| RegistryError::Unreachable {
+        host: origin.authority(),
+        why,
+    };
+    let found = tokio::net::lookup_host((origin.host.as_str(), origin.port)).await;
+    let found: Vec<SocketAddr> = found.map_err(|error| unreachable(error.to_string()))?.collect();
+    if let Some(local) = found
+        .iter()
+        .find(|address| refuses_local && is_local(address.ip()))
+    {
+        return Err(unreachable(format!(
+            "it is {}, where a registry elsewhere may not lead to",
+            local.ip()
+        )));
+    }
+    let stream = TcpStream::connect(found.as_slice()).await;
+    let stream = stream.map_err(|error| unreachable(error.to_string()))?;
+    // Without delay, or the last packet of a request waits for an answer to the one before.
+    drop(stream.set_nodelay(true));
+    Ok(stream)
+}
+
+/// A connection through an HTTP proxy, which resolves the name.
+async fn through_proxy(
+    way: &Way<'_>,
+    proxy: &Uri,
+    origin: &Origin,
+) -> Result<Box<dyn Stream>, RegistryError> {
+    let unreachable = |why: String| RegistryError::Unreachable {
+        host: origin.authority(),
+        why: format!("the proxy {why}"),
+    };
+    if way.refuses_local && origin.host.parse().is_ok_and(is_local) {
+        return Err(unreachable(
+            "is not asked for an address of its neighbourhood".into(),
+        ));
+    }
+    let user = proxy
+        .authority()
+        .and_then(|authority| authority.as_str().rsplit_once('@'));
+    let address = proxy.authority().map(|authority| authority.as_str());
+    let address = user.map(|(_, address)| address).or(address).unwrap_or_default();
+    let at = format!("{}://{address}", proxy.scheme_str().unwrap_or("http"));
+    let at = at.parse().ok().and_then(|url| Origin::of(&url));
+    let at = at.ok_or_else(|| unreachable("has an address that is not one of HTTP".into()))?;
+    let plain = tcp(&at, false)
+        .await
+        .map_err(|error| unreachable(error.to_string()))?;
+    let mut stream: Box<dyn Stream> = match at.is_tls {
+        true => Box::new(tls(way, &at, Box::new(plain)).await?),
+        false => Box::new(plain),
+    };
+    let to = format!(
+        "{}:{}",
+        origin.authority().trim_end_matches(&format!(":{}", origin.port)),
+        origin.port
+    );
+    let mut head = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n");
+    if let Some((user, _)) = user {
+        head += &format!(
+            "Proxy-Authorization: Basic {}\r\n",
+            crate::auth::base64(&decoded(user))
+        );
+    }
+    head += "\r\n";
+    let failed = |error: std::io::Error| unreachable(error.to_string());
+    stream.write_all(head.as_bytes()).await.map_err(failed)?;
+    let mut answer = Vec::new();
+    // Byte by byte: what follows the head is not ours to read.
+    while !answer.ends_with(b"\r\n\r\n") {
+        let byte = stream.read_u8().await.map_err(failed)?;
+        answer.push(byte);
+        if answer.len() > MAX_PROXY_HEAD {
+            return Err(unreachable("does not come to an end".into()));
+        }
+    }
+    let line = String::from_utf8_lossy(&answer);
+    let status = line.split(' ').nth(1).unwrap_or_default();
+    match status {
+        "200" => Ok(stream),
+        _ => Err(unreachable(format!("answers {status:?}"))),
+    }
+}
+
+/// A user of a URL, with what is written as `%40` and the like.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
+            .filter(|_| *first == b'%')
+        {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+impl Answer {
+    /// Reads the body, up to a size.
+    pub(crate) async fn bytes(self, what: &str, allowed: u64) -> Result<Bytes, RegistryError> {
+        let too_large = |announced| RegistryError::TooLarge {
+            what: what.to_owned(),
+            allowed,
+            announced,
+        };
+        let announced = self.headers.get(header::CONTENT_LENGTH);
+        let announced = announced.and_then(|size| size.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|size| size > allowed) {
+            return Err(too_large(announced));
+        }
+        let (read, is_whole) = self.read(allowed).await?;
+        if is_whole { Ok(read) } else { Err(too_large(None)) }
+    }
+
+    /// Reads as much of the body as is allowed, and says whether that is all of it.
+    pub(crate) async fn read(mut self, allowed: u64) -> Result<(Bytes, bool), RegistryError> {
+        let mut read = BytesMut::new();
+        loop {
+            let late = |what| RegistryError::TimedOut {
+                host: self.host.clone(),
+                what,
+            };
+            let next = timeout(self.idle, self.body.frame());
+            let next = timeout_at(self.deadline, next)
+                .await
+                .map_err(|_| late("is too slow"))?;
+            let frame = match next.map_err(|_| late("stopped in the middle of its answer"))? {
+                None => return Ok((read.freeze(), true)),
+                Some(frame) => frame.map_err(|error| RegistryError::Broken {
+                    host: self.host.clone(),
+                    why: reason(&error),
+                })?,
+            };
+            let Some(data) = frame.data_ref() else { continue };
+            let room = usize::try_from(allowed).unwrap_or(usize::MAX) - read.len();
+            if data.len() > room {
+                read.extend_from_slice(&data[..room]);
+                return Ok((read.freeze(), false));
+            }
+            read.extend_from_slice(data);
+        }
+    }
+
+    /// A header as text.
+    pub(crate) fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// What went wrong, by its innermost cause.
+fn reason(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    // As deep as hyper's errors are, and no deeper than anything sensible.
+    for _ in 0..8 {
+        match innermost.source() {
+            Some(source) => innermost = source,
+            None => break,
+        }
+    }
+    trocar_core::text::message(&innermost.to_string())
+}

@@ -1,0 +1,110 @@
+//! The tags of a repository.
+
+use http::{StatusCode, header};
+use serde::Deserialize;
+use trocar_core::registry::RegistryReference;
+
+use crate::{
+    client::{Action, Client, MAX_DOCUMENT, Question},
+    error::RegistryError,
+};
+
+/// The most tags of a repository.
+const MAX_TAGS: usize = 10_000;
+/// The most parts in which they come.
+const MAX_PAGES: usize = 100;
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    tags: Option<Vec<String>>,
+}
+
+impl Client {
+    /// The tags of a repository, without those under which signatures lie.
+    ///
+    /// # Errors
+    /// Fails when there is no such repository, and when there are more than 10,000.
+    pub async fn tags(&self, repository: &RegistryReference) -> Result<Vec<String>, RegistryError> {
+        self.in_time(repository, self.tags_slowly(repository)).await
+    }
+
+    async fn tags_slowly(&self, repository: &RegistryReference) -> Result<Vec<String>, RegistryError> {
+        let mut session = self.session(repository, Action::Pull)?;
+        let what = format!("the tags of {}", repository.name());
+        let mut url = session.url("tags/list?n=1000");
+        let mut tags = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let question = Question::get(url.clone());
+            let answer = session.ask(&question).await?;
+            if answer.status != StatusCode::OK {
+                return Err(session.failure(answer, &question, &repository.name()).await);
+            }
+            let next = answer.header(header::LINK).and_then(next_path).map(str::to_owned);
+            let body = answer.bytes(&what, MAX_DOCUMENT).await?;
+            let page: Page = serde_json::from_slice(&body).map_err(|_| RegistryError::NotARegistry {
+                host: session.origin.authority(),
+                found: "its list of tags is not one".into(),
+            })?;
+            tags.extend(page.tags.unwrap_or_default());
+            if tags.len() > MAX_TAGS {
+                break;
+            }
+            match next {
+                Some(path) => url = format!("{}{path}", session.origin.url()),
+                None => {
+                    tags.retain(|tag| is_for_people(tag));
+                    return Ok(tags);
+                }
+            }
+        }
+        Err(RegistryError::TooLarge {
+            what,
+            allowed: MAX_TAGS as u64,
+            announced: None,
+        })
+    }
+}
+
+/// The path in `</v2/…>; rel="next"`. Only paths of the same registry are followed.
+fn next_path(link: &str) -> Option<&str> {
+    let (path, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
+    let is_next = rest.contains("rel=\"next\"") || rest.contains("rel=next");
+    (is_next && path.starts_with("/v2/")).then_some(path)
+}
+
+/// `sha256-…` and `sha256-….sig` are where signatures lie.
+fn is_for_people(tag: &str) -> bool {
+    let is_of_digest = tag
+        .strip_prefix("sha256-")
+        .is_some_and(|rest| rest.len() >= 64 && rest.as_bytes()[..64].iter().all(u8::is_ascii_hexdigit));
+    !is_of_digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_path_of_the_same_registry_is_followed() {
+        assert_eq!(
+            next_path(r#"</v2/a/tags/list?last=x&n=2>; rel="next""#),
+            Some("/v2/a/tags/list?last=x&n=2")
+        );
+        for link in [
+            r#"<https://evil.example/v2/>; rel="next""#,
+            "</v2/x>; rel=\"prev\"",
+            "</other>; rel=next",
+            "",
+        ] {
+            assert_eq!(next_path(link), None, "{link}");
+        }
+    }
+
+    #[test]
+    fn tags_of_signatures_are_left_out() {
+        let hex = "8e780db2475711d57cdbd66ea83c6908d9263a962d9ab532dae5236c2ce07102";
+        assert!(!is_for_people(&format!("sha256-{hex}")) && !is_for_people(&format!("sha256-{hex}.sig")));
+        assert!(is_for_people("1.0") && is_for_people("sha256-short"));
+    }
+}
