@@ -336,7 +336,7 @@ fn a_pod_that_changed_since_it_was_listed_is_not_deleted() {
     let copy = "debug web-0 --image=busybox:1.36 -c dbg --copy-to=copy -q";
     assert_eq!(env.run(copy).code, 0);
     let changed = Answer::changed_before(|pod| {
-        pod["metadata"]["annotations"]["trocar.dev/reason"] = json!("still needed")
+        pod["metadata"]["annotations"]["trocar.dev/reason"] = json!("still needed");
     });
     server.inject(Fault::new("DELETE", "/pods/copy", changed).times(1));
     let output = env.run("clean copy -y");

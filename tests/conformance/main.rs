@@ -6,7 +6,7 @@ mod guests;
 mod sdks;
 mod suite;
 
-use guests::{Built, Guest};
+use guests::{Built, Guest, skipped};
 use suite::conforms;
 
 #[test]
@@ -28,7 +28,7 @@ fn the_golden_guest_on_quickjs_conforms() {
 fn a_guest_in_python_conforms() {
     match guests::python() {
         Built::Guest(guest) => conforms(&guest),
-        Built::Skipped(why) => println!("SKIPPED: the guest in Python: {why}"),
+        Built::Skipped(why) => skipped(&format!("the guest in Python: {why}")),
     }
 }
 
@@ -36,6 +36,6 @@ fn a_guest_in_python_conforms() {
 fn a_guest_on_starlingmonkey_conforms() {
     match guests::starlingmonkey() {
         Built::Guest(guest) => conforms(&guest.with_rounded_integers()),
-        Built::Skipped(why) => println!("SKIPPED: the guest on StarlingMonkey: {why}"),
+        Built::Skipped(why) => skipped(&format!("the guest on StarlingMonkey: {why}")),
     }
 }

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::guests::here;
+use crate::guests::{here, skipped};
 
 /// Runs a program in a folder.
 fn run(program: &str, arguments: &[&str], folder: &Path) {
@@ -30,7 +30,7 @@ fn has(program: &str, arguments: &[&str]) -> bool {
         .status();
     let is_there = status.is_ok_and(|status| status.success());
     if !is_there {
-        println!("SKIPPED: {program} {} does not work here", arguments.join(" "));
+        skipped(&format!("{program} {} does not work here", arguments.join(" ")));
     }
     is_there
 }

@@ -275,7 +275,7 @@ impl Setting {
                 for _ in 0..CONNECTIONS {
                     let mut client = Client::new(server.address);
                     scope.spawn(move || {
-                        (0..reviews / 10 / CONNECTIONS).for_each(|_| ask(&mut client, &self.review))
+                        (0..reviews / 10 / CONNECTIONS).for_each(|_| ask(&mut client, &self.review));
                     });
                 }
             });

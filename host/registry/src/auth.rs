@@ -93,9 +93,7 @@ pub(crate) fn check_realm(realm: &str, registry: &Origin, configured: &[String])
     if !origin.is_tls && (registry.is_tls || origin.host != registry.host) {
         return Err("it is without TLS");
     }
-    let is_known = KNOWN_REALMS
-        .iter()
-        .any(|known| (registry.host.as_str(), origin.host.as_str()) == *known);
+    let is_known = KNOWN_REALMS.contains(&(registry.host.as_str(), origin.host.as_str()));
     let is_configured = configured
         .iter()
         .any(|host| *host == origin.authority() || *host == origin.host);

@@ -383,7 +383,7 @@ mod tests {
         fs::write(&half, &plugin.manifest[..10]).unwrap();
         assert!(store.find(&plugin.digest).unwrap().is_none());
         store.keep(&plugin).unwrap();
-        let pruned = store.prune(&[plugin.digest.clone()]).unwrap();
+        let pruned = store.prune(std::slice::from_ref(&plugin.digest)).unwrap();
         assert_eq!(pruned, Pruned { files: 1, bytes: 10 });
         assert!(store.find(&plugin.digest).unwrap().is_some());
     }
@@ -418,10 +418,16 @@ mod tests {
             "layers": [{"mediaType": "x", "digest": bundle, "size": 6}],
         });
         let signature = store.write(signature.to_string().as_bytes()).unwrap();
-        store.add_signatures(&one.digest, &[signature.clone()]).unwrap();
-        store.add_signatures(&one.digest, &[signature.clone()]).unwrap();
-        store.add_signatures(&other.digest, &[signature.clone()]).unwrap();
-        store.prune(&[one.digest.clone()]).unwrap();
+        store
+            .add_signatures(&one.digest, std::slice::from_ref(&signature))
+            .unwrap();
+        store
+            .add_signatures(&one.digest, std::slice::from_ref(&signature))
+            .unwrap();
+        store
+            .add_signatures(&other.digest, std::slice::from_ref(&signature))
+            .unwrap();
+        store.prune(std::slice::from_ref(&one.digest)).unwrap();
         assert_eq!(store.find(&one.digest).unwrap().unwrap().signatures, [signature]);
         assert!(store.read(&bundle, 100).unwrap().is_some());
         assert!(store.find(&other.digest).unwrap().is_none());

@@ -41,9 +41,10 @@ pub(crate) use self::{
     output::{DocumentOutput, ListOutput},
     plan::{PlanArgs, PlanOutput},
     plugin::{
-        NewPluginLanguage, NewPluginType, PluginBuildArgs, PluginBundleArgs, PluginCommand, PluginCompileArgs,
-        PluginDevArgs, PluginInspectArgs, PluginListArgs, PluginLockArgs, PluginNewArgs, PluginPackArgs,
-        PluginPruneArgs, PluginPullArgs, PluginPushArgs, PluginTestArgs, PluginUpdateArgs, PluginVerifyArgs,
+        NewPluginLanguage, NewPluginType, PluginBuildArgs, PluginBundleArgs, PluginCommand,
+        PluginCompileArgs, PluginDevArgs, PluginInspectArgs, PluginListArgs, PluginLockArgs, PluginNewArgs,
+        PluginPackArgs, PluginPruneArgs, PluginPullArgs, PluginPushArgs, PluginTestArgs, PluginUpdateArgs,
+        PluginVerifyArgs,
     },
     policy::{PolicyCommand, PolicyEvalArgs, PolicyListArgs, PolicyTestArgs, TestOutput},
     sessions::{CleanArgs, SessionsArgs, SessionsOutput, Where},

@@ -22,7 +22,7 @@ pub(super) struct Tool {
     /// The program that installs it, and what to do when it is not there.
     pub(super) installer: (&'static str, &'static str),
     /// The arguments with which the installer puts it into a folder.
-    pub(super) arguments: fn(&Tool, &Path) -> Vec<String>,
+    pub(super) arguments: fn(&Self, &Path) -> Vec<String>,
 }
 
 impl Tool {
