@@ -265,7 +265,7 @@ fn hints_name_the_help_of_the_command_that_was_typed() {
             "hint: see 'trocar plugin list --help' for usage\n",
         ),
         ("debgu web-0", "hint: did you mean debug?\n"),
-        ("plugin lst", "hint: did you mean list?\n"),
+        ("plugin lst", "hint: did you mean test or list?\n"),
     ] {
         let output = env.run(typed);
         assert!(

@@ -186,7 +186,7 @@ fn what_a_plugin_logs_is_shown_line_by_line_with_its_name() {
         let name = guest::plugin_name(guest);
         let is_ours = |line: &str| {
             line.starts_with(&format!("{name}: "))
-                || ["error: ", "hint: ", "  "]
+                || ["error: ", "hint: ", "Warning: ", "  "]
                     .iter()
                     .any(|start| line.starts_with(start))
         };

@@ -126,8 +126,10 @@ fn a_tool_that_cannot_be_installed_leaves_nothing_behind() {
                 hint: it needs Node.js 20 or later with npm: node --version\n";
     assert_eq!((output.code, output.stderr.as_str()), (1, told));
     let tools = env.run("plugin build mine").stderr;
-    let folder = tools.rsplit(" in ").next().unwrap().trim_end().to_owned();
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "{folder}");
+    let folder = tools.rsplit(" in ").next().unwrap().trim_end();
+    let folder = folder.replace("$HOME", &env.folder().display().to_string());
+    let left = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder}: {error}"));
+    assert_eq!(left.count(), 0, "{folder}");
 }
 
 #[test]
