@@ -43,6 +43,7 @@ pub fn plan(mut answers: Answers) -> Option<DebugPlan> {
         name: "mine".into(),
         version: "1".into(),
         digest: "sha256:0".into(),
+        signers: Vec::new(),
     };
     let reviewers = [Reviewer {
         name: "rule".into(),
