@@ -35,6 +35,8 @@
 //!   as one line. Where the attach has brought the end, and it is not short, they are told apart.
 //! - A line in pieces within which the log was rotated, where the attach began after it did: lengths do not tell what is missing,
 //!   so what the log has of it then is not shown, and that is told.
+//! - A carriage return right before the end of a line: containerd leaves it out of its logs, so that a line which the log alone has
+//!   comes without it.
 //! - A limit of about one line, where parts of the same text are shown on both streams and both attaches break: once in some
 //!   hundred thousand scripts.
 
