@@ -41,6 +41,22 @@ pub fn ephemeral_container(
     context: &Context,
     shape: impl FnOnce(&mut Object),
 ) -> Result<Object, Failure> {
+    try_ephemeral_container(pod, options, context, |container| {
+        shape(container);
+        Ok(())
+    })
+}
+
+/// The same as [`ephemeral_container`], where `shape` may refuse.
+///
+/// # Errors
+/// Fails as `ephemeral_container` does, and when `shape` refuses.
+pub fn try_ephemeral_container(
+    pod: &Pod,
+    options: &DebugOptions,
+    context: &Context,
+    shape: impl FnOnce(&mut Object) -> Result<(), Failure>,
+) -> Result<Object, Failure> {
     let mut container = debug_container(&container_name(pod, options, context)?, options);
     if let Some(target) = &options.target_container {
         check_target(pod, target)?;
@@ -50,7 +66,7 @@ pub fn ephemeral_container(
     if pod.is_windows() {
         remove_linux_fields(&mut container);
     }
-    shape(&mut container);
+    shape(&mut container)?;
     if let Some(custom) = &options.custom {
         custom::merge(&mut container, custom);
     }

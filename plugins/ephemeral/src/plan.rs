@@ -1,12 +1,12 @@
 //! From a pod and options to a plan with one ephemeral container. Pure.
 
 use trocar_sdk::{
-    DebugOptions, Diagnostic, Failure, Object, Plan, Pod, Request, custom,
+    DebugOptions, Diagnostic, Failure, Plan, Request,
+    ephemeral::try_ephemeral_container,
     inherit::inherit,
-    names,
-    plan::{debug_container, non_root_warning},
-    pod::ContainerKind,
-    profile::{apply_to_ephemeral, remove_linux_fields, windows_warning},
+    plan::non_root_warning,
+    pod::{ContainerKind, text},
+    profile::windows_warning,
 };
 
 /// Plans an ephemeral container for a pod, as `kubectl debug POD --image=…` does.
@@ -17,76 +17,28 @@ use trocar_sdk::{
 pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     let options = &request.options;
     let pod = request.target.into_pod()?;
+    let mut inherited = Vec::new();
+    let container = try_ephemeral_container(&pod, options, &request.context, |container| {
+        check_pull_secrets(options)?;
+        inherited = inherit(container, ContainerKind::Ephemeral, &pod.0, options)?;
+        Ok(())
+    })?;
     let mut notes = Vec::new();
-    let name = match &options.container {
-        Some(name) => unused(&pod, name)?,
-        None => {
-            let name = generated_name(&pod, &request.context.suffix);
-            notes.push(Diagnostic::info(
-                "container-name-generated",
-                format!("Defaulting debug container name to {name}."),
-            ));
-            name
-        }
-    };
-    let mut container = debug_container(&name, options);
-    if let Some(target) = target_container(&pod, options)? {
-        container.insert("targetContainerName".into(), target.into());
+    if let (None, Some(name)) = (&options.container, text(&container, "name")) {
+        notes.push(Diagnostic::info(
+            "container-name-generated",
+            format!("Defaulting debug container name to {name}."),
+        ));
     }
-    apply_to_ephemeral(options.profile, &mut container);
     if pod.is_windows() {
-        remove_linux_fields(&mut container);
         notes.extend(windows_warning(options.profile));
     }
-    check_pull_secrets(options)?;
-    notes.extend(inherit(
-        &mut container,
-        ContainerKind::Ephemeral,
-        &pod.0,
-        options,
-    )?);
-    if let Some(custom) = &options.custom {
-        custom::merge(&mut container, custom);
-        check_fields(&container)?;
-    }
+    notes.extend(inherited);
     notes.extend(non_root_warning(&pod, &container));
     let mut plan = Plan::ephemeral_container(container);
     plan.diagnostics = notes;
     Ok(plan)
 }
-
-fn generated_name(pod: &Pod, suffix: &str) -> String {
-    let taken = pod.container_names();
-    names::unused_name("debugger", suffix, |name| taken.contains(&name))
-}
-
-fn unused(pod: &Pod, name: &str) -> Result<String, Failure> {
-    if pod.container(name).is_none() {
-        return Ok(name.to_owned());
-    }
-    Err(Failure::invalid_request(
-        "container-name-taken",
-        format!(
-            "pod {:?} already has a container named {name:?}; the names taken are {}",
-            pod.name(),
-            names::list(pod.container_names())
-        ),
-    ))
-}
-
-/// What a container may have and an ephemeral container may not.
-///
-/// Source: `allowedEphemeralContainerFields` in Kubernetes' validation.
-const NOT_EPHEMERAL: [&str; 8] = [
-    "ports",
-    "resources",
-    "livenessProbe",
-    "readinessProbe",
-    "startupProbe",
-    "restartPolicy",
-    "restartPolicyRules",
-    "resizePolicy",
-];
 
 /// The kubelet pulls every image of a pod with the same secrets.
 fn check_pull_secrets(options: &DebugOptions) -> Result<(), Failure> {
@@ -97,40 +49,6 @@ fn check_pull_secrets(options: &DebugOptions) -> Result<(), Failure> {
         "pull-secret-not-ephemeral",
         "--pull-secret: the image of an ephemeral container is pulled with the secrets that its pod has, and a pod gets no \
          more of them; use a copy of the pod (--copy-to=NAME), or add the secret to the pod's service account for pods to come",
-    ))
-}
-
-fn check_fields(container: &Object) -> Result<(), Failure> {
-    let refused: Vec<&str> = NOT_EPHEMERAL
-        .into_iter()
-        .filter(|field| container.contains_key(*field))
-        .collect();
-    if refused.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::invalid_request(
-        "custom-not-ephemeral",
-        format!(
-            "--custom sets {}, which an ephemeral container cannot have; a copy of the pod can (--copy-to=NAME)",
-            names::list(refused)
-        ),
-    ))
-}
-
-fn target_container<'a>(pod: &Pod, options: &'a DebugOptions) -> Result<Option<&'a str>, Failure> {
-    let Some(target) = options.target_container.as_deref() else {
-        return Ok(None);
-    };
-    if pod.container(target).is_some() {
-        return Ok(Some(target));
-    }
-    Err(Failure::invalid_request(
-        "no-such-container",
-        format!(
-            "--target={target}: pod {:?} has no such container; it has {}",
-            pod.name(),
-            names::list(pod.container_names())
-        ),
     ))
 }
 
