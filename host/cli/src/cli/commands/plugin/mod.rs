@@ -220,9 +220,13 @@ fn read_text(file: &Path) -> Result<String, CliError> {
         .map_err(|error| CliError::new(format!("cannot read {}: {error}", file.display())))
 }
 
+fn save(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    fs::write(file, bytes).map_err(|error| CliError::new(format!("cannot write {}: {error}", file.display())))
+}
+
+/// Writes a plugin, and says so.
 fn write(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    fs::write(file, bytes)
-        .map_err(|error| CliError::new(format!("cannot write {}: {error}", file.display())))?;
+    save(file, bytes)?;
     // The file is there, and is compiled next. That the line is not read is not a failure of either.
     match ui::output_line(&format!("{} ({} bytes)", file.display(), bytes.len())) {
         Err(error) if error.is_unread() => Ok(()),

@@ -1,15 +1,14 @@
 //! Building a plugin that is written in JavaScript: componentize-qjs makes a component, with QuickJS in it.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use trocar::manifest::{PluginManifest, PluginType};
 
-use super::{shown, tell, tools::Tool, unbuilt, workshop, world};
-use crate::cli::error::CliError;
+use super::{tell, tools::Tool, unbuilt, workshop, world};
+use crate::cli::{commands::plugin::save, error::CliError};
 
 const TOOL: Tool = Tool {
     name: "componentize-qjs",
@@ -50,8 +49,7 @@ pub(super) fn compile(
     let workshop = workshop(folder)?;
     let has_sdk = folder.join("sdk/guest.js").is_file();
     let entry = workshop.join("entry.js");
-    fs::write(&entry, entry_text(manifest, has_sdk))
-        .map_err(|error| CliError::new(format!("cannot write {}: {error}", shown(&entry))))?;
+    save(&entry, entry_text(manifest, has_sdk).as_bytes())?;
     let component = workshop.join("component.wasm");
     let mut command = Command::new("node");
     command

@@ -1,15 +1,14 @@
 //! Building a plugin that is written in Python: componentize-py makes a component, with an interpreter in it.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use trocar::manifest::{PluginManifest, PluginType};
 
-use super::{shown, tell, tools::Tool, unbuilt, workshop, world};
-use crate::cli::error::CliError;
+use super::{tell, tools::Tool, unbuilt, workshop, world};
+use crate::cli::{commands::plugin::save, error::CliError};
 
 const TOOL: Tool = Tool {
     name: "componentize-py",
@@ -58,8 +57,7 @@ pub(super) fn compile(
     let tool = TOOL.folder(may_install)?;
     let workshop = workshop(folder)?;
     let entry = workshop.join(format!("{ENTRY}.py"));
-    fs::write(&entry, entry_text(manifest.plugin_type))
-        .map_err(|error| CliError::new(format!("cannot write {}: {error}", shown(&entry))))?;
+    save(&entry, entry_text(manifest.plugin_type).as_bytes())?;
     let component = workshop.join("component.wasm");
     let mut command = Command::new("python3");
     command
