@@ -175,14 +175,10 @@ fn input_reaches_the_program() {
     );
 }
 
-#[test]
-fn whoever_may_not_attach_is_shown_the_log() {
+/// The attach is answered so: the log is shown instead, and the reason is told.
+fn is_shown_the_log(answer: Answer, told: &str) {
     let (env, server) = online([pod("web-0")]);
-    server.inject(Fault::new(
-        "GET",
-        "/attach",
-        Answer::forbidden("pods \"web-0\" is forbidden: no attach"),
-    ));
+    server.inject(Fault::new("GET", "/attach", answer));
     let program = server.program("web-0", "dbg");
     let running = env.start(DEBUG);
     program.starts();
@@ -191,13 +187,23 @@ fn whoever_may_not_attach_is_shown_the_log() {
     program.exits(4);
     check(
         &running.finish(),
-        r#"out
+        &format!(
+            r#"out
 --- stderr ---
-Warning: couldn't attach, showing the log instead: Error from server (Forbidden): pods "web-0" is forbidden: no attach
+Warning: couldn't attach, showing the log instead: {told}
 Note: lines that only the container's log has are on standard output, whichever stream they were written to.
 Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
 --- exit code 4 ---
-"#,
+"#
+        ),
+    );
+}
+
+#[test]
+fn whoever_may_not_attach_is_shown_the_log() {
+    is_shown_the_log(
+        Answer::forbidden("pods \"web-0\" is forbidden: no attach"),
+        r#"Error from server (Forbidden): pods "web-0" is forbidden: no attach"#,
     );
 }
 
@@ -213,30 +219,7 @@ fn where_no_websocket_passes_the_log_is_shown_and_the_reason_told() {
             "Error from server (Failed to parse error data): <html>no</html> (a proxy that refuses WebSockets? SPDY is not spoken here)",
         ),
     ] {
-        let (env, server) = online([pod("web-0")]);
-        server.inject(Fault::new(
-            "GET",
-            "/attach",
-            Answer::text(code, "<html>no</html>"),
-        ));
-        let program = server.program("web-0", "dbg");
-        let running = env.start(DEBUG);
-        program.starts();
-        program.writes("out\n");
-        program.log_is_read(1);
-        program.exits(4);
-        check(
-            &running.finish(),
-            &format!(
-                r#"out
---- stderr ---
-Warning: couldn't attach, showing the log instead: {told}
-Note: lines that only the container's log has are on standard output, whichever stream they were written to.
-Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
---- exit code 4 ---
-"#
-            ),
-        );
+        is_shown_the_log(Answer::text(code, "<html>no</html>"), told);
     }
 }
 

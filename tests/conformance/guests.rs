@@ -109,15 +109,10 @@ pub(crate) fn python() -> Built {
     }
     std::os::unix::fs::symlink(here("../../guest-sdk/python"), folder.path().join("sdk")).unwrap();
     // The suite packs it itself.
-    let built = Command::new(env!("CARGO_BIN_EXE_trocar"))
-        .args(["plugin", "build", "--no-compile"])
-        .arg(folder.path())
-        .output()
-        .unwrap();
-    assert!(
-        built.status.success(),
-        "{}",
-        String::from_utf8_lossy(&built.stderr)
+    succeeds(
+        Command::new(env!("CARGO_BIN_EXE_trocar"))
+            .args(["plugin", "build", "--no-compile"])
+            .arg(folder.path()),
     );
     let component = fs::read(folder.path().join(".trocar/component.wasm")).unwrap();
     Built::Guest(Box::new(Guest::of(&component, &[PluginType::Strategy])))
@@ -130,21 +125,23 @@ pub(crate) fn starlingmonkey() -> Built {
     };
     let folder = tempfile::tempdir().unwrap();
     let made = folder.path().join("component.wasm");
-    let built = Command::new("node")
-        .arg(here("guests/javascript/starlingmonkey.mjs"))
-        .arg(modules)
-        .args([here("../../guest-sdk"), here("."), made.clone()])
-        .output()
-        .unwrap();
-    assert!(
-        built.status.success(),
-        "{}",
-        String::from_utf8_lossy(&built.stderr)
+    succeeds(
+        Command::new("node")
+            .arg(here("guests/javascript/starlingmonkey.mjs"))
+            .arg(modules)
+            .args([here("../../guest-sdk"), here("."), made.clone()]),
     );
     Built::Guest(Box::new(Guest::of(
         &fs::read(made).unwrap(),
         &[PluginType::Strategy, PluginType::Policy],
     )))
+}
+
+/// Runs a program that does its work, or whose words are shown.
+pub(crate) fn succeeds(command: &mut Command) {
+    let output = command.output().unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&told));
 }
 
 fn cache() -> PathBuf {

@@ -6,18 +6,16 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::guests::{here, skipped};
+use crate::guests::{here, skipped, succeeds};
 
 /// Runs a program in a folder.
 fn run(program: &str, arguments: &[&str], folder: &Path) {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output()
-        .unwrap();
-    let told = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&told));
+    succeeds(
+        Command::new(program)
+            .args(arguments)
+            .current_dir(folder)
+            .env("PYTHONDONTWRITEBYTECODE", "1"),
+    );
 }
 
 /// Says whether a program can be run.

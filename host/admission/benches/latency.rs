@@ -9,9 +9,9 @@
 mod common;
 
 use std::{
-    env, fs,
+    fs,
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use common::{APPROVED, Client, OTHERS, Process, Server};
 use serde_json::{Value, json};
-use trocar_test_support::measure::median;
+use trocar_test_support::measure::{cluster_and_kubectl, median};
 
 /// How often each is measured.
 const ROUNDS: usize = 500;
@@ -35,13 +35,7 @@ const JUDGES: [(&str, &str); 4] = [
 const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
 
 fn main() {
-    let (Some(kubeconfig), Some(assets)) = (
-        env::var_os("TROCAR_TEST_KUBECONFIG"),
-        env::var_os("KUBEBUILDER_ASSETS"),
-    ) else {
-        println!(
-            "SKIPPED: TROCAR_TEST_KUBECONFIG names no cluster, or KUBEBUILDER_ASSETS no folder with kubectl"
-        );
+    let Some((kubeconfig, kubectl)) = cluster_and_kubectl() else {
         return;
     };
     let folder = tempfile::tempdir().expect("there is room for temporary files");
@@ -54,7 +48,7 @@ fn main() {
         fs::write(folder.path().join(name), text).expect("a temporary file can be written");
     }
     let server = Server::start(folder.path(), &format!("{APPROVED}{OTHERS}"), true);
-    let mut cluster = Cluster::open(&kubeconfig.into(), Path::new(&assets));
+    let mut cluster = Cluster::open(&kubeconfig, &kubectl);
     cluster.prepare(&server, &BASE64.encode(key.cert.pem()));
     let mut took = [(); 4].map(|()| Vec::new());
     for _ in 0..ROUNDS {
@@ -79,8 +73,8 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn open(kubeconfig: &PathBuf, assets: &Path) -> Self {
-        let mut command = Command::new(assets.join("kubectl"));
+    fn open(kubeconfig: &Path, kubectl: &Path) -> Self {
+        let mut command = Command::new(kubectl);
         command.env("KUBECONFIG", kubeconfig).args(["proxy", "--port=0"]);
         let mut child = command
             .stdout(Stdio::piped())

@@ -15,7 +15,7 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 use trocar_test_support::{
     Terminal,
-    measure::{measure, median, paired, ratios},
+    measure::{cluster_and_kubectl, measure, median, paired, ratios},
 };
 
 /// How often each of the two is run.
@@ -33,18 +33,12 @@ struct Setting {
 }
 
 fn main() {
-    let (Some(kubeconfig), Some(assets)) = (
-        env::var_os("TROCAR_TEST_KUBECONFIG"),
-        env::var_os("KUBEBUILDER_ASSETS"),
-    ) else {
-        println!(
-            "SKIPPED: TROCAR_TEST_KUBECONFIG names no cluster, or KUBEBUILDER_ASSETS no folder with kubectl"
-        );
+    let Some((kubeconfig, kubectl)) = cluster_and_kubectl() else {
         return;
     };
     let setting = Setting {
-        kubeconfig: kubeconfig.into(),
-        kubectl: Path::new(&assets).join("kubectl"),
+        kubeconfig,
+        kubectl,
         image: env::var("TROCAR_TEST_IMAGE").unwrap_or_else(|_| "busybox:1.36".into()),
         number: 0,
     };

@@ -1,11 +1,33 @@
 //! What a process costs, alone or in pairs: on a machine that others use as well only what runs side by side compares.
 
 use std::{
+    env,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use wait4::Wait4 as _;
+
+/// The kubeconfig of the cluster that a benchmark runs on, and kubectl. None, which is said, where the environment does not name
+/// them.
+#[expect(
+    clippy::print_stdout,
+    reason = "a benchmark that did not run must not look like one that did"
+)]
+pub fn cluster_and_kubectl() -> Option<(PathBuf, PathBuf)> {
+    let named = (
+        env::var_os("TROCAR_TEST_KUBECONFIG"),
+        env::var_os("KUBEBUILDER_ASSETS"),
+    );
+    let (Some(kubeconfig), Some(assets)) = named else {
+        println!(
+            "SKIPPED: TROCAR_TEST_KUBECONFIG names no cluster, or KUBEBUILDER_ASSETS no folder with kubectl"
+        );
+        return None;
+    };
+    Some((kubeconfig.into(), Path::new(&assets).join("kubectl")))
+}
 
 /// What one run of a process cost.
 #[derive(Clone, Copy, Debug)]

@@ -49,7 +49,8 @@ impl Release {
 /// Makes all files of a release for one target below `target/dist`. `words` is what was typed: `--target` and `--repository`.
 pub(crate) fn make(root: &Path, words: &[&str]) -> Result<()> {
     let release = Release {
-        version: version(root)?,
+        // That of the workspace.
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         target: option(words, "--target")?.unwrap_or(DEFAULT_TARGET).to_owned(),
         repository: option(words, "--repository")?.map(str::to_owned),
         time: time(root)?,
@@ -166,20 +167,6 @@ fn entries(root: &Path, programs: &Path) -> Result<Vec<Entry>> {
         entries.push(Entry::file(&format!("man/{name}"), fs::read(&page)?));
     }
     Ok(entries)
-}
-
-/// The version of the workspace.
-fn version(root: &Path) -> Result<String> {
-    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
-    let package = manifest
-        .split("[workspace.package]")
-        .nth(1)
-        .context("Cargo.toml has no [workspace.package]")?;
-    let line = package
-        .lines()
-        .find_map(|line| line.strip_prefix("version = "))
-        .context("[workspace.package] has no version")?;
-    Ok(line.trim().trim_matches('"').to_owned())
 }
 
 /// The time of the last commit, or what SOURCE_DATE_EPOCH says.
