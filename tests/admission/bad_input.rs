@@ -6,7 +6,7 @@ use trocar_test_support::TestEnv;
 use crate::{
     IMAGES, Server, adds, as_sent,
     client::{Client, head},
-    response,
+    large, response,
 };
 
 #[test]
@@ -132,17 +132,10 @@ fn a_body_that_does_not_come_in_time_is_denied_by_a_verdict() {
     );
 }
 
-/// A review of nearly the largest size.
-fn large() -> Vec<u8> {
-    let mut review = adds("busybox");
-    review["request"]["object"]["metadata"]["labels"] = json!("x".repeat(8_000_000));
-    as_sent(&review)
-}
-
 #[test]
 fn those_who_are_slow_over_large_reviews_hold_up_no_other() {
     let server = Server::start(IMAGES);
-    let body = large();
+    let body = large("busybox");
     let slow = |_| {
         let mut client = server.client();
         client.send(head("POST", "/validate?timeout=30s", body.len()).as_bytes());

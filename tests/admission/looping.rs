@@ -9,7 +9,7 @@ use trocar_test_support::TestEnv;
 use crate::{
     Server, adds, as_sent,
     client::{Client, head},
-    configure, guest, response,
+    configure, guest, large, response,
 };
 
 /// A policy that allows everything, and never ends where the plan names `loop.example`.
@@ -140,12 +140,6 @@ fn send(server: &Server, body: &[u8]) -> Client {
     client.send(head("POST", "/validate?timeout=30s", body.len()).as_bytes());
     client.send(body);
     client
-}
-
-fn large(image: &str) -> Vec<u8> {
-    let mut large = adds(image);
-    large["request"]["object"]["metadata"]["labels"] = json!("x".repeat(8_000_000));
-    as_sent(&large)
 }
 
 #[test]

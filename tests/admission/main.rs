@@ -125,3 +125,10 @@ fn as_sent(review: &Value) -> Vec<u8> {
     )
     .into_bytes()
 }
+
+/// A review of nearly the largest size.
+fn large(image: &str) -> Vec<u8> {
+    let mut large = adds(image);
+    large["request"]["object"]["metadata"]["labels"] = json!("x".repeat(8_000_000));
+    as_sent(&large)
+}

@@ -17,7 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 /// A number that an environment variable may set.
-fn count(variable: &str, usual: usize) -> usize {
+pub(crate) fn count(variable: &str, usual: usize) -> usize {
     let set = std::env::var(variable).ok().and_then(|set| set.parse().ok());
     set.unwrap_or(usual)
 }

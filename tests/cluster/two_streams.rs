@@ -8,6 +8,7 @@ use crate::{
     Test,
     cluster::{Cluster, Namespace},
     cutter::Cutter,
+    many::count,
     random_debugs::Choices,
     written::{Shown, Written, wrong, wrong_after_cuts},
 };
@@ -70,11 +71,6 @@ fn try_each(namespace: &Namespace<'_>, count: usize, attempt: impl Fn(&str, usiz
         wrong.len(),
         wrong.join("\n\n")
     );
-}
-
-fn number_of(variable: &str, usual: usize) -> usize {
-    let number = std::env::var(variable).ok();
-    number.and_then(|number| number.parse().ok()).unwrap_or(usual)
 }
 
 /// Runs a program, which ends with code 5, and says what is wrong with what was shown.
@@ -192,7 +188,7 @@ fn what_only_the_log_has_is_on_stdout_and_told_once(cluster: &Cluster) {
 
 fn random_programs(cluster: &Cluster) {
     let namespace = cluster.namespace();
-    let (seed, count) = (seed(), number_of("TROCAR_TEST_STREAMS", 50));
+    let (seed, count) = (seed(), count("TROCAR_TEST_STREAMS", 50));
     try_each(&namespace, count, |pod, number| {
         let written = Written::random(seed.wrapping_add(number as u64), false);
         let flags = format!("-q --attach {pod} --image=$IMAGE");
@@ -203,7 +199,7 @@ fn random_programs(cluster: &Cluster) {
 /// A connection to the API server that is cut, and all others with it, when so many bytes have come.
 fn connections_that_are_cut(cluster: &Cluster) {
     let namespace = cluster.namespace();
-    let (seed, count) = (seed(), number_of("TROCAR_TEST_CUTS", 20));
+    let (seed, count) = (seed(), count("TROCAR_TEST_CUTS", 20));
     try_each(&namespace, count, |pod, number| {
         let seed = seed.wrapping_add(number as u64);
         let mut choices = Choices(seed);

@@ -1,7 +1,7 @@
 //! Paths of the API, with what was typed kept in its place. Sends nothing.
 
 use super::error::Action;
-use trocar_core::reference::Kind;
+use trocar_core::{percent, reference::Kind};
 
 /// The path of the object, or of its part, that an action is about.
 pub(super) fn path(action: &Action) -> String {
@@ -47,26 +47,12 @@ pub(super) fn with_query(mut path: String, query: &[(&str, &str)]) -> String {
 
 /// Percent-encodes what would end the value of a query.
 fn escaped(text: &str) -> String {
-    percent_encoded(text, b"")
+    percent::encoded(text, b"")
 }
 
 /// Percent-encodes what would end a segment of a path: what was typed must not become another path.
 pub(super) fn escaped_segment(text: &str) -> String {
-    percent_encoded(text, b"$&+,:;=@")
-}
-
-/// Percent-encodes all but the unreserved characters (RFC 3986) and some others.
-fn percent_encoded(text: &str, kept: &[u8]) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        let is_unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        if is_unreserved || kept.contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    percent::encoded(text, b"$&+,:;=@")
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod kubernetes;
 pub mod manifest;
 #[cfg(test)]
 mod merged;
+pub mod percent;
 pub mod plan;
 pub mod planning;
 pub mod policy;

@@ -261,9 +261,13 @@ impl Machine {
         }
         for raw in units {
             self.progress[1] += raw.len();
-            self.unit_bytes += raw.len() + ENTRY;
-            self.units.push_back(Unit { raw, at: self.now });
+            self.push_unit(raw);
         }
+    }
+
+    fn push_unit(&mut self, raw: Vec<u8>) {
+        self.unit_bytes += raw.len() + ENTRY;
+        self.units.push_back(Unit { raw, at: self.now });
     }
 
     /// A line within which the log was rotated is over.
@@ -275,11 +279,7 @@ impl Machine {
         let is_alone = !self.may_come() && self.feeds.iter().all(|feed| feed.queue.is_empty());
         if torn.is_over && !torn.has_ended && (is_alone || self.torn_fragment().is_some()) {
             torn.rest.push(b'\n');
-            self.unit_bytes += torn.rest.len() + ENTRY;
-            self.units.push_back(Unit {
-                raw: torn.rest,
-                at: self.now,
-            });
+            self.push_unit(torn.rest);
         }
     }
 

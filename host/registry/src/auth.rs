@@ -8,6 +8,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde::Deserialize;
+use trocar_core::percent;
 
 use crate::{
     address::Origin,
@@ -200,18 +201,9 @@ pub(crate) fn base64(text: &str) -> String {
 
 /// Fields of a form.
 fn encoded(fields: &[(&str, &str)]) -> String {
-    let escaped = |text: &str| -> String {
-        let letter = |byte: u8| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        };
-        text.bytes().map(letter).collect()
-    };
     let pairs = fields
         .iter()
-        .map(|(name, value)| format!("{name}={}", escaped(value)));
+        .map(|(name, value)| format!("{name}={}", percent::encoded(value, b"")));
     pairs.collect::<Vec<_>>().join("&")
 }
 

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How much of the answer to a failed request is read.
-const MAX_ERROR: u64 = 16 << 10;
+pub(crate) const MAX_ERROR: u64 = 16 << 10;
 /// How much of it is shown.
 const MAX_SAID: usize = 300;
 /// How often a registry may send on.
@@ -98,7 +98,9 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     config: ClientConfig,
-    /// With the certificates of the system alone.
+    /// The certificates of the system.
+    roots: OnceLock<rustls::RootCertStore>,
+    /// With those alone.
     tls: OnceLock<Arc<rustls::ClientConfig>>,
 }
 
@@ -131,6 +133,7 @@ impl Client {
     pub fn new(config: ClientConfig) -> Self {
         Self(Arc::new(Inner {
             config,
+            roots: OnceLock::new(),
             tls: OnceLock::new(),
         }))
     }
@@ -203,13 +206,22 @@ impl Client {
         })
     }
 
+    fn roots(&self) -> rustls::RootCertStore {
+        let read = || {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            roots
+        };
+        self.0.roots.get_or_init(read).clone()
+    }
+
     fn tls(&self, set: Option<&HostConfig>) -> Result<Arc<rustls::ClientConfig>, RegistryError> {
         match set.and_then(|set| Some((set, set.authorities.as_ref()?))) {
-            Some((set, authorities)) => tls(Some((&set.host, authorities))),
+            Some((set, authorities)) => tls(self.roots(), Some((&set.host, authorities))),
             None => match self.0.tls.get() {
                 Some(known) => Ok(known.clone()),
                 None => {
-                    let made = tls(None)?;
+                    let made = tls(self.roots(), None)?;
                     Ok(self.0.tls.get_or_init(|| made).clone())
                 }
             },
@@ -218,9 +230,10 @@ impl Client {
 }
 
 /// TLS with the system's certificates, and perhaps those of a file.
-fn tls(more: Option<(&str, &[u8])>) -> Result<Arc<rustls::ClientConfig>, RegistryError> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+fn tls(
+    mut roots: rustls::RootCertStore,
+    more: Option<(&str, &[u8])>,
+) -> Result<Arc<rustls::ClientConfig>, RegistryError> {
     if let Some((host, authorities)) = more {
         let failed = |why: String| RegistryError::Tls {
             host: host.to_owned(),

@@ -20,6 +20,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout, timeout_at},
 };
+use trocar_core::percent::decoded;
 
 use crate::{
     address::{Origin, is_local},
@@ -233,29 +234,6 @@ async fn through_proxy(
         "200" => Ok(stream),
         _ => Err(unreachable(format!("answers {status:?}"))),
     }
-}
-
-/// A user of a URL, with what is written as `%40` and the like.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
-            .filter(|_| *first == b'%')
-        {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl Answer {

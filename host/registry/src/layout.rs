@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use trocar_core::registry::is_digest;
 
-use crate::{digest::digest, error::RegistryError};
+use crate::{digest::digest, error::RegistryError, push::Upload};
 
 /// The type of the configuration of a component.
 pub const WASM_CONFIG: &str = "application/vnd.wasm.config.v0+json";
@@ -138,40 +138,26 @@ impl Manifest {
     }
 }
 
-/// What is told of a component when it is pushed.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Described<'a> {
-    pub(crate) title: &'a str,
-    pub(crate) imports: &'a [String],
-    pub(crate) exports: &'a [String],
-    pub(crate) annotations: &'a [(&'static str, String)],
-    /// Seconds since 1970.
-    pub(crate) created: i64,
-}
-
 /// The configuration of a component, as bytes.
-pub(crate) fn config(component: &Descriptor, described: &Described<'_>) -> Vec<u8> {
-    let created = Timestamp::from_second(described.created).unwrap_or_default();
+pub(crate) fn config(component: &Descriptor, upload: &Upload) -> Vec<u8> {
+    let created = Timestamp::from_second(upload.created).unwrap_or_default();
     let document = json!({
         "created": created.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         "architecture": "wasm",
         "os": "wasip2",
         "layerDigests": [component.digest],
-        "component": {"exports": described.exports, "imports": described.imports, "target": null},
+        "component": {"exports": upload.exports, "imports": upload.imports, "target": null},
     });
     document.to_string().into_bytes()
 }
 
 /// The manifest of a component, as bytes.
-pub(crate) fn manifest(mut component: Descriptor, config: Descriptor, described: &Described<'_>) -> Vec<u8> {
+pub(crate) fn manifest(mut component: Descriptor, config: Descriptor, upload: &Upload) -> Vec<u8> {
     const TITLE: &str = "org.opencontainers.image.title";
     component
         .annotations
-        .insert(TITLE.into(), format!("{}.wasm", described.title).into());
-    let annotations = described
-        .annotations
-        .iter()
-        .filter(|(_, value)| !value.is_empty());
+        .insert(TITLE.into(), format!("{}.wasm", upload.title).into());
+    let annotations = upload.annotations.iter().filter(|(_, value)| !value.is_empty());
     let manifest = Manifest {
         schema_version: 2,
         media_type: Some(MANIFEST.into()),
@@ -246,11 +232,11 @@ mod tests {
     #[test]
     fn the_same_component_has_the_same_manifest() {
         let component = Descriptor::of(WASM_LAYER, b"code");
-        let described = Described {
-            title: "java",
-            ..Described::default()
+        let upload = Upload {
+            title: "java".to_owned(),
+            ..Upload::default()
         };
-        let config_bytes = config(&component, &described);
+        let config_bytes = config(&component, &upload);
         assert_eq!(
             String::from_utf8(config_bytes.clone()).unwrap(),
             r#"{"architecture":"wasm","component":{"exports":[],"imports":[],"target":null},"created":"1970-01-01T00:00:00Z","layerDigests":["sha256:5694d08a2e53ffcae0c3103e5ad6f6076abd960eb1f8a56577040bc1028f702b"],"os":"wasip2"}"#
@@ -258,14 +244,14 @@ mod tests {
         let made = manifest(
             component.clone(),
             Descriptor::of(WASM_CONFIG, &config_bytes),
-            &described,
+            &upload,
         );
         let read = Manifest::read(&made, "it").unwrap();
         assert_eq!(
             read.component("it").unwrap().annotations["org.opencontainers.image.title"],
             "java.wasm"
         );
-        let again = manifest(component, Descriptor::of(WASM_CONFIG, &config_bytes), &described);
+        let again = manifest(component, Descriptor::of(WASM_CONFIG, &config_bytes), &upload);
         assert_eq!(made, again);
     }
 }

@@ -20,6 +20,7 @@ mod push;
 mod signature;
 mod store;
 mod tags;
+mod whole;
 
 pub use carried::{CarriedPlugin, read_bundle, write_bundle};
 pub use client::{Client, ClientConfig, HostConfig, ProxyError, ProxyFor, Timeouts};
@@ -32,3 +33,4 @@ pub use pull::Pulled;
 pub use push::{Pushed, Upload};
 pub use signature::{KeyError, PublicKey, Signature};
 pub use store::{MAX_SIGNATURES, Pruned, Store, StoredPlugin};
+pub use whole::write_whole;

@@ -1,19 +1,19 @@
 //! Pushing: a component, its configuration and its manifest, the same bytes whenever it is done.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode, Uri, header};
+use http::{Method, StatusCode, Uri, header};
 use trocar_core::registry::RegistryReference;
 
 use crate::{
     address::Origin,
-    client::{Action, Client, Question, Session, said},
+    client::{Action, Client, MAX_ERROR, Question, Session, said},
     digest::digest,
     error::RegistryError,
-    layout::{self, Described, Descriptor, MANIFEST, WASM_CONFIG, WASM_LAYER},
+    layout::{self, Descriptor, MANIFEST, WASM_CONFIG, WASM_LAYER},
 };
 
 /// A component that is to be pushed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Upload {
     /// The component.
     pub component: Bytes,
@@ -36,8 +36,6 @@ pub struct Upload {
 pub struct Pushed {
     /// The digest of the manifest.
     pub digest: String,
-    /// The digest of the component.
-    pub component_digest: String,
 }
 
 impl Client {
@@ -51,28 +49,17 @@ impl Client {
 
     async fn push_slowly(&self, to: &RegistryReference, upload: &Upload) -> Result<Pushed, RegistryError> {
         let tag = to.tag().ok_or_else(|| RegistryError::NoTag { name: to.name() })?;
-        let described = Described {
-            title: &upload.title,
-            imports: &upload.imports,
-            exports: &upload.exports,
-            annotations: &upload.annotations,
-            created: upload.created,
-        };
         let config_type = upload.config_type.as_deref().unwrap_or(WASM_CONFIG);
         let component = Descriptor::of(WASM_LAYER, &upload.component);
-        let config = Bytes::from(layout::config(&component, &described));
+        let config = Bytes::from(layout::config(&component, upload));
         let config_descriptor = Descriptor::of(config_type, &config);
-        let component_digest = component.digest.clone();
         let mut session = self.session(to, Action::Push)?;
         session.upload(&component.digest, &upload.component).await?;
         session.upload(&config_descriptor.digest, &config).await?;
-        let manifest = Bytes::from(layout::manifest(component, config_descriptor, &described));
-        session
-            .put_manifest(tag, MANIFEST, &manifest, config_type)
-            .await?;
+        let manifest = Bytes::from(layout::manifest(component, config_descriptor, upload));
+        session.put_manifest(tag, &manifest, config_type).await?;
         Ok(Pushed {
             digest: digest(&manifest),
-            component_digest,
         })
     }
 }
@@ -117,26 +104,19 @@ impl Session {
         }
     }
 
-    /// Writes a manifest under a tag or its digest.
+    /// Writes a manifest under a tag.
     async fn put_manifest(
         &mut self,
-        under: &str,
-        media_type: &str,
+        tag: &str,
         manifest: &Bytes,
         config_type: &str,
     ) -> Result<(), RegistryError> {
-        let malformed = |why: &str| RegistryError::Malformed {
-            what: "the type of a manifest".into(),
-            why: why.to_owned(),
-        };
-        let content_type =
-            HeaderValue::from_str(media_type).map_err(|_| malformed("it is not that of a header"))?;
         let put = Question {
             method: Method::PUT,
             body: manifest.clone(),
-            headers: vec![(header::CONTENT_TYPE, content_type)],
-            ..Question::get(self.url(&format!("manifests/{under}")))
+            ..Question::get(self.url(&format!("manifests/{tag}")))
         };
+        let put = put.header(header::CONTENT_TYPE, MANIFEST);
         let answer = self.ask(&put).await?;
         if answer.status == StatusCode::CREATED {
             return Ok(());
@@ -146,7 +126,7 @@ impl Session {
             return Err(self.failure(answer, &put, &what).await);
         }
         let (host, status) = (answer.host.clone(), answer.status.as_u16());
-        let (body, _) = answer.read(16 << 10).await?;
+        let (body, _) = answer.read(MAX_ERROR).await?;
         let said = said(&body);
         let lower = said.to_lowercase();
         let is_type =

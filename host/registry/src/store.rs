@@ -7,8 +7,8 @@
 use std::{
     collections::HashSet,
     fs,
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    io::{self, Read as _},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -21,6 +21,7 @@ use crate::{
     error::RegistryError,
     layout::{Descriptor, Manifest},
     pull::Pulled,
+    whole::write_whole,
 };
 
 /// The most signatures of a plugin that are kept and looked at.
@@ -223,7 +224,6 @@ impl Store {
         Ok(pruned)
     }
 
-    /// Writes a file so that a reader sees all of it or nothing, whenever this is killed.
     fn write_whole(&self, path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
         let failed = |source| RegistryError::File {
             action: "write",
@@ -232,29 +232,7 @@ impl Store {
         };
         let folder = path.parent().unwrap_or(&self.folder);
         self.make(folder).map_err(failed)?;
-        let mut unique = [0; 8];
-        getrandom::fill(&mut unique).map_err(|_| failed(io::Error::other("no randomness")))?;
-        let unfinished = path.with_extension(format!("{:016x}.tmp", u64::from_ne_bytes(unique)));
-        let written = self
-            .write_new(&unfinished, bytes)
-            .and_then(|()| fs::rename(&unfinished, path));
-        if written.is_err() {
-            // What is left of a failed write is of no use; that it may stay is not a second error.
-            drop(fs::remove_file(&unfinished));
-        }
-        written.map_err(failed)
-    }
-
-    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(self.modes.1)
-            .open(path)?;
-        // Whatever the mask of the process.
-        file.set_permissions(fs::Permissions::from_mode(self.modes.1))?;
-        file.write_all(bytes)?;
-        file.sync_all()
+        write_whole(path, Some(self.modes.1), bytes).map_err(failed)
     }
 
     /// Makes a folder, whatever the mask of the process.

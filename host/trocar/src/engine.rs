@@ -170,11 +170,6 @@ impl Engine {
         self
     }
 
-    /// Where plugins of registries are found.
-    pub fn stores(&self) -> &Stores {
-        &self.stores
-    }
-
     /// Finds out where a plugin of a registry is on this machine, and holds any plugin but the default ones against the rules
     /// of trust of a configuration. What is loaded then is what was held against them.
     ///
@@ -335,11 +330,18 @@ impl Engine {
     /// once more for each option that is set; of a default one, and of one that reads the cluster, nothing is said.
     pub fn unread_options(&self, request: &PlanRequest<'_>) -> Vec<String> {
         let about = request.strategy.description();
-        let is_known = !about.is_default() && !about.manifest().asks_for(CLUSTER_READ);
+        if about.is_default() || about.manifest().asks_for(CLUSTER_READ) {
+            return Vec::new();
+        }
         let Ok(Value::Object(options)) = serde_json::to_value(request.options) else {
             return Vec::new();
         };
-        let Some(planned) = is_known.then(|| self.proposal(request, &options)).flatten() else {
+        let set = options.iter().filter(|(name, value)| is_set(name, value));
+        let set: Vec<&String> = set.map(|(name, _)| name).collect();
+        if set.is_empty() {
+            return Vec::new();
+        }
+        let Some(planned) = self.proposal(request, &options) else {
             return Vec::new();
         };
         let is_unread = |name: &&String| {
@@ -347,8 +349,7 @@ impl Engine {
             without.remove(*name);
             self.proposal(request, &without).as_ref() == Some(&planned)
         };
-        let set = options.iter().filter(|(name, value)| is_set(name, value));
-        set.map(|(name, _)| name).filter(is_unread).cloned().collect()
+        set.into_iter().filter(is_unread).cloned().collect()
     }
 
     /// What a strategy proposes with these options; none where it refuses or breaks.

@@ -43,7 +43,7 @@ fn check_keys(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     fs::File::open(path)?
         .take(documents::LARGEST + 1)

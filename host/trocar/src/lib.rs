@@ -114,7 +114,7 @@ pub mod registry {
     pub use trocar_registry::{
         CarriedPlugin, Client, ClientConfig, CredentialFiles, FoundSignature, HostConfig, KeyError,
         ProxyError, Pruned, PublicKey, Pulled, Pushed, RegistryError, Signature, Store, StoredPlugin,
-        Timeouts, Upload, digest, read_bundle, write_bundle,
+        Timeouts, Upload, digest, read_bundle, write_bundle, write_whole,
     };
 }
 

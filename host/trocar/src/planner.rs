@@ -172,9 +172,7 @@ impl Planner {
             actor,
             |engine, request, logs| engine.draft(request, logs),
         );
-        if drafted.is_ok()
-            && let Some(unread) = self.unread.take()
-        {
+        if drafted.is_ok() && self.unread.is_some() {
             let options = self.ask(
                 &strategy,
                 request,
@@ -183,9 +181,9 @@ impl Planner {
                 actor,
                 |engine, request, _| engine.unread_options(request),
             );
-            match options.as_slice() {
-                [] => self.unread = Some(unread),
-                options => unread(&self.strategies[&strategy].name, options),
+            // Told once.
+            if let Some(unread) = self.unread.take_if(|_| !options.is_empty()) {
+                unread(&self.strategies[&strategy].name, &options);
             }
         }
         drafted.map_err(|error| PlannerError::Plan(Box::new(error)))
@@ -312,9 +310,7 @@ impl Planner {
         }
         let mut named = named(&self.config, typed, None);
         named.grants.add_all(&self.choice.grants);
-        let source = self.engine.find(&self.config, &named.source)?;
-        let plugin = self.engine.load(&source, PluginType::Strategy, &named.grants)?;
-        check_own_name(&self.config, &named, &plugin)?;
+        let plugin = loaded(&self.engine, &self.config, &named, PluginType::Strategy)?;
         let settings = Value::Object(self.choice.settings.clone());
         let manifest = plugin.description().manifest();
         if let Some(problem) = settings_problem(manifest, &settings)? {
@@ -439,6 +435,19 @@ fn check_own_name(config: &Config, named: &Named, plugin: &Plugin) -> Result<(),
     })
 }
 
+/// Finds a plugin, holds it against the rules of trust, and loads it.
+fn loaded(
+    engine: &Engine,
+    config: &Config,
+    named: &Named,
+    wanted: PluginType,
+) -> Result<Plugin, PlannerError> {
+    let source = engine.find(config, &named.source)?;
+    let plugin = engine.load(&source, wanted, &named.grants)?;
+    check_own_name(config, named, &plugin)?;
+    Ok(plugin)
+}
+
 /// Loads a configured policy and checks its settings against the plugin's schema.
 ///
 /// # Errors
@@ -455,11 +464,7 @@ pub fn policy_rule(
         policy: entry.name.clone(),
         error: Box::new(error),
     };
-    let plugin = engine
-        .find(config, &named.source)
-        .and_then(|source| engine.load(&source, PluginType::Policy, &named.grants))
-        .map_err(|error| of_policy(error.into()))?;
-    check_own_name(config, &named, &plugin).map_err(of_policy)?;
+    let plugin = loaded(engine, config, &named, PluginType::Policy).map_err(of_policy)?;
     let settings = Value::Object(entry.settings.clone());
     if let Some(problem) = settings_problem(plugin.description().manifest(), &settings)? {
         let place = policy.origin_of(&format!("/settings{}", problem.at));
@@ -489,9 +494,7 @@ fn chosen_rule(
 ) -> Result<PolicyRule, PlannerError> {
     let mut named = named(config, typed, None);
     named.grants.add_all(grants);
-    let source = engine.find(config, &named.source)?;
-    let plugin = engine.load(&source, PluginType::Policy, &named.grants)?;
-    check_own_name(config, &named, &plugin)?;
+    let plugin = loaded(engine, config, &named, PluginType::Policy)?;
     let manifest = plugin.description().manifest();
     if let Some(problem) = settings_problem(manifest, &Value::Object(Map::new()))? {
         return Err(PlannerError::Settings {

@@ -11,7 +11,6 @@ use std::{
 
 use trocar_core::{
     config::{Config, Layer},
-    documents,
     registry::{
         Accepted, Lock, LockedPlugin, RegistryReference, RegistrySource, StoredSource, SupplyError,
         trust::{Named, Signer},
@@ -19,6 +18,8 @@ use trocar_core::{
 };
 use trocar_registry::{PublicKey, Signature, Store, StoredPlugin, digest, signature_beside};
 use trocar_runtime::plugin::{PluginError, PluginSource};
+
+use crate::files;
 
 /// Where plugins of registries are found.
 #[derive(Clone, Debug, Default)]
@@ -76,13 +77,7 @@ fn of_registry(
 ) -> Result<Option<StoredSource>, SupplyError> {
     let reference = RegistryReference::parse(&wanted.reference)?;
     let (manifest, locked) = pinned(config, wanted, &reference)?;
-    let stored = stored(stores, &manifest, wanted.is_systems)?;
-    let Some((store, plugin)) = stored else {
-        return Err(SupplyError::NotPulled {
-            digest: manifest,
-            is_systems: wanted.is_systems,
-        });
-    };
+    let (store, plugin) = stored(stores, &manifest, wanted.is_systems)?;
     let component = &plugin.component.digest;
     if let Some(digest) = wanted.component.as_ref().filter(|digest| *digest != component) {
         return Err(SupplyError::Component {
@@ -104,9 +99,7 @@ fn of_registry(
         digests: vec![&manifest, component],
     };
     let judged = judge(config, &candidate, warn, || {
-        let signatures = store.signatures_of(&manifest);
-        let signatures = signatures.map_err(|error| SupplyError::Store(error.to_string()))?;
-        Ok((signatures, Signed::Manifest(&manifest)))
+        Ok((signatures(store, &manifest)?, Signed::Manifest(&manifest)))
     })?;
     Ok(Some(StoredSource {
         name: wanted.reference.clone(),
@@ -175,19 +168,14 @@ fn must_be_locked(config: &Config, is_systems: bool, name: &str) -> bool {
 /// # Errors
 /// Fails when there is a file that cannot be read, or is not a lock.
 pub fn read_lock(file: &Path) -> Result<Option<Lock>, SupplyError> {
-    let opened = match fs::File::open(file) {
-        Ok(opened) => opened,
+    let text = match files::read(file) {
+        Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
-            return Err(SupplyError::Store(format!(
-                "cannot read {}: {error}",
-                file.display()
-            )));
+            let failed = format!("cannot read {}: {error}", file.display());
+            return Err(SupplyError::Store(failed));
         }
     };
-    let mut text = Vec::new();
-    let read = opened.take(documents::LARGEST + 1).read_to_end(&mut text);
-    read.map_err(|error| SupplyError::Store(format!("cannot read {}: {error}", file.display())))?;
     let lock = Lock::read(&text).map_err(|error| SupplyError::Lock {
         file: file.to_owned(),
         error,
@@ -196,21 +184,29 @@ pub fn read_lock(file: &Path) -> Result<Option<Lock>, SupplyError> {
 }
 
 /// Finds a plugin in the stores: the system's in the system's alone.
-fn stored(
-    stores: &Stores,
+fn stored<'a>(
+    stores: &'a Stores,
     manifest: &str,
     is_systems: bool,
-) -> Result<Option<(Store, StoredPlugin)>, SupplyError> {
+) -> Result<(&'a Store, StoredPlugin), SupplyError> {
     let user = stores.user.iter().filter(|_| !is_systems);
     for store in user.chain(&stores.system) {
         let found = store
             .find(manifest)
             .map_err(|error| SupplyError::Store(error.to_string()))?;
         if let Some(plugin) = found {
-            return Ok(Some((store.clone(), plugin)));
+            return Ok((store, plugin));
         }
     }
-    Ok(None)
+    Err(SupplyError::NotPulled {
+        digest: manifest.to_owned(),
+        is_systems,
+    })
+}
+
+fn signatures(store: &Store, manifest: &str) -> Result<Vec<Signature>, SupplyError> {
+    let signatures = store.signatures_of(manifest);
+    signatures.map_err(|error| SupplyError::Store(error.to_string()))
 }
 
 fn of_file(
@@ -257,15 +253,8 @@ pub(crate) fn is_signed(
     let none = std::collections::BTreeMap::new();
     if let PluginSource::Registry(wanted) = source {
         let manifest = manifest_of(config, wanted)?;
-        let Some((store, _)) = stored(stores, &manifest, wanted.is_systems)? else {
-            return Err(SupplyError::NotPulled {
-                digest: manifest,
-                is_systems: wanted.is_systems,
-            });
-        };
-        let signatures = store.signatures_of(&manifest);
-        let signatures = signatures.map_err(|error| SupplyError::Store(error.to_string()))?;
-        return Ok(signatures
+        let (store, _) = stored(stores, &manifest, wanted.is_systems)?;
+        return Ok(signatures(store, &manifest)?
             .iter()
             .any(|signature| signature.is_of_manifest(key, &manifest, &none)));
     }

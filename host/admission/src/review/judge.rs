@@ -62,6 +62,11 @@ impl Door<'_> {
     fn is_late(&self) -> bool {
         self.until.is_some_and(|until| Instant::now() >= until)
     }
+
+    /// The heaviest mode of all policies: that of what none of them could judge.
+    fn heaviest(&self) -> Option<Mode> {
+        heaviest(self.policies.iter().map(|rule| rule.mode))
+    }
 }
 
 /// Judges a request. Blocks while plugins run, each within its time limit.
@@ -76,17 +81,15 @@ pub fn judge(request: &Request, door: &Door<'_>) -> Verdict {
             sessions::judge(request, *kind, pod, options, door, &mut verdict);
         }
         Requested::Connection { kind, .. } => {
-            let modes = door.policies.iter().map(|rule| rule.mode);
             let problem = format!(
                 "the configuration does not ask to judge {}, but the webhook's rules do",
                 kind.action()
             );
-            verdict.not_judged(heaviest(modes), &problem);
+            verdict.not_judged(door.heaviest(), &problem);
         }
         Requested::Other(what) => {
-            let modes = door.policies.iter().map(|rule| rule.mode);
             let problem = format!("{what} is nothing that this webhook knows; its rules send it too much");
-            verdict.not_judged(heaviest(modes), &problem);
+            verdict.not_judged(door.heaviest(), &problem);
         }
     }
     verdict.conclude(door.webhook);
@@ -109,14 +112,12 @@ fn judge_containers(
     door: &Door<'_>,
     verdict: &mut Verdict,
 ) {
-    let mut pod = match before {
-        Ok(pod) => pod.clone(),
+    let before = match before {
+        Ok(before) => before,
         Err(error) => return malformed(error, door, verdict),
     };
-    let known = before
-        .as_ref()
-        .ok()
-        .and_then(|before| before.object().get("spec"));
+    let mut pod = before.clone();
+    let known = before.object().get("spec");
     let known = known.and_then(|spec| spec["ephemeralContainers"].as_array());
     let known = known.into_iter().flatten();
     let mut known: HashMap<&str, &Value> = known.map(|container| (name_of(container), container)).collect();
@@ -132,8 +133,7 @@ fn judge_containers(
             continue;
         }
         if door.is_late() {
-            let weight = heaviest(door.policies.iter().map(|rule| rule.mode));
-            return verdict.not_judged(weight, "it adds more than can be judged in time");
+            return verdict.not_judged(door.heaviest(), "it adds more than can be judged in time");
         }
         let changed = judge_container(request, &pod, container, door, verdict);
         if let Some(changed) = &changed {
@@ -160,8 +160,10 @@ fn judge_containers(
 }
 
 fn malformed(error: &TargetError, door: &Door<'_>, verdict: &mut Verdict) {
-    let weight = heaviest(door.policies.iter().map(|rule| rule.mode));
-    verdict.not_judged(weight, &format!("the pod is not one as it is stored: {error}"));
+    verdict.not_judged(
+        door.heaviest(),
+        &format!("the pod is not one as it is stored: {error}"),
+    );
 }
 
 /// The pod with a container more.

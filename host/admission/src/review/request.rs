@@ -116,11 +116,12 @@ impl Request {
     /// # Errors
     /// Fails where it is not a review of this version.
     pub fn read(body: &[u8]) -> Result<Self, ReadError> {
-        let mut review = match begins_as_of_containers(body) {
+        let seems_of_containers = begins_as_of_containers(body);
+        let mut review = match seems_of_containers {
             true => bounded::parse_some(body, LIMITS, OF_CONTAINERS)?,
             false => bounded::parse_bytes(body, LIMITS)?,
         };
-        if !is_of_containers(&review) && begins_as_of_containers(body) {
+        if seems_of_containers && !is_of_containers(&review) {
             review = bounded::parse_bytes(body, LIMITS)?;
         }
         let is = |field: &str, wanted: &str| review[field] == wanted;

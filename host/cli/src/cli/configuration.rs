@@ -49,8 +49,16 @@ pub(crate) fn load_preferred(typed: Option<&Path>, kuberc: Option<&Path>) -> Res
     Ok(config)
 }
 
+/// Loads the configuration that a command is about: the system's alone, or all of it.
+pub(crate) fn load_for(is_systems: bool, typed: Option<&Path>) -> Result<Config, CliError> {
+    match is_systems {
+        true => load_system(),
+        false => load(typed),
+    }
+}
+
 /// Loads the system's file alone.
-pub(crate) fn load_system() -> Result<Config, CliError> {
+fn load_system() -> Result<Config, CliError> {
     match system().filter(|path| is_there(path)) {
         Some(path) => Ok(read_config(&[(Layer::System, path)])?),
         None => Ok(Config::default()),

@@ -415,9 +415,14 @@ pub(crate) fn reason(typed: Option<&str>) -> Result<Option<String>, CliError> {
 
 /// Where compiled plugins are kept: below `XDG_CACHE_HOME`, else `~/.cache`.
 pub(crate) fn cache_folder() -> Option<PathBuf> {
+    cache("components")
+}
+
+/// A folder for what can be made anew, beside the compiled plugins.
+pub(crate) fn cache(name: &str) -> Option<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute());
     let base = base.or_else(|| std::env::home_dir().map(|home| home.join(".cache")))?;
-    Some(base.join("trocar").join("components"))
+    Some(base.join("trocar").join(name))
 }

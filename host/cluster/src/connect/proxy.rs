@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use http::{Uri, uri::Authority};
+use trocar_core::percent::decoded;
 
 /// What the environment says of proxies: pairs of its variables in upper and lower case, of which the first wins.
 #[derive(Clone, Debug, Default)]
@@ -165,22 +166,6 @@ pub(crate) fn without_user(uri: &Uri) -> Uri {
     });
     parts.authority = stripped.or(parts.authority);
     Uri::from_parts(parts).unwrap_or_default()
-}
-
-/// Percent-decodes; what is not an escape stays.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let digits = after
-            .get(..2)
-            .filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-        let escaped =
-            digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

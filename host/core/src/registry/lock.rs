@@ -117,6 +117,14 @@ impl Lock {
     }
 }
 
+/// Some of what a lock says, for people.
+pub fn listed(items: &[String]) -> String {
+    match items {
+        [] => "none".to_owned(),
+        items => items.join(", "),
+    }
+}
+
 impl LockedPlugin {
     /// What another lock says of the same plugin that this one does not, for people: nothing where they agree.
     pub fn changes(&self, new: &Self) -> Vec<String> {
@@ -126,17 +134,17 @@ impl LockedPlugin {
                 changes.push(format!("{what}: {old} → {new}"));
             }
         };
-        let list = |items: &[String]| match items {
-            [] => "none".to_owned(),
-            items => items.join(", "),
-        };
         compare("source", self.source.clone(), new.source.clone());
         compare("version", self.version.clone(), new.version.clone());
         compare("manifest", self.manifest.clone(), new.manifest.clone());
         compare("component", self.component.clone(), new.component.clone());
         compare("size", self.size.to_string(), new.size.to_string());
-        compare("capabilities", list(&self.capabilities), list(&new.capabilities));
-        compare("signers", list(&self.signers), list(&new.signers));
+        compare(
+            "capabilities",
+            listed(&self.capabilities),
+            listed(&new.capabilities),
+        );
+        compare("signers", listed(&self.signers), listed(&new.signers));
         changes
     }
 

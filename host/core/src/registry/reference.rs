@@ -67,11 +67,10 @@ impl RegistryReference {
         format!("{}/{}", self.host, self.repository)
     }
 
-    /// The same repository, with a digest in the place of tag and digest.
+    /// The same with a digest: what it was found to stand for.
     #[must_use]
     pub fn pinned(&self, digest: &str) -> Self {
         Self {
-            tag: None,
             digest: Some(digest.to_owned()),
             ..self.clone()
         }

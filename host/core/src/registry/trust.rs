@@ -131,9 +131,6 @@ pub enum Untrusted {
         /// What is missing.
         missing: String,
     },
-    /// A plugin has changed between being judged and being used.
-    #[error("it has changed")]
-    Changed,
 }
 
 /// The source of a plugin, as rules name it.

@@ -3,11 +3,7 @@
 use serde_json::{Map, Value};
 use wit_component::ComponentEncoder;
 
-use trocar_core::{
-    documents::{self, Places},
-    manifest::PluginManifest,
-    settings::check_settings,
-};
+use trocar_core::{documents, manifest::PluginManifest, settings::check_settings};
 
 use crate::{
     Limits, WasmError,
@@ -66,8 +62,7 @@ pub fn pack(wasm: &[u8], manifest_text: &str) -> Result<(Vec<u8>, PluginManifest
 
 /// Says what is wrong at a place of a manifest (YAML or JSON), with line and column. The place is an RFC 6901 pointer.
 pub fn mistake(text: &str, at: &str, message: &str) -> PackError {
-    let place = Places::read(text).map(|places| places.find(at));
-    PackError::Manifest(match place {
+    PackError::Manifest(match documents::locate(text, at) {
         Some((line, column)) => format!("line {line}, column {column}: {message}"),
         None => message.to_owned(),
     })

@@ -89,12 +89,8 @@ fn round(
 
 /// An engine that compiles quickly, for a plugin that is another one at the next save. What it compiled is kept apart.
 fn engine() -> Result<Engine, CliError> {
-    let cache = resolve::cache_folder();
     ui::engine(EngineConfig {
-        cache: cache
-            .as_deref()
-            .and_then(Path::parent)
-            .map(|cache| cache.join("components-dev")),
+        cache: resolve::cache("components-dev"),
         compiles_quickly: true,
         ..EngineConfig::default()
     })

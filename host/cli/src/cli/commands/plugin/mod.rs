@@ -182,10 +182,7 @@ pub(crate) fn compile(args: &PluginCompileArgs) -> Result<(), CliError> {
 
 /// The configured plugins of the system's layer, or of all others.
 fn configured(args: &PluginCompileArgs, engine: &Engine) -> Result<Vec<PluginSource>, CliError> {
-    let config = match args.system {
-        true => configuration::load_system()?,
-        false => configuration::load(args.file.config.as_deref())?,
-    };
+    let config = configuration::load_for(args.system, args.file.config.as_deref())?;
     let plugins = config.plugins.iter();
     let plugins = plugins.filter(|plugin| (plugin.layer == Layer::System) == args.system);
     let found = plugins.map(|plugin| engine.find(&config, &configured_source(plugin)));

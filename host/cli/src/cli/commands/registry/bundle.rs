@@ -9,16 +9,15 @@ use std::{
 use trocar::{
     Limits,
     config::Config,
-    manifest_of,
-    plugin::{PluginError, PluginSource},
+    plugin::PluginSource,
     registry::{CarriedPlugin, read_bundle, write_bundle},
 };
 
-use super::{load, of_registries, pinned, pull::Puller, reference, store};
-use crate::cli::{args::PluginBundleArgs, error::CliError, ui};
+use super::{manifest, of_registries, pull::Puller, reference, store};
+use crate::cli::{args::PluginBundleArgs, configuration, error::CliError, ui};
 
 pub(crate) fn bundle(args: &PluginBundleArgs) -> Result<(), CliError> {
-    let config = load(args.system, args.file.config.as_deref())?;
+    let config = configuration::load_for(args.system, args.file.config.as_deref())?;
     match (&args.output, &args.input) {
         (Some(file), _) => write(&config, args.system, file),
         (None, Some(file)) => read(&config, args.system, file),
@@ -29,11 +28,7 @@ pub(crate) fn bundle(args: &PluginBundleArgs) -> Result<(), CliError> {
 fn write(config: &Config, is_systems: bool, file: &Path) -> Result<(), CliError> {
     let mut plugins: Vec<CarriedPlugin> = Vec::new();
     for (plugin, source) in of_registries(config, is_systems) {
-        let digest = manifest_of(config, &source).map_err(|error| PluginError::Supply {
-            plugin: source.reference.clone(),
-            error,
-        });
-        let digest = digest.map_err(|error| CliError::from(error).of(&plugin.origin().to_string()))?;
+        let digest = manifest(config, &source).map_err(|error| error.of(&plugin.origin().to_string()))?;
         plugins.push((reference(&source.reference)?, digest));
     }
     if plugins.is_empty() {
@@ -58,7 +53,7 @@ fn write(config: &Config, is_systems: bool, file: &Path) -> Result<(), CliError>
     written?;
     let names = plugins
         .iter()
-        .map(|(reference, digest)| format!("{}\n", pinned(reference, digest)));
+        .map(|(reference, digest)| format!("{}\n", reference.pinned(digest)));
     ui::output(&names.collect::<String>())
 }
 
@@ -67,7 +62,7 @@ fn read(config: &Config, is_systems: bool, file: &Path) -> Result<(), CliError> 
     let puller = Puller::new(config, is_systems, &[])?;
     let carried = read_bundle(file, &store(is_systems)?, Limits::default().component)?;
     for (reference, digest) in &carried {
-        let named = pinned(reference, digest);
+        let named = reference.pinned(digest).to_string();
         let PluginSource::Registry(mut source) = PluginSource::typed(&named) else {
             continue;
         };

@@ -2,33 +2,33 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
 use trocar::{
-    config::{PluginEntry, Sourced},
+    config::{Config, PluginEntry, Sourced},
     documents::to_yaml,
     read_lock,
-    registry::{Lock, LockedPlugin, RegistrySource},
+    registry::{Lock, LockedPlugin, RegistrySource, listed, write_whole},
 };
 
-use super::{load, of_registries, pull::Puller, reference};
+use super::{of_registries, pull::Puller, reference};
 use crate::cli::{
     args::{PluginLockArgs, PluginUpdateArgs},
+    configuration,
     error::CliError,
     ui,
 };
 
 /// Locks what is not locked yet, and what names another source now.
 pub(crate) fn lock(args: &PluginLockArgs) -> Result<(), CliError> {
-    write_locks(args, &|_| false)
+    let config = configuration::load_for(args.system, args.file.config.as_deref())?;
+    write_locks(args, &config, &|_| false)
 }
 
 /// Looks at tags again.
 pub(crate) fn update(args: &PluginUpdateArgs) -> Result<(), CliError> {
-    let config = load(args.lock.system, args.lock.file.config.as_deref())?;
+    let config = configuration::load_for(args.lock.system, args.lock.file.config.as_deref())?;
     let known = of_registries(&config, args.lock.system);
     let unknown = args.names.iter();
     let mut unknown = unknown.filter(|name| !known.iter().any(|(plugin, _)| plugin.value.name == **name));
@@ -37,16 +37,19 @@ pub(crate) fn update(args: &PluginUpdateArgs) -> Result<(), CliError> {
             "the configuration names no plugin {name:?} of a registry"
         )));
     }
-    write_locks(&args.lock, &|name| {
+    write_locks(&args.lock, &config, &|name| {
         args.names.is_empty() || args.names.iter().any(|typed| typed == name)
     })
 }
 
 /// Locks the plugins of each file of the configuration, each in the lock beside its file.
-fn write_locks(args: &PluginLockArgs, is_looked_at_again: &dyn Fn(&str) -> bool) -> Result<(), CliError> {
-    let config = load(args.system, args.file.config.as_deref())?;
+fn write_locks(
+    args: &PluginLockArgs,
+    config: &Config,
+    is_looked_at_again: &dyn Fn(&str) -> bool,
+) -> Result<(), CliError> {
     let mut files: BTreeMap<PathBuf, Vec<(&Sourced<PluginEntry>, RegistrySource)>> = BTreeMap::new();
-    for (plugin, source) in of_registries(&config, args.system) {
+    for (plugin, source) in of_registries(config, args.system) {
         files
             .entry(plugin.file.clone())
             .or_default()
@@ -55,7 +58,7 @@ fn write_locks(args: &PluginLockArgs, is_looked_at_again: &dyn Fn(&str) -> bool)
     if files.is_empty() {
         return ui::output("the configuration names no plugins of registries\n");
     }
-    let puller = Puller::new(&config, args.system, &[])?;
+    let puller = Puller::new(config, args.system, &[])?;
     for (file, plugins) in files {
         let path = Lock::path(&file);
         let old = read_lock(&path).map_err(|error| CliError::new(error.to_string()))?;
@@ -121,7 +124,7 @@ fn take(args: &PluginLockArgs, path: &Path, old: &Lock, new: &Lock) -> Result<()
         ));
         return Err(failed.hint("look at the changes above; to take them without being asked: --yes"));
     }
-    write_whole(path, &to_yaml(&[new.document()]))
+    write_whole(path, None, to_yaml(&[new.document()]).as_bytes())
         .map_err(|error| CliError::new(format!("cannot write {}: {error}", path.display())))?;
     ui::output(&format!("wrote {}\n", path.display()))
 }
@@ -161,30 +164,4 @@ fn differences(old: &Lock, new: &Lock) -> (String, Vec<String>) {
         told += &format!("{} (removed)\n", gone.name);
     }
     (told, gains)
-}
-
-fn listed(items: &[String]) -> String {
-    match items {
-        [] => "none".to_owned(),
-        items => items.join(", "),
-    }
-}
-
-/// Writes a file so that a reader sees the old one or the new one.
-fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut unique = [0; 8];
-    getrandom::fill(&mut unique).map_err(|_| std::io::Error::other("no randomness"))?;
-    let unfinished = path.with_extension(format!("lock.{:016x}.tmp", u64::from_ne_bytes(unique)));
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&unfinished)?;
-    let written = file
-        .write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&unfinished, path));
-    if written.is_err() {
-        drop(fs::remove_file(&unfinished));
-    }
-    written
 }

@@ -15,7 +15,8 @@ use trocar::{
     config::{Config, Layer, PluginEntry, RegistryEntry, Sourced},
     configured_source,
     documents::to_json,
-    plugin::PluginSource,
+    manifest_of,
+    plugin::{PluginError, PluginSource},
     registry::{
         Client, ClientConfig, CredentialFiles, HostConfig, ProxyError, RegistryReference, RegistrySource,
         Store, Timeouts,
@@ -145,14 +146,6 @@ fn store(is_systems: bool) -> Result<Store, CliError> {
     store.ok_or_else(|| CliError::new("there is no home folder, so there is no place to keep plugins"))
 }
 
-/// The configuration that a command is about: the system's alone, or all of it.
-fn load(is_systems: bool, typed: Option<&std::path::Path>) -> Result<Config, CliError> {
-    match is_systems {
-        true => configuration::load_system(),
-        false => configuration::load(typed),
-    }
-}
-
 /// The plugins of registries that the configuration names: the system's, or all others.
 fn of_registries(config: &Config, is_systems: bool) -> Vec<(&Sourced<PluginEntry>, RegistrySource)> {
     let plugins = config.plugins.iter();
@@ -164,8 +157,11 @@ fn of_registries(config: &Config, is_systems: bool) -> Vec<(&Sourced<PluginEntry
     found.collect()
 }
 
-/// A reference with the digest that it was found to stand for, as it is written into a configuration.
-fn pinned(reference: &RegistryReference, digest: &str) -> String {
-    let tag = reference.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
-    format!("oci://{}{tag}@{digest}", reference.name())
+/// The digest of the manifest that a plugin's source means, by itself or by the lock.
+fn manifest(config: &Config, source: &RegistrySource) -> Result<String, CliError> {
+    let digest = manifest_of(config, source).map_err(|error| PluginError::Supply {
+        plugin: source.reference.clone(),
+        error,
+    });
+    Ok(digest?)
 }

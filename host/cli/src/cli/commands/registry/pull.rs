@@ -1,15 +1,16 @@
 //! `trocar plugin pull`: bytes come, are verified, kept and compiled, in this order.
 
+use std::{cell::RefCell, collections::BTreeMap};
+
 use trocar::{
     Engine,
     config::{Config, Layer},
-    manifest_of,
-    plugin::{PluginDescription, PluginError, PluginSource},
+    plugin::{PluginDescription, PluginSource},
     registry::{Client, RegistryReference, RegistrySource, SCHEME, Store},
 };
 
-use super::{client, engine, load, of_registries, pinned, reference, store};
-use crate::cli::{args::PluginPullArgs, block_on, error::CliError, resolve, ui};
+use super::{client, engine, manifest, of_registries, reference, store};
+use crate::cli::{args::PluginPullArgs, block_on, configuration, error::CliError, resolve, ui};
 
 /// A plugin to be pulled, and by whom it is named.
 struct Wanted {
@@ -20,7 +21,7 @@ struct Wanted {
 }
 
 pub(crate) fn pull(args: &PluginPullArgs) -> Result<(), CliError> {
-    let config = load(args.system, args.file.config.as_deref())?;
+    let config = configuration::load_for(args.system, args.file.config.as_deref())?;
     let wanted = match args.plugins.is_empty() {
         true => configured(&config, args.system)?,
         false => args
@@ -35,7 +36,7 @@ pub(crate) fn pull(args: &PluginPullArgs) -> Result<(), CliError> {
     let puller = Puller::new(&config, args.system, &args.limit)?;
     for plugin in &wanted {
         let pulled = puller.pull(&plugin.source, &plugin.reference, plugin.layer)?;
-        ui::output_line(&pinned(&plugin.reference, &pulled.manifest))?;
+        ui::output_line(&plugin.reference.pinned(&pulled.manifest).to_string())?;
         for signer in pulled.description.signers() {
             ui::error_line(&format!("signed by {signer}"));
         }
@@ -76,13 +77,8 @@ fn named(config: &Config, typed: &str) -> Result<Wanted, CliError> {
 }
 
 fn of_config(config: &Config, source: RegistrySource, layer: Layer) -> Result<Wanted, CliError> {
-    let not_known = |error| PluginError::Supply {
-        plugin: source.reference.clone(),
-        error,
-    };
-    let digest = manifest_of(config, &source).map_err(not_known)?;
-    let read = reference(&source.reference)?;
-    let reference = RegistryReference::parse(&pinned(&read, &digest)).unwrap_or(read);
+    let digest = manifest(config, &source)?;
+    let reference = reference(&source.reference)?.pinned(&digest);
     Ok(Wanted {
         source,
         reference,
@@ -104,6 +100,8 @@ pub(super) struct Puller<'a> {
     store: Store,
     /// The largest component.
     allowed: u64,
+    /// One for each layer that was pulled for: it keeps the certificates that it has read.
+    clients: RefCell<BTreeMap<Layer, Client>>,
 }
 
 impl<'a> Puller<'a> {
@@ -114,7 +112,17 @@ impl<'a> Puller<'a> {
             allowed: limits.component,
             engine: engine(limits)?,
             store: store(is_systems)?,
+            clients: RefCell::default(),
         })
+    }
+
+    fn client(&self, layer: Layer) -> Result<Client, CliError> {
+        if let Some(known) = self.clients.borrow().get(&layer) {
+            return Ok(known.clone());
+        }
+        let made = client(self.config, layer)?;
+        self.clients.borrow_mut().insert(layer, made.clone());
+        Ok(made)
     }
 
     /// Pulls one plugin with its signatures; it is verified before it is compiled.
@@ -124,7 +132,7 @@ impl<'a> Puller<'a> {
         reference: &RegistryReference,
         layer: Layer,
     ) -> Result<Kept, CliError> {
-        let client = client(self.config, layer)?;
+        let client = self.client(layer)?;
         let manifest = block_on(self.fetch(&client, reference))?;
         self.check(source, reference, manifest)
     }
@@ -148,7 +156,7 @@ impl<'a> Puller<'a> {
         let source = match &source.configured {
             Some(_) if source.reference.contains('@') => source.clone(),
             _ => RegistrySource {
-                reference: pinned(reference, &manifest),
+                reference: reference.pinned(&manifest).to_string(),
                 configured: None,
                 ..source.clone()
             },

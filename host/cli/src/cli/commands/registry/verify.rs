@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use trocar::{Limits, manifest_of, plugin::PluginError, registry::PublicKey, source_named};
+use trocar::{Limits, registry::PublicKey, source_named};
 
-use super::{engine, load, of_registries, store};
+use super::{engine, manifest, of_registries, store};
 use crate::cli::{
     args::{PluginPruneArgs, PluginVerifyArgs},
     configuration,
@@ -43,14 +43,11 @@ pub(crate) fn verify(args: &PluginVerifyArgs) -> Result<(), CliError> {
 
 /// Removes what no configuration names. What a lock is missing of is kept out as well: nothing can use it.
 pub(crate) fn prune(args: &PluginPruneArgs) -> Result<(), CliError> {
-    let config = load(args.system, args.file.config.as_deref())?;
+    let config = configuration::load_for(args.system, args.file.config.as_deref())?;
     let mut kept = Vec::new();
     for (plugin, source) in of_registries(&config, args.system) {
-        let digest = manifest_of(&config, &source).map_err(|error| PluginError::Supply {
-            plugin: source.reference.clone(),
-            error,
-        });
-        kept.push(digest.map_err(|error| CliError::from(error).of(&plugin.origin().to_string()))?);
+        let digest = manifest(&config, &source);
+        kept.push(digest.map_err(|error| error.of(&plugin.origin().to_string()))?);
     }
     let pruned = store(args.system)?.prune(&kept)?;
     ui::output(&format!(

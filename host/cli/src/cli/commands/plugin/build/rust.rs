@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{ENDED_BY_KILL, how_it_ended};
+use super::{how_it_ended, unbuilt};
 use crate::cli::error::CliError;
 
 /// The target of the first tier: nothing ambient, a third of the size.
@@ -48,15 +48,13 @@ pub(super) fn compile(folder: &Path, locked: bool, strip: bool) -> Result<PathBu
     }
     let output = run_cargo(&mut command)?;
     if !output.status.success() {
-        let failed = format!(
-            "cargo could not build {}: {}",
-            folder.display(),
-            how_it_ended(output.status)
-        );
-        return Err(CliError::new(failed).hint(match output.status.signal() {
-            Some(9) => ENDED_BY_KILL.to_owned(),
-            _ => format!("if it cannot find core or std: rustup target add {TARGET}"),
-        }));
+        let failed = unbuilt("cargo", folder, output.status);
+        return Err(match output.status.signal() {
+            Some(9) => failed,
+            _ => failed.hint(format!(
+                "if it cannot find core or std: rustup target add {TARGET}"
+            )),
+        });
     }
     artifact(&output.stdout, folder).ok_or_else(|| {
         CliError::new("the crate makes no WebAssembly").hint("a plugin is a library: it needs a src/lib.rs")

@@ -95,10 +95,6 @@ impl Tool {
 
 /// Where tools are, beside what was compiled.
 fn tools_folder() -> Result<PathBuf, CliError> {
-    let cache = resolve::cache_folder();
-    let folder = cache
-        .as_deref()
-        .and_then(Path::parent)
-        .map(|cache| cache.join("tools"));
-    folder.ok_or_else(|| CliError::new("there is no home folder, so there is no place for tools"))
+    resolve::cache("tools")
+        .ok_or_else(|| CliError::new("there is no home folder, so there is no place for tools"))
 }
