@@ -14,9 +14,10 @@ use crate::cli::error::CliError;
 /// The target of the first tier: nothing ambient, a third of the size.
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Settings of the build, whatever the crate's own profile says: small code, one allocation unit. With link-time optimisation a guest imports only what it calls.
+/// Settings of the build, whatever the crate's own profile says: fast code (against "s" a third larger, and a tenth to a sixth less
+/// of a plan's time), one allocation unit. With link-time optimisation a guest imports only what it calls.
 const PROFILE: [&str; 4] = [
-    "profile.release.opt-level=\"s\"",
+    "profile.release.opt-level=3",
     "profile.release.lto=true",
     "profile.release.codegen-units=1",
     "profile.release.panic=\"abort\"",
