@@ -12,6 +12,7 @@ mod coming_back;
 mod completion;
 mod config;
 mod connecting;
+mod cosign;
 mod documents;
 #[path = "../engine/guest.rs"]
 #[allow(dead_code, reason = "the tests of the engine need more of it")]
@@ -22,6 +23,7 @@ mod kuberc;
 mod languages;
 mod listed;
 mod pages;
+mod peers;
 mod plan;
 mod plugin;
 mod policies;
@@ -34,6 +36,7 @@ mod removal;
 mod schemas;
 mod sessions;
 mod stored;
+mod storing;
 mod targets;
 mod writing;
 

@@ -27,13 +27,14 @@ pub(crate) struct CompiledFrom<'a> {
 }
 
 impl CompiledFrom<'_> {
-    fn file_name(&self) -> String {
+    /// How files about it begin.
+    pub(crate) fn stem(&self) -> String {
         let digest = self.component.trim_start_matches("sha256:");
-        format!("{digest}-{:016x}.cwasm", self.compiler)
+        format!("{digest}-{:016x}", self.compiler)
     }
 
     /// What stands between the code and the checksum.
-    fn mark(&self) -> String {
+    pub(crate) fn mark(&self) -> String {
         format!("{} {:016x}", self.component, self.compiler)
     }
 }
@@ -91,11 +92,7 @@ impl Cache {
 
     /// The file with the compiled form of a component, where it is there and as it was written.
     pub(crate) fn find(&self, wanted: CompiledFrom<'_>) -> Option<PathBuf> {
-        let path = self.path(wanted);
-        let path = match &self.protection {
-            Some(protection) => protection.resolve(&path).ok()?,
-            None => path,
-        };
+        let path = self.protected(&self.path(wanted))?;
         let mut file = fs::File::open(&path).ok()?;
         is_whole(&mut file, wanted).unwrap_or(false).then_some(path)
     }
@@ -105,18 +102,32 @@ impl Cache {
         &self.folder
     }
 
-    fn path(&self, from: CompiledFrom<'_>) -> PathBuf {
-        self.folder.join(from.file_name())
+    /// Where the compiled form of a component is, or will be.
+    pub(crate) fn path(&self, from: CompiledFrom<'_>) -> PathBuf {
+        self.folder.join(format!("{}.cwasm", from.stem()))
+    }
+
+    /// A file of this folder without links; none where others than its owner can change it.
+    pub(crate) fn protected(&self, path: &Path) -> Option<PathBuf> {
+        match &self.protection {
+            Some(protection) => protection.resolve(path).ok(),
+            None => Some(path.to_owned()),
+        }
     }
 
     /// Writes a compiled component so that a reader sees all of it or nothing, whenever this is killed.
     pub(crate) fn store(&self, from: CompiledFrom<'_>, compiled: &[u8]) -> io::Result<()> {
+        self.keep(&format!("{}.cwasm", from.stem()), &from.mark(), compiled)
+    }
+
+    /// Writes a file with what it is bound to, and a checksum over both, whole or not at all.
+    pub(crate) fn keep(&self, name: &str, mark: &str, bytes: &[u8]) -> io::Result<()> {
         let mut unique = [0; 8];
         getrandom::fill(&mut unique).map_err(|_| io::Error::other("no randomness"))?;
-        let path = self.path(from);
+        let path = self.folder.join(name);
         let unfinished = path.with_extension(format!("{:016x}.tmp", u64::from_ne_bytes(unique)));
         let written = self
-            .write(&unfinished, compiled, from)
+            .write(&unfinished, bytes, mark)
             .and_then(|()| fs::rename(&unfinished, path));
         if written.is_err() {
             // What is left of a failed write is of no use to anyone; that it may stay is no second error.
@@ -125,7 +136,7 @@ impl Cache {
         written.map(|()| self.forget_oldest())
     }
 
-    fn write(&self, path: &Path, code: &[u8], from: CompiledFrom<'_>) -> io::Result<()> {
+    fn write(&self, path: &Path, bytes: &[u8], mark: &str) -> io::Result<()> {
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -133,9 +144,8 @@ impl Cache {
             .open(path)?;
         // Whatever the mask of the process.
         file.set_permissions(fs::Permissions::from_mode(self.mode))?;
-        let mark = from.mark();
         let mut checksum = crc32fast::Hasher::new();
-        for part in [code, mark.as_bytes()] {
+        for part in [bytes, mark.as_bytes()] {
             checksum.update(part);
             file.write_all(part)?;
         }

@@ -1,6 +1,7 @@
 //! Looking at a component's bytes before anything of it is compiled or run: is it one, what does it say about itself,
 //! and is that true.
 
+use serde::{Deserialize, Serialize};
 use wasmparser::{
     ComponentExternalKind, ComponentTypeRef, Encoding, MemorySectionReader, Parser, Payload,
     TableSectionReader, WasmFeatures,
@@ -63,17 +64,33 @@ impl Interface {
     }
 }
 
+/// What a component takes from the start, at the most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sizes {
+    /// The bytes of a memory.
+    pub(crate) memory: u64,
+    /// The elements of a table.
+    pub(crate) table: u64,
+}
+
 /// What a component's bytes say.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Inspected {
     pub(crate) manifest: PluginManifest,
     /// The names of all imports, with versions.
     pub(crate) imports: Vec<String>,
     /// The names of all exports, with versions.
     pub(crate) exports: Vec<String>,
+    pub(crate) sizes: Sizes,
 }
 
 impl Inspected {
+    /// Refuses what takes more from the start than it may.
+    pub(crate) fn check_sizes(&self, limits: &Limits) -> Result<(), WasmError> {
+        limits.allow(Limit::Memory, self.sizes.memory)?;
+        limits.allow(Limit::TableElements, self.sizes.table)
+    }
+
     /// Says whether the component is of the second tier.
     pub(crate) fn wants_wasi(&self) -> bool {
         self.imports.iter().any(|import| import.starts_with("wasi:"))
@@ -99,13 +116,13 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, WasmEr
     let manifest = outline.manifest.ok_or(WasmError::NoManifest)?;
     let manifest = PluginManifest::parse(manifest)
         .map_err(|problem| WasmError::Manifest(message(&problem.to_string())))?;
-    limits.allow(Limit::Memory, outline.largest_memory)?;
-    limits.allow(Limit::TableElements, outline.largest_table)?;
     let inspected = Inspected {
         manifest,
         imports: outline.imports,
         exports: outline.exports,
+        sizes: outline.sizes,
     };
+    inspected.check_sizes(limits)?;
     check_exports(&inspected)?;
     check_imports(&inspected)?;
     Ok(inspected)
@@ -141,10 +158,7 @@ struct Outline<'a> {
     imports: Vec<String>,
     exports: Vec<String>,
     functions: u64,
-    /// The most bytes that a memory has from the start.
-    largest_memory: u64,
-    /// The most elements that a table has from the start.
-    largest_table: u64,
+    sizes: Sizes,
 }
 
 fn outline(bytes: &[u8]) -> Result<Outline<'_>, WasmError> {
@@ -186,10 +200,10 @@ fn outline(bytes: &[u8]) -> Result<Outline<'_>, WasmError> {
                 }
             }
             Payload::MemorySection(memories) => {
-                outline.largest_memory = outline.largest_memory.max(largest_memory(memories)?);
+                outline.sizes.memory = outline.sizes.memory.max(largest_memory(memories)?);
             }
             Payload::TableSection(tables) => {
-                outline.largest_table = outline.largest_table.max(largest_table(tables)?);
+                outline.sizes.table = outline.sizes.table.max(largest_table(tables)?);
             }
             Payload::CodeSectionEntry(body) => {
                 outline.functions += 1;

@@ -200,7 +200,17 @@ impl Engine {
     /// # Errors
     /// Fails when there is no such plugin and when it would be refused.
     pub fn describe(&self, source: &PluginSource) -> Result<PluginDescription, PluginError> {
-        self.open(source).map(|opened| opened.description)
+        match self.runtime.known(source) {
+            Some(known) => Ok(PluginDescription::known(source, known)),
+            None => self.open(source).map(|opened| opened.description),
+        }
+    }
+
+    /// A plugin that was compiled in an earlier run, without reading its component.
+    fn ready(&self, source: &PluginSource) -> Option<Opened> {
+        let known = self.runtime.known(source)?;
+        let code = self.runtime.ready(&known)?;
+        Some(Opened::ready(PluginDescription::known(source, known), code))
     }
 
     fn open(&self, source: &PluginSource) -> Result<Opened, PluginError> {
@@ -259,7 +269,10 @@ impl Engine {
         wanted: PluginType,
         grants: &Grants,
     ) -> Result<LoadedPlugin, PluginError> {
-        let opened = self.open(source)?;
+        let opened = match self.ready(source) {
+            Some(ready) => ready,
+            None => self.open(source)?,
+        };
         check_type(&opened.description, wanted)?;
         let inspected = &opened.description.inspected;
         let loaded = self
@@ -337,5 +350,153 @@ fn blamed(description: &PluginDescription, error: WasmError) -> PluginError {
     PluginError::Wasm {
         plugin: format!("{} {}", manifest.name, manifest.version),
         error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+    use super::*;
+
+    /// A default plugin as a file of its own, known by its digest.
+    struct Scene {
+        home: tempfile::TempDir,
+        digest: String,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let home = tempfile::tempdir().unwrap();
+            fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+            let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../../plugins/require-reason/require-reason.wasm");
+            let component = fs::read(committed).unwrap();
+            let digest = plugin::digest(&component);
+            let scene = Self { home, digest };
+            fs::write(scene.file(), component).unwrap();
+            fs::set_permissions(scene.file(), fs::Permissions::from_mode(0o644)).unwrap();
+            scene
+        }
+
+        fn file(&self) -> PathBuf {
+            self.home.path().join("plugin.wasm")
+        }
+
+        fn pinned(&self) -> PluginSource {
+            PluginSource::Pinned(self.file(), self.digest.clone())
+        }
+
+        fn system(&self) -> PluginSource {
+            PluginSource::System(self.file(), self.digest.clone())
+        }
+
+        fn engine(&self) -> Engine {
+            let owner = rustix::process::geteuid().as_raw();
+            Engine::new(EngineConfig {
+                cache: Some(self.home.path().join("cache")),
+                compiles_quickly: true,
+                system: SystemFiles::default()
+                    .compiled_in(self.home.path().join("system"))
+                    .owned_by(owner, self.home.path().to_owned()),
+                ..EngineConfig::default()
+            })
+            .unwrap()
+        }
+
+        fn is_known(&self, source: &PluginSource) -> bool {
+            self.engine().runtime.known(source).is_some()
+        }
+    }
+
+    fn load(engine: &Engine, source: &PluginSource) -> Result<Plugin, PluginError> {
+        engine.load(source, PluginType::Policy, &Grants::default())
+    }
+
+    /// Uses a plugin until its file is not as new any more as its last change could be another one.
+    fn use_until_known(scene: &Scene, source: &PluginSource, used: impl Fn()) {
+        for _ in 0..10_000 {
+            used();
+            if scene.is_known(source) {
+                return;
+            }
+        }
+        panic!("it is read each time");
+    }
+
+    #[test]
+    fn a_plugin_that_is_known_by_its_digest_is_read_once() {
+        let scene = Scene::new();
+        let source = scene.pinned();
+        assert!(!scene.is_known(&source));
+        use_until_known(&scene, &source, || drop(load(&scene.engine(), &source).unwrap()));
+        let engine = scene.engine();
+        let (known, read) = (
+            engine.describe(&source).unwrap(),
+            engine.open(&source).unwrap().description,
+        );
+        assert_eq!(known.inspected, read.inspected);
+        assert_eq!(
+            (known.digest(), known.size(), known.source()),
+            (read.digest(), read.size(), read.source())
+        );
+        assert!(engine.ready(&source).is_some(), "and its compiled code is loaded");
+        assert!(
+            !scene.is_known(&PluginSource::File(scene.file())),
+            "nothing says which bytes these are"
+        );
+        let other = PluginSource::Pinned(scene.file(), format!("sha256:{}", "0".repeat(64)));
+        assert!(!scene.is_known(&other));
+    }
+
+    #[test]
+    fn what_was_swapped_is_read_and_refused() {
+        let scene = Scene::new();
+        let source = scene.pinned();
+        use_until_known(&scene, &source, || drop(load(&scene.engine(), &source).unwrap()));
+        let mut swapped = fs::read(scene.file()).unwrap();
+        let last = swapped.len() - 1;
+        swapped[last] ^= 1;
+        fs::write(scene.file(), swapped).unwrap();
+        let error = load(&scene.engine(), &source).unwrap_err();
+        assert!(matches!(error, PluginError::Digest { .. }), "{error}");
+    }
+
+    #[test]
+    fn limits_hold_for_what_is_known_as_well() {
+        let scene = Scene::new();
+        let source = scene.pinned();
+        use_until_known(&scene, &source, || drop(load(&scene.engine(), &source).unwrap()));
+        let set: [fn(&mut Limits); 2] = [|limits| limits.component = 1, |limits| limits.memory = 1];
+        for set in set {
+            let mut limits = Limits::default();
+            set(&mut limits);
+            let engine = Engine::new(EngineConfig {
+                limits,
+                cache: Some(scene.home.path().join("cache")),
+                compiles_quickly: true,
+                ..EngineConfig::default()
+            });
+            let error = load(&engine.unwrap(), &source).unwrap_err();
+            assert!(error.to_string().contains("limit"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_the_systems_plugins_is_taken_from_where_root_alone_can_write() {
+        let scene = Scene::new();
+        let source = scene.system();
+        drop(load(&scene.engine(), &source).unwrap());
+        assert!(!scene.is_known(&source), "a use writes nothing there");
+        use_until_known(&scene, &source, || drop(scene.engine().compile(&source).unwrap()));
+        for open in [scene.home.path().join("system"), scene.file()] {
+            let before = fs::metadata(&open).unwrap().permissions();
+            fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+            assert!(!scene.is_known(&source), "{} is open", open.display());
+            fs::set_permissions(&open, before).unwrap();
+        }
+        // The change of its mode was one of the file as well.
+        assert!(!scene.is_known(&source));
+        use_until_known(&scene, &source, || drop(scene.engine().compile(&source).unwrap()));
     }
 }

@@ -11,6 +11,7 @@ mod config;
 mod convert;
 mod engine;
 mod error;
+mod known;
 mod limits;
 mod log;
 pub mod plugin;

@@ -1,11 +1,12 @@
 //! The engine: compiling components, linking what was granted, and one fresh instance for every call.
 
 use std::{
+    fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     path::Path,
     sync::{Arc, OnceLock},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use trocar_sdk::Failure;
@@ -22,13 +23,15 @@ use super::{
     cache::{Cache, CompiledFrom},
     classify::{Phase, classify},
     compiler,
-    component::{Inspected, Interface},
+    component::{Inspected, Interface, check_size},
     config::{GUEST_STACK, compiler_config},
     convert,
     engine::{LoadEvent, PlanInput, ReviewInput, SystemFiles},
     error::WasmError,
+    known::{Known, SeenFile},
     limits::{Limit, Limits},
     log::LogLine,
+    plugin::PluginSource,
     protection::Protection,
     state::{PARTS, Reads, State},
     trusted,
@@ -81,18 +84,27 @@ enum Pre {
 pub(crate) enum Code<'a> {
     /// Compiled when the program was built.
     Embedded(&'static [u8]),
+    /// Compiled in an earlier run, and loaded.
+    Ready(Component),
     /// A component of somebody's, by its digest.
     Component(Source<'a>),
 }
 
 /// A component of somebody's.
 pub(crate) struct Source<'a> {
-    /// The plugin's name.
-    pub(crate) plugin: &'a str,
+    pub(crate) inspected: &'a Inspected,
+    /// The file that it was read from, where that may be recognised later.
+    pub(crate) seen: Option<&'a SeenFile>,
     pub(crate) bytes: &'a [u8],
     pub(crate) digest: &'a str,
     /// It is one of the system's configuration.
     pub(crate) is_systems: bool,
+}
+
+impl Source<'_> {
+    fn plugin(&self) -> &str {
+        &self.inspected.manifest.name
+    }
 }
 
 /// Is told what happens while a component is loaded.
@@ -174,6 +186,7 @@ impl Runtime {
         }
         let component = match code {
             Code::Embedded(code) => trusted::embedded(&self.engine, code).map_err(host_error)?,
+            Code::Ready(component) => component.clone(),
             Code::Component(source) => self.compiled(source, tell)?,
         };
         let needed = needed(&component)?;
@@ -206,27 +219,57 @@ impl Runtime {
     }
 
     fn compiled(&self, source: &Source<'_>, tell: &Tell<'_>) -> Result<Component, WasmError> {
-        let from = self.compiled_from(source);
-        let cache = match source.is_systems {
-            true => self.system_cache(),
-            false => self.cache.clone(),
-        };
+        let from = self.compiled_from(source.digest);
+        let cache = self.cache_of(source.is_systems);
         // A file that cannot be loaded, from whatever cause, is compiled anew.
         if let Some(path) = cache.as_ref().and_then(|cache| cache.find(from))
             && let Ok(component) = trusted::cached(&self.engine, &path)
         {
+            if !source.is_systems {
+                remember(cache.as_ref(), from, source);
+            }
             return Ok(component);
         }
         if source.is_systems {
-            let plugin = source.plugin;
-            tell(&LoadEvent::NotCompiled { plugin });
+            tell(&LoadEvent::NotCompiled {
+                plugin: source.plugin(),
+            });
         }
         let code = self.compile(source, tell)?;
         if let Some(cache) = cache.filter(|_| !source.is_systems) {
             // A full disk is no reason not to run: the next run compiles again.
             drop(cache.store(from, code.bytes()));
+            remember(Some(&cache), from, source);
         }
         trusted::compiled(&self.engine, &code).map_err(host_error)
+    }
+
+    /// What is known of a plugin without reading its component, where nothing touched its files since it was compiled.
+    pub(crate) fn known(&self, source: &PluginSource) -> Option<Known> {
+        let (digest, file) = (source.digest()?, source.file()?);
+        let file = match source.is_systems() {
+            true => self.system.protection.resolve(file).ok()?,
+            false => fs::canonicalize(file).ok()?,
+        };
+        let cache = self.cache_of(source.is_systems())?;
+        let known = cache.known(self.compiled_from(digest), &file)?;
+        // What breaks a limit is read again, and told.
+        let is_allowed =
+            check_size(known.size, &self.limits).is_ok() && known.inspected.check_sizes(&self.limits).is_ok();
+        is_allowed.then_some(known)
+    }
+
+    /// Loads what is known to be compiled; none where that does not work, from whatever cause.
+    pub(crate) fn ready(&self, known: &Known) -> Option<Component> {
+        trusted::cached(&self.engine, &known.compiled).ok()
+    }
+
+    /// Where the compiled code of plugins is: the system's, or all others.
+    fn cache_of(&self, is_systems: bool) -> Option<Cache> {
+        match is_systems {
+            true => self.system_cache(),
+            false => self.cache.clone(),
+        }
     }
 
     /// Compiles a component unless that was done before, and keeps what comes of it.
@@ -255,8 +298,9 @@ impl Runtime {
             (true, None) => None,
             (false, _) => self.cache.clone(),
         };
-        let from = self.compiled_from(source);
+        let from = self.compiled_from(source.digest);
         if cache.as_ref().is_some_and(|cache| cache.find(from).is_some()) {
+            remember(cache.as_ref(), from, source);
             return Ok(false);
         }
         let code = self.compile(source, tell)?;
@@ -265,6 +309,7 @@ impl Runtime {
         };
         let stored = cache.store(from, code.bytes());
         stored.map_err(|error| unusable(cache.folder(), error))?;
+        remember(Some(&cache), from, source);
         Ok(true)
     }
 
@@ -274,17 +319,17 @@ impl Runtime {
         Cache::open_system(folder, &self.system.protection).ok()
     }
 
-    fn compiled_from<'a>(&self, source: &Source<'a>) -> CompiledFrom<'a> {
+    fn compiled_from<'a>(&self, digest: &'a str) -> CompiledFrom<'a> {
         let mut hasher = DefaultHasher::new();
         self.engine.precompile_compatibility_hash().hash(&mut hasher);
         CompiledFrom {
-            component: source.digest,
+            component: digest,
             compiler: hasher.finish(),
         }
     }
 
     fn compile(&self, source: &Source<'_>, tell: &Tell<'_>) -> Result<trusted::CompiledHere, WasmError> {
-        let plugin = source.plugin;
+        let plugin = source.plugin();
         compiler::compile(&self.engine, source.bytes, &self.limits, &|| {
             tell(&LoadEvent::Compiling { plugin });
         })
@@ -430,6 +475,14 @@ fn needed(component: &Component) -> Result<Room, WasmError> {
         }
     }
     Ok(needed)
+}
+
+/// Writes down what was found out of a component that is compiled here, where its file may be recognised. Where that cannot be
+/// written, the next run finds it out again.
+fn remember(cache: Option<&Cache>, from: CompiledFrom<'_>, source: &Source<'_>) {
+    if let (Some(cache), Some(seen)) = (cache, source.seen) {
+        drop(cache.remember(from, seen, source.inspected, SystemTime::now()));
+    }
 }
 
 /// The clock may tick right away, so it is one tick more than the time takes.

@@ -1,7 +1,8 @@
 //! One plan with plugins that are loaded already: what policy tests, servers and embedders use. No cluster is needed.
 
 use std::{
-    sync::Arc,
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -34,6 +35,8 @@ pub type PlanError = planning::PlanError<PluginError>;
 pub struct Engine {
     runtime: runtime::Engine,
     stores: Stores,
+    /// What was told of plugins that lack a signature, each once.
+    told: Mutex<BTreeSet<(String, String)>>,
 }
 
 /// A policy as it is configured.
@@ -150,8 +153,11 @@ impl Engine {
     /// # Errors
     /// Fails when the cache folder cannot be used.
     pub fn new(config: EngineConfig) -> Result<Self, WasmError> {
-        let stores = Stores::default();
-        runtime::Engine::new(config).map(|runtime| Self { runtime, stores })
+        Ok(Self {
+            runtime: runtime::Engine::new(config)?,
+            stores: Stores::default(),
+            told: Mutex::default(),
+        })
     }
 
     /// Hands what is worth a word while plugins are loaded to a function.
@@ -181,10 +187,16 @@ impl Engine {
             config,
             source,
             self.runtime.limits().component,
-            &|plugin, missing| {
-                self.runtime.tell(&LoadEvent::NotSigned { plugin, missing });
-            },
+            &|plugin, missing| self.tell_once(plugin, missing),
         )
+    }
+
+    /// One plugin may be found for several policies.
+    fn tell_once(&self, plugin: &str, missing: &str) {
+        let told = (plugin.to_owned(), missing.to_owned());
+        if self.told.lock().is_ok_and(|mut known| known.insert(told)) {
+            self.runtime.tell(&LoadEvent::NotSigned { plugin, missing });
+        }
     }
 
     /// Says whether a key signed a plugin, whatever the configuration asks for.

@@ -6,9 +6,9 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use trocar::{Config, EngineConfig, manifest::PluginFlag, source_named};
+use trocar::{Config, EngineConfig, manifest::PluginFlag, plugin::PluginSource, source_named};
 
-use super::{configuration, error::CliError, ui};
+use super::{configuration, error::CliError, resolve, ui};
 
 /// The verbs that take the flags of a strategy.
 const VERBS: [&str; 2] = ["debug", "plan"];
@@ -43,8 +43,13 @@ fn configuration(words: &[OsString]) -> Result<Config, CliError> {
 }
 
 fn of_strategy(config: &Config, strategy: &str) -> Result<Vec<PluginFlag>, CliError> {
-    let engine = ui::engine(EngineConfig::default())?;
-    let found = engine.describe(&engine.find(config, &source_named(config, strategy))?)?;
+    let source = source_named(config, strategy);
+    let is_default = matches!(source, PluginSource::Default(_));
+    let engine = ui::quiet_engine(EngineConfig {
+        cache: resolve::cache_folder().filter(|_| !is_default),
+        ..EngineConfig::default()
+    })?;
+    let found = engine.describe(&engine.find(config, &source)?)?;
     Ok(found.manifest().flags.clone())
 }
 

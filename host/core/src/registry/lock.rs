@@ -41,7 +41,10 @@ pub struct LockedPlugin {
     pub version: String,
     /// The size of its component in bytes.
     pub size: u64,
-    /// The capabilities that it asks for.
+    /// The memory in bytes that it takes from the start, within the limit of the same name. Older locks do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// The capabilities that it asks for, each with what it is for: `cluster-read of v1 Pod`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
     /// Who signed it.
@@ -125,6 +128,20 @@ pub fn listed(items: &[String]) -> String {
     }
 }
 
+/// An amount that may not be known, for people.
+pub fn amount(known: Option<u64>) -> String {
+    known.map_or_else(|| "unknown".to_owned(), bytes)
+}
+
+fn bytes(count: u64) -> String {
+    const KIB: u64 = 1 << 10;
+    match count {
+        _ if count > 0 && count.is_multiple_of(KIB * KIB) => format!("{} MiB", count / (KIB * KIB)),
+        _ if count > 0 && count.is_multiple_of(KIB) => format!("{} KiB", count / KIB),
+        _ => format!("{count} B"),
+    }
+}
+
 impl LockedPlugin {
     /// What another lock says of the same plugin that this one does not, for people: nothing where they agree.
     pub fn changes(&self, new: &Self) -> Vec<String> {
@@ -139,6 +156,7 @@ impl LockedPlugin {
         compare("manifest", self.manifest.clone(), new.manifest.clone());
         compare("component", self.component.clone(), new.component.clone());
         compare("size", self.size.to_string(), new.size.to_string());
+        compare("memory", amount(self.memory), amount(new.memory));
         compare(
             "capabilities",
             listed(&self.capabilities),
@@ -148,7 +166,7 @@ impl LockedPlugin {
         changes
     }
 
-    /// What the new one gets that this one has not: capabilities, or bytes that a known signer did not sign.
+    /// What the new one gets that this one has not: capabilities, memory, or bytes that a known signer did not sign.
     pub fn gains(&self, new: &Self) -> Vec<String> {
         let more = new
             .capabilities
@@ -157,7 +175,9 @@ impl LockedPlugin {
         let gained = more.map(|capability| format!("the capability {capability}"));
         let lost = self.signers.iter().filter(|signer| !new.signers.contains(signer));
         let lost = lost.map(|signer| format!("code that {signer} did not sign"));
-        gained.chain(lost).collect()
+        let grown = self.memory.zip(new.memory).filter(|(old, new)| new > old);
+        let grown = grown.map(|(old, new)| format!("{} of memory instead of {}", bytes(new), bytes(old)));
+        gained.chain(grown).chain(lost).collect()
     }
 }
 
@@ -177,6 +197,7 @@ mod tests {
             component: digest('b'),
             version: "1.0.0".into(),
             size: 10,
+            memory: Some(1 << 20),
             capabilities: Vec::new(),
             signers: vec!["platform".into()],
         }
@@ -235,13 +256,43 @@ mod tests {
         assert_eq!(old.gains(&same), Vec::<String>::new());
         assert_eq!(old.changes(&same).len(), 1);
         let more = LockedPlugin {
-            capabilities: vec!["cluster-read".into()],
+            memory: Some((1 << 20) + (64 << 10)),
+            capabilities: vec!["cluster-read of v1 Pod".into()],
             signers: Vec::new(),
             ..old.clone()
         };
         assert_eq!(
             old.gains(&more),
-            ["the capability cluster-read", "code that platform did not sign"]
+            [
+                "the capability cluster-read of v1 Pod",
+                "1088 KiB of memory instead of 1 MiB",
+                "code that platform did not sign"
+            ]
+        );
+        assert!(
+            old.changes(&more)
+                .contains(&"memory: 1 MiB → 1088 KiB".to_owned())
+        );
+        assert_eq!(more.gains(&old), Vec::<String>::new(), "less is not more");
+        let wider = LockedPlugin {
+            capabilities: vec![
+                "cluster-read of v1 Pod".into(),
+                "cluster-read of v1 ConfigMap".into(),
+            ],
+            ..more.clone()
+        };
+        assert_eq!(
+            more.gains(&wider),
+            ["the capability cluster-read of v1 ConfigMap"]
+        );
+        let unknown = LockedPlugin {
+            memory: None,
+            ..old.clone()
+        };
+        assert_eq!(
+            unknown.gains(&old),
+            Vec::<String>::new(),
+            "an older lock does not say it"
         );
     }
 }

@@ -5,7 +5,7 @@ pub mod reference;
 pub mod supply;
 pub mod trust;
 
-pub use lock::{Lock, LockError, LockedPlugin, listed};
+pub use lock::{Lock, LockError, LockedPlugin, amount, listed};
 pub use reference::{ReferenceError, RegistryReference, SCHEME, is_digest};
 pub use supply::{RegistrySource, StoredSource, SupplyError};
 pub use trust::{Accepted, Evidence, TrustEntry, Untrusted};

@@ -3,7 +3,10 @@
 use trocar_core::manifest::PluginManifest;
 
 use super::{PluginDescription, PluginSource};
-use crate::{component::Inspected, trusted::PageAligned};
+use crate::{
+    component::{Inspected, Sizes},
+    trusted::PageAligned,
+};
 
 /// One default plugin.
 pub(super) struct Embedded {
@@ -34,6 +37,8 @@ pub(super) fn describe(plugin: &Embedded) -> PluginDescription {
                 .expect("a test reads the manifest of every default plugin"),
             imports: owned(plugin.imports),
             exports: owned(plugin.exports),
+            // Nobody limits what is part of the program.
+            sizes: Sizes::default(),
         },
         digest: plugin.digest.to_owned(),
         size: plugin.size,

@@ -11,6 +11,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
+use wasmtime::component::Component;
 
 use trocar_core::{
     manifest::{PluginManifest, PluginType},
@@ -22,6 +23,7 @@ use trocar_core::{
 use crate::{
     Blame, Limits, WasmError,
     component::{Inspected, check_encoding, check_size, inspect},
+    known::{Identity, Known, SeenFile},
     protection::{Protection, Unprotected},
     runtime::{Code, Loaded, Source},
 };
@@ -76,6 +78,15 @@ impl PluginSource {
         }
     }
 
+    /// The digest that its component has to have, where it is known before the component is read.
+    pub(crate) fn digest(&self) -> Option<&str> {
+        match self {
+            Self::Pinned(_, digest) | Self::System(_, digest) => Some(digest),
+            Self::Stored(source) => Some(&source.digest),
+            Self::Default(_) | Self::File(_) | Self::Registry(_) => None,
+        }
+    }
+
     /// The file that it is read from, where it is known.
     pub fn file(&self) -> Option<&Path> {
         match self {
@@ -109,6 +120,16 @@ pub struct PluginDescription {
 }
 
 impl PluginDescription {
+    /// What was found out of a component in an earlier run.
+    pub(crate) fn known(source: &PluginSource, known: Known) -> Self {
+        Self {
+            digest: source.digest().unwrap_or_default().to_owned(),
+            size: known.size,
+            source: source.clone(),
+            inspected: known.inspected,
+        }
+    }
+
     /// The manifest, which was checked against the component.
     pub fn manifest(&self) -> &PluginManifest {
         &self.inspected.manifest
@@ -122,6 +143,11 @@ impl PluginDescription {
     /// The size of the component, in bytes.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// The bytes of its largest memory from the start; 0 of a default plugin, which nobody limits.
+    pub fn memory(&self) -> u64 {
+        self.inspected.sizes.memory
     }
 
     /// Where it comes from.
@@ -286,16 +312,27 @@ pub(crate) struct Opened {
 
 enum OpenedCode {
     Embedded(&'static [u8]),
-    Bytes(Vec<u8>),
+    /// Compiled in an earlier run, and loaded.
+    Ready(Component),
+    /// A component, and its file where that may be recognised later.
+    Bytes(Vec<u8>, Option<SeenFile>),
 }
 
 impl Opened {
+    /// A plugin that was compiled in an earlier run.
+    pub(crate) fn ready(description: PluginDescription, code: Component) -> Self {
+        let code = OpenedCode::Ready(code);
+        Self { description, code }
+    }
+
     pub(crate) fn code(&self) -> Code<'_> {
         match &self.code {
             OpenedCode::Embedded(compiled) => Code::Embedded(compiled),
-            OpenedCode::Bytes(bytes) => Code::Component(Source {
-                plugin: &self.description.manifest().name,
+            OpenedCode::Ready(component) => Code::Ready(component.clone()),
+            OpenedCode::Bytes(bytes, seen) => Code::Component(Source {
+                inspected: &self.description.inspected,
                 bytes,
+                seen: seen.as_ref(),
                 digest: &self.description.digest,
                 is_systems: self.description.source.is_systems(),
             }),
@@ -388,7 +425,7 @@ fn open_file(
         plugin: file_name(),
         error,
     };
-    let bytes = read(path, at, limits)?.map_err(of_file)?;
+    let (bytes, identity) = read(path, at, limits)?.map_err(of_file)?;
     let digest = digest(&bytes);
     if let Some(wanted) = wanted.filter(|wanted| **wanted != digest) {
         return Err(PluginError::Digest {
@@ -398,6 +435,12 @@ fn open_file(
         });
     }
     let inspected = inspect(&bytes, limits).map_err(of_file)?;
+    // One without a digest is read each time: there is nothing to recognise it by.
+    let identity = identity.filter(|_| wanted.is_some());
+    let seen = identity.and_then(|identity| {
+        let path = fs::canonicalize(at).ok()?;
+        Some(SeenFile { path, identity })
+    });
     Ok(Opened {
         description: PluginDescription {
             digest,
@@ -405,28 +448,34 @@ fn open_file(
             source: source.clone(),
             inspected,
         },
-        code: OpenedCode::Bytes(bytes),
+        code: OpenedCode::Bytes(bytes, seen),
     })
 }
 
+/// The bytes of a file, and which file they are of where it did not change meanwhile.
+type FileBytes = (Vec<u8>, Option<Identity>);
+
 /// Reads a file of which the size is not to be trusted: it may be a device, or grow.
-fn read(path: &Path, at: &Path, limits: &Limits) -> Result<Result<Vec<u8>, WasmError>, PluginError> {
+fn read(path: &Path, at: &Path, limits: &Limits) -> Result<Result<FileBytes, WasmError>, PluginError> {
     let unreadable = |source| PluginError::Read {
         path: path.to_owned(),
         source,
     };
     let file = fs::File::open(at).map_err(unreadable)?;
-    let size = file.metadata().map_err(unreadable)?.len();
-    if let Err(error) = check_size(size, limits) {
+    let before = file.metadata().map_err(unreadable)?;
+    if let Err(error) = check_size(before.len(), limits) {
         return Ok(Err(error));
     }
     let mut bytes = Vec::new();
-    file.take(limits.component + 1)
+    (&file)
+        .take(limits.component + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
+    let after = file.metadata().map_err(unreadable)?;
+    let identity = Some(Identity::of(&after)).filter(|identity| *identity == Identity::of(&before));
     Ok(check_size(bytes.len() as u64, limits)
         .and_then(|()| check_encoding(&bytes))
-        .map(|()| bytes))
+        .map(|()| (bytes, identity)))
 }
 
 pub(crate) fn digest(bytes: &[u8]) -> String {

@@ -8,8 +8,9 @@ use std::{
 use trocar::{
     config::{Config, PluginEntry, Sourced},
     documents::to_yaml,
+    manifest::CapabilityRequest,
     read_lock,
-    registry::{Lock, LockedPlugin, RegistrySource, listed, write_whole},
+    registry::{Lock, LockedPlugin, RegistrySource, amount, listed, write_whole},
 };
 
 use super::{of_registries, pull::Puller, reference};
@@ -94,8 +95,7 @@ fn looked_up(
     let kept = kept.map_err(|error| error.of(&plugin.origin().to_string()))?;
     let found = kept.description;
     let manifest = found.manifest();
-    let mut capabilities: BTreeSet<String> = BTreeSet::new();
-    capabilities.extend(manifest.capabilities.iter().map(|asked| asked.name.clone()));
+    let capabilities: BTreeSet<String> = manifest.capabilities.iter().flat_map(in_words).collect();
     Ok(LockedPlugin {
         name: plugin.value.name.clone(),
         source: source.reference.clone(),
@@ -103,9 +103,21 @@ fn looked_up(
         component: found.digest().to_owned(),
         version: manifest.version.clone(),
         size: found.size(),
+        memory: Some(found.memory()),
         capabilities: capabilities.into_iter().collect(),
         signers: found.signers().to_vec(),
     })
+}
+
+/// A capability with each kind of object that it is for, so that a wider scope is more than there was.
+fn in_words(asked: &CapabilityRequest) -> Vec<String> {
+    match asked.scope.as_slice() {
+        [] => vec![asked.name.clone()],
+        scope => scope
+            .iter()
+            .map(|scope| format!("{} of {} {}", asked.name, scope.api_version, scope.kind))
+            .collect(),
+    }
 }
 
 /// Shows what changes, asks where a plugin gets more, and writes.
@@ -140,6 +152,7 @@ fn differences(old: &Lock, new: &Lock) -> (String, Vec<String>) {
                 format!("source: {}", plugin.source),
                 format!("version: {}", plugin.version),
                 format!("manifest: {}", plugin.manifest),
+                format!("memory: {}", amount(plugin.memory)),
                 format!("capabilities: {}", listed(&plugin.capabilities)),
                 format!("signers: {}", listed(&plugin.signers)),
             ],
@@ -153,6 +166,8 @@ fn differences(old: &Lock, new: &Lock) -> (String, Vec<String>) {
             told.extend(changes.iter().map(|change| format!("  {change}\n")));
         }
         let nothing = LockedPlugin {
+            // The limits are the same for all that is new.
+            memory: None,
             capabilities: Vec::new(),
             signers: Vec::new(),
             ..plugin.clone()

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use trocar::{Limits, registry::PublicKey, source_named};
+use trocar::{EngineConfig, registry::PublicKey, source_named};
 
-use super::{engine, manifest, of_registries, store};
+use super::{manifest, of_registries, store};
 use crate::cli::{
     args::{PluginPruneArgs, PluginVerifyArgs},
     configuration,
@@ -15,7 +15,8 @@ use crate::cli::{
 /// Holds a plugin against the rules of the configuration, or against a key. Without any network.
 pub(crate) fn verify(args: &PluginVerifyArgs) -> Result<(), CliError> {
     let config = configuration::load(args.file.config.as_deref())?;
-    let engine = engine(Limits::default())?;
+    // Without what earlier runs found out: the component is read and hashed.
+    let engine = ui::engine(EngineConfig::default())?;
     let source = source_named(&config, &args.plugin);
     if let Some(file) = &args.key {
         let shown = file.display();
