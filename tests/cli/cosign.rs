@@ -146,6 +146,19 @@ fn both_signers_are_found_in_each_form_and_wherever_it_lies() {
 }
 
 #[test]
+fn signatures_are_found_in_a_registry_that_lists_them_by_the_type_of_their_configuration() {
+    let registry = FakeRegistry::start(digest);
+    fill(&registry, Forms::Bundles);
+    let tag = tagged("1").replace(':', "-");
+    let index = String::from_utf8(blob(&tagged(&tag))).unwrap();
+    let listed = index.replace(BUNDLE, "application/vnd.oci.empty.v1+json");
+    assert_ne!(listed, index);
+    let kind = "application/vnd.oci.image.index.v1+json";
+    registry.put_manifest(REPOSITORY, &tag, kind, listed.as_bytes());
+    assert_eq!(pull(&registry, "1", &[alice(), bob("prod")]).code, 0);
+}
+
+#[test]
 fn a_signature_is_of_one_digest() {
     let registry = FakeRegistry::start(digest);
     fill(&registry, Forms::Both);

@@ -36,10 +36,10 @@ fn large_plugin() -> Vec<u8> {
     component
 }
 
-/// Pushes the plugin, and gives its reference with its digest.
-fn push(registry: &FakeRegistry) -> String {
+/// Pushes a plugin, and gives its reference with its digest.
+fn push(registry: &FakeRegistry, plugin: &[u8]) -> String {
     let env = offline();
-    env.write_bytes("lists.wasm", &large_plugin());
+    env.write_bytes("lists.wasm", plugin);
     let pushed = env.run(&format!(
         "plugin push lists.wasm oci://{}/{PLUGIN}:1",
         registry.host()
@@ -101,7 +101,7 @@ fn a_pull_that_is_killed_at_any_request_leaves_nothing_that_is_used_half() {
             None
         }
     });
-    let pinned = push(&registry);
+    let pinned = push(&registry, &large_plugin());
     count.store(0, Ordering::SeqCst);
     assert_eq!(offline().run(&format!("plugin pull {pinned}")).code, 0);
     let requests = count.load(Ordering::SeqCst);
@@ -127,9 +127,12 @@ fn a_pull_that_is_killed_at_any_request_leaves_nothing_that_is_used_half() {
 #[test]
 fn a_full_disk_is_told_and_leaves_nothing() {
     let registry = FakeRegistry::start(digest);
-    let pinned = push(&registry);
     // Files can have so many blocks of 512 bytes: no component, and then no compiled code.
-    for (blocks, what) in [(100, "cannot write"), (420, "compiled components")] {
+    for (plugin, blocks, what) in [
+        (large_plugin(), 100, "make room in"),
+        (guest::plugin("modest_memory"), 20, "make room in"),
+    ] {
+        let pinned = push(&registry, &plugin);
         let env = offline();
         let full = format!("trap '' XFSZ; ulimit -f {blocks}");
         let pulled = env.run_limited(&full, &format!("plugin pull {pinned}"));
@@ -160,7 +163,7 @@ fn two_pulls_at_once_both_end_well() {
             None
         }
     });
-    let pinned = push(&registry);
+    let pinned = push(&registry, &large_plugin());
     let env = offline();
     let pull = format!("plugin pull {pinned}");
     let running = [env.start(&pull), env.start(&pull)];

@@ -21,6 +21,9 @@ use crate::{
 /// How large the parts of a signature may be: bundles with certificates have a few thousand bytes.
 const MAX_PART: u64 = 1 << 20;
 
+/// The type of a configuration that is empty.
+const EMPTY_CONFIG: &str = "application/vnd.oci.empty.v1+json";
+
 /// What follows the name of a file with a component in the name of the file with its bundle.
 const BUNDLE_SUFFIX: &str = ".sigstore.json";
 
@@ -63,13 +66,7 @@ impl Session {
             listed = self.index(&format!("manifests/sha256-{hex}")).await?;
         }
         let mut found: Vec<FoundSignature> = Vec::new();
-        // Those that are listed as something else are no signatures; those that are not listed as anything may be.
-        let may_be = |listed: &Descriptor| {
-            let kind = listed.artifact_type.as_deref();
-            is_digest(&listed.digest) && kind.is_none_or(|kind| kind.starts_with(BUNDLE))
-        };
-        let listed = listed.unwrap_or_default().into_iter().filter(may_be);
-        for descriptor in listed.take(MAX_SIGNATURES) {
+        for descriptor in likely(listed.unwrap_or_default()) {
             found.extend(self.signature(&format!("@{}", descriptor.digest)).await?);
             if found.iter().map(|signature| signature.blobs.len()).sum::<usize>() > 2 * MAX_SIGNATURES {
                 return Ok(found);
@@ -122,6 +119,21 @@ impl Session {
 
 fn is_signature(layer: &Descriptor) -> bool {
     layer.media_type == BUNDLE || layer.media_type == SIMPLE_SIGNING
+}
+
+/// Those that may be signatures, the likely ones first, and no more than are looked at. What is listed as something else is none.
+/// Some registries list all that has an empty configuration by the type of that.
+fn likely(listed: Vec<Descriptor>) -> Vec<Descriptor> {
+    let is_bundle = |kind: &str| kind.starts_with(BUNDLE);
+    let kind = |listed: &Descriptor| listed.artifact_type.clone();
+    let mut likely = listed;
+    likely.retain(|listed| {
+        is_digest(&listed.digest)
+            && kind(listed).is_none_or(|kind| is_bundle(&kind) || kind == EMPTY_CONFIG || kind.is_empty())
+    });
+    likely.sort_by_key(|listed| !kind(listed).is_some_and(|kind| is_bundle(&kind)));
+    likely.truncate(MAX_SIGNATURES);
+    likely
 }
 
 /// The registry does not answer. Anything else means that there is no signature that counts: registries say in many ways that
@@ -202,4 +214,34 @@ pub fn signature_beside(file: &Path) -> Option<Signature> {
     let bundle = fs::File::open(file.with_file_name(name)).ok()?;
     bundle.take(MAX_PART).read_to_end(&mut json).ok()?;
     Signature::of_bundle(&json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_listed_as_a_bundle_comes_first_and_what_is_something_else_not_at_all() {
+        let listed = |kind: Option<&str>, number: usize| Descriptor {
+            artifact_type: kind.map(str::to_owned),
+            ..Descriptor::of("x", &number.to_be_bytes())
+        };
+        let mut all: Vec<Descriptor> = (0..MAX_SIGNATURES)
+            .map(|number| listed(Some(EMPTY_CONFIG), number))
+            .collect();
+        let bundle = listed(Some("application/vnd.dev.sigstore.bundle.v0.3+json"), 100);
+        let unknown = listed(None, 101);
+        all.push(listed(Some("application/spdx+json"), 102));
+        all.extend([unknown.clone(), bundle.clone()]);
+        let likely = likely(all);
+        assert_eq!(likely.len(), MAX_SIGNATURES);
+        assert_eq!(likely[0].digest, bundle.digest);
+        assert!(
+            likely[1..]
+                .iter()
+                .all(|found| found.artifact_type.as_deref() == Some(EMPTY_CONFIG))
+        );
+        let one = super::likely(vec![unknown.clone(), listed(Some(""), 1)]);
+        assert_eq!((one.len(), &one[0].digest), (2, &unknown.digest));
+    }
 }

@@ -1,5 +1,7 @@
 //! What to do about a plugin that cannot be had, does not run, or plans what no plan may do; and about a configuration.
 
+use std::io;
+
 use trocar::{Limit, WasmError, config::ConfigErrorKind, plan::check::Violation, plugin::PluginError};
 
 /// What to do about a plugin, ready to paste where that is possible.
@@ -24,6 +26,14 @@ pub(crate) fn after_plugin(error: &PluginError) -> Option<String> {
     }
 }
 
+/// Says whether nothing can be written for want of room.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}
+
 fn after_wasm(error: &WasmError) -> Option<String> {
     let hint = match error {
         WasmError::Limit {
@@ -33,6 +43,11 @@ fn after_wasm(error: &WasmError) -> Option<String> {
         } => return Some(after_limit(*limit, *allowed, *asked)),
         WasmError::NotGranted(capability) => {
             return Some(format!("if you trust the plugin, grant it: --grant {capability}"));
+        }
+        WasmError::Cache { folder, source } | WasmError::SystemCache { folder, source }
+            if is_full(source) =>
+        {
+            return Some(format!("make room in {}", folder.display()));
         }
         WasmError::Cache { folder, .. } => {
             return Some(format!("make it yours alone: chmod 700 {}", folder.display()));
@@ -237,6 +252,13 @@ mod tests {
                     source: io::ErrorKind::PermissionDenied.into(),
                 },
                 "chmod 700 /cache",
+            ),
+            (
+                WasmError::Cache {
+                    folder: "/cache".into(),
+                    source: io::ErrorKind::StorageFull.into(),
+                },
+                "make room in /cache",
             ),
             (
                 WasmError::SystemCache {

@@ -45,6 +45,13 @@ pub(crate) fn after_registry(error: &RegistryError) -> Option<String> {
         RegistryError::Digest { .. } | RegistryError::Size { .. } => {
             "the registry, or what stands between, changed the bytes; they were thrown away. Tell who runs it"
         }
+        RegistryError::File { path, source, .. } if super::plugin::is_full(source) => {
+            let folder = path.parent().unwrap_or(path);
+            return Some(format!(
+                "make room in {}; nothing half-written is used",
+                folder.display()
+            ));
+        }
         RegistryError::NotAPlugin { .. } => "a plugin is pushed with trocar plugin push",
         RegistryError::Realm { host, .. } => {
             return Some(format!(

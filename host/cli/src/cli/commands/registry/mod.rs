@@ -44,7 +44,9 @@ const MAX_CERTIFICATES: u64 = 4 << 20;
 pub(crate) fn available(args: &PluginListArgs, repository: &str) -> Result<(), CliError> {
     let config = configuration::load(args.file.config.as_deref())?;
     let repository = reference(repository)?;
-    let tags = block_on(async { Ok(client(&config, Layer::Flag)?.tags(&repository).await?) })?;
+    let mut tags = block_on(async { Ok(client(&config, Layer::Flag)?.tags(&repository).await?) })?;
+    // Registries list them in any order.
+    tags.sort();
     let name = repository.name();
     let references: Vec<String> = tags.iter().map(|tag| format!("oci://{name}:{tag}")).collect();
     ui::output(&match args.output {
