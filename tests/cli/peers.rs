@@ -94,7 +94,7 @@ struct Scene {
 impl Scene {
     fn at(registry: &Registry) -> Self {
         let env = offline();
-        let repository = format!("{}/trocar-test-{:016x}/lists", registry.host, fastrand());
+        let repository = format!("{}/trocar-test-{:016x}/lists", registry.host, random());
         env.write_bytes("lists.wasm", &guest::plugin("modest_memory"));
         let pushed = env.run(&format!("plugin push lists.wasm oci://{repository}:1"));
         assert_eq!(pushed.code, 0, "{}: {pushed}", registry.name);
@@ -134,7 +134,7 @@ impl Scene {
     }
 }
 
-fn fastrand() -> u64 {
+fn random() -> u64 {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).unwrap();
     u64::from_ne_bytes(bytes)

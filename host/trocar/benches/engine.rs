@@ -1,19 +1,28 @@
 //! What a sandbox costs: one plan in a fresh instance beside the same function compiled natively, for pods of growing size; and
-//! what a component of somebody else's costs before its first call, once it is in the cache. And what policies add to a plan.
+//! what a component of somebody else's costs before its first call, once it is in the cache: read and hashed, known by its digest,
+//! and found in a store with its signatures. And what policies add to a plan.
 //!
 //! Both sides of `plan` parse the request and write the answer as text. The engine's side also checks the plan.
-//! `cargo bench -p trocar --bench engine`; the figures are in docs/performance.md.
+//! `cargo bench -p trocar --bench engine`; the figures are in docs/performance.md. `TROCAR_BENCH_PLUGINS=FILE:FILE` has other
+//! plugins besides: large ones are not in the tree.
 
-use std::{fs, hint::black_box, path::Path};
+use std::{
+    env, fs,
+    hint::black_box,
+    iter,
+    path::{Path, PathBuf},
+};
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use serde_json::{Value, json};
 use trocar::{
-    Actor, Context, DebugOptions, Engine, EngineConfig, PlanRequest, PolicyRule, Target,
+    Actor, Config, Context, DebugOptions, Engine, EngineConfig, PlanRequest, PolicyRule, Stores, Target,
     capability::Grants,
+    config::{self, Layer},
     plan::Mode,
     plugin::{Plugin, PluginSource, PluginType},
     policy::Match,
+    registry::Store,
 };
 use trocar_sdk::Request;
 
@@ -30,6 +39,7 @@ fn main() {
     plan(&mut criterion);
     policies(&mut criterion);
     load(&mut criterion);
+    registry(&mut criterion);
     criterion.final_summary();
 }
 
@@ -148,35 +158,111 @@ fn natively(target: &Target, options: &DebugOptions, context: &Context) -> Vec<(
         .collect()
 }
 
+/// The default strategy, and what the environment names.
+fn components() -> Vec<PathBuf> {
+    let others = env::var_os("TROCAR_BENCH_PLUGINS").unwrap_or_default();
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/ephemeral/ephemeral.wasm");
+    let others = env::split_paths(&others).filter(|file| !file.as_os_str().is_empty());
+    iter::once(committed).chain(others).collect()
+}
+
+/// The second use of a component: in a file that is read and hashed, and in one that is known by its digest. Each with an engine
+/// of its own, as in a program that starts.
 fn load(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("there is room for temporary files");
-    let plugin = folder.path().join("plugin.wasm");
-    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/ephemeral/ephemeral.wasm");
-    fs::copy(committed, &plugin).expect("the default plugins are committed");
-    let source = PluginSource::File(plugin);
     let config = EngineConfig {
         cache: Some(folder.path().join("cache")),
         ..EngineConfig::default()
     };
     let engine = || Engine::new(config.clone()).expect("the cache is new");
-    let load = |engine: &Engine| {
-        let loaded = engine.load(&source, PluginType::Strategy, &Grants::default());
-        loaded.expect("a default plugin can be loaded as a file")
-    };
-    // The first use compiles.
-    load(&engine());
     let mut group = criterion.benchmark_group("second use of a component");
-    group.bench_function("engine and component", |bencher| {
-        bencher.iter_with_large_drop(|| {
-            let engine = engine();
-            let plugin = load(&engine);
-            (plugin, engine)
-        });
-    });
-    group.bench_function("component", |bencher| {
-        bencher.iter_batched(engine, |engine| (load(&engine), engine), BatchSize::PerIteration);
-    });
+    for component in components() {
+        let name = component.file_stem().unwrap_or_default().display().to_string();
+        let file = PluginSource::File(component.clone());
+        let described = engine().describe(&file).expect("it is a plugin");
+        let wanted = described.manifest().plugin_type;
+        let pinned = PluginSource::Pinned(component, described.digest().to_owned());
+        for (how, source) in [("read and hashed", file), ("known by its digest", pinned)] {
+            let load = || {
+                let engine = engine();
+                let plugin = engine.load(&source, wanted, &Grants::default());
+                (plugin.expect("it can be loaded"), engine)
+            };
+            // The first use compiles.
+            load();
+            group.bench_function(BenchmarkId::new(how, &name), |bencher| {
+                bencher.iter_with_large_drop(load);
+            });
+        }
+    }
     group.finish();
+}
+
+/// What it takes to find a plugin of a registry: in a store, with signatures of the real cosign, without and with rules of trust.
+fn registry(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("there is room for temporary files");
+    let signed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/registry/signatures/cosign");
+    let store = Store::of_user(folder.path().join("store"));
+    let manifest = keep(&store, &signed);
+    let engine = Engine::new(EngineConfig::default())
+        .expect("an engine can be made")
+        .with_stores(Stores {
+            user: Some(store),
+            system: None,
+        });
+    let source = PluginSource::typed(&format!("oci://registry.example/team/signed@{manifest}"));
+    let key = fs::read_to_string(signed.join("alice.pub")).expect("the key is committed");
+    let signer = json!({"kind": "pubKey", "key": key});
+    let trust = json!({"rules": [{"sources": ["registry.example"], "allOf": [signer]}]});
+    let text = json!({"apiVersion": "trocar.dev/v1alpha1", "kind": "Config", "trust": trust}).to_string();
+    let file = folder.path().join("config.yaml");
+    let trusting = config::load(&[(Layer::User, file)], &[], &|_| Ok(text.clone().into_bytes()));
+    let trusting = trusting.expect("it is a configuration");
+    let mut group = criterion.benchmark_group("a plugin in a store");
+    for (name, config) in [
+        ("found", Config::default()),
+        ("found and its signature verified", trusting),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                engine
+                    .find(&config, black_box(&source))
+                    .expect("it is there and signed")
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Keeps all of an image layout, and gives the digest of the plugin's manifest.
+fn keep(store: &Store, layout: &Path) -> String {
+    let blobs = fs::read_dir(layout.join("blobs/sha256")).expect("the layout is committed");
+    for blob in blobs.flatten() {
+        store
+            .write(&fs::read(blob.path()).expect("a blob can be read"))
+            .expect("the store is new");
+    }
+    let index = fs::read(layout.join("index.json")).expect("a layout has an index");
+    let index: Value = serde_json::from_slice(&index).expect("it is JSON");
+    let tagged = |tag: &str| {
+        let mut entries = index["manifests"].as_array().into_iter().flatten();
+        let entry = entries.find(|entry| entry["annotations"]["org.opencontainers.image.ref.name"] == tag);
+        let digest = entry.and_then(|entry| entry["digest"].as_str());
+        digest.expect("the tag is there").to_owned()
+    };
+    let plugin = tagged("1");
+    let referrers = tagged(&plugin.replace(':', "-"));
+    let referrers = layout
+        .join("blobs/sha256")
+        .join(referrers.trim_start_matches("sha256:"));
+    let referrers: Value =
+        serde_json::from_slice(&fs::read(referrers).expect("it is there")).expect("it is JSON");
+    let signatures = referrers["manifests"].as_array().into_iter().flatten();
+    let signatures = signatures.filter_map(|entry| entry["digest"].as_str().map(str::to_owned));
+    store
+        .add_signatures(&plugin, &signatures.collect::<Vec<_>>())
+        .expect("the list can be written");
+    plugin
 }
 
 fn asked() -> (DebugOptions, Context) {

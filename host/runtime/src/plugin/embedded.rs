@@ -37,7 +37,7 @@ pub(super) fn describe(plugin: &Embedded) -> PluginDescription {
                 .expect("a test reads the manifest of every default plugin"),
             imports: owned(plugin.imports),
             exports: owned(plugin.exports),
-            // Nobody limits what is part of the program.
+            // What is part of the program is not limited.
             sizes: Sizes::default(),
         },
         digest: plugin.digest.to_owned(),

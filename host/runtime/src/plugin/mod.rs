@@ -145,7 +145,7 @@ impl PluginDescription {
         self.size
     }
 
-    /// The bytes of its largest memory from the start; 0 of a default plugin, which nobody limits.
+    /// The bytes of its largest memory from the start; 0 of a default plugin, which is not limited.
     pub fn memory(&self) -> u64 {
         self.inspected.sizes.memory
     }
