@@ -61,14 +61,11 @@ pub(crate) fn wanted_after(case: &Case) -> Value {
 }
 
 fn other_writes(case: &Case, server: &FakeApiServer) -> Option<String> {
-    let wanted: Vec<String> = case.expect["writes"]
+    let wanted: Vec<&str> = case.expect["writes"]
         .as_array()
         .into_iter()
         .flatten()
-        .map(|write| {
-            let part = |field: &str| write[field].as_str().unwrap_or_default();
-            format!("{} {}", part("method"), part("path"))
-        })
+        .filter_map(Value::as_str)
         .collect();
     let got: Vec<String> = server.writes().iter().map(|write| fold(&write.line())).collect();
     (wanted != got).then(|| format!("writes: want {wanted:?}, got {got:?}"))
@@ -77,8 +74,8 @@ fn other_writes(case: &Case, server: &FakeApiServer) -> Option<String> {
 /// What we say on lines of their own and kubectl does not: that a script sees no output, and what a copy may suffer.
 const OUR_WORDS: [&str; 4] = [
     "The command's output and exit code are not shown: add --attach for them.",
-    "Warning: the copy lacks what it reads of its pod, and finds it empty: ",
-    "Warning: the copy has the labels by which ",
+    "Warning: the copy lacks labels or annotations that it reads, and finds them empty: ",
+    "Warning: the copy has the labels that ",
     "Warning: original and copy both write to the same volumes; claims: ",
 ];
 

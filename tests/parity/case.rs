@@ -1,16 +1,20 @@
-//! One recorded case.
+//! One recorded case. The files hold what differs: objects that many cases have in common are in `objects`, by name.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
-/// What was recorded, or what is wanted where we differ.
+/// A recording of kubectl 1.37.2, or what is wanted where trocar differs from it.
 #[derive(Clone)]
 pub(crate) struct Case {
     pub(crate) name: String,
     /// Everything after `kubectl debug`.
     pub(crate) args: Vec<String>,
-    /// What the cluster holds before.
+    /// The objects of the cluster before.
     pub(crate) objects: Vec<Value>,
     /// Files in the working folder.
     pub(crate) files: BTreeMap<String, String>,
@@ -24,25 +28,29 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    fn read(path: &Path) -> Self {
-        let text = fs::read_to_string(path).unwrap();
-        let case: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-        let texts = |list: &Value| -> Vec<String> {
-            let items = list.as_array().unwrap().iter();
-            items.map(|item| item.as_str().unwrap().to_owned()).collect()
+    fn read(path: &Path, shared: &Shared) -> Self {
+        let mut case = json(path);
+        let mut record = |name: &str| -> Value {
+            let mut record = case[name].take();
+            for object in record["after"].as_array_mut().into_iter().flatten() {
+                *object = shared.object(object);
+            }
+            record
         };
-        let files = case["files"].as_object().unwrap().iter();
+        let (expect, kubectl) = (record("expect"), record("kubectl"));
+        let files = case["files"].as_object().into_iter().flatten();
+        let objects = case["objects"].as_array().unwrap().iter();
         Self {
-            name: path.file_stem().unwrap().to_str().unwrap().to_owned(),
+            name: stem(path),
             args: texts(&case["args"]),
-            objects: case["objects"].as_array().unwrap().clone(),
+            objects: objects.map(|object| shared.object(object)).collect(),
             files: files
                 .map(|(name, text)| (name.clone(), text.as_str().unwrap().to_owned()))
                 .collect(),
             no_ephemeral: case["flags"]["no_ephemeral"] == true,
             differs: case["differs"].as_str().map(str::to_owned),
-            kubectl: case.get("kubectl").filter(|record| record.is_object()).cloned(),
-            expect: case["expect"].clone(),
+            kubectl: Some(kubectl).filter(Value::is_object),
+            expect,
         }
     }
 
@@ -56,11 +64,93 @@ impl Case {
     }
 }
 
+/// The objects that cases share.
+struct Shared(BTreeMap<String, Value>);
+
+impl Shared {
+    /// An object as cases write it: its name here, a change of one here, or the object itself.
+    fn object(&self, written: &Value) -> Value {
+        if let Some(name) = written.as_str() {
+            return self.named(name);
+        }
+        let Some(name) = written["like"].as_str() else {
+            return written.clone();
+        };
+        let mut object = self.named(name);
+        for change in written["changes"].as_array().into_iter().flatten() {
+            match change.as_array().map(Vec::as_slice) {
+                Some([at]) => remove(&mut object, at.as_str().unwrap()),
+                Some([at, value]) => set(&mut object, at.as_str().unwrap(), value.clone()),
+                _ => panic!("a change is [POINTER, VALUE], or [POINTER] to remove, unlike {change}"),
+            }
+        }
+        object
+    }
+
+    fn named(&self, name: &str) -> Value {
+        let object = self.0.get(name);
+        object
+            .unwrap_or_else(|| panic!("objects/{name}.json is missing"))
+            .clone()
+    }
+}
+
+/// Removes the field at a pointer.
+fn remove(object: &mut Value, at: &str) {
+    let (parent, field) = parent(object, at);
+    let removed = parent.as_object_mut().and_then(|fields| fields.remove(&field));
+    assert!(removed.is_some(), "{at} is not there");
+}
+
+/// Sets the field or item at a pointer; an item behind the last one is appended.
+fn set(object: &mut Value, at: &str, value: Value) {
+    match parent(object, at) {
+        (Value::Array(items), index) if index == items.len().to_string() => items.push(value),
+        (Value::Array(items), index) => items[index.parse::<usize>().unwrap()] = value,
+        (parent, field) => parent[&field] = value,
+    }
+}
+
+fn parent<'a>(object: &'a mut Value, at: &str) -> (&'a mut Value, String) {
+    let (parent, field) = at
+        .rsplit_once('/')
+        .unwrap_or_else(|| panic!("{at:?} is not a pointer"));
+    let found = object
+        .pointer_mut(parent)
+        .unwrap_or_else(|| panic!("{parent} is not there"));
+    (found, field.replace("~1", "/").replace("~0", "~"))
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    let items = list.as_array().unwrap().iter();
+    items.map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+fn json(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap().to_str().unwrap().to_owned()
+}
+
+fn files_of(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/parity")
+        .join(folder);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
 /// All cases, by name.
 pub(crate) fn all() -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/cases");
-    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
-    let mut cases: Vec<Case> = entries.map(|entry| Case::read(&entry.unwrap().path())).collect();
+    let objects = files_of("objects");
+    let shared = Shared(objects.iter().map(|path| (stem(path), json(path))).collect());
+    let mut cases: Vec<Case> = files_of("cases")
+        .iter()
+        .map(|path| Case::read(path, &shared))
+        .collect();
     cases.sort_by(|one, other| one.name.cmp(&other.name));
     assert!(cases.len() > 600, "only {} cases were found", cases.len());
     cases

@@ -1,6 +1,6 @@
 //! What `kubectl debug` does, case by case: every file of `cases` is two named tests.
 //!
-//! A case holds objects, a command line, and what kubectl 1.37 made of them on a recording server. `offline::NAME` plans from
+//! A case names objects (of `objects`, or as they are changed), a command line, and what kubectl 1.37 made of them on a recording server. `offline::NAME` plans from
 //! the same objects without a cluster and applies the plan in memory; `binary::NAME` runs `trocar debug` against a server.
 //! Where we differ on purpose, the case says what is wanted instead and why, or `divergence.rs` does where only words differ.
 
