@@ -80,7 +80,7 @@ fn what_contradicts_itself_or_cannot_be_is_refused_or_told() {
         (
             "--inherit=user --as-root",
             1,
-            "root and the user of the target contradict each other",
+            "root cannot be used together with the target's user",
         ),
         (
             "--pull-secret=registry",

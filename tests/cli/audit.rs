@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use expect_test::expect;
 use serde_json::{Value, json};
 use trocar_test_support::{Answer, Fault, Gate, TestEnv};
 
@@ -83,7 +84,7 @@ fn a_decision_and_its_end_are_a_line_each() {
             .unwrap()
             .permissions(),
     );
-    assert_eq!(mode & 0o777, 0o600, "it is nobody else's business");
+    assert_eq!(mode & 0o777, 0o600, "other users may not read it");
 }
 
 #[test]
@@ -155,7 +156,9 @@ fn each_of_several_targets_is_decided_before_the_first_is_touched() {
     let output = env.run("debug web-0 web-1 --image=busybox");
     assert_eq!(output.code, 125);
     assert!(
-        output.stderr.contains("Not begun, and not changed: pod/web-1\n"),
+        output
+            .stderr
+            .contains("Not started, and not changed: pod/web-1\n"),
         "{output}"
     );
     let records = records_of(&env);
@@ -315,8 +318,12 @@ fn a_record_for_which_there_is_half_the_room_is_not_written_and_the_next_one_is_
     fs::write(audit_file(&env), &filled).unwrap();
     check(
         &env.run_limited(FULL, DEBUG),
-        "--- stderr ---\nerror: the audit file $HOME/.config/trocar/audit.jsonl cannot be written: File too large (os error 27)\n\
-         hint: the configuration requires it, so nothing is debugged without it\n--- exit code 125 ---\n",
+        expect![[r#"
+            --- stderr ---
+            error: the audit file $HOME/.config/trocar/audit.jsonl cannot be written: File too large (os error 27)
+            hint: the configuration requires it, so nothing is debugged without it
+            --- exit code 125 ---
+        "#]],
     );
     assert_eq!(touched(&server), [""; 0], "the record comes before the write");
     assert!(
@@ -360,8 +367,12 @@ fn a_fifo_is_no_place_for_records_and_is_not_waited_for() {
     make_fifo(&env, ".config/trocar/pipe");
     check(
         &env.run(DEBUG),
-        "--- stderr ---\nerror: the audit file $HOME/.config/trocar/pipe cannot be written: it is neither a regular file nor a \
-         character device\nhint: the configuration requires it, so nothing is debugged without it\n--- exit code 125 ---\n",
+        expect![[r#"
+            --- stderr ---
+            error: the audit file $HOME/.config/trocar/pipe cannot be written: it is neither a regular file nor a character device
+            hint: the configuration requires it, so nothing is debugged without it
+            --- exit code 125 ---
+        "#]],
     );
     assert_eq!(touched(&server), [""; 0]);
 }
@@ -418,7 +429,7 @@ fn the_check_of_a_configuration_tries_the_files_of_the_audit_and_leaves_them_as_
 }
 
 #[test]
-fn an_audit_without_a_cluster_to_ask_names_nobody() {
+fn an_audit_without_a_cluster_to_ask_names_no_user() {
     let (env, server) = online([pod("web-0")]);
     configure(&env, "audit: [{sink: stderr}]\n");
     let output = env.run(DEBUG);
@@ -431,7 +442,11 @@ fn an_audit_without_a_cluster_to_ask_names_nobody() {
     server.inject(Fault::new("POST", "/selfsubjectreviews", Answer::unauthorized()));
     check(
         &env.run(DEBUG),
-        "--- stderr ---\nerror: You must be logged in to the server (Unauthorized)\nhint: the credentials, typed or of the kubeconfig, are missing or \
-         expired: log in again\n--- exit code 125 ---\n",
+        expect![[r#"
+            --- stderr ---
+            error: You must be logged in to the server (Unauthorized)
+            hint: the credentials from flags or kubeconfig are missing or expired: log in again
+            --- exit code 125 ---
+        "#]],
     );
 }

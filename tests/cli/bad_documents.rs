@@ -1,5 +1,7 @@
 //! Files and flags that are wrong: each is told where, and what was probably meant.
 
+use expect_test::expect;
+
 use crate::{POD_YAML, check, offline};
 
 const IMAGE: &str = "--image=busybox:1.36";
@@ -60,16 +62,16 @@ fn nothing_at_all() {
     check_file(
         "",
         r"--- stderr ---
-error: pod.yaml: there is no object in it
-hint: kubectl get pod NAME -o yaml writes what is needed
+error: pod.yaml: it holds no object
+hint: kubectl get pod NAME -o yaml writes such a file
 --- exit code 1 ---
 ",
     );
     check_file(
         "# only a comment\n---\n",
         r"--- stderr ---
-error: pod.yaml: there is no object in it
-hint: kubectl get pod NAME -o yaml writes what is needed
+error: pod.yaml: it holds no object
+hint: kubectl get pod NAME -o yaml writes such a file
 --- exit code 1 ---
 ",
     );
@@ -80,8 +82,8 @@ fn no_object() {
     check_file(
         "just text\n",
         r"--- stderr ---
-error: pod.yaml: what stands in it is no object
-hint: kubectl get pod NAME -o yaml writes what is needed
+error: pod.yaml: it does not hold an object
+hint: kubectl get pod NAME -o yaml writes such a file
 --- exit code 1 ---
 ",
     );
@@ -118,10 +120,11 @@ fn bytes_that_are_no_text() {
     env.write_bytes("pod.yaml", b"kind: \xff\xfe\n");
     check(
         &env.run(&format!("plan -f pod.yaml {IMAGE}")),
-        r"--- stderr ---
-error: pod.yaml: the text is not UTF-8 (at byte 6)
---- exit code 1 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: pod.yaml: the text is not UTF-8 (at byte 6)
+            --- exit code 1 ---
+        "#]],
     );
 }
 
@@ -131,17 +134,19 @@ fn a_file_of_50_megabytes() {
     env.write_bytes("pod.yaml", &vec![b'#'; 50 << 20]);
     check(
         &env.run(&format!("plan -f pod.yaml {IMAGE}")),
-        r"--- stderr ---
-error: pod.yaml is larger than the 16 MiB that are read
---- exit code 1 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: pod.yaml is larger than the 16 MiB that are read
+            --- exit code 1 ---
+        "#]],
     );
     check(
         &env.run(&format!("plan -f web.yaml {IMAGE} --custom=pod.yaml")),
-        r"--- stderr ---
-error: pod.yaml does not contain a valid container spec: the text is 52428800 bytes long; at the most 16777216 are read
---- exit code 1 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: pod.yaml does not contain a valid container spec: the text is 52428800 bytes long; at most 16777216 are read
+            --- exit code 1 ---
+        "#]],
     );
 }
 
@@ -149,17 +154,19 @@ error: pod.yaml does not contain a valid container spec: the text is 52428800 by
 fn a_missing_file() {
     check(
         &offline().run(&format!("plan -f nofile.yaml {IMAGE}")),
-        r#"--- stderr ---
-error: the path "nofile.yaml" does not exist
---- exit code 1 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: the path "nofile.yaml" does not exist
+            --- exit code 1 ---
+        "#]],
     );
     check(
         &offline().run(&format!("plan -f x {IMAGE} --custom=nofile.yaml")),
-        r"--- stderr ---
-error: must pass a container spec json file for custom profile: open nofile.yaml: no such file or directory
---- exit code 1 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: must pass a container spec json file for custom profile: open nofile.yaml: no such file or directory
+            --- exit code 1 ---
+        "#]],
     );
 }
 
@@ -169,10 +176,11 @@ fn a_folder_without_objects() {
     env.write("notes.txt", "x");
     check(
         &env.run(&format!("plan -f . {IMAGE}")),
-        r"--- stderr ---
-error: error reading [.]: recognized file extensions are [.json .yaml .yml]
---- exit code 1 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: error reading [.]: recognized file extensions are [.json .yaml .yml]
+            --- exit code 1 ---
+        "#]],
     );
 }
 
@@ -464,9 +472,10 @@ error: --grant: unknown capability "everything"; there is "cluster-read"
 fn no_target() {
     check(
         &offline().run("plan --image=a"),
-        r"--- stderr ---
-error: NAME or filename is required for debug
---- exit code 2 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: NAME or filename is required for debug
+            --- exit code 2 ---
+        "#]],
     );
 }

@@ -1,5 +1,6 @@
 //! What a new user and people of this job stumbled over: each is told before it costs time, with the next step.
 
+use expect_test::expect;
 use serde_json::{Value, json};
 use trocar_test_support::{Answer, Fault};
 
@@ -30,12 +31,20 @@ fn warnings_as_errors_fail_at_the_end_and_not_before() {
     server.inject(warned("old"));
     check(
         &env.run(&format!("{DEBUG} --warnings-as-errors")),
-        "--- stderr ---\nWarning: old\nerror: 1 warning received\n--- exit code 125 ---\n",
+        expect![[r#"
+            --- stderr ---
+            Warning: old
+            error: 1 warning received
+            --- exit code 125 ---
+        "#]],
     );
     assert_eq!(touched(&server).len(), 1);
     check(
         &env.run(&format!("{DEBUG}2 --warnings-as-errors=false")),
-        "--- stderr ---\nWarning: old\n",
+        expect![[r#"
+            --- stderr ---
+            Warning: old
+        "#]],
     );
 }
 
@@ -46,11 +55,12 @@ fn what_admission_forbids_is_not_told_as_a_missing_role() {
     server.inject(Fault::new("POST", "/pods", Answer::forbidden(message)));
     check(
         &env.run(&format!("{DEBUG} --copy-to=copy")),
-        r#"--- stderr ---
-Error from server (Forbidden): pods "copy" is forbidden: no PriorityClass with name shop was found
-hint: that is a rule of the cluster, and not a missing right of yours
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            Error from server (Forbidden): pods "copy" is forbidden: no PriorityClass with name shop was found
+            hint: this is a rule of the cluster, not a missing permission
+            --- exit code 125 ---
+        "#]],
     );
 }
 
@@ -76,7 +86,7 @@ fn a_node_that_is_not_heard_of_is_told_before_a_container_is_added_in_vain() {
         &format!(
             "--- stderr ---\nerror: pod/web-0: {said}\n  nothing was changed\n\
              hint: --copy-to=NAME debugs a copy of the pod on another node\n\
-             hint: with --pod-running-timeout=TIME it is waited for\n--- exit code 125 ---\n"
+             hint: --pod-running-timeout=TIME waits for it\n--- exit code 125 ---\n"
         ),
     );
     let output = env.run("debug node/n1 --image=busybox:1.36 --attach");
@@ -149,12 +159,13 @@ fn a_target_that_has_ended_for_good_is_refused_before_anything_is_written() {
     let (env, server) = online([ended]);
     check(
         &env.run(&format!("{DEBUG} --target=app --attach -q")),
-        r#"--- stderr ---
-error: pod/web-0: container "app" has ended with exit code 1, and is not started again
-  nothing was changed
-hint: without --target the debug container starts; --copy-to=NAME debugs a copy of the pod
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: pod/web-0: container "app" has ended with exit code 1, and is not started again
+              nothing was changed
+            hint: without --target the debug container starts; --copy-to=NAME debugs a copy of the pod
+            --- exit code 125 ---
+        "#]],
     );
     assert_eq!(touched(&server), [""; 0]);
 }
@@ -213,9 +224,13 @@ fn one_input_for_several_programs_is_refused_and_at_a_terminal_they_take_turns()
     let (env, server) = online([pod("web-0"), pod("web-1")]);
     check(
         &env.run("debug -i -l app=web --image=busybox:1.36 -c dbg -q"),
-        "--- stderr ---\nerror: -i is for one target, and these are 2: their programs would share one input\n  nothing was \
-         changed\nhint: without -i, --attach shows the output of all; at a terminal -it takes them one after the other\n\
-         --- exit code 2 ---\n",
+        expect![[r#"
+            --- stderr ---
+            error: -i takes one target, not 2: the programs would share one input
+              nothing was changed
+            hint: without -i, --attach shows the output of all; at a terminal -it takes them one after the other
+            --- exit code 2 ---
+        "#]],
     );
     assert_eq!(touched(&server), [""; 0]);
     let mut terminal = env.start_on_terminal("debug -it -l app=web --image=busybox:1.36 -c dbg");

@@ -76,7 +76,7 @@ fn a_container_that_runs_and_is_the_same_is_used_again() {
         &reused(&env, &server, "--image=busybox:1.36", true),
         "before
 --- stderr ---
-pod/web-0:debugger-abc12 still runs and is the same: coming back to it.
+pod/web-0:debugger-abc12 still runs, and is as planned: attaching to it.
 Note: lines that only the container's log has are on standard output, whichever stream they were written to.
 Container debugger-abc12 stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
 --- exit code 7 ---
@@ -172,7 +172,7 @@ fn where_there_is_nothing_to_come_back_to_is_told_with_what_does() {
         ),
         (
             "debug web-0 --image=busybox:1.36 --attach --reuse -c dbg",
-            "--container has no place",
+            "--container cannot be used",
             "trocar attach pod/NAME:CONTAINER",
         ),
         (
@@ -210,7 +210,7 @@ fn of_two_that_run_one_has_to_be_named() {
             &env.run(typed),
             r"--- stderr ---
 error: several sessions run: pod/web-0:debugger-abc12, pod/web-0:debugger-def34
-hint: name the one that is meant
+hint: name one of them
 --- exit code 2 ---
 ",
         );
@@ -238,7 +238,7 @@ fn one_of_another_is_come_back_to_and_told_whose_it_is() {
     program.is_attached(1);
     program.exits(0);
     let output = running.finish();
-    let told = "Warning: pod/web-0:debugger-abc12: it is not known whose it is\n";
+    let told = "Warning: pod/web-0:debugger-abc12: its owner is unknown\n";
     assert!(output.stderr.starts_with(told), "{output}");
 }
 
@@ -256,7 +256,7 @@ hint: kubectl logs web-0 -c debugger-abc12 -n default shows its output; trocar d
     );
     check(
         &env.run("clean"),
-        "--- stderr ---\nNothing to delete: an ephemeral container that has ended goes with its pod.\n",
+        "--- stderr ---\nNothing to delete: an ephemeral container that has ended is deleted with its pod.\n",
     );
     assert!(env.run("attach").stderr.contains("no session of yours runs"));
     // Between the list and the look at the pod another one takes its name.
@@ -268,7 +268,7 @@ hint: kubectl logs web-0 -c debugger-abc12 -n default shows its output; trocar d
         &env.run("attach web-0"),
         r"--- stderr ---
 error: pod/web-0:debugger-abc12 is gone
-hint: trocar sessions lists what there is to come back to
+hint: trocar sessions lists the sessions to attach to
 --- exit code 125 ---
 ",
     );
@@ -305,8 +305,8 @@ fn a_damaged_journal_is_told_and_the_rest_of_it_holds() {
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("{{\"time\": \"20\n{text}\u{0}\u{0}")).unwrap();
     let output = env.run("sessions -o name --mine");
-    let told = "Warning: 2 lines of $HOME/.local/state/trocar/sessions.jsonl are damaged: the sessions that they name are not \
-                known to be yours\n";
+    let told = "Warning: 2 lines of $HOME/.local/state/trocar/sessions.jsonl are damaged: the sessions recorded there are not \
+                recognised as yours\n";
     assert_eq!(output.stderr, told);
     assert_eq!(output.stdout, "pod/web-0:debugger-abc12\n");
     // What is written next is on a line of its own.
@@ -327,7 +327,7 @@ fn a_damaged_journal_is_told_and_the_rest_of_it_holds() {
         output.stderr.contains("sessions.jsonl cannot be read"),
         "{output}"
     );
-    assert!(output.stderr.contains("it is not known whose it is"), "{output}");
+    assert!(output.stderr.contains("its owner is unknown"), "{output}");
 }
 
 #[test]
@@ -341,7 +341,8 @@ fn a_pod_that_changed_since_it_was_listed_is_not_deleted() {
     server.inject(Fault::new("DELETE", "/pods/copy", changed).times(1));
     let output = env.run("clean copy -y");
     assert_eq!(output.code, 1, "{output}");
-    let told = "Warning: pod/copy in namespace default has changed since it was listed, and stays\n";
+    let told =
+        "Warning: pod/copy in namespace default has changed since it was listed, so it was not deleted\n";
     assert!(output.stderr.starts_with(told), "{output}");
     assert!(server.object("Pod", "default", "copy").is_some());
     assert_eq!(env.run("clean copy -y").code, 0);

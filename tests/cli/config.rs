@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use expect_test::expect;
 use serde_json::Value;
 use trocar_test_support::TestEnv;
 
@@ -43,47 +44,48 @@ fn the_view_is_everything_with_where_it_comes_from() {
     let output = env.run("config view --config=typed.yaml");
     check(
         &output,
-        r##"# $HOME/system.yaml
-# $HOME/.config/trocar/config.yaml
-# more.yaml
-# typed.yaml
-apiVersion: trocar.dev/v1alpha1
-kind: Config
-defaults:
-  # $HOME/system.yaml:3:31 (system)
-  image: mirror.example.com/busybox:1
-  # $HOME/.config/trocar/config.yaml:4:3 (user)
-  profile: restricted
-  # typed.yaml:4:12 (--config)
-  quiet: true
-policies:
-# $HOME/system.yaml:5:3 (system)
-- match: {}
-  mode: enforce
-  name: require-reason
-  settings:
-    contact: "#platform"
-# $HOME/.config/trocar/config.yaml:6:3 (user)
-- match: {}
-  mode: warn
-  name: mine
-  plugin: session-limits
-# more.yaml:3:12 (--config)
-- match:
-    kinds:
-    - Node
-  mode: enforce
-  name: approved-images
-audit:
-# $HOME/system.yaml:8:9 (system)
-- required: false
-  sink: stderr
-# $HOME/system.yaml:9:1 (system)
-admission:
-  exemptGroups:
-  - bots
-  pods: people
-"##,
+        expect![[r##"
+            # $HOME/system.yaml
+            # $HOME/.config/trocar/config.yaml
+            # more.yaml
+            # typed.yaml
+            apiVersion: trocar.dev/v1alpha1
+            kind: Config
+            defaults:
+              # $HOME/system.yaml:3:31 (system)
+              image: mirror.example.com/busybox:1
+              # $HOME/.config/trocar/config.yaml:4:3 (user)
+              profile: restricted
+              # typed.yaml:4:12 (--config)
+              quiet: true
+            policies:
+            # $HOME/system.yaml:5:3 (system)
+            - match: {}
+              mode: enforce
+              name: require-reason
+              settings:
+                contact: "#platform"
+            # $HOME/.config/trocar/config.yaml:6:3 (user)
+            - match: {}
+              mode: warn
+              name: mine
+              plugin: session-limits
+            # more.yaml:3:12 (--config)
+            - match:
+                kinds:
+                - Node
+              mode: enforce
+              name: approved-images
+            audit:
+            # $HOME/system.yaml:8:9 (system)
+            - required: false
+              sink: stderr
+            # $HOME/system.yaml:9:1 (system)
+            admission:
+              exemptGroups:
+              - bots
+              pods: people
+        "##]],
     );
     let read = trocar::documents::read(output.stdout.as_bytes()).unwrap();
     let json: Value =
@@ -114,13 +116,27 @@ fn what_is_viewed_is_a_configuration_again() {
 fn the_check_names_the_files_and_finds_nothing() {
     check(
         &layered().run("config check --config=typed.yaml"),
-        "$HOME/system.yaml\n$HOME/.config/trocar/config.yaml\nmore.yaml\ntyped.yaml\n0 plugins, 3 policies, 1 audit sinks: no \
-         mistakes\n",
+        expect![[r#"
+            $HOME/system.yaml
+            $HOME/.config/trocar/config.yaml
+            more.yaml
+            typed.yaml
+            0 plugins, 3 policies, 1 audit sinks: no mistakes
+        "#]],
     );
-    check(&offline().run("config check"), "there is no configuration file\n");
+    check(
+        &offline().run("config check"),
+        expect![[r#"
+        there is no configuration file
+    "#]],
+    );
     check(
         &offline().run("config view"),
-        "# there is no configuration file\napiVersion: trocar.dev/v1alpha1\nkind: Config\n",
+        expect![[r#"
+            # there is no configuration file
+            apiVersion: trocar.dev/v1alpha1
+            kind: Config
+        "#]],
     );
 }
 
@@ -131,29 +147,30 @@ fn the_defaults_are_those_of_the_flags() {
     let output = env.run("plan -f pod.yaml --config=typed.yaml --reason=x --suffix=abcde -o manifest");
     check(
         &output,
-        r"# kubectl patch pod web-0 -n default --subresource=ephemeralcontainers --patch-file=FILE
-apiVersion: v1
-kind: Pod
-metadata:
-  name: web-0
-  namespace: default
-spec:
-  ephemeralContainers:
-  - env:
-    - name: TROCAR_REASON
-      value: x
-    image: mirror.example.com/busybox:1
-    name: debugger-abcde
-    securityContext:
-      allowPrivilegeEscalation: false
-      capabilities:
-        drop:
-        - ALL
-      runAsNonRoot: true
-      seccompProfile:
-        type: RuntimeDefault
-    terminationMessagePolicy: File
-",
+        expect![[r#"
+            # kubectl patch pod web-0 -n default --subresource=ephemeralcontainers --patch-file=FILE
+            apiVersion: v1
+            kind: Pod
+            metadata:
+              name: web-0
+              namespace: default
+            spec:
+              ephemeralContainers:
+              - env:
+                - name: TROCAR_REASON
+                  value: x
+                image: mirror.example.com/busybox:1
+                name: debugger-abcde
+                securityContext:
+                  allowPrivilegeEscalation: false
+                  capabilities:
+                    drop:
+                    - ALL
+                  runAsNonRoot: true
+                  seccompProfile:
+                    type: RuntimeDefault
+                terminationMessagePolicy: File
+        "#]],
     );
 }
 
@@ -162,17 +179,24 @@ fn the_policies_that_there_are() {
     let env = layered();
     check(
         &env.run("policy list --config=typed.yaml"),
-        r"NAME                PLUGIN              MODE      FROM
-require-reason      require-reason      enforce   $HOME/system.yaml:5:3
-mine                session-limits      warn      $HOME/.config/trocar/config.yaml:6:3
-approved-images     approved-images     enforce   more.yaml:3:12
-privilege-ceiling   privilege-ceiling   off       not configured
-protected-targets   protected-targets   off       not configured
-",
+        expect![[r#"
+            NAME                PLUGIN              MODE      FROM
+            require-reason      require-reason      enforce   $HOME/system.yaml:5:3
+            mine                session-limits      warn      $HOME/.config/trocar/config.yaml:6:3
+            approved-images     approved-images     enforce   more.yaml:3:12
+            privilege-ceiling   privilege-ceiling   off       not configured
+            protected-targets   protected-targets   off       not configured
+        "#]],
     );
     check(
         &offline().run("policy list -o name"),
-        "approved-images\nprivilege-ceiling\nprotected-targets\nrequire-reason\nsession-limits\n",
+        expect![[r#"
+            approved-images
+            privilege-ceiling
+            protected-targets
+            require-reason
+            session-limits
+        "#]],
     );
     let list: Value = serde_json::from_str(&env.run("policy list -o json").stdout).unwrap();
     assert_eq!(list["items"][1]["plugin"], "session-limits");
@@ -229,11 +253,11 @@ fn a_mistake_is_told_with_its_place_and_a_next_step() {
         ),
         (
             "policies:\n- name: a\n  plugin: ../a.wasm\n",
-            "5:3: \"../a.wasm\" is no name of a plugin\nhint: a plugin from a file gets a name under plugins, with its digest",
+            "5:3: \"../a.wasm\" is not the name of a plugin\nhint: a plugin from a file gets a name under plugins, with its digest",
         ),
         (
             "plugins:\n- {name: a, file: a.wasm, digest: \"sha256:12\"}\n",
-            "4:27: \"sha256:12\" is no digest: it is sha256: and 64 hexadecimal digits\nhint: trocar plugin inspect FILE.wasm \
+            "4:27: \"sha256:12\" is not a digest: write sha256: and 64 hexadecimal digits\nhint: trocar plugin inspect FILE.wasm \
              shows a plugin's digest",
         ),
         (
@@ -286,8 +310,11 @@ fn a_file_that_is_none() {
     );
     check(
         &env.run("config view --config=gone.yaml"),
-        "--- stderr ---\nerror: configuration: cannot read gone.yaml: No such file or directory (os error 2)\n--- exit code 1 \
-         ---\n",
+        expect![[r#"
+            --- stderr ---
+            error: configuration: cannot read gone.yaml: No such file or directory (os error 2)
+            --- exit code 1 ---
+        "#]],
     );
     let output = env.run("config view --config=.");
     assert!(
@@ -421,7 +448,7 @@ fn a_plugin_of_a_file_must_be_the_one_that_is_meant() {
         assert!(
             output
                 .stderr
-                .contains("hint: if you built it anew, put the new digest into the configuration"),
+                .contains("hint: if you rebuilt it, put the new digest into the configuration"),
             "{output}"
         );
         assert_eq!(output.code, code);
@@ -443,7 +470,12 @@ fn a_plugin_that_the_system_names_is_the_systems() {
     let (mut env, server) = online([pod("web-0")]);
     as_the_system(&mut env, "breaks_down");
     let output = env.run("plugin compile --system");
-    check(&output, "$HOME/system/breaks-down.wasm: compiled\n");
+    check(
+        &output,
+        expect![[r#"
+        $HOME/system/breaks-down.wasm: compiled
+    "#]],
+    );
     let other = plugin_entry(&env, "allows").replace("name: allows", "name: breaks-down");
     configure(&env, &format!("plugins: [{other}]\n"));
     let output = env.run("debug web-0 --image=busybox");
@@ -484,11 +516,15 @@ fn a_plugin_of_the_systems_is_compiled_each_time_until_root_does_it_once() {
     }
     check(
         &env.run("plugin compile --system"),
-        "$HOME/system/allows.wasm: compiled\n",
+        expect![[r#"
+            $HOME/system/allows.wasm: compiled
+        "#]],
     );
     check(
         &env.run("plugin compile --system"),
-        "$HOME/system/allows.wasm: was compiled before\n",
+        expect![[r#"
+            $HOME/system/allows.wasm: was compiled before
+        "#]],
     );
     let output = env.run("debug web-0 --image=busybox --dry-run");
     assert_eq!(output.stderr, "", "{output}");

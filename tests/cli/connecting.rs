@@ -1,5 +1,6 @@
 //! Reaching a cluster: kubeconfig, context, credentials, and servers that are not what they should be.
 
+use expect_test::expect;
 use trocar_test_support::{Answer, Fault, TestEnv, kubeconfig};
 
 use crate::{TROCAR, check, check_at, offline, online, pod};
@@ -10,11 +11,12 @@ const DEBUG: &str = "debug web-0 --image=busybox:1.36 -c dbg";
 fn no_kubeconfig() {
     check(
         &offline().run(DEBUG),
-        r"--- stderr ---
-error: there is no kubeconfig, so it is not known which cluster to talk to
-hint: set KUBECONFIG, or pass --kubeconfig=FILE or --server=URL; trocar plan works without a cluster
---- exit code 125 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: no kubeconfig was found, so the cluster is not known
+            hint: set KUBECONFIG, or pass --kubeconfig=FILE or --server=URL; trocar plan works without a cluster
+            --- exit code 125 ---
+        "#]],
     );
 }
 
@@ -23,19 +25,21 @@ fn a_kubeconfig_that_cannot_be_used() {
     let mut env = offline();
     check(
         &env.run(&format!("{DEBUG} --kubeconfig=nofile")),
-        r"--- stderr ---
-error: the kubeconfig cannot be used: cannot read nofile: No such file or directory (os error 2)
---- exit code 125 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: the kubeconfig cannot be used: cannot read nofile: No such file or directory (os error 2)
+            --- exit code 125 ---
+        "#]],
     );
     let file = env.write("kubeconfig", "users:\n- name: x\n  token: [secret\n");
     env.set("KUBECONFIG", &file.display().to_string());
     check(
         &env.run(DEBUG),
-        r"--- stderr ---
-error: the kubeconfig cannot be used: $HOME/kubeconfig: it is not valid YAML at line 3, column 10
---- exit code 125 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: the kubeconfig cannot be used: $HOME/kubeconfig: it is not valid YAML at line 3, column 10
+            --- exit code 125 ---
+        "#]],
     );
     env.set("KUBECONFIG", "");
     env.write("none.crt", "no certificate");
@@ -43,21 +47,23 @@ error: the kubeconfig cannot be used: $HOME/kubeconfig: it is not valid YAML at 
         &env.run(&format!(
             "{DEBUG} --server=https://127.0.0.1:1 --certificate-authority=none.crt"
         )),
-        r"--- stderr ---
-error: the kubeconfig cannot be used: none.crt (certificate-authority) holds no certificate in PEM
-hint: such a file has a line -----BEGIN CERTIFICATE-----
---- exit code 125 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: the kubeconfig cannot be used: none.crt (certificate-authority) holds no certificate in PEM
+            hint: such a file has a line -----BEGIN CERTIFICATE-----
+            --- exit code 125 ---
+        "#]],
     );
     env.set("KUBECONFIG", &file.display().to_string());
     env.write("kubeconfig", "apiVersion: v1\nkind: Config\n");
     check(
         &env.run(DEBUG),
-        r"--- stderr ---
-error: there is no kubeconfig, so it is not known which cluster to talk to
-hint: set KUBECONFIG, or pass --kubeconfig=FILE or --server=URL; trocar plan works without a cluster
---- exit code 125 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: no kubeconfig was found, so the cluster is not known
+            hint: set KUBECONFIG, or pass --kubeconfig=FILE or --server=URL; trocar plan works without a cluster
+            --- exit code 125 ---
+        "#]],
     );
 }
 
@@ -66,11 +72,12 @@ fn an_unknown_context() {
     let (env, server) = online([pod("web-0")]);
     check(
         &env.run(&format!("{DEBUG} --context=prod")),
-        r#"--- stderr ---
-error: the kubeconfig cannot be used: there is no context "prod"
-hint: --context chooses one of test
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: the kubeconfig cannot be used: there is no context "prod"
+            hint: --context chooses one of test
+            --- exit code 125 ---
+        "#]],
     );
     assert_eq!(server.request_lines(), [""; 0]);
     assert_eq!(env.run(&format!("{DEBUG} --context=test")).code, 0);
@@ -82,16 +89,17 @@ fn expired_credentials() {
     server.inject(Fault::new("GET", "/pods/web-0", Answer::unauthorized()));
     check(
         &env.run(DEBUG),
-        r"--- stderr ---
-error: You must be logged in to the server (Unauthorized)
-hint: the credentials, typed or of the kubeconfig, are missing or expired: log in again
---- exit code 125 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: You must be logged in to the server (Unauthorized)
+            hint: the credentials from flags or kubeconfig are missing or expired: log in again
+            --- exit code 125 ---
+        "#]],
     );
 }
 
 #[test]
-fn nobody_there() {
+fn a_server_that_does_not_answer() {
     let (env, server) = online([pod("web-0")]);
     let port = server.port().to_string();
     drop(server);
@@ -99,11 +107,12 @@ fn nobody_there() {
     output.stderr = output.stderr.replace(&port, "PORT");
     check(
         &output,
-        r"--- stderr ---
-The connection to the server http://127.0.0.1:PORT was refused - did you specify the right host or port?
-hint: is the cluster up, and is this the right context? kubectl config get-contexts lists them
---- exit code 125 ---
-",
+        expect![[r#"
+            --- stderr ---
+            The connection to the server http://127.0.0.1:PORT was refused - did you specify the right host or port?
+            hint: is the cluster up, and is this the right context? kubectl config get-contexts lists them
+            --- exit code 125 ---
+        "#]],
     );
 }
 
@@ -114,11 +123,12 @@ fn a_plain_server_behind_a_secure_address() {
     check_at(
         &env.run(DEBUG),
         &server,
-        r"--- stderr ---
-Unable to connect to the server: received corrupt message of type InvalidContentType
-hint: the server there does not speak TLS: is the address in the kubeconfig right?
---- exit code 125 ---
-",
+        expect![[r#"
+            --- stderr ---
+            Unable to connect to the server: received corrupt message of type InvalidContentType
+            hint: the server there does not speak TLS: is the address in the kubeconfig right?
+            --- exit code 125 ---
+        "#]],
     );
 }
 
@@ -131,11 +141,12 @@ fn credentials_of_a_program_that_is_not_there() {
     env.write("kubeconfig", &config.to_string());
     check(
         &env.run(DEBUG),
-        r#"--- stderr ---
-error: no credentials for the server: credential plugin "no-such-login-tool" is not installed
-hint: install no-such-login-tool, or change the command in the kubeconfig: it is looked for in PATH
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: no credentials for the server: credential plugin "no-such-login-tool" is not installed
+            hint: install no-such-login-tool, or change the command in the kubeconfig: it is looked for in PATH
+            --- exit code 125 ---
+        "#]],
     );
 }
 
@@ -257,20 +268,22 @@ fn an_answer_that_does_not_come() {
     server.inject(Fault::new("GET", "/pods/web-0", Answer::After(gate.clone())));
     check(
         &env.run(&format!("{DEBUG} --request-timeout=200ms")),
-        r#"--- stderr ---
-error: the server did not answer within 0.2 s: get pods "web-0" in namespace "default"
-hint: --request-timeout sets how long to wait
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: the server did not answer within 0.2 s: get pods "web-0" in namespace "default"
+            hint: --request-timeout sets how long to wait
+            --- exit code 125 ---
+        "#]],
     );
     gate.open();
     check(
         &env.run(&format!("{DEBUG} --request-timeout=soon")),
-        r#"--- stderr ---
-error: invalid argument "soon" for "--request-timeout" flag: it is no duration
-hint: durations are written like 30s, 5m or 1h30m
---- exit code 2 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: invalid argument "soon" for "--request-timeout" flag: it is not a duration
+            hint: durations are written like 30s, 5m or 1h30m
+            --- exit code 2 ---
+        "#]],
     );
 }
 
@@ -284,10 +297,11 @@ fn impersonation_is_passed_on() {
     }
     check(
         &env.run(&format!("{DEBUG} --as-group=ops")),
-        r"--- stderr ---
-error: --as-group, --as-uid and --as-user-extra need --as
---- exit code 2 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: --as-group, --as-uid and --as-user-extra need --as
+            --- exit code 2 ---
+        "#]],
     );
 }
 
@@ -340,11 +354,12 @@ fn flags_for_the_cluster_are_ignored_where_there_is_none() {
     assert_eq!(env.run("--context=prod --token=t -n shop plugin list"), plain);
     check(
         &env.run("--contxt=prod plugin list"),
-        r"--- stderr ---
-error: unknown flag: --contxt
-hint: see 'trocar --help' for usage
---- exit code 2 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: unknown flag: --contxt
+            hint: see 'trocar --help' for usage
+            --- exit code 2 ---
+        "#]],
     );
 }
 
@@ -353,11 +368,12 @@ fn kubectls_profiler_is_told_from_a_profile() {
     for typed in ["--profile=cpu", "--profile general", "--profile-output=x"] {
         check(
             &offline().run(&format!("{typed} {DEBUG}")),
-            r"--- stderr ---
-error: before the command --profile is kubectl's profiler, which trocar does not have
-hint: the profile of a debug stands behind the command: trocar debug --profile=NAME
---- exit code 2 ---
-",
+            expect![[r#"
+                --- stderr ---
+                error: --profile before the command is kubectl's profiler, which trocar does not have
+                hint: the profile of a debug goes after the command: trocar debug --profile=NAME
+                --- exit code 2 ---
+            "#]],
         );
     }
 }

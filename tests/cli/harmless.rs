@@ -1,4 +1,4 @@
-//! Text of others on a terminal: whoever wrote it, it moves no cursor, hides nothing, and begins no line of ours.
+//! Text of others on a terminal: it moves no cursor, hides nothing, and begins no line of ours.
 
 use serde_json::{Value, json};
 use trocar::text::is_hidden;

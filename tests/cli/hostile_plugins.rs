@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::{POD_YAML, check, configure, guest, offline};
@@ -25,12 +26,13 @@ fn a_strategy_that_calls_itself_as_a_default_one_is_not_run() {
     );
     check(
         &env.run(&format!("{PLAN} --strategy=./mine.wasm")),
-        r#"--- stderr ---
-error: the plugin ./mine.wasm calls itself "ephemeral", which is the name of a default plugin
-  this is the plugin's fault, not trocar's
-hint: policies know plugins by their names: rename it in its plugin.yaml, and build it again
---- exit code 1 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: the plugin ./mine.wasm calls itself "ephemeral", which is the name of a default plugin
+              this is the plugin's fault, not trocar's
+            hint: policies know plugins by their names: rename it in its plugin.yaml, and build it again
+            --- exit code 1 ---
+        "#]],
     );
 }
 
@@ -119,7 +121,7 @@ fn a_schema_that_doubles_is_refused_at_every_door_with_its_place() {
         packed.stderr.starts_with("error: plugin.yaml: ") && packed.stderr.contains(place),
         "{packed}"
     );
-    // When it is loaded, packed by somebody who checks nothing.
+    // When it is loaded, packed by a tool that checks nothing.
     let plugin = guest::with_section(guest::component("trap"), &manifest);
     env.write_bytes("packed.wasm", &plugin);
     for command in [

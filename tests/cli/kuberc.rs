@@ -1,5 +1,6 @@
 //! Preferences of kubectl: defaults for flags, aliases, which credential plugins may run, and how they are left out.
 
+use expect_test::expect;
 use serde_json::{Value, json};
 use trocar_test_support::{CommandOutput, TestEnv, kubeconfig};
 
@@ -105,8 +106,11 @@ fn an_alias_of_another_command_is_told() {
     let env = preferring("aliases: [{name: getn, command: get, prependArgs: [node]}]\n");
     check(
         &env.run("getn n1"),
-        "--- stderr ---\nerror: the alias \"getn\" of $HOME/.kube/kuberc is not for debug, and others are not known here\n\
-         --- exit code 2 ---\n",
+        expect![[r#"
+            --- stderr ---
+            error: the alias "getn" of $HOME/.kube/kuberc is not for debug, and others are not known here
+            --- exit code 2 ---
+        "#]],
     );
 }
 
@@ -122,7 +126,11 @@ fn it_can_be_switched_off_or_named() {
         assert_ne!(env.run("plan -f pod.yaml").code, 0);
         check(
             &env.run("plan -f pod.yaml --kuberc=x"),
-            "--- stderr ---\nerror: --kuberc cannot be used where KUBERC=off or KUBECTL_KUBERC=false\n--- exit code 2 ---\n",
+            expect![[r#"
+                --- stderr ---
+                error: --kuberc cannot be used where KUBERC=off or KUBECTL_KUBERC=false
+                --- exit code 2 ---
+            "#]],
         );
     }
     let mut env = preferring("defaults: null\n");
@@ -132,7 +140,11 @@ fn it_can_be_switched_off_or_named() {
     assert_eq!(image(&env, ""), "of-kuberc:1");
     check(
         &env.run("plan -f pod.yaml --kuberc=nofile"),
-        "--- stderr ---\nerror: kuberc: cannot read nofile: No such file or directory (os error 2)\n--- exit code 1 ---\n",
+        expect![[r#"
+            --- stderr ---
+            error: kuberc: cannot read nofile: No such file or directory (os error 2)
+            --- exit code 1 ---
+        "#]],
     );
 }
 
@@ -253,11 +265,17 @@ fn config_view_shows_where_each_comes_from_and_no_token() {
     );
     check(
         &env.run("config view"),
-        "# $HOME/.kube/kuberc\napiVersion: trocar.dev/v1alpha1\nkind: Config\ndefaults:\n  \
-         # $HOME/.kube/kuberc:6:5 (kuberc)\n  image: x:1\n\
-         # $HOME/.kube/kuberc:7:5 (kuberc): debug --token=[hidden]\n\
-         # $HOME/.kube/kuberc:8:5 (kuberc): debug --keep-labels=true\n\
-         # $HOME/.kube/kuberc (kuberc): no credential plugin may run\n",
+        expect![[r#"
+            # $HOME/.kube/kuberc
+            apiVersion: trocar.dev/v1alpha1
+            kind: Config
+            defaults:
+              # $HOME/.kube/kuberc:6:5 (kuberc)
+              image: x:1
+            # $HOME/.kube/kuberc:7:5 (kuberc): debug --token=[hidden]
+            # $HOME/.kube/kuberc:8:5 (kuberc): debug --keep-labels=true
+            # $HOME/.kube/kuberc (kuberc): no credential plugin may run
+        "#]],
     );
     let shown: Value = serde_json::from_str(&env.run("config view -o json").stdout).unwrap();
     assert_eq!(shown["defaults"]["image"], "x:1");

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use expect_test::expect;
 use rustix::process::Signal;
 use trocar_test_support::TestEnv;
 
@@ -46,11 +47,12 @@ fn a_new_plugin_is_written_into_no_folder_that_has_something_in_it() {
     assert_eq!(made.code, 0, "{made}");
     check(
         &env.run("plugin new mine --type=policy --language=rust --folder=empty"),
-        r"--- stderr ---
-error: empty is there already
-hint: --folder=FOLDER writes the plugin to another place
---- exit code 1 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: empty is there already
+            hint: --folder=FOLDER writes the plugin to another place
+            --- exit code 1 ---
+        "#]],
     );
     env.write("a-file", "");
     let on_file = env.run("plugin new mine --type=policy --language=rust --folder=a-file");
@@ -69,19 +71,21 @@ hint: --folder=FOLDER writes the plugin to another place
 fn a_name_that_no_plugin_can_have_is_refused() {
     check(
         &offline().run("plugin new Mine --type=strategy --language=rust"),
-        r#"--- stderr ---
-error: "Mine" is not a name of a plugin
-hint: lower-case letters, digits and dashes, 63 at the most
---- exit code 2 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: "Mine" is not a name of a plugin
+            hint: lower-case letters, digits and dashes, 63 at the most
+            --- exit code 2 ---
+        "#]],
     );
     check(
         &offline().run("plugin new ephemeral --type=strategy --language=rust"),
-        r#"--- stderr ---
-error: "ephemeral" is the name of a default plugin
-hint: choose another
---- exit code 2 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: "ephemeral" is the name of a default plugin
+            hint: choose another
+            --- exit code 2 ---
+        "#]],
     );
 }
 
@@ -138,21 +142,23 @@ fn a_folder_with_no_source_or_with_two_is_told() {
     env.write("plugin.yaml", &guest::manifest("trap"));
     check(
         &env.run("plugin build"),
-        r"--- stderr ---
-error: . has no source of a plugin
-hint: a plugin is a Cargo.toml with src/lib.rs, a plugin.py or a plugin.js; trocar plugin new NAME makes one
---- exit code 1 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: . has no source of a plugin
+            hint: a plugin is a Cargo.toml with src/lib.rs, a plugin.py or a plugin.js; trocar plugin new NAME makes one
+            --- exit code 1 ---
+        "#]],
     );
     env.write("plugin.py", "");
     env.write("plugin.js", "");
     check(
         &env.run("plugin build"),
-        r"--- stderr ---
-error: . has plugin.py and plugin.js: which is the plugin?
-hint: a folder holds one plugin in one language
---- exit code 1 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: . has plugin.py and plugin.js: which is the plugin?
+            hint: a folder holds one plugin in one language
+            --- exit code 1 ---
+        "#]],
     );
 }
 
@@ -265,10 +271,11 @@ fn the_cases_of_a_strategy_are_run_and_one_by_its_name() {
     );
     check(
         &env.run("plugin test --case=none"),
-        r#"--- stderr ---
-error: there is no case "none"; there are "the image is busybox", "what it tells is seen" and "why it fails is seen"
---- exit code 2 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: no case "none"; the cases are "the image is busybox", "what it tells is seen" and "why it fails is seen"
+            --- exit code 2 ---
+        "#]],
     );
 }
 
@@ -282,10 +289,11 @@ fn settings_of_a_case_that_do_not_fit_its_strategy_are_told() {
     assert_eq!(env.run("plugin build").code, 0);
     check(
         &env.run("plugin test"),
-        r#"--- stderr ---
-error: ./cases/mine.cases.yaml: case "what it tells is seen": settings: do: want integer, but got string
---- exit code 1 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: ./cases/mine.cases.yaml: case "what it tells is seen": settings: do: want integer, but got string
+            --- exit code 1 ---
+        "#]],
     );
 }
 
@@ -296,12 +304,12 @@ fn a_flag_that_a_strategy_does_not_look_at_is_told() {
     let plan = "plan -f pod.yaml --strategy=./mine.wasm --suffix=bbbbb -o name";
     let flags = "--image=a:1 --target=app --profile=restricted -i -- sh";
     let output = env.run(&format!("{plan} {flags}"));
-    let told = "Warning: the strategy \"mine\" makes nothing of the command, --image, --profile, --stdin and --target: its plan is \
+    let told = "Warning: the strategy \"mine\" ignores the command, --image, --profile, --stdin and --target: its plan is \
                 the same without\n";
     assert!(output.code == 0 && output.stderr.starts_with(told), "{output}");
     // This one puts all that it is sent into its plan.
     let output = env.run(&format!("{plan} --set do=echo {flags}"));
-    let nothing = "makes nothing of";
+    let nothing = "\" ignores ";
     assert!(output.code == 0 && !output.stderr.contains(nothing), "{output}");
     assert!(!env.run(plan).stderr.contains(nothing));
 }

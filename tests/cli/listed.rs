@@ -1,5 +1,6 @@
 //! The list of sessions, watched; and coming back to one of it.
 
+use expect_test::expect;
 use serde_json::{Value, json};
 use trocar_test_support::{Answer, Fault};
 
@@ -119,7 +120,11 @@ fn an_audit_file_that_can_grow_no_more_ends_a_comeback_with_an_error_and_not_wit
     std::fs::write(&file, vec![b'x'; limit - 300]).unwrap();
     check(
         &env.run_limited(crate::audit::FULL, "attach pod/one:app -q"),
-        "--- stderr ---\nerror: the audit file $HOME/.config/trocar/audit.jsonl cannot be written: File too large (os error 27)\n\
-         hint: the configuration requires it, so nothing is debugged without it\n--- exit code 125 ---\n",
+        expect![[r#"
+            --- stderr ---
+            error: the audit file $HOME/.config/trocar/audit.jsonl cannot be written: File too large (os error 27)
+            hint: the configuration requires it, so nothing is debugged without it
+            --- exit code 125 ---
+        "#]],
     );
 }

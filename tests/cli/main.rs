@@ -38,8 +38,10 @@ mod sessions;
 mod stored;
 mod storing;
 mod targets;
+mod transcripts;
 mod writing;
 
+use expect_test::Expect;
 use serde_json::{Value, json};
 use trocar_test_support::{Answer, CommandOutput, FakeApiServer, Fault, TestEnv};
 
@@ -170,16 +172,40 @@ fn misused(env: &TestEnv, typed: &str, wanted: &str, hint: &str) {
     );
 }
 
-/// Holds a transcript against what is wanted. The server's port is written as `PORT`.
-#[track_caller]
-fn check(output: &CommandOutput, wanted: &str) {
-    let got = output.to_string();
-    assert!(got == wanted, "wanted:\n{wanted}\ngot <<<{got}>>> for {wanted:?}");
+/// What a transcript is held against: a text, or a snapshot that `UPDATE_EXPECT=1` rewrites in its place.
+trait Wanted {
+    fn hold(&self, got: &str);
 }
 
-/// The same, where the server's address is in it.
+impl Wanted for &str {
+    #[track_caller]
+    fn hold(&self, got: &str) {
+        assert!(got == *self, "wanted:\n{self}\ngot <<<{got}>>> for {self:?}");
+    }
+}
+
+impl Wanted for &String {
+    #[track_caller]
+    fn hold(&self, got: &str) {
+        self.as_str().hold(got);
+    }
+}
+
+impl Wanted for Expect {
+    fn hold(&self, got: &str) {
+        self.assert_eq(got);
+    }
+}
+
+/// Holds a transcript against what is wanted.
 #[track_caller]
-fn check_at(output: &CommandOutput, server: &FakeApiServer, wanted: &str) {
+fn check(output: &CommandOutput, wanted: impl Wanted) {
+    wanted.hold(&output.to_string());
+}
+
+/// The same, where the server's address is in it: its port is written as `PORT`.
+#[track_caller]
+fn check_at(output: &CommandOutput, server: &FakeApiServer, wanted: impl Wanted) {
     let text = |text: &str| text.replace(&server.port().to_string(), "PORT");
     let masked = CommandOutput {
         stdout: text(&output.stdout),

@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::{POD_YAML, check, offline};
@@ -13,24 +14,25 @@ fn a_plan_as_objects_for_kubectl() {
     let output = env.run("plan -f pod.yaml --image=busybox:1.36 --suffix=abcde -o manifest");
     check(
         &output,
-        r"# kubectl patch pod web-0 -n default --subresource=ephemeralcontainers --patch-file=FILE
-apiVersion: v1
-kind: Pod
-metadata:
-  name: web-0
-  namespace: default
-spec:
-  ephemeralContainers:
-  - image: busybox:1.36
-    name: debugger-abcde
-    securityContext:
-      capabilities:
-        add:
-        - SYS_PTRACE
-    terminationMessagePolicy: File
---- stderr ---
-Defaulting debug container name to debugger-abcde.
-",
+        expect![[r#"
+            # kubectl patch pod web-0 -n default --subresource=ephemeralcontainers --patch-file=FILE
+            apiVersion: v1
+            kind: Pod
+            metadata:
+              name: web-0
+              namespace: default
+            spec:
+              ephemeralContainers:
+              - image: busybox:1.36
+                name: debugger-abcde
+                securityContext:
+                  capabilities:
+                    add:
+                    - SYS_PTRACE
+                terminationMessagePolicy: File
+            --- stderr ---
+            Defaulting debug container name to debugger-abcde.
+        "#]],
     );
 }
 
@@ -40,26 +42,28 @@ fn a_plan_as_a_diff_and_as_a_name() {
     env.write("pod.yaml", POD_YAML);
     check(
         &env.run("plan -f pod.yaml --image=busybox:1.36 -c dbg -o diff"),
-        r"--- a/pod/web-0
-+++ b/pod/web-0
-@@ -7,3 +7,11 @@
-   containers:
-   - image: registry.example/app:1
-     name: app
-+  ephemeralContainers:
-+  - image: busybox:1.36
-+    name: dbg
-+    securityContext:
-+      capabilities:
-+        add:
-+        - SYS_PTRACE
-+    terminationMessagePolicy: File
-",
+        expect![[r#"
+            --- a/pod/web-0
+            +++ b/pod/web-0
+            @@ -7,3 +7,11 @@
+               containers:
+               - image: registry.example/app:1
+                 name: app
+            +  ephemeralContainers:
+            +  - image: busybox:1.36
+            +    name: dbg
+            +    securityContext:
+            +      capabilities:
+            +        add:
+            +        - SYS_PTRACE
+            +    terminationMessagePolicy: File
+        "#]],
     );
     check(
         &env.run("plan -f pod.yaml --copy-to=copy --set-image=app=a:2 -o name"),
-        r"pod/copy
-",
+        expect![[r#"
+            pod/copy
+        "#]],
     );
 }
 
@@ -88,8 +92,9 @@ fn a_target_comes_from_standard_input_as_well() {
     let output = offline().run_fed("plan -f - --image=busybox:1.36 -c dbg -o name", POD_YAML);
     check(
         &output,
-        r"pod/web-0
-",
+        expect![[r#"
+            pod/web-0
+        "#]],
     );
 }
 
@@ -105,19 +110,20 @@ fn several_documents_and_lists_are_several_targets() {
     let output = env.run("plan -f pods.yaml,list.json --image=busybox:1.36 --suffix=abcde -o name");
     check(
         &output,
-        r"pod/web-0
-pod/web-1
-pod/node-debugger-n1-abcde
---- stderr ---
-Defaulting debug container name to debugger-abcde.
-Defaulting debug container name to debugger-abcde.
-Creating debugging pod node-debugger-n1-abcde with container debugger on node n1.
-",
+        expect![[r#"
+            pod/web-0
+            pod/web-1
+            pod/node-debugger-n1-abcde
+            --- stderr ---
+            Defaulting debug container name to debugger-abcde.
+            Defaulting debug container name to debugger-abcde.
+            Creating debugging pod node-debugger-n1-abcde with container debugger on node n1.
+        "#]],
     );
 }
 
 #[test]
-fn a_reader_that_went_away_is_no_mistake() {
+fn a_reader_that_went_away_is_not_an_error() {
     let env = offline();
     env.write("pod.yaml", POD_YAML);
     let (reader, writer) = std::io::pipe().unwrap();

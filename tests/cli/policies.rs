@@ -1,6 +1,7 @@
 //! `trocar plan` with policies: what each says and changes, in every mode and every form of the output, and what is wrong with
 //! policies that cannot be asked.
 
+use expect_test::expect;
 use serde_json::Value;
 
 use crate::{POD_YAML, check, config_file, configure, guest, offline, plugin_entry};
@@ -58,26 +59,27 @@ fn a_policy_that_amends_says_so_in_every_form() {
     let env = configured(IMAGES);
     check(
         &env.run(&format!("{PLAN} --image=busybox:1.36 -o diff")),
-        r#"# policy images (enforce): amend
-#   /steps/0/object/image = "mirror.example.com/hub/library/busybox:1.36"
-#   container "dbg": busybox:1.36 is taken from mirror.example.com/hub/library/busybox:1.36
---- a/pod/web-0
-+++ b/pod/web-0
-@@ -7,3 +7,11 @@
-   containers:
-   - image: registry.example/app:1
-     name: app
-+  ephemeralContainers:
-+  - image: mirror.example.com/hub/library/busybox:1.36
-+    name: dbg
-+    securityContext:
-+      capabilities:
-+        add:
-+        - SYS_PTRACE
-+    terminationMessagePolicy: File
---- stderr ---
-Warning: policy images changed the plan: container "dbg": busybox:1.36 is taken from mirror.example.com/hub/library/busybox:1.36
-"#,
+        expect![[r#"
+            # policy images (enforce): amend
+            #   /steps/0/object/image = "mirror.example.com/hub/library/busybox:1.36"
+            #   container "dbg": busybox:1.36 is taken from mirror.example.com/hub/library/busybox:1.36
+            --- a/pod/web-0
+            +++ b/pod/web-0
+            @@ -7,3 +7,11 @@
+               containers:
+               - image: registry.example/app:1
+                 name: app
+            +  ephemeralContainers:
+            +  - image: mirror.example.com/hub/library/busybox:1.36
+            +    name: dbg
+            +    securityContext:
+            +      capabilities:
+            +        add:
+            +        - SYS_PTRACE
+            +    terminationMessagePolicy: File
+            --- stderr ---
+            Warning: policy images changed the plan: container "dbg": busybox:1.36 is taken from mirror.example.com/hub/library/busybox:1.36
+        "#]],
     );
     let plan = document(&env.run(&format!("{PLAN} --image=busybox:1.36")).stdout);
     let review = &plan["policies"][0];
@@ -98,11 +100,12 @@ fn a_policy_that_denies_leaves_no_plan_in_any_form() {
     for format in ["yaml", "json", "manifest", "diff", "name"] {
         check(
             &env.run(&format!("{PLAN} --image=quay.io/x/y:1 -o {format}")),
-            r#"--- stderr ---
-error: policy "images" denies this
-  images: /steps/0/object/image: container "dbg": the image quay.io/x/y:1 is not approved (approved are mirror.example.com/*; ask #platform)
---- exit code 3 ---
-"#,
+            expect![[r#"
+                --- stderr ---
+                error: policy "images" denies this
+                  images: /steps/0/object/image: container "dbg": the image quay.io/x/y:1 is not approved (approved are mirror.example.com/*; ask #platform)
+                --- exit code 3 ---
+            "#]],
         );
     }
 }
@@ -160,11 +163,12 @@ fn one_of_several_targets_that_is_denied_leaves_no_plan() {
     env.write("pod.yaml", &format!("{POD_YAML}---\n{other}"));
     check(
         &env.run(&format!("{PLAN} --image=busybox")),
-        r#"--- stderr ---
-error: pod/db-0: policy "protected-targets" denies this
-  protected-targets: /target: the label tier=data protects it from being debugged
---- exit code 3 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: pod/db-0: policy "protected-targets" denies this
+              protected-targets: /target: the label tier=data protects it from being debugged
+            --- exit code 3 ---
+        "#]],
     );
 }
 
@@ -192,11 +196,12 @@ fn a_policy_that_is_typed() {
     let env = configured("");
     check(
         &env.run(&format!("{PLAN} --image=busybox --policy=require-reason")),
-        r#"--- stderr ---
-error: policy "require-reason" denies this
-  require-reason: a reason is needed to debug here (--reason="why you debug")
---- exit code 3 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: policy "require-reason" denies this
+              require-reason: a reason is needed to debug here (--reason="why you debug")
+            --- exit code 3 ---
+        "#]],
     );
     let output = env.run(&format!(
         "{PLAN} --image=busybox --policy=require-reason --reason=OPS-1"
@@ -295,13 +300,21 @@ fn a_reason_is_one_line() {
         ]);
         check(
             &output,
-            "--- stderr ---\nerror: --reason must be one line without control characters\n--- exit code 2 ---\n",
+            expect![[r#"
+                --- stderr ---
+                error: --reason must be one line without control characters
+                --- exit code 2 ---
+            "#]],
         );
     }
     let long = "x".repeat(1001);
     check(
         &env.run(&format!("{PLAN} --image=busybox --reason={long}")),
-        "--- stderr ---\nerror: --reason is longer than 1000 bytes\n--- exit code 2 ---\n",
+        expect![[r#"
+            --- stderr ---
+            error: --reason is longer than 1000 bytes
+            --- exit code 2 ---
+        "#]],
     );
     let output = env.run_with([
         "plan",
@@ -366,11 +379,12 @@ fn policies_in_conflict_are_named() {
     );
     check(
         &env.run(&format!("{PLAN} --image=busybox")),
-        r#"--- stderr ---
-error: the policies "wants-one" and "wants-two" undo each other's changes
-hint: the authors of these policies have to decide which one gives way
---- exit code 3 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: the policies "wants-one" and "wants-two" undo each other's changes
+            hint: the authors of these policies have to decide which one takes precedence
+            --- exit code 3 ---
+        "#]],
     );
 }
 
@@ -388,7 +402,12 @@ fn a_file_of_settings_with_ten_thousand_entries() {
         )),
     );
     let plan = |image: &str| env.run(&format!("{PLAN} --config=large.yaml -o name --image={image}"));
-    check(&plan("r9999.example.com/team-9999/tool:1"), "pod/web-0\n");
+    check(
+        &plan("r9999.example.com/team-9999/tool:1"),
+        expect![[r#"
+        pod/web-0
+    "#]],
+    );
     let denied = plan("r9999.example.com/team-9998/tool:1");
     assert_eq!(denied.code, 3, "{denied}");
     assert!(
@@ -397,6 +416,9 @@ fn a_file_of_settings_with_ten_thousand_entries() {
     );
     check(
         &env.run("config check --config=large.yaml"),
-        "large.yaml\n0 plugins, 1 policies, 0 audit sinks: no mistakes\n",
+        expect![[r#"
+            large.yaml
+            0 plugins, 1 policies, 0 audit sinks: no mistakes
+        "#]],
     );
 }

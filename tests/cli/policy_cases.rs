@@ -1,5 +1,6 @@
 //! `trocar policy eval` and `trocar policy test`: cases, what they come to, and in which forms that is told.
 
+use expect_test::expect;
 use serde_json::Value;
 use trocar_test_support::TestEnv;
 
@@ -161,7 +162,7 @@ fn a_snapshot_holds_what_was_there() {
     let output = env.run("policy test");
     assert_eq!(output.code, 1, "{output}");
     for line in [
-        "    the snapshot is another (--update takes a new one):",
+        "    the snapshot differs (--update replaces it):",
         "    -      image: busybox:1.36",
         "    +      image: busybox:1.37",
     ] {
@@ -175,7 +176,11 @@ fn a_snapshot_holds_what_was_there() {
     env.write("reason.snapshots.yaml", "- 1\n");
     check(
         &env.run("policy test"),
-        "--- stderr ---\nerror: ./reason.snapshots.yaml: these are no snapshots\n--- exit code 1 ---\n",
+        expect![[r#"
+            --- stderr ---
+            error: ./reason.snapshots.yaml: these are no snapshots
+            --- exit code 1 ---
+        "#]],
     );
 }
 
@@ -191,29 +196,38 @@ fn one_case_in_full_with_an_exit_code_of_its_own() {
     let env = with_cases(CASES);
     check(
         &env.run_with(["policy", "eval", "reason.cases.yaml", "no reason"]),
-        r#"policies:
-- diagnostics:
-  - code: reason-missing
-    help: --reason="why you debug"
-    message: a reason is needed to debug here
-    severity: error
-  policy: require-reason
-  verdict: deny
-verdict: deny
---- exit code 3 ---
-"#,
+        expect![[r#"
+            policies:
+            - diagnostics:
+              - code: reason-missing
+                help: --reason="why you debug"
+                message: a reason is needed to debug here
+                severity: error
+              policy: require-reason
+              verdict: deny
+            verdict: deny
+            --- exit code 3 ---
+        "#]],
     );
     let output = env.run_with(["policy", "eval", "reason.cases.yaml", "a ticket", "-o", "json"]);
     let outcome: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!((output.code, &outcome["verdict"]), (0, &"allow".into()));
     check(
         &env.run("policy eval reason.cases.yaml"),
-        "--- stderr ---\nerror: which of the cases? There are \"no reason\" and \"a ticket\"\nhint: name it after the file\n\
-         --- exit code 2 ---\n",
+        expect![[r#"
+            --- stderr ---
+            error: several cases: "no reason" and "a ticket"
+            hint: name one of them after the file
+            --- exit code 2 ---
+        "#]],
     );
     check(
         &env.run("policy eval reason.cases.yaml nothing"),
-        "--- stderr ---\nerror: there is no case \"nothing\"; there are \"no reason\" and \"a ticket\"\n--- exit code 2 ---\n",
+        expect![[r#"
+            --- stderr ---
+            error: no case "nothing"; the cases are "no reason" and "a ticket"
+            --- exit code 2 ---
+        "#]],
     );
     env.write(
         "refused.cases.yaml",
@@ -244,12 +258,20 @@ fn places_that_hold_no_cases() {
     let env = offline();
     check(
         &env.run("policy test"),
-        "--- stderr ---\nerror: .: there are no cases\nhint: cases are in files that end in .cases.yaml; docs/policies.md shows \
-         one\n--- exit code 1 ---\n",
+        expect![[r#"
+            --- stderr ---
+            error: .: there are no cases
+            hint: cases are in files that end in .cases.yaml; docs/policies.md shows one
+            --- exit code 1 ---
+        "#]],
     );
     check(
         &env.run("policy test gone"),
-        "--- stderr ---\nerror: cannot read gone: No such file or directory (os error 2)\n--- exit code 1 ---\n",
+        expect![[r#"
+            --- stderr ---
+            error: cannot read gone: No such file or directory (os error 2)
+            --- exit code 1 ---
+        "#]],
     );
 }
 
@@ -337,7 +359,12 @@ fn cases_are_written_as_they_reach_a_clusters_door() {
         "{CASES}- name: a flag that is none\n  args: [--nonsense]\n  expect: {{verdict: refuse}}\n"
     ));
     let output = env.run("policy test --as-admission=reviews");
-    check(&output, "3 cases written to reviews\n");
+    check(
+        &output,
+        expect![[r#"
+        3 cases written to reviews
+    "#]],
+    );
     let read = |name: &str| -> Value {
         let text = std::fs::read_to_string(env.folder().join("reviews").join(name)).unwrap();
         serde_json::from_str(&text).unwrap()

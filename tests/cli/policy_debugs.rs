@@ -1,6 +1,7 @@
 //! `trocar debug` with policies, against a server: what is denied is not written, what is amended is written as amended, and
 //! who asks is who the cluster says it is.
 
+use expect_test::expect;
 use serde_json::json;
 use trocar_test_support::{Answer, Fault, Gate};
 
@@ -23,11 +24,12 @@ fn what_is_denied_is_not_written() {
         configure(&env, TICKET);
         check(
             &env.run(&format!("{DEBUG}{flags}")),
-            r#"--- stderr ---
-error: policy "ticket" denies this
-  ticket: a reason is needed to debug here (--reason="OPS-7")
---- exit code 125 ---
-"#,
+            expect![[r#"
+                --- stderr ---
+                error: policy "ticket" denies this
+                  ticket: a reason is needed to debug here (--reason="OPS-7")
+                --- exit code 125 ---
+            "#]],
         );
         assert_eq!(touched(&server), [""; 0], "{flags}");
         assert_eq!(server.objects().len(), 1);
@@ -58,10 +60,11 @@ fn what_is_amended_is_written_as_amended() {
     );
     check(
         &env.run(DEBUG),
-        r#"--- stderr ---
-Warning: policy approved-images changed the plan: container "dbg": busybox:1.36 is taken from mirror.example.com/hub/library/busybox:1.36
-Warning: policy privilege-ceiling changed the plan: lowered to what is allowed: ephemeral container "dbg" adds the Linux capability "SYS_PTRACE"; only "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID" and "SYS_CHROOT" are allowed (capabilities, Pod Security level baseline)
-"#,
+        expect![[r#"
+            --- stderr ---
+            Warning: policy approved-images changed the plan: container "dbg": busybox:1.36 is taken from mirror.example.com/hub/library/busybox:1.36
+            Warning: policy privilege-ceiling changed the plan: lowered to what is allowed: ephemeral container "dbg" adds the Linux capability "SYS_PTRACE"; only "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID" and "SYS_CHROOT" are allowed (capabilities, Pod Security level baseline)
+        "#]],
     );
     let changed = server.object("Pod", "default", "web-0").unwrap();
     let container = &changed["spec"]["ephemeralContainers"][0];
@@ -105,21 +108,23 @@ fn one_of_several_that_is_denied_stops_all_unless_it_goes_on() {
     let all = "debug web-0 web-1 web-2 --image=busybox -c dbg";
     check(
         &env.run(all),
-        r#"--- stderr ---
-error: pod/web-1: policy "protected-targets" denies this
-  protected-targets: /target: the label tier=data protects it from being debugged (ask #db)
-  nothing was changed, for no target
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: pod/web-1: policy "protected-targets" denies this
+              protected-targets: /target: the label tier=data protects it from being debugged (ask #db)
+              nothing was changed, for no target
+            --- exit code 125 ---
+        "#]],
     );
     assert_eq!(touched(&server), [""; 0]);
     check(
         &env.run(&format!("{all} --keep-going")),
-        r#"--- stderr ---
-error: pod/web-1: policy "protected-targets" denies this
-  protected-targets: /target: the label tier=data protects it from being debugged (ask #db)
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: pod/web-1: policy "protected-targets" denies this
+              protected-targets: /target: the label tier=data protects it from being debugged (ask #db)
+            --- exit code 125 ---
+        "#]],
     );
     assert_eq!(
         touched(&server),
@@ -130,11 +135,12 @@ error: pod/web-1: policy "protected-targets" denies this
     );
     check(
         &env.run("debug web-1 --image=busybox --keep-going"),
-        r#"--- stderr ---
-error: policy "protected-targets" denies this
-  protected-targets: /target: the label tier=data protects it from being debugged (ask #db)
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: policy "protected-targets" denies this
+              protected-targets: /target: the label tier=data protects it from being debugged (ask #db)
+            --- exit code 125 ---
+        "#]],
     );
 }
 
@@ -159,7 +165,7 @@ fn who_asks_is_who_the_cluster_says_it_is() {
     assert_eq!(
         env.run(DEBUG).code,
         125,
-        "a server that does not know is no excuse"
+        "a server that does not know does not excuse it"
     );
     server.inject(Fault::new("POST", "/selfsubjectreviews", Answer::unavailable()));
     let output = env.run(DEBUG);
@@ -253,9 +259,12 @@ fn a_systems_policy_cannot_be_removed_or_weakened() {
         let output = env.run(DEBUG);
         check(
             &output,
-            "--- stderr ---\nerror: configuration: $HOME/.config/trocar/config.yaml:4:4: the policy \"ticket\" is set in \
-             $HOME/system.yaml:4:3 already\nhint: what one file sets, another can neither replace nor weaken; choose another \
-             name\n--- exit code 125 ---\n",
+            expect![[r#"
+                --- stderr ---
+                error: configuration: $HOME/.config/trocar/config.yaml:4:4: the policy "ticket" is set in $HOME/system.yaml:4:3 already
+                hint: what one file sets, another can neither replace nor weaken; choose another name
+                --- exit code 125 ---
+            "#]],
         );
         configure(&env, "");
         env.write("typed.yaml", &config_file(&format!("policies:\n- {weaker}\n")));

@@ -1,5 +1,6 @@
 //! A server that says no: each reason is told from the others, and has a next step.
 
+use expect_test::expect;
 use serde_json::json;
 use trocar_test_support::{Answer, Fault};
 
@@ -31,7 +32,7 @@ fn the_role_that_is_missing() {
         Answer::forbidden(message),
         r#"--- stderr ---
 Error from server (Forbidden): pods "web-0" is forbidden: User "jane" cannot patch resource "pods/ephemeralcontainers" in API group "" in the namespace "default"
-hint: you lack the right to patch pods/ephemeralcontainers; what is missing is a Role in namespace "default" with the rule {apiGroups: [""], resources: ["pods/ephemeralcontainers"], verbs: ["patch"]}
+hint: you may not patch pods/ephemeralcontainers; you need a Role in namespace "default" with the rule {apiGroups: [""], resources: ["pods/ephemeralcontainers"], verbs: ["patch"]}
 hint: ask a cluster administrator to bind it to you
 --- exit code 125 ---
 "#,
@@ -44,7 +45,7 @@ hint: ask a cluster administrator to bind it to you
         Answer::forbidden(message),
         r#"--- stderr ---
 Error from server (Forbidden): pods "web-0" is forbidden: User "jane" cannot get resource "pods"
-hint: you lack the right to get pods; what is missing is a Role in namespace "default" with the rule {apiGroups: [""], resources: ["pods"], verbs: ["get"]}
+hint: you may not get pods; you need a Role in namespace "default" with the rule {apiGroups: [""], resources: ["pods"], verbs: ["get"]}
 hint: ask a cluster administrator to bind it to you
 --- exit code 125 ---
 "#,
@@ -57,7 +58,7 @@ hint: ask a cluster administrator to bind it to you
         Answer::forbidden(message),
         r#"--- stderr ---
 Error from server (Forbidden): pods is forbidden: User "jane" cannot create resource "pods"
-hint: you lack the right to create pods; what is missing is a Role in namespace "default" with the rule {apiGroups: [""], resources: ["pods"], verbs: ["create"]}
+hint: you may not create pods; you need a Role in namespace "default" with the rule {apiGroups: [""], resources: ["pods"], verbs: ["create"]}
 hint: ask a cluster administrator to bind it to you
 --- exit code 125 ---
 "#,
@@ -88,7 +89,7 @@ hint: quota "small" of the namespace is used up: delete something, or debug with
             "pods \"copy\" is forbidden: failed quota: small: must specify limits.cpu",
             r#"--- stderr ---
 Error from server (Forbidden): pods "copy" is forbidden: failed quota: small: must specify limits.cpu
-hint: the namespace's quota wants resources to be set: --custom=FILE with {resources: {requests: …, limits: …}}
+hint: the namespace's quota requires resources: --custom=FILE with {resources: {requests: …, limits: …}}
 --- exit code 125 ---
 "#,
         ),
@@ -104,7 +105,7 @@ hint: a LimitRange of the namespace bounds resources: --custom=FILE with {resour
             "admission webhook \"guard.example.com\" denied the request: no debugging on Fridays",
             r#"--- stderr ---
 Error from server (Forbidden): admission webhook "guard.example.com" denied the request: no debugging on Fridays
-hint: that is a rule of the cluster (webhook "guard.example.com"): its operators know what would be allowed
+hint: this is a rule of the cluster (webhook "guard.example.com"): ask its operators what is allowed
 --- exit code 125 ---
 "#,
         ),
@@ -112,7 +113,7 @@ hint: that is a rule of the cluster (webhook "guard.example.com"): its operators
             "unable to create new content in namespace default because it is being terminated",
             r"--- stderr ---
 Error from server (Forbidden): unable to create new content in namespace default because it is being terminated
-hint: the namespace is being deleted; nothing can be made in it
+hint: the namespace is being deleted; nothing can be created in it
 --- exit code 125 ---
 ",
         ),
@@ -136,10 +137,11 @@ fn a_quota_that_takes_no_pod_without_resources_gets_small_ones_and_that_is_told(
     let flags = "debug node/n1 --image=busybox:1.36";
     check(
         &env.run(&format!("{flags} -q --suffix=abcde")),
-        r#"--- stderr ---
-Warning: quota "one" takes no pod without resources, so the debug container has requests.cpu=10m, limits.cpu=500m; --custom sets others
-Warning: quota "two" takes no pod without resources, so the debug container has requests.memory=32Mi; --custom sets others
-"#,
+        expect![[r#"
+            --- stderr ---
+            Warning: quota "one" requires resources, so the debug container gets requests.cpu=10m, limits.cpu=500m; --custom sets others
+            Warning: quota "two" requires resources, so the debug container gets requests.memory=32Mi; --custom sets others
+        "#]],
     );
     let resources = |pod: &serde_json::Value| pod["spec"]["containers"][0]["resources"].clone();
     let created = server.object("Pod", "default", "node-debugger-n1-abcde").unwrap();
@@ -173,7 +175,7 @@ fn a_quota_that_wants_resources_of_another_container_or_again_is_told() {
             &format!(
                 r#"--- stderr ---
 Error from server (Forbidden): pods "x" is forbidden: failed quota: small: {wanted}
-hint: the namespace's quota wants resources to be set: --custom=FILE with {{resources: {{requests: …, limits: …}}}}
+hint: the namespace's quota requires resources: --custom=FILE with {{resources: {{requests: …, limits: …}}}}
 --- exit code 125 ---
 "#
             ),
@@ -221,10 +223,11 @@ fn a_cluster_without_ephemeral_containers() {
     server.lacks_ephemeral_containers();
     check(
         &env.run(DEBUG),
-        r#"--- stderr ---
-error: ephemeral containers are disabled for this cluster (error from server: "the server could not find the requested resource")
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: ephemeral containers are disabled for this cluster (error from server: "the server could not find the requested resource")
+            --- exit code 125 ---
+        "#]],
     );
 }
 
@@ -278,10 +281,11 @@ fn another_pod_of_the_same_name_is_not_the_one_that_was_looked_at() {
     gate.open();
     check(
         &running.finish(),
-        r#"--- stderr ---
-error: pod "web-0" already has a container named "dbg"; the names taken are "dbg"
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: pod "web-0" already has a container named "dbg"; the names taken are "dbg"
+            --- exit code 125 ---
+        "#]],
     );
 }
 
@@ -290,10 +294,11 @@ fn a_copy_whose_name_is_taken() {
     let (env, server) = online([pod("web-0"), pod("copy")]);
     check(
         &env.run(COPY),
-        r#"--- stderr ---
-Error from server (AlreadyExists): pods "copy" already exists
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            Error from server (AlreadyExists): pods "copy" already exists
+            --- exit code 125 ---
+        "#]],
     );
     assert_eq!(server.objects().len(), 2);
 }
@@ -305,13 +310,14 @@ fn a_copy_stays_when_the_original_cannot_be_deleted() {
     server.inject(Fault::new("DELETE", "/pods/web-0", Answer::forbidden(message)));
     check(
         &env.run(&format!("{COPY} --replace")),
-        r#"--- stderr ---
-Error from server (Forbidden): pods "web-0" is forbidden: User "jane" cannot delete resource "pods"
-  Pod copy stays in namespace default. Remove it with: kubectl delete pod copy -n default
-hint: you lack the right to delete pods; what is missing is a Role in namespace "default" with the rule {apiGroups: [""], resources: ["pods"], verbs: ["delete"]}
-hint: ask a cluster administrator to bind it to you
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            Error from server (Forbidden): pods "web-0" is forbidden: User "jane" cannot delete resource "pods"
+              Pod copy stays in namespace default. Remove it with: kubectl delete pod copy -n default
+            hint: you may not delete pods; you need a Role in namespace "default" with the rule {apiGroups: [""], resources: ["pods"], verbs: ["delete"]}
+            hint: ask a cluster administrator to bind it to you
+            --- exit code 125 ---
+        "#]],
     );
     assert_eq!(server.objects().len(), 2);
 }

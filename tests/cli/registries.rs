@@ -729,7 +729,7 @@ fn the_systems_plugins_come_from_the_systems_store_alone() {
         (plan.code, plan.stderr.as_str()),
         (
             0,
-            "Warning: the strategy \"lists\" makes nothing of --image: its plan is the same without\n"
+            "Warning: the strategy \"lists\" ignores --image: its plan is the same without\n"
         ),
         "it was compiled when it was pulled: {plan}"
     );

@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use expect_test::expect;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use trocar_test_support::{Answer, FakeApiServer, Fault, Gate, Program, Running, Terminal, TestEnv};
@@ -56,7 +57,12 @@ fn the_pod_goes_when_its_program_has_ended_and_is_known_by_its_unique_id() {
     program.exits(3);
     check(
         &running.finish(),
-        "here\n--- stderr ---\nPod copy was deleted.\n--- exit code 3 ---\n",
+        expect![[r#"
+            here
+            --- stderr ---
+            Pod copy was deleted.
+            --- exit code 3 ---
+        "#]],
     );
     assert_eq!(touched(&server), [CREATE, DELETE]);
     let deletion = server.writes().pop().unwrap().body.unwrap();
@@ -215,7 +221,12 @@ fn a_session_that_another_person_comes_back_to_deletes_nothing() {
     let running = env.start("attach copy -q");
     program.is_attached(2);
     program.exits(0);
-    check(&running.finish(), "/ # [no line end]\n");
+    check(
+        &running.finish(),
+        expect![[r#"
+        / # [no line end]
+    "#]],
+    );
     assert!(server.object("Pod", "default", "copy").is_some());
 }
 
@@ -225,12 +236,13 @@ fn a_container_that_does_not_start_is_no_reason_to_keep_the_pod() {
     program.waits("InvalidImageName", "couldn't parse image name");
     check(
         &running.finish(),
-        r#"--- stderr ---
-error: container "dbg" of pod "copy" does not start: InvalidImageName: couldn't parse image name
-  Pod copy was deleted.
-hint: --image must name an image
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: container "dbg" of pod "copy" does not start: InvalidImageName: couldn't parse image name
+              Pod copy was deleted.
+            hint: --image must name an image
+            --- exit code 125 ---
+        "#]],
     );
     assert_eq!(touched(&server), [CREATE, DELETE]);
 }
@@ -267,17 +279,17 @@ fn what_cannot_be_deleted_at_the_end_is_refused_before_anything_is_made() {
         ),
         (
             "debug web-0 --image=busybox:1.36 --copy-to=copy --rm",
-            "--rm needs a session, at whose end it deletes",
-            "--attach stays until the program ends",
+            "--rm needs a session: it deletes the pod when the session ends",
+            "--attach waits until the program ends",
         ),
         (
             "debug web-0 --image=busybox:1.36 --copy-to=copy --rm -i --attach=false",
-            "--rm needs a session, at whose end it deletes",
+            "--rm needs a session: it deletes the pod when the session ends",
             "--ttl=30m ends a pod without a session",
         ),
         (
             "debug web-0 --image=busybox:1.36 --copy-to=copy --rm --attach --replace",
-            "--rm and --replace contradict each other: the copy is the workload then",
+            "--rm cannot be used with --replace: the copy takes the workload's place",
             "trocar clean pod/NAME",
         ),
     ] {
@@ -301,12 +313,13 @@ fn the_right_to_delete_is_asked_for_before_anything_is_made() {
     may_not_delete(&server);
     check(
         &env.run(DEBUG),
-        r#"--- stderr ---
-error: --rm: you may not delete pods in namespace default
-  nothing was changed
-hint: ask for {apiGroups: [""], resources: ["pods"], verbs: ["delete"]}, or let the pod end by itself: --ttl=30m
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: --rm: you may not delete pods in namespace default
+              nothing was changed
+            hint: ask for {apiGroups: [""], resources: ["pods"], verbs: ["delete"]}, or let the pod end by itself: --ttl=30m
+            --- exit code 125 ---
+        "#]],
     );
     assert!(touched(&server).is_empty());
     let review = server.writes().pop().unwrap().body.unwrap();
@@ -317,7 +330,7 @@ hint: ask for {apiGroups: [""], resources: ["pods"], verbs: ["delete"]}, or let 
 }
 
 #[test]
-fn the_default_holds_where_it_can_and_is_in_nobodys_way() {
+fn the_default_holds_where_it_can_and_is_ignored_elsewhere() {
     let (env, server) = online([pod("web-0")]);
     configure(&env, "defaults: {rm: true, ttl: 2h}\n");
     let view = env.run("config view").stdout;

@@ -1,5 +1,5 @@
-//! The schemas of all documents: they are schemas, what the program writes and what the documentation shows fits them, and a
-//! field that nobody knows is refused by them and by the program alike.
+//! The schemas of all documents: they are schemas, what the program writes and what the documentation shows fits them, and an
+//! unknown field is refused by them and by the program alike.
 
 use std::{fs, path::PathBuf};
 
@@ -30,7 +30,7 @@ impl Schema {
         compiler.add_resource("schema.json", document).unwrap();
         let index = compiler
             .compile("schema.json", &mut schemas)
-            .unwrap_or_else(|error| panic!("{name} is no schema: {error}"));
+            .unwrap_or_else(|error| panic!("{name} is not a schema: {error}"));
         Self {
             name: name.to_owned(),
             schemas,
@@ -82,7 +82,7 @@ fn files(folder: &str, ending: &str) -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn every_schema_is_one_and_refuses_what_nobody_knows() {
+fn every_schema_is_one_and_refuses_unknown_fields() {
     let all = files("docs/schemas", ".schema.json");
     assert_eq!(all.len(), 10);
     for (path, text) in all {
@@ -99,7 +99,7 @@ fn every_schema_is_one_and_refuses_what_nobody_knows() {
             document["title"].is_string() && document["description"].is_string(),
             "{name}"
         );
-        schema.assert_refuses(&json!({"nobodyKnowsThis": 1}), "nobodyKnowsThis");
+        schema.assert_refuses(&json!({"unknownField": 1}), "unknownField");
     }
 }
 
@@ -262,7 +262,7 @@ fn every_configuration_of_the_documentation_fits_and_is_taken() {
 }
 
 #[test]
-fn a_field_of_a_configuration_that_nobody_knows_is_refused_twice() {
+fn an_unknown_field_of_a_configuration_is_refused_twice() {
     let schema = Schema::read("config");
     for (text, field, said) in [
         (
@@ -309,22 +309,22 @@ fn a_value_of_a_configuration_that_cannot_be_is_refused_twice() {
         ("policies: [{name: A}]\n", "\"A\" is not lower-case"),
         (
             "policies: [{name: a, plugin: ./a.wasm}]\n",
-            "is no name of a plugin",
+            "is not the name of a plugin",
         ),
         ("policies: [{name: a, mode: maybe}]\n", "\"maybe\" is unknown"),
         ("audit: [{sink: syslog}]\n", "\"syslog\" is unknown"),
         (
             "audit: [{sink: stderr, file: x}]\n",
-            "a sink of kind file, and no other, has a file",
+            "only a sink of kind file has a file, and it needs one",
         ),
         (
             "audit: [{sink: file}]\n",
-            "a sink of kind file, and no other, has a file",
+            "only a sink of kind file has a file, and it needs one",
         ),
         ("defaults: {profile: best}\n", "unknown profile: best"),
         (
             "plugins: [{name: a, file: b, digest: sha256:0}]\n",
-            "is no digest",
+            "is not a digest",
         ),
         (
             "plugins: [{name: a, file: b, digest: \"sha256:0000000000000000000000000000000000000000000000000000000000000000\", grants: [everything]}]\n",

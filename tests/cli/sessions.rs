@@ -320,7 +320,7 @@ error: container "dbg" of pod "web-0" does not start: ImagePullBackOff: Back-off
   event: Failed: no such host
   Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
   If it starts later, come back with: trocar attach pod/web-0:dbg -n default
-hint: is the name right, and may the node pull from there?
+hint: check the image's name, and whether the node may pull from that registry
 --- exit code 125 ---
 "#,
     );
@@ -372,7 +372,7 @@ fn nothing_is_written_into_a_pod_where_nothing_starts() {
         r"--- stderr ---
 error: pod/web-0: the pod has finished: its phase is Succeeded
   nothing was changed
-hint: nothing starts in a finished pod; --copy-to=NAME debugs a copy of it
+hint: no container starts in a finished pod; --copy-to=NAME debugs a copy of it
 --- exit code 125 ---
 ",
     );

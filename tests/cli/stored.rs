@@ -145,7 +145,7 @@ fn adopting(config: &str) -> (TestEnv, FakeApiServer) {
 
 #[test]
 fn what_no_plan_may_do_gets_no_session_under_a_policy_that_does_not_look_at_it() {
-    let guard_rail = "the pod would belong to ReplicaSet \"web\"; it may belong to its target alone";
+    let guard_rail = "the pod would belong to ReplicaSet \"web\"; it may only belong to its target";
     let (env, server) = adopting("");
     let output = env.run(COPY);
     assert_eq!(output.code, 0, "{output}");
@@ -229,7 +229,7 @@ fn a_write_whose_answer_is_lost_is_looked_for_and_not_done_again() {
 
 #[test]
 fn a_write_that_is_not_to_be_found_may_still_happen() {
-    let is_unknown = "  It is not known whether that was carried out. See with: kubectl get pod";
+    let is_unknown = "  Whether this was carried out is not known. Check with: kubectl get pod";
     let stays = "  Pod copy stays in namespace default. Remove it with: kubectl delete pod copy -n default\n";
     for (method, path, command, pod, left) in [
         ("PATCH", "/ephemeralcontainers", DEBUG, "web-0", ""),
@@ -267,7 +267,10 @@ fn what_another_pod_of_the_name_has_is_not_ours() {
     }
     let output = env.run(DEBUG);
     assert!(
-        output.code == 125 && output.stderr.contains("It is not known whether"),
+        output.code == 125
+            && output
+                .stderr
+                .contains("Whether this was carried out is not known"),
         "{output}"
     );
 }

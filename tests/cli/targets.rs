@@ -1,5 +1,6 @@
 //! What is debugged: names, workloads, selectors, and what is not there.
 
+use expect_test::expect;
 use serde_json::{Value, json};
 use trocar_test_support::{Answer, Fault};
 
@@ -28,10 +29,11 @@ fn a_pod_that_does_not_exist_has_neighbours() {
     let (env, server) = online([pod("web-0"), pod("web-1"), pod("db-0")]);
     check(
         &env.run(&format!("debug web-2 {FLAGS}")),
-        r#"--- stderr ---
-Error from server (NotFound): pods "web-2" not found
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            Error from server (NotFound): pods "web-2" not found
+            --- exit code 125 ---
+        "#]],
     );
     let on_terminal = {
         let mut terminal = env.start_on_terminal(&format!("debug web-2 {FLAGS}"));
@@ -50,10 +52,11 @@ fn a_namespace_that_does_not_exist_is_what_is_said() {
     let (env, _server) = online([pod("web-0")]);
     check(
         &env.run(&format!("debug web-0 -n nowhere {FLAGS}")),
-        r#"--- stderr ---
-Error from server (NotFound): namespaces "nowhere" not found
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            Error from server (NotFound): namespaces "nowhere" not found
+            --- exit code 125 ---
+        "#]],
     );
 }
 
@@ -62,10 +65,11 @@ fn one_of_several_that_does_not_exist_stops_all() {
     let (env, server) = online([pod("web-0"), pod("web-1")]);
     check(
         &env.run(&format!("debug web-0 ghost web-1 {FLAGS}")),
-        r#"--- stderr ---
-Error from server (NotFound): pods "ghost" not found
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            Error from server (NotFound): pods "ghost" not found
+            --- exit code 125 ---
+        "#]],
     );
     assert!(server.writes().is_empty());
 }
@@ -92,8 +96,9 @@ fn a_copy_and_a_node_cost_two_as_well() {
     check(&env.run(&format!("debug web-0 --copy-to=copy {FLAGS}")), "");
     check(
         &env.run(&format!("debug node/n1 {FLAGS} --suffix=abcde")),
-        r"Creating debugging pod node-debugger-n1-abcde with container dbg on node n1.
-",
+        expect![[r#"
+            Creating debugging pod node-debugger-n1-abcde with container dbg on node n1.
+        "#]],
     );
     assert_eq!(
         server.request_lines(),
@@ -145,9 +150,10 @@ fn the_pods_of_a_cron_job_are_those_of_its_newest_job() {
     let (env, _server) = online([cron_job, job, pod("nightly-1-x")]);
     check(
         &env.run(&format!("debug cj/nightly {FLAGS}")),
-        r"--- stderr ---
-cronjob/nightly: debugging pod/nightly-1-x, its only pod.
-",
+        expect![[r#"
+            --- stderr ---
+            cronjob/nightly: debugging pod/nightly-1-x, its only pod.
+        "#]],
     );
 }
 
@@ -160,33 +166,37 @@ fn workloads_without_pods_say_why() {
     let (env, _server) = online([scaled, external]);
     check(
         &env.run(&format!("debug deploy/scaled {FLAGS}")),
-        r"--- stderr ---
-error: deployment/scaled has no pods: it is scaled to 0
-hint: kubectl get pods --show-labels shows what there is
---- exit code 125 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: deployment/scaled has no pods: it is scaled to 0
+            hint: kubectl get pods --show-labels lists the pods
+            --- exit code 125 ---
+        "#]],
     );
     check(
         &env.run(&format!("debug svc/external {FLAGS}")),
-        r"--- stderr ---
-error: service/external has no pods: the service selects none
-hint: kubectl get pods --show-labels shows what there is
---- exit code 125 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: service/external has no pods: the service selects none
+            hint: kubectl get pods --show-labels lists the pods
+            --- exit code 125 ---
+        "#]],
     );
     check(
         &env.run(&format!("debug deploy/ghost {FLAGS}")),
-        r#"--- stderr ---
-Error from server (NotFound): deployments "ghost" not found
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            Error from server (NotFound): deployments "ghost" not found
+            --- exit code 125 ---
+        "#]],
     );
     check(
         &env.run(&format!("debug deploymnt/x {FLAGS}")),
-        r#"--- stderr ---
-error: the server doesn't have a resource type "deploymnt"
---- exit code 2 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: the server doesn't have a resource type "deploymnt"
+            --- exit code 2 ---
+        "#]],
     );
 }
 
@@ -207,17 +217,19 @@ fn all_pods_and_selectors() {
     assert_eq!(patched(&server), ["a", "b"]);
     check(
         &env.run(&format!("debug -l app=none {FLAGS}")),
-        r#"--- stderr ---
-error: no pod in namespace "default" matches "app=none"
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: no pod in namespace "default" matches "app=none"
+            --- exit code 125 ---
+        "#]],
     );
     check(
         &env.run(&format!("debug a -l app=web {FLAGS}")),
-        r"--- stderr ---
-error: name cannot be provided when a selector is specified
---- exit code 2 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: name cannot be provided when a selector is specified
+            --- exit code 2 ---
+        "#]],
     );
 }
 
@@ -226,9 +238,10 @@ fn a_pod_that_is_found_twice_is_debugged_once() {
     let (env, server) = online([workload("Deployment", "apps/", "x"), pod("a")]);
     check(
         &env.run(&format!("debug deploy/x a {FLAGS}")),
-        r"--- stderr ---
-deployment/x: debugging pod/a, its only pod.
-",
+        expect![[r#"
+            --- stderr ---
+            deployment/x: debugging pod/a, its only pod.
+        "#]],
     );
     assert_eq!(server.writes().len(), 1);
 }
@@ -238,11 +251,12 @@ fn two_copies_cannot_have_one_name() {
     let (env, server) = online([pod("a"), pod("b")]);
     check(
         &env.run(&format!("debug a b --copy-to=copy {FLAGS}")),
-        r#"--- stderr ---
-error: pod/a and pod/b would both become pod "copy"
-hint: debug them one at a time, each with a --copy-to of its own
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: pod/a and pod/b would both become pod "copy"
+            hint: debug them one at a time, each with a --copy-to of its own
+            --- exit code 125 ---
+        "#]],
     );
     assert!(server.writes().is_empty());
 }
@@ -258,22 +272,24 @@ fn a_file_names_what_is_in_the_cluster() {
     );
     check(
         &env.run(&format!("debug -f pod.yaml web-0 {FLAGS}")),
-        r"--- stderr ---
-error: resource/name arguments cannot be provided when a path is specified
---- exit code 2 ---
-",
+        expect![[r#"
+            --- stderr ---
+            error: resource/name arguments cannot be provided when a path is specified
+            --- exit code 2 ---
+        "#]],
     );
 }
 
 #[test]
-fn whoever_may_not_list_gets_no_suggestions_and_no_other_error() {
+fn without_the_right_to_list_there_are_no_suggestions_and_no_other_error() {
     let (env, server) = online([pod("web-0")]);
     server.inject(Fault::new("GET", "/pods", Answer::forbidden("no")).with_query("limit", "500"));
     check(
         &env.run(&format!("debug web-1 {FLAGS}")),
-        r#"--- stderr ---
-Error from server (NotFound): pods "web-1" not found
---- exit code 125 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            Error from server (NotFound): pods "web-1" not found
+            --- exit code 125 ---
+        "#]],
     );
 }

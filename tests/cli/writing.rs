@@ -1,5 +1,6 @@
 //! What is written, and how it is shown: dry runs, output formats, stamps.
 
+use expect_test::expect;
 use serde_json::Value;
 
 use crate::{check, node, online, pod};
@@ -11,23 +12,26 @@ fn a_dry_run_of_ours_writes_nothing() {
     let (env, server) = online([pod("web-0")]);
     check(
         &env.run(&format!("{COPY} --replace --dry-run")),
-        r"pod/copy created (dry run)
-pod/web-0 deleted (dry run)
-",
+        expect![[r#"
+            pod/copy created (dry run)
+            pod/web-0 deleted (dry run)
+        "#]],
     );
     check(
         &env.run(&format!("{COPY} --dry-run=client -o name")),
-        r"pod/copy
-",
+        expect![[r#"
+            pod/copy
+        "#]],
     );
     assert!(server.writes().is_empty());
     check(
         &env.run(&format!("{COPY} --dry-run=maybe")),
-        r#"--- stderr ---
-error: invalid argument "maybe" for "--dry-run" flag: it must be one of none, client, server
-hint: see 'trocar debug --help' for usage
---- exit code 2 ---
-"#,
+        expect![[r#"
+            --- stderr ---
+            error: invalid argument "maybe" for "--dry-run" flag: it must be one of none, client, server
+            hint: see 'trocar debug --help' for usage
+            --- exit code 2 ---
+        "#]],
     );
 }
 
@@ -36,9 +40,10 @@ fn a_dry_run_of_the_servers_asks_it_and_stores_nothing() {
     let (env, server) = online([pod("web-0")]);
     check(
         &env.run(&format!("{COPY} --replace --dry-run=server")),
-        r"pod/copy created (server dry run)
-pod/web-0 deleted (server dry run)
-",
+        expect![[r#"
+            pod/copy created (server dry run)
+            pod/web-0 deleted (server dry run)
+        "#]],
     );
     let writes = server.writes();
     assert_eq!(writes[0].query["dryRun"], "All");
@@ -115,16 +120,18 @@ fn flags_without_effect_are_warned_about() {
         &env.run(&format!(
             "{flags} --target=app --keep-labels --keep-startup=false"
         )),
-        r"--- stderr ---
-Warning: --target has no effect when the target is a node
-Warning: --keep-labels has no effect when the target is a node
-Warning: --keep-startup has no effect when the target is a node
-",
+        expect![[r#"
+            --- stderr ---
+            Warning: --target has no effect when the target is a node
+            Warning: --keep-labels has no effect when the target is a node
+            Warning: --keep-startup has no effect when the target is a node
+        "#]],
     );
     check(
         &env.run(&format!("{flags} --copy-to=x")),
-        r"--- stderr ---
-Warning: --copy-to has no effect when the target is a node
-",
+        expect![[r#"
+            --- stderr ---
+            Warning: --copy-to has no effect when the target is a node
+        "#]],
     );
 }

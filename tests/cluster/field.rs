@@ -210,7 +210,7 @@ fn a_copy_that_a_jobs_controller_ends(cluster: &Cluster) {
     says(
         &output,
         &[
-            "Warning: the copy has the labels by which Job shard knows its pods",
+            "Warning: the copy has the labels that Job shard selects its pods by",
             "Pod copy was deleted meanwhile: Job shard deleted it.",
         ],
     );

@@ -107,13 +107,13 @@ fn what_no_plan_may_do(cluster: &Cluster) {
         (
             plan!("a-copy-bound-to-a-node"),
             "web",
-            "the pod would be put on node \"cp-1\", where its target is not",
+            "the pod would be put on node \"cp-1\", which is not its target's node",
         ),
         (plan!("a-pod-that-a-controller-adopts"), "web", "controller"),
         (
             plan!("a-forged-stamp"),
             "web",
-            "in metadata.annotations is set by trocar alone",
+            "in metadata.annotations may only be set by trocar",
         ),
     ] {
         for more in [&["--yes"][..], &["--yes", "--dry-run=server"]] {
@@ -162,7 +162,7 @@ fn what_is_shown_before_it_is_given(cluster: &Cluster) {
             "{rights:?}: {output}"
         );
         for right in rights {
-            let told = format!("Warning: the plan gives more than the flags ask for: {right}");
+            let told = format!("Warning: the plan grants more than the flags ask for: {right}");
             assert!(says(&told), "{right}: {output}");
         }
         assert!(
@@ -230,7 +230,7 @@ fn what_was_agreed_to_is_what_is_stored(cluster: &Cluster) {
         plan!("another-account-by-its-old-name"),
         &["--yes"],
     );
-    let told = "Warning: the plan gives more than the flags ask for: service-account powerful\n";
+    let told = "Warning: the plan grants more than the flags ask for: service-account powerful\n";
     // Before it the compiler may be told of.
     assert!(output.code == 0 && output.stderr.ends_with(told), "{output}");
     let spec = &namespace.read_pod("sa-alias")["spec"];

@@ -260,7 +260,7 @@ fn a_user_without_rights(cluster: &Cluster) {
         &output,
         &[
             "cannot get resource \"pods\"",
-            "you lack the right to get pods",
+            "you may not get pods",
             "verbs: [\"get\"]",
         ],
     );
@@ -396,8 +396,8 @@ fn a_quota_that_wants_resources(cluster: &Cluster) {
         says(
             output,
             &[
-                "quota \"cpu\" takes no pod without resources, so the debug container has requests.cpu=10m, limits.cpu=500m",
-                "quota \"memory\" takes no pod without resources, so the debug container has requests.memory=32Mi, limits.memory=256Mi",
+                "quota \"cpu\" requires resources, so the debug container gets requests.cpu=10m, limits.cpu=500m",
+                "quota \"memory\" requires resources, so the debug container gets requests.memory=32Mi, limits.memory=256Mi",
             ],
         );
     }

@@ -317,7 +317,7 @@ fn back_to_a_shell_that_was_left(cluster: &Cluster) {
     assert!(output.stderr.contains("pod/web:dbg-0 has exited 7"), "{output:?}");
     let output = ours(&namespace, "attach web-1");
     assert!(
-        output.stderr.contains("nothing debugs pod/web-1 in namespace"),
+        output.stderr.contains("no session debugs pod/web-1 in namespace"),
         "{output:?}"
     );
 }

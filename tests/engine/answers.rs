@@ -224,7 +224,7 @@ fn other_namespace() {
 fn deletes() {
     assert_guarded(
         "deletes",
-        "the plan makes 0 debug containers or pods; it must make one",
+        "the plan makes 0 debug containers or pods; it must make exactly one",
     );
 }
 

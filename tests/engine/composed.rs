@@ -75,7 +75,7 @@ fn a_composed_component_plans_in_a_pool() {
 }
 
 #[test]
-fn the_user_gets_the_librarys_text_and_no_other() {
+fn the_user_gets_the_text_of_the_library_and_no_other() {
     let other = LIBRARY_AND_USER.replace("across it", "other one");
     let host = Host::new();
     let plugin = host.load_bytes("composed", &composed(&other)).unwrap();

@@ -195,7 +195,7 @@ fn escapes_value() {
     assert_harmless(&change.to_string());
 }
 
-/// A plan that a guard rail refuses is refused whoever made it so.
+/// A plan that a guard rail refuses is refused, also if a policy changed it so.
 #[test]
 fn takes_name() {
     let error = Host::new()
@@ -282,7 +282,7 @@ fn turns_in_circles() {
     assert_eq!(policies, ["turns-in-circles"]);
     assert_eq!(
         message,
-        "policy \"turns-in-circles\" changes the plan each time that it sees it"
+        "policy \"turns-in-circles\" changes the plan every time it reviews it"
     );
     assert_only_told(&["turns_in_circles"]);
 }
@@ -293,7 +293,7 @@ fn never_satisfied() {
     assert_eq!(policies, ["never-satisfied"]);
     assert_eq!(
         message,
-        "policy \"never-satisfied\" changes the plan each time that it sees it"
+        "policy \"never-satisfied\" changes the plan every time it reviews it"
     );
     assert_only_told(&["never_satisfied"]);
 }

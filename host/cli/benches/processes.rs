@@ -65,8 +65,7 @@ fn pod(name: &str, size: usize) -> Value {
     });
     let mut number = 0;
     while pod.to_string().len() < size {
-        pod["metadata"]["annotations"][format!("example.com/note-{number}")] =
-            "something that somebody wrote".into();
+        pod["metadata"]["annotations"][format!("example.com/note-{number}")] = "a text of some length".into();
         number += 1;
     }
     pod

@@ -167,7 +167,7 @@ fn has_container(pod: &Value, added: &Object) -> bool {
 ///
 /// Of the patch formats this is the one in which no content is a directive: a strategic merge patch obeys `$patch` at any
 /// depth, and puts a new container before those that are there. A dry run is for any version: that only the status has
-/// changed meanwhile is no reason for it to fail.
+/// changed meanwhile does not make it fail.
 fn added_container(target: &Target, container: &Value, run: Run) -> Value {
     let mut operations = Vec::new();
     if let Some(uid) = &target.id().uid {

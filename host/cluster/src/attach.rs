@@ -114,7 +114,7 @@ impl Attached {
         let (outgoing, from_us) = mpsc::channel(QUEUE);
         let reader = tokio::spawn(async move {
             let end = read(source, &to_us).await;
-            // Whoever attached may have lost interest.
+            // The receiver may be gone already.
             to_us.send(Received::End(end)).await.ok();
         });
         let writer = tokio::spawn(write(sink, from_us, can_close));

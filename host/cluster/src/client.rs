@@ -30,7 +30,7 @@ const USER_AGENT: &str = concat!("trocar/", env!("CARGO_PKG_VERSION"));
 const JSON: &str = "application/json";
 
 /// The largest answer that is read, in bytes. A list of ten thousand pods is about half of it.
-const LARGEST_ANSWER: usize = 256 << 20;
+const MAX_ANSWER_BYTES: usize = 256 << 20;
 
 /// How long to wait before a busy server is asked again, where it does not say.
 const BUSY_PAUSES: [Duration; 3] = [
@@ -39,10 +39,10 @@ const BUSY_PAUSES: [Duration; 3] = [
     Duration::from_millis(900),
 ];
 
-/// How long to wait at the most, whatever the server says.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// The longest pause before a retry, whatever Retry-After says.
+const MAX_PAUSE: Duration = Duration::from_secs(3);
 
-/// One request, for whoever wants to see them all.
+/// One request, as it is logged.
 #[derive(Clone, Debug)]
 pub struct RequestTrace<'a> {
     /// The method.
@@ -104,7 +104,7 @@ impl Cluster {
         Handover::of(&self.config).await
     }
 
-    /// Waits until a credential plugin has answered anew, from this call on; for ever where there is none.
+    /// Waits for the next answer of a credential plugin; forever if there is no plugin.
     pub fn credentials_renewed(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut answers = self.config.credentials.answers();
         async move {
@@ -330,7 +330,7 @@ impl Cluster {
             let wanted = response.headers().get(header::RETRY_AFTER);
             let wanted = wanted.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
             let wanted = wanted.map_or(pause, Duration::from_secs);
-            tokio::time::sleep(wanted.min(LONGEST_PAUSE)).await;
+            tokio::time::sleep(wanted.min(MAX_PAUSE)).await;
         }
     }
 
@@ -610,7 +610,7 @@ fn causes(error: &dyn std::error::Error) -> String {
         texts.push(text);
         next = error.source();
     }
-    // Which part of the library it was helps nobody.
+    // Which part of the library failed does not help the user.
     texts.retain(|text| !text.is_empty() && text != "ServiceError" && !text.starts_with("client error ("));
     text::message(&texts.join(": "))
 }
@@ -624,7 +624,7 @@ async fn collect(action: &Action, body: Body) -> Result<Bytes, ClusterError> {
 
 /// A body to its end, or what went wrong with it.
 async fn whole(body: Body) -> Result<Bytes, String> {
-    let limited = http_body_util::Limited::new(body, LARGEST_ANSWER);
+    let limited = http_body_util::Limited::new(body, MAX_ANSWER_BYTES);
     let collected = limited.collect().await;
     let collected = collected.map_err(|error| causes(error.as_ref()))?;
     Ok(collected.to_bytes())

@@ -87,7 +87,7 @@ pub enum ClusterError {
         /// What it answered.
         status: Box<Status>,
     },
-    /// Nobody answers there.
+    /// The server does not answer.
     Unreachable {
         /// The server's address.
         server: String,
@@ -96,7 +96,7 @@ pub enum ClusterError {
         /// What the operating system or the proxy says.
         reason: String,
     },
-    /// Somebody answers whom we do not trust.
+    /// The server's certificate is not trusted.
     Untrusted {
         /// The server's address.
         server: String,
@@ -133,7 +133,7 @@ pub enum ClusterError {
     },
 }
 
-/// The client library's reason for an answer that is no Status.
+/// The client library's reason for an answer that is not a Status.
 const NO_STATUS: &str = "Failed to parse error data";
 
 impl ClusterError {

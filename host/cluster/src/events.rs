@@ -10,7 +10,7 @@ use super::{
     error::Action,
     lines::Lines,
     progress::{Hopeless, event_hopeless},
-    telling::Telling,
+    subscription::Subscription,
 };
 use trocar_core::{reference::Kind, text};
 
@@ -38,7 +38,7 @@ const MOST: usize = 3;
 
 /// What an event says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct PodWarning {
     /// In one line.
     pub(super) text: String,
     /// It is about the container, which will not start.
@@ -46,14 +46,14 @@ pub(super) struct Said {
 }
 
 /// The warnings about a pod, read by a task that lives as long as this.
-pub(super) struct Events(Telling<Said>);
+pub(super) struct Events(Subscription<PodWarning>);
 
 impl Events {
-    /// Starts to read. Whoever may not read events does without.
+    /// Starts to read. Without permission to read events there are none.
     pub(super) fn start(cluster: Cluster, pod: &Action, uid: &str, container: &str) -> Self {
         let action = of_events(pod, "watch");
         let (selector, container) = (selector(uid), container.to_owned());
-        let telling = Telling::start(16, |sender| async move {
+        let subscription = Subscription::start(16, |sender| async move {
             loop {
                 // Without a version all that there is comes first.
                 let query = [("watch", "true"), ("fieldSelector", selector.as_str())];
@@ -80,16 +80,16 @@ impl Events {
                 sleep(PAUSE).await;
             }
         });
-        Self(telling)
+        Self(subscription)
     }
 
     /// What is said next. Safe to cancel.
-    pub(super) async fn next(&mut self) -> Said {
+    pub(super) async fn next(&mut self) -> PodWarning {
         self.0.next().await
     }
 }
 
-/// The last warnings about a pod and one of its containers, the newest last. Nobody fails for want of an explanation.
+/// The last warnings about a pod and one of its containers, the newest last. Without events it is empty: an explanation is optional.
 pub(super) async fn explain(cluster: &Cluster, pod: &Action, uid: &str, container: &str) -> Vec<String> {
     let selector = selector(uid);
     let action = of_events(pod, "list");
@@ -175,7 +175,7 @@ fn selector(uid: &str) -> String {
 }
 
 /// Reads an event; none when it is about another container.
-pub(super) fn read(event: &Value, container: &str) -> Option<Said> {
+pub(super) fn read(event: &Value, container: &str) -> Option<PodWarning> {
     let part = |field: &str| text::message(event[field].as_str().unwrap_or_default());
     let (reason, message) = (part("reason"), part("message"));
     let field = event["involvedObject"]["fieldPath"].as_str().unwrap_or_default();
@@ -183,7 +183,7 @@ pub(super) fn read(event: &Value, container: &str) -> Option<Said> {
     if reason.is_empty() || !(field.is_empty() || is_of_container) {
         return None;
     }
-    Some(Said {
+    Some(PodWarning {
         hopeless: is_of_container
             .then(|| event_hopeless(&reason, &message))
             .flatten(),

@@ -17,7 +17,7 @@ pub struct Identity {
     pub groups: Vec<String>,
 }
 
-/// Asks the cluster who we are. Nobody, where the cluster does not say (it does since Kubernetes 1.28).
+/// Asks the cluster for the current user. None if the cluster does not answer (Kubernetes before 1.28).
 ///
 /// # Errors
 /// Fails when the cluster cannot be reached or does not take our credentials.

@@ -29,8 +29,8 @@ mod scheduling;
 mod session;
 mod sessions;
 mod status;
+mod subscription;
 mod tail;
-mod telling;
 mod warnings;
 mod watch;
 

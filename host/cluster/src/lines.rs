@@ -5,7 +5,7 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 
 /// The longest line that is read, in bytes: more than the largest object that a cluster stores.
-const LONGEST_LINE: usize = 8 << 20;
+const MAX_LINE_BYTES: usize = 8 << 20;
 
 /// Reads a body chunk by chunk or line by line.
 pub(super) struct Lines {
@@ -54,8 +54,8 @@ impl Lines {
                 return Ok(Some(line.freeze()));
             }
             self.searched = self.rest.len();
-            if self.rest.len() > LONGEST_LINE {
-                return Err(format!("a line is longer than {LONGEST_LINE} bytes"));
+            if self.rest.len() > MAX_LINE_BYTES {
+                return Err(format!("a line is longer than {MAX_LINE_BYTES} bytes"));
             }
             match self.chunk().await? {
                 Some(chunk) => self.rest.extend_from_slice(&chunk),

@@ -272,7 +272,7 @@ fn created(object: &Value) -> &str {
         .unwrap_or_default()
 }
 
-/// Names near the one that is not there. Nobody fails for want of a suggestion.
+/// Names similar to the one that was not found. Errors are ignored: a suggestion is optional.
 async fn nearest(cluster: &Cluster, reference: &Reference, namespace: &str) -> Vec<String> {
     let action = action("list", reference.kind, namespace, "");
     let Ok(objects) = cluster.list(&action, &[("limit", "500")]).await else {

@@ -194,7 +194,7 @@ async fn read_json(cluster: &Cluster, path: &str) -> Result<Value, ReadError> {
     let (code, text) = cluster.read(path).await.map_err(ReadError::Unavailable)?;
     let parsed: Result<Value, _> = serde_json::from_slice(&text);
     if (200..300).contains(&code) {
-        return parsed.map_err(|error| ReadError::Unavailable(format!("the answer is no JSON: {error}")));
+        return parsed.map_err(|error| ReadError::Unavailable(format!("the answer is not JSON: {error}")));
     }
     let status = parsed.unwrap_or_default();
     let message = text::message(status["message"].as_str().unwrap_or_default());

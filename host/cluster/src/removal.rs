@@ -38,7 +38,7 @@ pub struct CreatedPod {
     pub stamp: Stamp,
 }
 
-/// Deletes a pod that a debug created. A pod that is gone, or whose name another one has by now, is no error.
+/// Deletes a pod that a debug created. It is not an error if the pod is gone, or if its name belongs to another pod by now.
 ///
 /// A try that gets no answer is made again within this time. One that is refused is as well, but only for as long as a server may
 /// take that has just been started.

@@ -97,7 +97,7 @@ impl Tail {
         self.length += bytes.len() as u64;
     }
 
-    /// Whether this is no log, but what a kubelet says instead: one line without an end.
+    /// Whether this is a kubelet's message instead of a log: one line without an end.
     fn is_unreadable(&self) -> bool {
         self.head == UNREADABLE && self.starts.back() == Some(&0)
     }

@@ -9,7 +9,7 @@ use super::{
     client::{Cluster, taken},
     error::{Action, ClusterError},
     lines::Lines,
-    telling::Telling,
+    subscription::Subscription,
 };
 
 /// How long to wait before a broken watch is opened again; doubled each time, up to the longest.
@@ -30,7 +30,7 @@ pub(super) enum Change {
 }
 
 /// A watch of one object, by a task that lives as long as this.
-pub(super) struct Watch(Telling<Change>);
+pub(super) struct Watch(Subscription<Change>);
 
 impl Watch {
     /// Watches an object from the version that is known.
@@ -43,7 +43,7 @@ impl Watch {
             lines: None,
             polls: false,
         };
-        Self(Telling::start(4, |sender| watching.run(sender)))
+        Self(Subscription::start(4, |sender| watching.run(sender)))
     }
 
     /// The next change. Safe to cancel.

@@ -53,7 +53,7 @@ pub struct AuditRecord<'a> {
     pub session: &'a str,
     /// Who asks, and why.
     pub actor: &'a Actor,
-    /// The user whose credentials were used, where that is another one: who acts as somebody else.
+    /// The user whose credentials were used, if they impersonate another user.
     pub impersonator: Option<&'a str>,
     /// The plan.
     pub plan: &'a DebugPlan,

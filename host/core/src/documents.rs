@@ -53,7 +53,7 @@ impl DocumentError {
 pub fn read(text: &[u8]) -> Result<Vec<Value>, DocumentError> {
     if text.len() as u64 > LARGEST {
         return Err(DocumentError::new(format!(
-            "the text is {} bytes long; at the most {LARGEST} are read",
+            "the text is {} bytes long; at most {LARGEST} are read",
             text.len()
         )));
     }

@@ -20,7 +20,7 @@ pub(crate) const LARGEST: usize = 256 << 10;
 const FIRST_ACTIONS: [&str; 3] = ["add-ephemeral-container", "create-pod", "delete-pod"];
 
 /// The longest version of a plugin, in bytes: it is part of most messages.
-const LONGEST_VERSION: usize = 128;
+const MAX_VERSION_BYTES: usize = 128;
 
 /// A plugin's manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ impl PluginType {
 pub struct CapabilityRequest {
     /// For example `cluster-read`.
     pub name: String,
-    /// Why the plugin needs it, for whoever grants it.
+    /// Why the plugin needs it: shown to the user who grants it.
     pub reason: String,
     /// The kinds of object that it reads, for `cluster-read`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -197,8 +197,8 @@ impl PluginManifest {
             );
             return Err(ManifestError::new("/name", message));
         }
-        if self.version.len() > LONGEST_VERSION {
-            let message = format!("version: it is longer than {LONGEST_VERSION} bytes");
+        if self.version.len() > MAX_VERSION_BYTES {
+            let message = format!("version: it is longer than {MAX_VERSION_BYTES} bytes");
             return Err(ManifestError::new("/version", message));
         }
         Ok(())

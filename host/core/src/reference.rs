@@ -275,7 +275,7 @@ mod tests {
             assert!(message(typed).contains(wanted), "{typed}: {}", message(typed));
         }
         let Err(ReferenceError::Kind { nearest, .. }) = Reference::parse("deploymnt/web") else {
-            panic!("a misspelt kind is no kind");
+            panic!("a misspelt kind is not a kind");
         };
         assert_eq!(nearest, Some("deployment"));
     }

@@ -25,7 +25,7 @@ pub struct DebugRequest {
     pub time_to_live: Option<u64>,
 }
 
-/// Why a request makes no sense. kubectl refuses the same, but for the last two.
+/// Why a request is not valid. kubectl refuses the same, but for the last two.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
@@ -46,7 +46,7 @@ pub enum RequestError {
     /// No image.
     #[error("a new debug container needs an image")]
     NoImage,
-    /// The image is no image reference.
+    /// The image is not an image reference.
     #[error("invalid image name {0:?}: invalid reference format")]
     Image(String),
     /// No target.
@@ -55,7 +55,7 @@ pub enum RequestError {
     /// The pull policy is unknown.
     #[error("invalid image pull policy: {0}")]
     PullPolicy(String),
-    /// An image of `--set-image` is no image reference.
+    /// An image of `--set-image` is not an image reference.
     #[error("invalid image name {image:?} for container {container:?}: invalid reference format")]
     SetImage {
         /// What was typed as the image.
@@ -70,7 +70,7 @@ pub enum RequestError {
     #[error("a terminal needs standard input")]
     TerminalWithoutInput,
     /// The user is said twice.
-    #[error("root and the user of the target contradict each other")]
+    #[error("root cannot be used together with the target's user")]
     RootAndUser,
     /// The custom container sets what it may not.
     #[error("name, command, image, lifecycle and volume devices are not modifiable via custom profile")]
@@ -101,7 +101,7 @@ impl DebugRequest {
 /// Checks a request.
 ///
 /// # Errors
-/// Fails at the first thing that makes no sense.
+/// Fails at the first option that is not valid.
 pub fn check(request: &DebugRequest) -> Result<(), RequestError> {
     let options = &request.options;
     let image = options.image.as_deref().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Reading documents that a person wrote: a field that nobody knows is an error that names the nearest known one,
+//! Reading documents that a person wrote: an unknown field is an error that names the nearest known one,
 //! and every error says where. A thin wrapper around serde over a JSON value.
 
 use std::{cell::RefCell, fmt, rc::Rc};
@@ -209,13 +209,13 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 }
 
 /// How many letters of an unknown field's name are shown.
-const LONGEST_SHOWN: usize = 80;
+const MAX_SHOWN_CHARS: usize = 80;
 
 fn unknown_field(field: &str, known: &[&str], path: &Path) -> Error {
     // A name may be as long as its document; who reads the message needs its beginning.
     path.parts
         .borrow_mut()
-        .push(field.chars().take(LONGEST_SHOWN).collect());
+        .push(field.chars().take(MAX_SHOWN_CHARS).collect());
     Error(match names::nearest(field, known.iter().copied()) {
         Some(meant) => format!("unknown field; did you mean {meant:?}?"),
         None => format!("unknown field; known are {}", known.join(", ")),

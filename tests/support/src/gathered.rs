@@ -26,7 +26,7 @@ struct State {
 }
 
 impl Gathered {
-    /// Starts to read. An error counts as the end: that is how a terminal tells that nobody holds its other side.
+    /// Starts to read. An error counts as the end: that is how a terminal reports that its other side is closed.
     pub(crate) fn start(mut source: impl Read + Send + 'static) -> Self {
         let shared = Arc::new(Shared::default());
         let gathered = Self(shared.clone());

@@ -40,7 +40,7 @@ pub struct Measured {
     pub peak: u64,
 }
 
-/// Runs a command, whose output nobody reads, and measures it.
+/// Runs a command without its output, and measures it.
 ///
 /// # Panics
 /// When it cannot be run, or fails: then there is nothing to measure.

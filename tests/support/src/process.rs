@@ -26,7 +26,7 @@ impl Process {
         let (sender, exit) = mpsc::channel();
         thread::spawn(move || {
             let status = child.wait().expect("a child can be waited for once");
-            // Nobody waits for it any more when the test is over.
+            // It is not needed any more when the test is over.
             sender.send(status).ok();
         });
         Self {

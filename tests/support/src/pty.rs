@@ -98,7 +98,7 @@ impl Terminal {
 
     /// Waits until the terminal is as a shell wants it.
     pub fn becomes_sane(&self) {
-        // A terminal tells nobody of a change of its settings.
+        // A terminal does not report changes of its settings.
         let deadline = Instant::now() + PATIENCE;
         while !self.is_sane() {
             assert!(
@@ -142,7 +142,7 @@ impl Terminal {
         }
     }
 
-    /// Waits until nobody holds the terminal any more, helpers of the program included, and gives everything that came.
+    /// Waits until no process holds the terminal any more, child processes included, and returns everything that came.
     pub fn read_to_end(&mut self) -> String {
         assert!(
             self.screen.end(PATIENCE),

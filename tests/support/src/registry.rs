@@ -1,6 +1,6 @@
 //! A registry in memory: it does what the OCI distribution specification says, unless a test says otherwise.
 //!
-//! A thread for each connection, and one request on each: so that a test can let any of them hang, lie or go on for ever.
+//! A thread for each connection, and one request on each: so that a test can let any of them hang, lie or never end.
 
 use std::{
     collections::BTreeMap,

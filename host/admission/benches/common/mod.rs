@@ -87,7 +87,7 @@ impl Server {
         let ready = began.elapsed();
         let line: Value = serde_json::from_str(&line).expect("its log is JSON");
         let address = line["listen"].as_str().and_then(|listen| listen.parse().ok());
-        // What else it has to say nobody waits for.
+        // Its other output is ignored.
         thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Self {
             process: Process(child),

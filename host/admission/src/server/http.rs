@@ -20,7 +20,7 @@ use crate::review::{
 
 /// How long an API server waits where it does not say so, which is also the limit.
 const USUAL_TIMEOUT: u64 = 10;
-const LONGEST_TIMEOUT: u64 = 30;
+const MAX_TIMEOUT_SECONDS: u64 = 30;
 
 /// As much of a body is read without asking for room, so that those who are slow over large ones hold up no review of the
 /// usual size. The count of connections bounds it.
@@ -137,7 +137,7 @@ async fn reviewed(shared: &Arc<Shared>, webhook: Webhook, request: Request<Incom
 fn deadline(query: &str) -> Instant {
     let typed = query.split('&').find_map(|pair| pair.strip_prefix("timeout="));
     let seconds = typed.and_then(|typed| typed.strip_suffix('s').unwrap_or(typed).parse::<u64>().ok());
-    let seconds = seconds.unwrap_or(USUAL_TIMEOUT).clamp(1, LONGEST_TIMEOUT);
+    let seconds = seconds.unwrap_or(USUAL_TIMEOUT).clamp(1, MAX_TIMEOUT_SECONDS);
     Instant::now() + Duration::from_secs(seconds) - WAY_BACK
 }
 

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         .filter(|path| path.exists());
     let program = beside.unwrap_or_else(|| "trocar".into());
     let error = Command::new(&program).args(arguments).exec();
-    #[expect(clippy::print_stderr, reason = "there is nobody else to say it")]
+    #[expect(clippy::print_stderr, reason = "this program has no other way to report it")]
     {
         eprintln!("error: cannot run {}: {error}", program.display());
         eprintln!("hint: trocar belongs beside kubectl-trocar, or in a folder of PATH");

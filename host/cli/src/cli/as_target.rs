@@ -40,7 +40,7 @@ pub(super) fn inherit(typed: &[String], as_root: bool) -> Result<Inherit, CliErr
             }
             unknown => {
                 let failed = CliError::usage(format!(
-                    "--inherit={unknown}: it is not known; known are {}",
+                    "--inherit={unknown} is unknown; known are {}",
                     names::list(KNOWN)
                 ));
                 return Err(match names::nearest(unknown, KNOWN) {

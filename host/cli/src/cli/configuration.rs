@@ -14,7 +14,7 @@ use trocar::{
 
 use super::{error::CliError, kuberc::Kuberc};
 
-/// Where whoever owns the machine writes.
+/// The administrator's configuration.
 const SYSTEM: &str = "/etc/trocar/config.yaml";
 
 /// Where `trocar plugin compile --system` puts what it makes.
@@ -98,7 +98,7 @@ fn is_there(path: &Path) -> bool {
     !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Tests have a system of their own; a program that people run has not, or anybody could leave out the system's policies.
+/// Only tests can name another system configuration: otherwise any user could leave out the system's policies.
 fn system() -> Option<PathBuf> {
     if cfg!(debug_assertions)
         && let Some(path) = std::env::var_os("__TROCAR_SYSTEM_CONFIG")

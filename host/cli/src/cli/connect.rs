@@ -199,7 +199,7 @@ fn pod_namespace() -> Option<String> {
 }
 
 fn no_server() -> CliError {
-    CliError::new("there is no kubeconfig, so it is not known which cluster to talk to").hint(
+    CliError::new("no kubeconfig was found, so the cluster is not known").hint(
         "set KUBECONFIG, or pass --kubeconfig=FILE or --server=URL; trocar plan works without a cluster",
     )
 }
@@ -232,7 +232,7 @@ fn unusable(error: KubeconfigError) -> CliError {
 pub(crate) fn duration(flag: &str, typed: &str) -> Result<Duration, CliError> {
     trocar::config::parse_duration(typed).map_err(|_| {
         CliError::usage(format!(
-            "invalid argument {typed:?} for \"--{flag}\" flag: it is no duration"
+            "invalid argument {typed:?} for \"--{flag}\" flag: it is not a duration"
         ))
         .hint("durations are written like 30s, 5m or 1h30m")
     })
@@ -243,7 +243,7 @@ impl From<ClusterError> for CliError {
         let is_plain = matches!(error.code(), Some(404 | 409));
         let failed = Self::worded(error.to_string());
         let failed = failed.hints(words::after_cluster(&error));
-        // What kubectl says as well, a script may compare; what it leaves unexplained, everybody is told.
+        // Scripts may compare kubectl's words, so they stay; the hint explains them.
         if is_plain { failed.kubectls() } else { failed }
     }
 }

@@ -53,14 +53,14 @@ impl CliError {
         }
     }
 
-    /// Output that could not be written. That nobody reads it any more is no mistake of anybody's.
+    /// Output that could not be written. A reader that has gone away is not an error.
     pub(crate) fn output(message: impl Into<String>, error: &io::Error) -> Self {
         if error.kind() != io::ErrorKind::BrokenPipe {
             return Self::new(message);
         }
         Self {
             quiet: true,
-            ..Self::new(message).code(exit_code::NOBODY_READS)
+            ..Self::new(message).code(exit_code::BROKEN_PIPE)
         }
     }
 
@@ -96,7 +96,7 @@ impl CliError {
         self
     }
 
-    /// Of `trocar debug`: it failed, whatever the reason, unless the command line makes no sense. Other exit codes are the
+    /// Of `trocar debug`: it failed, whatever the reason, unless the command line is not valid. Other exit codes are the
     /// program's own.
     pub(crate) fn of_debug(self) -> Self {
         match self.code {
@@ -223,8 +223,8 @@ impl From<PlanError> for CliError {
                 Self::new(message)
                     .code(exit_code::DENIED)
                     .hint(match policies.as_slice() {
-                        [_] => "the author of this policy has to tell it when the plan is as it wants it",
-                        _ => "the authors of these policies have to decide which one gives way",
+                        [_] => "the policy's author has to make it accept a plan that it has changed already",
+                        _ => "the authors of these policies have to decide which one takes precedence",
                     })
             }
             PlanError::Answer { .. } => Self::new(message)
@@ -302,8 +302,8 @@ impl From<NotAgreed> for CliError {
     fn from(error: NotAgreed) -> Self {
         match error {
             NotAgreed::Audit(error) => error.into(),
-            _ => Self::new("the plan gives more than the flags ask for, and that was not agreed to")
-                .hint("--yes agrees; --dry-run -o diff shows the whole plan"),
+            _ => Self::new("the plan grants more than the flags ask for, and was not approved")
+                .hint("--yes approves it; --dry-run -o diff shows the whole plan"),
         }
     }
 }
@@ -337,7 +337,7 @@ impl CliError {
             WriteError::Unknown(error) => {
                 let (pod, namespace) = (plan.debug_pod(), plan.debug_namespace().unwrap_or_default());
                 Self::from(error).note(format!(
-                    "It is not known whether that was carried out. See with: kubectl get pod {pod} -n {namespace} -o yaml"
+                    "Whether this was carried out is not known. Check with: kubectl get pod {pod} -n {namespace} -o yaml"
                 ))
             }
             WriteError::NotAllowed(stored) => {

@@ -23,7 +23,7 @@ pub(crate) fn read() -> Journal {
         Ok(journal) => {
             if journal.damaged() > 0 {
                 ui::warning(&format!(
-                    "{} lines of {} are damaged: the sessions that they name are not known to be yours",
+                    "{} lines of {} are damaged: the sessions recorded there are not recognised as yours",
                     journal.damaged(),
                     file.path().display()
                 ));

@@ -122,7 +122,7 @@ impl Kuberc {
                 .map_err(|error| CliError::new(format!("kuberc: cannot read {}: {error}", file.display())))?,
         };
         Self::parse(file.clone(), &text).map_err(|problem| {
-            CliError::new(format!("kuberc: {}: {problem}", file.display())).hint("KUBERC=off leaves it out")
+            CliError::new(format!("kuberc: {}: {problem}", file.display())).hint("KUBERC=off ignores it")
         })
     }
 

@@ -80,7 +80,7 @@ pub(crate) fn planner_of_policies(
 pub(crate) fn show_warnings(plan: &DebugPlan) {
     show_found(plan);
     for right in plan.beyond_options() {
-        ui::warning(&format!("the plan gives more than the flags ask for: {right}"));
+        ui::warning(&format!("the plan grants more than the flags ask for: {right}"));
     }
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn show_given(given: &[GivenForQuota]) {
             .map(|(name, amount)| format!("{name}={amount}"))
             .collect();
         ui::warning(&format!(
-            "quota {:?} takes no pod without resources, so the debug container has {}; --custom sets others",
+            "quota {:?} requires resources, so the debug container gets {}; --custom sets others",
             given.quota,
             resources.join(", ")
         ));

@@ -132,7 +132,7 @@ fn start(first: &Message) -> io::Result<ChildStdin> {
     answer.read_exact(&mut ready)?;
     match ready {
         [READY] => Ok(pipe),
-        _ => Err(io::Error::other("it does not answer as it should")),
+        _ => Err(io::Error::other("its answer is not valid")),
     }
 }
 
@@ -279,7 +279,7 @@ impl<'a> AtEnd<'a> {
                 }],
             ),
             Err(_) if end == End::Signal => vec![format!(
-                "Pod {} is being deleted: a process in the background tries that for up to {} s.",
+                "Pod {} is being deleted by a process in the background, which tries for up to {} s.",
                 pod.name,
                 MAX_TIME.as_secs()
             )],
@@ -312,7 +312,7 @@ async fn patiently<T>(pod: &CreatedPod, removal: impl Future<Output = T>) -> T {
         return removed;
     }
     ui::error_line(&format!(
-        "Pod {} is not deleted yet: the cluster does not answer. That is tried for up to {} s.",
+        "Pod {} is not deleted yet: the cluster does not answer. Trying for up to {} s.",
         pod.name,
         MAX_TIME.as_secs()
     ));
@@ -324,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pod_stays_where_its_program_may_run_and_nobody_wanted_it_gone() {
+    fn a_pod_stays_where_its_program_may_run_and_its_removal_was_not_asked_for() {
         let unreachable = || ClusterError::Unreachable {
             server: "https://api.example".into(),
             proxy: None,

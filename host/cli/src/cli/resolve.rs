@@ -103,12 +103,12 @@ fn time_to_live(flags: &DebugFlags, defaults: &Defaults) -> Result<Option<u64>, 
     };
     if is_replaced {
         return Err(CliError::usage(
-            "--ttl and --replace contradict each other: the copy is the workload then",
+            "--ttl cannot be used with --replace: the copy takes the workload's place",
         ));
     }
     match duration("ttl", typed)?.as_secs() {
         0 => Err(CliError::usage(format!(
-            "--ttl={typed}: a pod lives for at least a second"
+            "--ttl={typed}: a pod's time to live is at least one second"
         ))),
         seconds => Ok(Some(seconds)),
     }
@@ -217,7 +217,7 @@ pub(crate) fn file_targets(files: &[PathBuf], namespace: Option<&str>) -> Result
         let read =
             documents::read(&read_file(file)?).map_err(|error| CliError::new(format!("{name}: {error}")))?;
         if read.is_empty() {
-            return Err(CliError::new(format!("{name}: there is no object in it")).hint(WRITES_OBJECT));
+            return Err(CliError::new(format!("{name}: it holds no object")).hint(WRITES_OBJECT));
         }
         for object in documents::flatten(read) {
             check_kind(file, &object)?;
@@ -230,7 +230,7 @@ pub(crate) fn file_targets(files: &[PathBuf], namespace: Option<&str>) -> Result
     Ok(targets)
 }
 
-const WRITES_OBJECT: &str = "kubectl get pod NAME -o yaml writes what is needed";
+const WRITES_OBJECT: &str = "kubectl get pod NAME -o yaml writes such a file";
 
 /// The files of a folder that kubectl reads: those whose name says that they hold objects, by name.
 fn files_of(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
@@ -260,7 +260,7 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
 fn check_kind(file: &Path, object: &Value) -> Result<(), CliError> {
     let Some(fields) = object.as_object() else {
         return Err(
-            CliError::new(format!("{}: what stands in it is no object", file.display())).hint(WRITES_OBJECT),
+            CliError::new(format!("{}: it does not hold an object", file.display())).hint(WRITES_OBJECT),
         );
     };
     for (field, name) in [("kind", "Kind"), ("apiVersion", "apiVersion")] {

@@ -250,10 +250,10 @@ async fn outcome(
             say(flags, lines);
             Ok(0)
         }
-        // Whoever reads the output has enough of it. That is no failure to speak of.
+        // The reader of the output has gone away, which is not an error.
         Err(SessionError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             say(flags, lines);
-            Ok(exit_code::NOBODY_READS)
+            Ok(exit_code::BROKEN_PIPE)
         }
         // Nothing is left in a pod that is gone.
         Err(error) if deleted.is_some() || matches!(error, SessionError::Gone(_)) => {
@@ -385,7 +385,7 @@ impl<'a> Front<'a> {
             let keys = self.tty.then(|| self.flags.detach_keys.clone());
             terminal::read_input(sender, keys);
         } else {
-            // The receiver must not see an end of input that nobody has.
+            // The receiver must not see an end of input that did not happen.
             self.sender = Some(sender);
         }
     }

@@ -29,7 +29,7 @@ impl DetachKeys {
             Some([letter @ (b'a'..=b'z' | b'@' | b'[' | b'\\' | b']' | b'^' | b'_')]) => Ok(letter & 0x1f),
             None if key.len() == 1 => Ok(key.as_bytes()[0]),
             _ => Err(format!(
-                "{key:?} is no key; keys are letters and ctrl-LETTER, divided by commas"
+                "{key:?} is not a key; keys are letters and ctrl-LETTER, separated by commas"
             )),
         };
         let keys: Result<Vec<u8>, String> = typed
@@ -83,7 +83,7 @@ pub(crate) fn screen() -> Option<Screen> {
     })
 }
 
-/// How the terminal was before it was changed, for whoever has to leave in a hurry.
+/// The terminal's original state, for code that has to exit at once.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// Raw mode. Undone when it is dropped, and by the guard process should this one be killed.
@@ -166,7 +166,7 @@ impl Guard {
 }
 
 /// The guard's life: remember the terminal, which is its standard error, say so, wait for the other end to be closed, and set
-/// it right unless somebody has done that.
+/// it right unless that has been done.
 pub(crate) fn guard() {
     let terminal = io::stderr();
     // In a session of its own it gets no signal from the terminal, and may change it although it is in no foreground there.
@@ -266,7 +266,7 @@ pub(crate) async fn ending_signal() -> u8 {
     futures_util::future::select_all(waits).await.0
 }
 
-/// Ends the program after a signal, even when its output is stuck because nobody reads it.
+/// Ends the program after a signal, even when its output is blocked because it has no reader.
 #[expect(
     clippy::disallowed_methods,
     reason = "no other thread may be able to return, and the terminal was put right"
@@ -371,7 +371,7 @@ mod tests {
     fn keys_are_letters_and_control_letters() {
         assert_eq!(DetachKeys::parse("ctrl-a,d"), Ok(DetachKeys(vec![1, b'd'])));
         assert_eq!(DetachKeys::parse(""), Ok(DetachKeys(vec![])));
-        assert!(DetachKeys::parse("alt-x").unwrap_err().contains("no key"));
+        assert!(DetachKeys::parse("alt-x").unwrap_err().contains("is not a key"));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) fn program_output(stream: Stream, bytes: &[u8]) -> io::Result<()> {
 /// A line that the next one replaces stands on the screen.
 static HAS_LIVE_LINE: AtomicBool = AtomicBool::new(false);
 
-/// Shows a line on stderr that the next one replaces; nothing where nobody looks. Empty to remove it.
+/// Shows a line on stderr that the next one replaces; nothing if stderr is not a terminal. Empty to remove it.
 pub(crate) fn live_line(shown: &str) {
     if !io::stderr().is_terminal() {
         return;
@@ -83,7 +83,7 @@ pub(crate) fn line_between(line: &str) {
     );
 }
 
-/// Asks a person. Where there is none, nobody agrees.
+/// Asks the user. Without a terminal the answer is no.
 pub(crate) fn confirm(question: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
@@ -209,7 +209,7 @@ pub(crate) fn engine(mut config: EngineConfig) -> Result<Engine, CliError> {
         && let Err(error) = trocar::check_cache(folder)
     {
         warning(&format!(
-            "compiled plugins are not kept: {}: {error}",
+            "compiled plugins cannot be cached: {}: {error}",
             folder.display()
         ));
         config.cache = None;

@@ -32,7 +32,7 @@ pub struct ClusterConfig {
     pub(crate) credentials: Credentials,
     /// Where the authorities stand.
     pub(super) authority: String,
-    /// How long a single answer may take; none to wait for ever. Streams are not bounded by it.
+    /// The time limit of one request; none for no limit. It does not apply to streams.
     pub request_timeout: Option<Duration>,
     /// Called for every request.
     pub trace: Option<Trace>,
@@ -129,7 +129,7 @@ impl ClusterConfig {
         &self.kube.default_namespace
     }
 
-    /// The same without acting as somebody else; none where nobody is acted as.
+    /// The same without impersonation; none if no user is impersonated.
     pub fn unimpersonated(&self) -> Option<Self> {
         self.kube.auth_info.impersonate.as_ref()?;
         let mut real = self.clone();

@@ -28,7 +28,7 @@ pub struct Handover {
     accept_invalid_certs: bool,
     tls_server_name: Option<String>,
     proxy_url: Option<String>,
-    /// Whom to act as; the credentials of this are never set.
+    /// The user to impersonate; this has no credentials of its own.
     acts_as: AuthInfo,
     authorization: Option<String>,
     token_file: Option<PathBuf>,

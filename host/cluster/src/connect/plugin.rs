@@ -26,7 +26,7 @@ use trocar_core::documents;
 use super::certificates::{ClientCertificate, Pem};
 use crate::error::CredentialError;
 
-/// How long a plugin may run: it may wait for somebody who logs in with a browser.
+/// How long a plugin may run: it may wait for a user to log in with a browser.
 const MAX_TIME: Duration = Duration::from_secs(300);
 
 /// The largest answer of a plugin, in bytes.

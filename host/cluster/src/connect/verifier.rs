@@ -1,5 +1,5 @@
 //! Trust in a server's certificate: as Go's verifier, which also takes a certificate that is itself in the list of
-//! authorities, whatever it is and whoever signed it.
+//! authorities, whatever it is and by whichever authority.
 
 use std::sync::Arc;
 

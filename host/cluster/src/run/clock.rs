@@ -25,7 +25,7 @@ impl Clock {
 
     /// When it will show this time, if nothing holds it.
     pub(super) fn instant(&self, time: Duration) -> Instant {
-        // An hour is as good as for ever: what waits longer is asked again.
+        // An hour is long enough: after it the deadline is computed again.
         let wait = time.saturating_sub(self.now()).min(Duration::from_secs(3600));
         Instant::now() + wait
     }

@@ -1,4 +1,4 @@
-//! A session as it runs: what happens, whom it concerns, and what follows.
+//! A session as it runs: its events, and the parts that handle them.
 //!
 //! Each part has an owner that decides about it: the container's start (`start.rs`), the attach (`connection.rs`), the log
 //! (`log.rs`), standard input (`input.rs`), and what is shown (`shown.rs`). They know no clock but a number, and nothing of each
@@ -36,7 +36,7 @@ use self::{
 use super::{
     attach::{Attached, Received},
     error::ClusterError,
-    events::{Events, Said},
+    events::{Events, PodWarning},
     lines::Lines,
     session::{Ended, Input, Output, Session, SessionError},
     watch::{Change, Watch},
@@ -68,7 +68,7 @@ pub(super) struct Run<'a> {
 /// What happened next.
 enum Event {
     Pod(Change),
-    Said(Said),
+    PodWarning(PodWarning),
     Attach(Result<Attached, ClusterError>),
     Received(Received),
     Sent,
@@ -124,7 +124,7 @@ impl<'a> Run<'a> {
         self.arrange_input();
         match self.next(input).await {
             Event::Pod(change) => return self.changed(change),
-            Event::Said(said) => self.said(said),
+            Event::PodWarning(said) => self.said(said),
             Event::Attach(Ok(attached)) => self.attached(attached).await?,
             Event::Attach(Err(error)) => self.not_attached(error)?,
             Event::Received(Received::Bytes(stream, bytes)) => {
@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
             pod = wait::attempt(checking) => Event::Checked(pod),
             input = input.recv(), if takes_input => Event::Input(input),
             change = self.watch.change() => Event::Pod(change),
-            said = wait::said(self.events.as_mut()) => Event::Said(said),
+            said = wait::said(self.events.as_mut()) => Event::PodWarning(said),
             () = wait::until(deadline) => Event::Deadline,
         }
     }

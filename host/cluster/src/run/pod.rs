@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Run;
 use crate::{
     error::ClusterError,
-    events::Said,
+    events::PodWarning,
     progress::{Instance, Progress, can_restart, ended_instance, progress, was_started},
     session::{Ended, SessionError, SessionEvent},
     watch::Change,
@@ -144,7 +144,7 @@ impl Run<'_> {
         self.events = None;
     }
 
-    pub(super) fn said(&mut self, said: Said) {
+    pub(super) fn said(&mut self, said: PodWarning) {
         if let Some(state) = self.start.said(self.clock.now(), said) {
             self.shown.event(SessionEvent::Waiting(state));
         }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    events::Said,
+    events::PodWarning,
     progress::{Hopeless, HopelessKind},
 };
 
@@ -118,7 +118,7 @@ impl Start {
     }
 
     /// An event about the pod or the container. Returns what is to be told.
-    pub(super) fn said(&mut self, now: Duration, said: Said) -> Option<String> {
+    pub(super) fn said(&mut self, now: Duration, said: PodWarning) -> Option<String> {
         let Phase::Waiting { by_event, .. } = &mut self.phase else {
             return None;
         };
@@ -191,8 +191,8 @@ mod tests {
         }
     }
 
-    fn said(text: &str, hopeless: Option<Hopeless>) -> Said {
-        Said {
+    fn said(text: &str, hopeless: Option<Hopeless>) -> PodWarning {
+        PodWarning {
             text: text.into(),
             hopeless,
         }

@@ -1,4 +1,4 @@
-//! Waiting for one thing. Where there is nothing to wait for, that is for ever. Which of them comes first is for `mod.rs`.
+//! Futures that wait for one event each, forever if it cannot happen. `mod.rs` selects among them.
 
 use bytes::Bytes;
 use tokio::{
@@ -10,7 +10,7 @@ use super::Attempt;
 use crate::{
     attach::{Attached, Outgoing, Received},
     error::ClusterError,
-    events::{Events, Said},
+    events::{Events, PodWarning},
     lines::Lines,
 };
 
@@ -44,7 +44,7 @@ pub(super) async fn attempt<T>(trying: Option<&mut Attempt<T>>) -> Result<T, Clu
     }
 }
 
-pub(super) async fn said(events: Option<&mut Events>) -> Said {
+pub(super) async fn said(events: Option<&mut Events>) -> PodWarning {
     match events {
         Some(events) => events.next().await,
         None => std::future::pending().await,

@@ -42,7 +42,7 @@ pub(super) fn check_plugin(
             ..source.error(
                 &format!("{at}/digest"),
                 format!(
-                    "{:?} is no digest: it is sha256: and 64 hexadecimal digits",
+                    "{:?} is not a digest: write sha256: and 64 hexadecimal digits",
                     plugin.digest
                 ),
             )
@@ -131,7 +131,7 @@ pub(super) fn check_registry(
             ..source.error(
                 &format!("{at}/plainHTTP"),
                 format!(
-                    "{host} is not this machine: the system's configuration alone can do without TLS there"
+                    "{host} is not this machine: only the system's configuration can turn TLS off for it"
                 ),
             )
         });
@@ -153,13 +153,13 @@ pub(super) fn check_defaults(source: &Source, given: &Defaults) -> Result<(), Co
     if let Some(ttl) = &given.ttl {
         let time = parse_duration(ttl).map_err(|error| source.error(&at("ttl"), error.to_string()))?;
         if time.as_secs() == 0 {
-            return Err(source.error(&at("ttl"), "a pod lives for at least a second"));
+            return Err(source.error(&at("ttl"), "a pod's time to live is at least one second"));
         }
     }
     if let Some(image) = &given.image
         && trocar_sdk::image::ImageReference::parse(image).is_none()
     {
-        return Err(source.error(&at("image"), format!("{image:?} is no image reference")));
+        return Err(source.error(&at("image"), format!("{image:?} is not an image reference")));
     }
     Ok(())
 }
@@ -195,7 +195,7 @@ pub(super) fn check_policy_plugin(source: &Source, at: &str, plugin: &str) -> Re
         kind: ConfigErrorKind::PluginName,
         ..source.error(
             &format!("{at}/plugin"),
-            format!("{plugin:?} is no name of a plugin"),
+            format!("{plugin:?} is not the name of a plugin"),
         )
     })
 }

@@ -187,7 +187,7 @@ impl Loader<'_> {
         for (index, mut audit) in file.audit.into_iter().enumerate() {
             let at = format!("/audit/{index}");
             if audit.file.is_some() != (audit.sink == AuditSink::File) {
-                return Err(source.error(&at, "a sink of kind file, and no other, has a file"));
+                return Err(source.error(&at, "only a sink of kind file has a file, and it needs one"));
             }
             audit.file = audit.file.map(|file| source.resolve(&file));
             self.config.audit.push(source.sourced(at, audit));
@@ -551,9 +551,18 @@ mod tests {
                 "defaults: {profile: genral}\n",
                 "unknown profile: genral (Profile(Some(\"general\")))",
             ),
-            ("defaults: {podRunningTimeout: soon}\n", "\"soon\" is no duration"),
-            ("defaults:\n  ttl: soon\n", "c.yaml:4:3: \"soon\" is no duration"),
-            ("defaults: {ttl: 0s}\n", "a pod lives for at least a second"),
+            (
+                "defaults: {podRunningTimeout: soon}\n",
+                "\"soon\" is not a duration",
+            ),
+            (
+                "defaults:\n  ttl: soon\n",
+                "c.yaml:4:3: \"soon\" is not a duration",
+            ),
+            (
+                "defaults: {ttl: 0s}\n",
+                "a pod's time to live is at least one second",
+            ),
             ("defaults: {rm: sometimes}\n", "defaults.rm"),
             (
                 "cleaners: [kivverno]\n",
@@ -565,7 +574,7 @@ mod tests {
             ),
             (
                 "plugins: [{name: x, file: x.wasm, digest: d}]\n",
-                "\"d\" is no digest",
+                "\"d\" is not a digest",
             ),
             (
                 "plugins: [{name: x}]\n",
@@ -589,7 +598,7 @@ mod tests {
             ),
             (
                 "plugins: [{name: x, source: 'oci://ghcr.io/a:1', digest: d}]\n",
-                "\"d\" is no digest",
+                "\"d\" is not a digest",
             ),
             (
                 "registries: [{host: ghcr}]\n",
@@ -607,7 +616,7 @@ mod tests {
             ("lock: always\n", "\"always\" is unknown"),
             (
                 "policies: [{name: x, plugin: ./x.wasm}]\n",
-                "c.yaml:3:22: \"./x.wasm\" is no name of a plugin (PluginName)",
+                "c.yaml:3:22: \"./x.wasm\" is not the name of a plugin (PluginName)",
             ),
             ("audit: [{sink: stderr, file: x}]\n", "a sink of kind file"),
             ("kind: Config\n", "uplicate"),

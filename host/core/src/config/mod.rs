@@ -19,14 +19,14 @@ pub use merge::load;
 
 use crate::registry::TrustEntry;
 
-/// Who wrote a file, from the one who binds all others to the one who binds nobody.
+/// The origin of a configuration file, from the strongest to the weakest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layer {
-    /// Whoever owns the machine.
+    /// The administrator of the machine.
     System,
-    /// Whoever uses it.
+    /// The user.
     User,
-    /// Whoever typed the command.
+    /// A file named on the command line.
     Flag,
     /// The user's preferences for kubectl, which only fill in what no other file sets.
     Kuberc,
@@ -146,13 +146,13 @@ pub enum ConfigErrorKind {
 
 /// A text that is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no duration; durations are written like 30s, 5m or 1h30m")]
+#[error("{0:?} is not a duration; durations are written like 30s, 5m or 1h30m")]
 pub struct DurationError(pub String);
 
 /// How long something may take, as it is written in a file: `30s`, `5m`.
 ///
 /// # Errors
-/// Fails when it is no duration.
+/// Fails when it is not a duration.
 pub fn parse_duration(typed: &str) -> Result<Duration, DurationError> {
     if let Ok(seconds) = typed.parse::<u32>() {
         return Ok(Duration::from_secs(u64::from(seconds)));

@@ -113,7 +113,7 @@ pub fn check(
         .count();
     if creations != 1 {
         return Err(Violation::of_plan(format!(
-            "the plan makes {creations} debug containers or pods; it must make one"
+            "the plan makes {creations} debug containers or pods; it must make exactly one"
         )));
     }
     let deletes_target = steps.iter().any(|step| matches!(step, Step::DeletePod(_)));
@@ -144,7 +144,7 @@ pub fn check_count(steps: usize) -> Result<(), Violation> {
         return Ok(());
     }
     Err(Violation::of_plan(format!(
-        "the plan has {steps} steps; at the most {MAX_STEPS} are carried out"
+        "the plan has {steps} steps; at most {MAX_STEPS} are carried out"
     )))
 }
 
@@ -200,7 +200,7 @@ fn check_deletion(
         )));
     }
     if !options.replace {
-        let message = "it would delete the target, which was not asked for";
+        let message = "it would delete the target, which was not requested";
         return Err(Violation::without_option("replace", message));
     }
     if !before.iter().any(|step| matches!(step, Step::CreatePod(_))) {
@@ -247,7 +247,7 @@ fn check_size(object: &Object) -> Result<(), String> {
     let size = serde_json::to_writer(&mut counted, object).map_or(usize::MAX, |()| counted.0);
     if size > MAX_OBJECT {
         return Err(format!(
-            "the object is {size} bytes large; a cluster stores {MAX_OBJECT} at the most"
+            "the object has {size} bytes; a cluster stores at most {MAX_OBJECT}"
         ));
     }
     Ok(())
@@ -352,7 +352,7 @@ mod tests {
             ),
             (
                 json!({"env": [{"name": "A", "value": "x".repeat(2 << 20)}]}),
-                "bytes large",
+                "bytes; a cluster stores",
             ),
         ] {
             let message = refusal(&[add(container)], None, &pod(), false);
@@ -395,7 +395,7 @@ mod tests {
         let made = create(json!({}));
         for (steps, replace, wanted) in [
             (vec![made.clone(), delete("other")], true, "not the target"),
-            (vec![made.clone(), delete("web-0")], false, "not asked for"),
+            (vec![made.clone(), delete("web-0")], false, "not requested"),
             (
                 vec![delete("web-0"), made.clone()],
                 true,
@@ -460,10 +460,10 @@ mod tests {
         let delete = step("delete-pod", json!({"name": "web-0"}));
         assert_eq!(refusal(&[owned(json!({}))], None, &pod(), false), "fine");
         for (changes, wanted) in [
-            (json!({"uid": "u-1"}), "its target alone"),
-            (json!({"name": "web-1"}), "its target alone"),
-            (json!({"kind": "Node"}), "its target alone"),
-            (json!({"apiVersion": "v2"}), "its target alone"),
+            (json!({"uid": "u-1"}), "only belong to its target"),
+            (json!({"name": "web-1"}), "only belong to its target"),
+            (json!({"kind": "Node"}), "only belong to its target"),
+            (json!({"apiVersion": "v2"}), "only belong to its target"),
             (
                 json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "u-1"}),
                 "StatefulSet \"web\"",
@@ -484,7 +484,7 @@ mod tests {
             &Target::new(nameless, "shop").unwrap(),
             false,
         );
-        assert!(message.contains("its target alone"), "{message}");
+        assert!(message.contains("only belong to its target"), "{message}");
     }
 
     #[test]
@@ -519,9 +519,9 @@ mod tests {
             (json!({"schedulerName": "default-scheduler"}), "fine"),
             (
                 json!({"nodeName": "cp-1"}),
-                "node \"cp-1\", where its target is not",
+                "node \"cp-1\", which is not its target's node",
             ),
-            (json!({"nodeName": "n-1"}), "not asked for"),
+            (json!({"nodeName": "n-1"}), "not requested"),
             (json!({"affinity": affinity}), "spec.affinity"),
             (
                 json!({"nodeSelector": {"kubernetes.io/hostname": "cp-1"}}),
@@ -552,7 +552,7 @@ mod tests {
         let on = |node: &str| create(json!({"spec": {"nodeName": node}}));
         assert_eq!(refusal_with(&same_node, &[on("n-1")], None, &pod()), "fine");
         let message = refusal_with(&same_node, &[on("cp-1")], None, &pod());
-        assert!(message.contains("where its target is not"), "{message}");
+        assert!(message.contains("which is not its target's node"), "{message}");
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn missing_metadata(original: &Object, copy: &Pod) -> Option<Diagnostic> {
     Some(
         Diagnostic::warning(
             "copy-lacks-metadata",
-            format!("the copy lacks what it reads of its pod, and finds it empty: {named}"),
+            format!("the copy lacks labels or annotations that it reads, and finds them empty: {named}"),
         )
         .help(format!("a copy that keeps its {} has it", fields.join(" and "))),
     )
@@ -113,12 +113,12 @@ fn adopted_by(original: &Object, copy: &Pod) -> Option<Diagnostic> {
         Diagnostic::warning(
             "copy-adopted",
             format!(
-                "the copy has the labels by which {} {} knows its pods: that may take it as its own, and end it",
+                "the copy has the labels that {} {} selects its pods by: it may adopt the copy, and delete it",
                 plain(kind),
                 plain(name)
             ),
         )
-        .help("a copy without those labels is left alone"),
+        .help("a copy without those labels is not adopted"),
     )
 }
 
@@ -128,7 +128,7 @@ fn gated(spec: &Object) -> Option<Diagnostic> {
     Some(Diagnostic::warning(
         "copy-gated",
         format!(
-            "the copy has the scheduling gates of its original, and starts when their controllers take them away: {named}"
+            "the copy has the scheduling gates of its original, and starts when their controllers remove them: {named}"
         ),
     ))
 }
@@ -150,7 +150,7 @@ fn shared_volumes(original: &Object, spec: &Object, options: &DebugOptions) -> O
             "copy-shares-volume",
             format!("original and copy both write to the same volumes; claims: {named}"),
         )
-        .help("what must have one writer may be damaged, and a volume for one node keeps a copy on another waiting"),
+        .help("data that must have one writer may be damaged, and a volume bound to one node keeps a copy on another node waiting"),
     )
 }
 
@@ -227,7 +227,7 @@ mod tests {
                     {"path": "index", "fieldRef": {"fieldPath": "metadata.annotations['index']"}}]}}],
             },
         });
-        let told = "the copy lacks what it reads of its pod, and finds it empty: file index reads annotation index, variable \
+        let told = "the copy lacks labels or annotations that it reads, and finds them empty: file index reads annotation index, variable \
                     ORD reads label apps.kubernetes.io/pod-index";
         assert_eq!(
             warnings(pod.clone(), &[], false),
@@ -247,7 +247,7 @@ mod tests {
         };
         let found = warnings(pod(true), &["labels"], false);
         assert!(
-            found[0].1.contains("by which Job shard knows its pods"),
+            found[0].1.contains("that Job shard selects its pods by"),
             "{found:?}"
         );
         assert_eq!(warnings(pod(true), &[], false), []);

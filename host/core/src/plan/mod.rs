@@ -191,7 +191,7 @@ impl Serialize for Connection {
 pub struct PluginId {
     /// Its name.
     pub name: String,
-    /// Its version; none for `external`, which is no plugin.
+    /// Its version; none for `external`, which is not a plugin.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub version: String,
     /// The digest of its component: `sha256:…`; none for `external`.

@@ -90,7 +90,7 @@ impl Draft {
 
 /// Consent was refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("the plan gives more than was asked for, and that was not agreed to")]
+#[error("the plan grants more than was asked for, and was not approved")]
 pub struct NotAgreed(pub Box<Draft>);
 
 /// A plan that may be carried out: judged, and agreed to.

@@ -100,7 +100,7 @@ fn denial(plan: &DebugPlan) -> String {
 
 fn indecision(policies: &[String]) -> String {
     match policies {
-        [one] => format!("policy {one:?} changes the plan each time that it sees it"),
+        [one] => format!("policy {one:?} changes the plan every time it reviews it"),
         several => format!("the policies {} undo each other's changes", quoted(several)),
     }
 }

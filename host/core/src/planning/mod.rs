@@ -195,7 +195,7 @@ pub fn default_strategy(kind: TargetKind, options: &DebugOptions) -> &'static st
 /// The names under which policies know a strategy.
 ///
 /// A plugin that is not a default one also counts as the default strategies that could have been used for such a target:
-/// another name is no way past a policy.
+/// another name does not bypass a policy.
 pub fn strategy_names(name: &str, is_default: bool, target: TargetKind) -> Vec<&str> {
     let mut names = vec![name];
     if !is_default {

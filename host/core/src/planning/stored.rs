@@ -363,7 +363,7 @@ mod tests {
             ),
             (
                 json!({"metadata": {"annotations": {"kubernetes.io/config.source": "file"}}}),
-                "kubernetes.io/config.source is set by a kubelet alone",
+                "kubernetes.io/config.source may only be set by a kubelet",
             ),
             (
                 json!({"spec": {"tolerations": [{"operator": "Exists"}]}}),

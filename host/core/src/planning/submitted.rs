@@ -113,7 +113,7 @@ impl Submitted {
     }
 }
 
-/// Who judges what was submitted, for whom it was, and who asks.
+/// The policies that judge a submission, its target, and the user who submitted it.
 #[derive(Clone, Copy, Debug)]
 pub struct SubmittedInputs<'a> {
     /// What is debugged.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How often the chain runs at the most.
-const MOST_ROUNDS: usize = 10;
+const MAX_ROUNDS: usize = 10;
 
 /// A policy, as far as the chain needs to know it.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ fn rounds(
     let mut hash = plan.hash();
     let mut seen = BTreeMap::from([(hash.clone(), 0)]);
     let mut changers: Vec<Vec<String>> = Vec::new();
-    for round in 1..=MOST_ROUNDS {
+    for round in 1..=MAX_ROUNDS {
         let mut changed = Vec::new();
         for (index, review) in reviews.iter_mut().enumerate() {
             review.saw.clone_from(&hash);
@@ -91,7 +91,7 @@ fn rounds(
             return Outcome::Undecided(names(&changers[before..]));
         }
     }
-    Outcome::Undecided(names(&changers[MOST_ROUNDS / 2..]))
+    Outcome::Undecided(names(&changers[MAX_ROUNDS / 2..]))
 }
 
 fn names(rounds: &[Vec<String>]) -> Vec<String> {
@@ -319,7 +319,7 @@ mod tests {
             wants(from.as_str().unwrap(), &format!("image-{count}"), plan)
         });
         assert_eq!(outcome, Outcome::Undecided(vec!["p0".into()]));
-        assert!(count <= MOST_ROUNDS);
+        assert!(count <= MAX_ROUNDS);
     }
 
     #[test]
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_breaks_the_plan_is_the_policys_failure() {
+    fn a_change_that_breaks_the_plan_is_the_failure_of_the_policy() {
         let (outcome, plan) = run(&[Mode::Enforce], &mut |_, _, _| {
             let change = PlanChange {
                 operation: Operation::Remove,

@@ -31,7 +31,7 @@ pub(super) struct Change<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AmendError {
     /// There are more than [`MAX_CHANGES`].
-    #[error("{0} changes; at the most {MAX_CHANGES} are made at once")]
+    #[error("{0} changes; at most {MAX_CHANGES} are made at once")]
     TooMany(usize),
     /// A change points elsewhere than into the object of a step.
     #[error("a change at {0:?}; a policy changes only what is below /steps/N/object/")]

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_for_some_people_is_asked_when_nobody_knows_who_asks() {
+    fn a_policy_for_some_people_is_asked_when_the_user_is_unknown() {
         assert!(holds(
             json!({"users": ["joe"], "groups": ["admins"], "contexts": ["prod"]}),
             json!({})

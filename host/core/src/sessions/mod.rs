@@ -109,7 +109,7 @@ pub enum Owner {
     You,
     /// Its stamp claims it to be one's own, and the journal does not know it.
     Claimed,
-    /// Somebody else's, or it is not known whose.
+    /// Another user's, or of an unknown owner.
     Other,
 }
 

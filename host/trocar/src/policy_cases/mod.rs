@@ -65,7 +65,7 @@ pub struct Case {
     name: String,
     policies: Vec<(PolicyEntry, PluginSource)>,
     target: Target,
-    /// What is asked for; or why the command line makes no sense.
+    /// What is asked for; or why the command line is not valid.
     options: Result<DebugOptions, String>,
     strategy: PluginSource,
     /// The strategy's settings, as JSON text.

@@ -34,10 +34,10 @@ impl Request {
 
 /// Reads a request; none at the end of the connection.
 pub(super) fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
-    let malformed = || io::Error::new(io::ErrorKind::InvalidData, "that is no HTTP");
+    let malformed = || io::Error::new(io::ErrorKind::InvalidData, "that is not HTTP");
     match stream.fill_buf()?.first() {
         None => return Ok(None),
-        // Whoever begins a TLS connection with a plain server waits for an answer.
+        // A client that begins a TLS connection with a plain server waits for an answer.
         Some(byte) if !byte.is_ascii_uppercase() => return Err(malformed()),
         Some(_) => {}
     }

@@ -266,7 +266,7 @@ impl State {
         }
     }
 
-    /// Nothing is served any more, for now or for ever.
+    /// Nothing is served any more, for now or forever.
     fn is_away(&self) -> bool {
         self.is_down || self.is_over
     }
@@ -274,11 +274,11 @@ impl State {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A test that failed elsewhere is no reason to hide its message behind another one.
+        // The message of a test that failed elsewhere must not be hidden by another one.
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Changes the state and wakes whoever waits for a change.
+    /// Changes the state and wakes those that wait for a change.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.lock());
         self.changed.notify_all();

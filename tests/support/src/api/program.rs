@@ -1,4 +1,4 @@
-//! The program of a container, as a kubelet would run it: its output goes to its log and to whoever is attached, and its input
+//! The program of a container, as a kubelet would run it: its output goes to its log and to attached clients, and its input
 //! is what they send. What it does is said by the test.
 
 use std::{net::Shutdown, sync::Arc};
@@ -247,7 +247,7 @@ impl Program {
         });
     }
 
-    /// Waits until somebody is attached for the so-manieth time, counted from 1.
+    /// Waits for the n-th attach, counted from 1.
     pub fn is_attached(&self, times: usize) {
         self.wait("an attach", |program| {
             (program.attaches >= times && !program.attached.is_empty()).then_some(())

@@ -130,7 +130,7 @@ fn exchange(
             .map(|()| true);
     }
     if request.method == "POST" && request.path.ends_with("/selfsubjectaccessreviews") {
-        // Everybody may do everything, unless a test says otherwise.
+        // Every user may do everything, unless a test says otherwise.
         let mut review: Value = request.json().unwrap_or_default();
         review["status"] = json!({"allowed": true});
         let review = Response::json(201, &review);

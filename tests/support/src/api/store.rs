@@ -1,4 +1,4 @@
-//! The objects that the server holds, and the history of their changes for whoever watches.
+//! The objects that the server holds, and the history of their changes for watches.
 
 use std::collections::BTreeMap;
 

@@ -23,7 +23,7 @@ use super::{
   trocar attach web-0
   trocar attach node/n1
 
-Exit codes: the program's own; 0 when you left it running; 2 the command line makes no sense; 125 trocar itself failed, or a
+Exit codes: the program's own; 0 when you left it running; 2 the command line is not valid; 125 trocar itself failed, or a
 policy denied it")]
 pub(crate) struct AttachArgs {
     /// A session as trocar sessions lists it, or a pod or node that is debugged (default: your only running session)

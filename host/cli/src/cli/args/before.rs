@@ -34,9 +34,9 @@ impl Line {
             }
             if text == "--profile" || text.starts_with("--profile=") || text.starts_with("--profile-output") {
                 let message =
-                    "before the command --profile is kubectl's profiler, which trocar does not have";
+                    "--profile before the command is kubectl's profiler, which trocar does not have";
                 return Err(CliError::usage(message)
-                    .hint("the profile of a debug stands behind the command: trocar debug --profile=NAME"));
+                    .hint("the profile of a debug goes after the command: trocar debug --profile=NAME"));
             }
             let wants_value = known(command, text).is_some_and(|(_, wants_value)| wants_value);
             let mut flag = vec![word];

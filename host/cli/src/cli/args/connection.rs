@@ -1,4 +1,4 @@
-//! The flags that say which cluster and as whom, as every kubectl command has them; also before the command.
+//! The connection flags that every kubectl command has: cluster, credentials, user. Also before the command.
 //!
 //! Source: `kubectl options` of kubectl 1.37.
 
@@ -12,7 +12,7 @@ use crate::cli::pflag::Switch;
 /// The heading of these flags, which may also stand before the command.
 pub(crate) const CONNECTION: &str = "Cluster";
 
-/// The flags that say which cluster and as whom.
+/// The connection flags: cluster, credentials, user.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = CONNECTION)]
 pub(crate) struct ConnectionFlags {

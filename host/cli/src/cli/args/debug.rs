@@ -31,8 +31,8 @@ const DEBUG_EXAMPLES: &str = "Examples:
   # What would be done?
   trocar debug web-0 --image=busybox:1.36 --dry-run=server -o diff
 
-Exit codes: the program's own when attached; 0 when a debug container or pod was made; 2 the command line makes no sense,
-and nothing was done; 125 trocar itself failed, or a policy denied it; 141 nobody reads the output any more";
+Exit codes: the program's own when attached; 0 when a debug container or pod was made; 2 the command line is not valid,
+and nothing was done; 125 trocar itself failed, or a policy denied it; 141 the output has no reader any more";
 
 /// `trocar debug`.
 #[derive(Debug, Args)]
@@ -87,7 +87,7 @@ pub(crate) struct DebugArgs {
 /// Who checks a plan that is not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DryRunMode {
-    /// Nobody: it is carried out
+    /// Not a dry run: the plan is carried out
     None,
     /// This program
     Client,

@@ -113,7 +113,7 @@ pub(crate) struct PluginFlags {
     pub(crate) verbose: Verbosity,
 }
 
-/// The flags that choose policies, and that say why somebody debugs.
+/// The flags that choose policies, and the reason for the debug.
 #[derive(Debug, Default, Args)]
 pub(crate) struct PolicyFlags {
     /// Configuration file, besides the system's and your own

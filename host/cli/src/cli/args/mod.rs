@@ -258,7 +258,7 @@ pub(crate) fn parse_debug(typed: &[String]) -> Result<DebugArgs, CliError> {
     let words = joined_verbosity(words.chain(typed.iter().map(OsString::from)));
     match parse_words(command, words)?.0 {
         Command::Debug(args) => Ok(*args),
-        _ => Err(CliError::usage("this is no command line of trocar debug")),
+        _ => Err(CliError::usage("this is not a command line of trocar debug")),
     }
 }
 

@@ -22,8 +22,8 @@ const PLAN_EXAMPLES: &str = "Examples:
   # Would jane's policies let her do that?
   trocar plan -f pod.yaml --image=busybox:1.36 --as=jane --as-group=dev --reason=OPS-1
 
-Exit codes: 0 planned, 1 failed or refused, 2 the command line makes no sense, 3 denied by a policy,
-141 nobody reads the output";
+Exit codes: 0 planned, 1 failed or refused, 2 the command line is not valid, 3 denied by a policy,
+141 the output has no reader";
 
 /// `trocar plan`.
 #[derive(Debug, Args)]

@@ -255,7 +255,7 @@ pub(crate) enum NewPluginLanguage {
   # One case of one file
   trocar plugin test cases/mine.cases.yaml --case='a Java pod gets the tools'
 
-Exit codes: 0 all as expected, 1 at least one is not, 2 the command line makes no sense")]
+Exit codes: 0 all as expected, 1 at least one is not, 2 the command line is not valid")]
 pub(crate) struct PluginTestArgs {
     /// Folder with cases, in files that end in .cases.yaml; or one such file
     #[arg(value_name = "FOLDER|FILE.cases.yaml", default_value = ".")]

@@ -32,7 +32,7 @@ pub(crate) struct PolicyListArgs {
 
 /// `trocar policy eval`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 allowed, 1 failed, 2 the command line makes no sense, 3 denied")]
+#[command(after_help = "Exit codes: 0 allowed, 1 failed, 2 the command line is not valid, 3 denied")]
 pub(crate) struct PolicyEvalArgs {
     /// File with cases
     #[arg(value_name = "FILE.cases.yaml")]
@@ -57,7 +57,7 @@ pub(crate) struct PolicyEvalArgs {
   # For a CI system
   trocar policy test tests/ --output=junit > report.xml
 
-Exit codes: 0 all as expected, 1 at least one is not, 2 the command line makes no sense")]
+Exit codes: 0 all as expected, 1 at least one is not, 2 the command line is not valid")]
 pub(crate) struct PolicyTestArgs {
     /// Folder with cases, in files that end in .cases.yaml; or one such file
     #[arg(value_name = "FOLDER", default_value = ".")]

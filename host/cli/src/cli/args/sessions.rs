@@ -75,7 +75,7 @@ pub(crate) enum SessionsOutput {
   # One pod, although it still runs
   trocar clean pod/web-debug
 
-  # As an administrator: everything that expired, whoever made it
+  # As an administrator: everything that expired, of all users
   trocar clean -A --all-users --expired -y
 
 Ephemeral containers cannot be removed: they stay until their pod ends.")]

@@ -114,7 +114,7 @@ fn wanted(args: &AttachArgs) -> Result<Wanted, CliError> {
         Kind::Pod | Kind::Node => Ok(Wanted::Target(reference)),
         _ => Err(
             CliError::usage(format!("{typed} is neither a session nor a pod or node"))
-                .hint("trocar sessions lists what there is to come back to"),
+                .hint("trocar sessions lists the sessions to attach to"),
         ),
     }
 }
@@ -181,7 +181,7 @@ async fn find(
             let names: Vec<String> = several.iter().map(|session| session.name().to_string()).collect();
             Err(
                 CliError::usage(format!("several sessions run: {}", names.join(", ")))
-                    .hint("name the one that is meant"),
+                    .hint("name one of them"),
             )
         }
     }
@@ -191,7 +191,7 @@ fn nothing(wanted: &Wanted, namespace: &str) -> CliError {
     CliError::new(match wanted {
         Wanted::Any => format!("no session of yours runs in namespace {namespace}"),
         Wanted::Session(name) => format!("there is no session {name} in namespace {namespace}"),
-        Wanted::Target(target) => format!("nothing debugs {target} in namespace {namespace}"),
+        Wanted::Target(target) => format!("no session debugs {target} in namespace {namespace}"),
     })
     .hint("trocar sessions -A lists all of them; -n chooses the namespace")
 }
@@ -229,10 +229,10 @@ fn shows_output(session: &Session) -> Option<String> {
 fn say_whose(session: &Session) {
     let whose = match (&session.requester, session.owner) {
         (_, Owner::Claimed) => {
-            "its stamp claims that it is yours, which your journal does not know".to_owned()
+            "its stamp claims that it is yours, but your journal does not list it".to_owned()
         }
-        (Some(requester), _) => format!("its stamp claims that it is of {requester}"),
-        (None, _) => "it is not known whose it is".to_owned(),
+        (Some(requester), _) => format!("its stamp claims that it belongs to {requester}"),
+        (None, _) => "its owner is unknown".to_owned(),
     };
     ui::warning(&format!("{}: {whose}", session.name()));
 }
@@ -244,7 +244,7 @@ impl From<RejoinError> for CliError {
             RejoinError::Lookup(error) => error.into(),
             RejoinError::Planner(error) => error.into(),
             RejoinError::Audit(error) => error.into(),
-            other => Self::new(other.to_string()).hint("trocar sessions lists what there is to come back to"),
+            other => Self::new(other.to_string()).hint("trocar sessions lists the sessions to attach to"),
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<(), CliError> {
     {
         return Err(
             CliError::usage("--claimed and --all-users with -y need --older-than or --expired")
-                .hint("without -y the list is shown, and asked about"),
+                .hint("without -y, trocar shows the list and asks"),
         );
     }
     block_on(async {
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<(), CliError> {
         })
         .await?;
         if found.is_journal_only {
-            ui::warning("you may not list pods here, so only sessions that your journal knows are looked at");
+            ui::warning("you may not list pods here, so only the sessions in your journal are considered");
         }
         let ours = || jiff::Timestamp::now().to_string();
         let choice = Choice {
@@ -69,8 +69,10 @@ pub(crate) fn run(args: &CleanArgs) -> Result<(), CliError> {
             return Ok(());
         }
         if !args.yes && !ui::confirm(&format!("Delete {}?", pods(chosen.len()))) {
-            return Err(CliError::new("nothing was deleted, since that was not agreed to")
-                .hint("-y agrees without a question"));
+            return Err(
+                CliError::new("nothing was deleted: the deletion was not confirmed")
+                    .hint("-y deletes without asking"),
+            );
         }
         delete(&connection, &chosen).await
     })
@@ -106,9 +108,9 @@ impl Choice<'_> {
         let Some(session) = of_pod().find(|session| session.kind.is_pod()) else {
             return Err(match of_pod().next() {
                 Some(_) => CliError::new(format!(
-                    "{typed}: an ephemeral container cannot be removed; it goes with its pod"
+                    "{typed}: an ephemeral container cannot be removed; it is deleted with its pod"
                 )),
-                None => CliError::new(format!("{typed}: there is no such session here"))
+                None => CliError::new(format!("{typed}: no such session here"))
                     .hint("trocar sessions lists them; -n chooses another namespace"),
             });
         };
@@ -124,7 +126,7 @@ impl Choice<'_> {
                 "--all-users"
             };
             return Err(CliError::new(format!("{typed} is not known to be yours"))
-                .hint(format!("{flag} deletes it all the same")));
+                .hint(format!("{flag} deletes it anyway")));
         }
         Ok(session)
     }
@@ -169,9 +171,11 @@ impl Choice<'_> {
         });
         match ended.count() {
             0 => "Nothing to delete.".into(),
-            1 => "Nothing to delete: an ephemeral container that has ended goes with its pod.".into(),
+            1 => "Nothing to delete: an ephemeral container that has ended is deleted with its pod.".into(),
             count => {
-                format!("Nothing to delete: {count} ephemeral containers that have ended go with their pods.")
+                format!(
+                    "Nothing to delete: {count} ephemeral containers that have ended are deleted with their pods."
+                )
             }
         }
     }
@@ -188,7 +192,7 @@ impl Choice<'_> {
         });
         for session in running {
             ui::error_line(&format!(
-                "{} of namespace {} is {} since {}: an ephemeral container cannot be removed, it goes with its pod.",
+                "{} of namespace {} is {} since {}: an ephemeral container cannot be removed, it is deleted with its pod.",
                 session.name(),
                 session.namespace,
                 session.state,
@@ -214,7 +218,9 @@ async fn delete(connection: &Connection, chosen: &[&Session]) -> Result<(), CliE
             Ok(Removal::WasGone) => ui::output(&format!("{name} was gone already\n"))?,
             Ok(Removal::Changed) => {
                 failed += 1;
-                ui::warning(&format!("{name} has changed since it was listed, and stays"));
+                ui::warning(&format!(
+                    "{name} has changed since it was listed, so it was not deleted"
+                ));
             }
             Err(error) => {
                 failed += 1;
@@ -226,7 +232,7 @@ async fn delete(connection: &Connection, chosen: &[&Session]) -> Result<(), CliE
         0 => Ok(()),
         failed => Err(
             CliError::new(format!("{} of {} not deleted", failed, pods(chosen.len())))
-                .hint("run it again for what has changed meanwhile"),
+                .hint("run the command again to delete what has changed"),
         ),
     }
 }

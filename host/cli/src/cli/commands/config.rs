@@ -276,7 +276,7 @@ fn check_policy(engine: &Engine, config: &Config, policy: &Sourced<PolicyEntry>)
     let place = |pointer: &str| policy.origin_of(&format!("/settings{pointer}")).to_string();
     let found = match engine.validate_settings(&rule.plugin, &rule.settings)? {
         Ok(found) => found,
-        // What fits the schema and not the code is the mistake of whoever wrote both.
+        // Settings that fit the schema and not the code are a mistake in the plugin.
         Err(failure) => {
             let name = &rule.plugin.description().manifest().name;
             let failed = CliError::new(format!(

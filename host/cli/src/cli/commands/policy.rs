@@ -90,13 +90,13 @@ fn chosen<'a>(cases: &'a [Case], name: Option<&str>) -> Result<&'a Case, CliErro
     match (cases, name) {
         (_, Some(name)) => {
             let found = cases.iter().find(|case| case.name() == name);
-            found.ok_or_else(|| CliError::usage(format!("there is no case {name:?}; there are {}", names())))
+            found.ok_or_else(|| CliError::usage(format!("no case {name:?}; the cases are {}", names())))
         }
         ([only], None) => Ok(only),
-        (_, None) => Err(
-            CliError::usage(format!("which of the cases? There are {}", names()))
-                .hint("name it after the file"),
-        ),
+        (_, None) => {
+            Err(CliError::usage(format!("several cases: {}", names()))
+                .hint("name one of them after the file"))
+        }
     }
 }
 
@@ -164,7 +164,7 @@ fn run_files(
         Some(name) if ran.is_empty() => {
             let names = trocar::names::list(known.iter().map(String::as_str));
             Err(CliError::usage(format!(
-                "there is no case {name:?}; there are {names}"
+                "no case {name:?}; the cases are {names}"
             )))
         }
         _ => Ok(ran),
@@ -255,7 +255,7 @@ fn changed(before: &Value, result: &CaseResult) -> String {
     let yaml = |value: &Value| to_yaml(std::slice::from_ref(value));
     let diff = unified(&yaml(before), &yaml(&json!(result.outcome)), "snapshot", "now");
     format!(
-        "the snapshot is another (--update takes a new one):\n{}",
+        "the snapshot differs (--update replaces it):\n{}",
         diff.trim_end()
     )
 }

@@ -60,12 +60,12 @@ pub(super) struct Place<'a> {
 async fn find(place: &Place<'_>) -> Result<FoundSessions, CliError> {
     let found = found(place).await?;
     if found.is_journal_only {
-        ui::warning("you may not list pods here, so only sessions that your journal knows are shown");
+        ui::warning("you may not list pods here, so only the sessions in your journal are shown");
     }
     Ok(found)
 }
 
-/// Who asks, by the cluster's name for them. Without an answer stamps claim nothing, which is no failure.
+/// The current user's name in the cluster. Without an answer no stamp counts as the user's, which is not an error.
 pub(super) async fn user(connection: &Connection) -> Option<Identity> {
     let identity = who_am_i(&connection.cluster).await.ok();
     identity.filter(|identity| !identity.user.is_empty())

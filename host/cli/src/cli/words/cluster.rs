@@ -68,11 +68,11 @@ fn after_refusal(action: &Action, refusal: &Refusal) -> Vec<String> {
     let one = |hint: &str| vec![hint.to_owned()];
     match refusal {
         Refusal::Unauthenticated => {
-            one("the credentials, typed or of the kubeconfig, are missing or expired: log in again")
+            one("the credentials from flags or kubeconfig are missing or expired: log in again")
         }
         Refusal::MissingRight => vec![
             format!(
-                "you lack the right to {} {}; what is missing is {}",
+                "you may not {} {}; you need {}",
                 action.verb,
                 action.resource(),
                 missing_rule(action)
@@ -84,18 +84,18 @@ fn after_refusal(action: &Action, refusal: &Refusal) -> Vec<String> {
             "quota {quota:?} of the namespace is used up: delete something, or debug without a new pod"
         )],
         Refusal::QuotaNeedsResources { .. } => one(
-            "the namespace's quota wants resources to be set: --custom=FILE with {resources: {requests: …, limits: …}}",
+            "the namespace's quota requires resources: --custom=FILE with {resources: {requests: …, limits: …}}",
         ),
         Refusal::LimitRange => one(
             "a LimitRange of the namespace bounds resources: --custom=FILE with {resources: {…}} sets them",
         ),
-        Refusal::NamespaceTerminating => one("the namespace is being deleted; nothing can be made in it"),
-        Refusal::Admission => one("that is a rule of the cluster, and not a missing right of yours"),
+        Refusal::NamespaceTerminating => one("the namespace is being deleted; nothing can be created in it"),
+        Refusal::Admission => one("this is a rule of the cluster, not a missing permission"),
         Refusal::AdmissionPolicy { policy } => vec![format!(
-            "that is a rule of the cluster (ValidatingAdmissionPolicy {policy:?}): its operators know what would be allowed"
+            "this is a rule of the cluster (ValidatingAdmissionPolicy {policy:?}): ask its operators what is allowed"
         )],
         Refusal::Webhook { name } => vec![format!(
-            "that is a rule of the cluster (webhook {:?}): its operators know what would be allowed",
+            "this is a rule of the cluster (webhook {:?}): ask its operators what is allowed",
             name.as_deref().unwrap_or("of the cluster")
         )],
         Refusal::NoNamespace => one("-n names another namespace"),
@@ -144,14 +144,16 @@ fn after_pod_security(level: &str) -> Vec<String> {
 /// What to do when a container will not start.
 pub(crate) fn after_hopeless(kind: HopelessKind) -> &'static str {
     match kind {
-        HopelessKind::PodFinished => "nothing starts in a finished pod; --copy-to=NAME debugs a copy of it",
+        HopelessKind::PodFinished => {
+            "no container starts in a finished pod; --copy-to=NAME debugs a copy of it"
+        }
         HopelessKind::PodDeleted => "debug the pod that takes its place, or a copy with --copy-to=NAME",
         HopelessKind::StaticPod => "--copy-to=NAME debugs a copy of it, or debug its node with node/NAME",
         HopelessKind::ImageName => "--image must name an image",
         HopelessKind::ImageNeverPulled => {
             "the image is not on the node, and --image-pull-policy=Never forbids to pull it"
         }
-        HopelessKind::Pull => "is the name right, and may the node pull from there?",
+        HopelessKind::Pull => "check the image's name, and whether the node may pull from that registry",
         HopelessKind::Config => {
             "the container asks for what the pod does not have or may not do; trocar plan shows it, --profile and \
              --custom change it"
@@ -220,7 +222,7 @@ mod tests {
             (Refusal::LimitRange, "LimitRange"),
             (Refusal::NamespaceTerminating, "being deleted"),
             (Refusal::Webhook { name }, "webhook \"guard.example.com\""),
-            (Refusal::Admission, "not a missing right"),
+            (Refusal::Admission, "not a missing permission"),
             (
                 Refusal::AdmissionPolicy {
                     policy: "no-debug".into(),

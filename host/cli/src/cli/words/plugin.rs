@@ -14,11 +14,11 @@ pub(crate) fn after_plugin(error: &PluginError) -> Option<String> {
         PluginError::Wasm { error, .. } => after_wasm(error),
         PluginError::Supply { plugin, error } => super::registry::after_supply(plugin, error),
         PluginError::Digest { .. } => Some(
-            "if you built it anew, put the new digest into the configuration; if you did not, find out who changed the file"
+            "if you rebuilt it, put the new digest into the configuration; if you did not, find out who changed the file"
                 .into(),
         ),
         PluginError::Unprotected { writable, .. } => Some(format!(
-            "let root alone change it: chown root {0}; chmod go-w {0}",
+            "make it writable by root alone: chown root {0}; chmod go-w {0}",
             writable.display()
         )),
         PluginError::Read { .. } => Some("trocar plugin list shows the plugins that need no file".into()),
@@ -50,9 +50,12 @@ fn after_wasm(error: &WasmError) -> Option<String> {
             return Some(format!("make room in {}", folder.display()));
         }
         WasmError::Cache { folder, .. } => {
-            return Some(format!("make it yours alone: chmod 700 {}", folder.display()));
+            return Some(format!(
+                "make it accessible to you alone: chmod 700 {}",
+                folder.display()
+            ));
         }
-        WasmError::SystemCache { .. } => "root alone can write to it: run this as root",
+        WasmError::SystemCache { .. } => "only root can write to it: run this as root",
         WasmError::CoreModule => "make it a component: trocar plugin pack MODULE.wasm --manifest plugin.yaml",
         WasmError::NoManifest => "add one: trocar plugin pack FILE.wasm --manifest plugin.yaml",
         WasmError::Precompiled => "use the .wasm file that it was made from",
@@ -114,7 +117,7 @@ pub(crate) fn after_violation(violation: &Violation) -> String {
     match violation.option {
         Some(option) => format!("a plan may do that where you ask for it, with --{option}"),
         None => {
-            "no plan may do that, whatever the plugin; use another plugin, and tell the author of this one"
+            "no plan may do that, with any plugin; use another plugin, and report it to the author of this one"
                 .into()
         }
     }
@@ -149,7 +152,7 @@ pub(crate) fn unread(strategy: &str, options: &[&str]) -> String {
         [init @ .., last] if !init.is_empty() => format!("{} and {last}", init.join(", ")),
         all => all.concat(),
     };
-    format!("the strategy {strategy:?} makes nothing of {flags}: its plan is the same without")
+    format!("the strategy {strategy:?} ignores {flags}: its plan is the same without")
 }
 
 /// The flag that sets an option.

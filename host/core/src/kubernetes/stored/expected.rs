@@ -50,8 +50,8 @@ const HARMLESS: &str = "only makes the pod smaller, or says what is reserved for
 const EXPECTED: &[Expected] = &[
     ("ObjectMeta", "labels", Put::Check(is_stamp), HOST),
     ("ObjectMeta", "annotations", Put::Check(is_stamp), HOST),
-    ("ObjectMeta", "labels", Put::Check(is_topology), "PodTopologyLabels copies where the node stands"),
-    ("ObjectMeta", "annotations", Put::Check(is_limit_note), "LimitRanger says what it set"),
+    ("ObjectMeta", "labels", Put::Check(is_topology), "PodTopologyLabels copies the node's topology"),
+    ("ObjectMeta", "annotations", Put::Check(is_limit_note), "LimitRanger records what it set"),
     ("PodSpec", "dnsPolicy", Put::Text("ClusterFirst"), API),
     ("PodSpec", "enableServiceLinks", Put::Bool(true), API),
     ("PodSpec", "restartPolicy", Put::Text("Always"), API),

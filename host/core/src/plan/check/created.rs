@@ -69,12 +69,12 @@ pub(super) fn check_marks(metadata: &Object) -> Result<(), String> {
     for field in ["labels", "annotations"] {
         let mut names = object(metadata, field).into_iter().flat_map(Object::keys);
         if let Some(name) = names.find(|name| name.starts_with(stamp::PREFIX)) {
-            return Err(format!("{name} in metadata.{field} is set by trocar alone"));
+            return Err(format!("{name} in metadata.{field} may only be set by trocar"));
         }
     }
     let mut annotations = object(metadata, "annotations").into_iter().flat_map(Object::keys);
     match annotations.find(|name| name.starts_with(STATIC_POD_PREFIX)) {
-        Some(name) => Err(format!("the annotation {name} is set by a kubelet alone")),
+        Some(name) => Err(format!("the annotation {name} may only be set by a kubelet")),
         None => Ok(()),
     }
 }
@@ -85,7 +85,7 @@ pub(super) fn check_owners(metadata: &Object, target: &Target, deletes_target: b
         let owner = owner.as_object().ok_or("an owner reference is not an object")?;
         if !is_target(owner, target) {
             return Err(format!(
-                "the pod would belong to {} {:?}; it may belong to its target alone",
+                "the pod would belong to {} {:?}; it may only belong to its target",
                 text(owner, "kind").unwrap_or("the unknown kind of"),
                 text(owner, "name").unwrap_or_default()
             ));
@@ -113,7 +113,7 @@ fn is_target(owner: &Object, target: &Target) -> bool {
 /// The normal form wants all of this already; a plan without it has no container to attach to.
 pub(super) fn check_containers(pod: &Pod) -> Result<(), String> {
     if pod.containers_of(ContainerKind::Ephemeral).next().is_some() {
-        return Err("a new pod may not have ephemeral containers yet".into());
+        return Err("a new pod may not have ephemeral containers".into());
     }
     if pod.containers_of(ContainerKind::Regular).next().is_none() {
         return Err("the pod has no containers".into());
@@ -148,11 +148,11 @@ fn check_place(pod: &Pod, target: &Target, options: &DebugOptions) -> Result<(),
         let targets = object(target.object(), "spec").and_then(|spec| text(spec, "nodeName"));
         if targets != Some(node) {
             return Err(Violation::of_plan(format!(
-                "the pod would be put on node {node:?}, where its target is not"
+                "the pod would be put on node {node:?}, which is not its target's node"
             )));
         }
         if !options.same_node {
-            let message = format!("the pod would be put on node {node:?}, which was not asked for");
+            let message = format!("the pod would be put on node {node:?}, which was not requested");
             return Err(Violation::without_option("same-node", message));
         }
     }

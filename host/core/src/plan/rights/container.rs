@@ -16,7 +16,7 @@ use super::{
 
 /// What a container has from its pod.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Surroundings<'a> {
+pub(super) struct PodContext<'a> {
     /// The pod's spec.
     pub(super) spec: &'a Object,
     /// The pod's volumes.
@@ -29,26 +29,26 @@ pub(super) struct Surroundings<'a> {
 pub(super) fn container_powers<'a>(
     container: &'a Object,
     kind: ContainerKind,
-    around: Surroundings<'a>,
+    pod_context: PodContext<'a>,
 ) -> Powers<'a> {
     let mut powers = Powers::default();
-    environment_sources(container, around, &mut powers);
+    environment_sources(container, pod_context, &mut powers);
     for mounted in ["volumeMounts", "volumeDevices"] {
         for mount in list(container, mounted).iter().filter_map(Value::as_object) {
             let name = text(mount, "name").unwrap_or_default();
-            around.volumes.mount(name, &mut powers);
-            if !flag(mount, "readOnly") && around.read_only.contains(name) {
+            pod_context.volumes.mount(name, &mut powers);
+            if !flag(mount, "readOnly") && pod_context.read_only.contains(name) {
                 powers.named(RightKind::WritableVolume, name);
             }
         }
     }
-    ports(container, flag(around.spec, "hostNetwork"), &mut powers);
+    ports(container, flag(pod_context.spec, "hostNetwork"), &mut powers);
     resource_powers(container, &mut powers);
     powers.extend(&run_by_kubelet(container));
     if kind == ContainerKind::Init && is_sidecar(container) {
         powers.add(RightKind::Sidecar);
     }
-    Context::of(container, around.spec).powers(&mut powers);
+    Context::of(container, pod_context.spec).powers(&mut powers);
     powers
 }
 
@@ -66,7 +66,7 @@ const POWERLESS: [&str; 10] = [
     "tty",
 ];
 
-/// Returns true if two containers with the same surroundings can do the same, as far as a look at their fields tells: the
+/// Returns true if two containers in the same pod can do the same, judging by their fields: the
 /// usual case.
 pub(super) fn has_same_powers(one: &Object, other: &Object) -> bool {
     let powerful = |container: &'_ Object| -> usize {
@@ -98,7 +98,7 @@ pub(super) fn program(container: &Object) -> Powers<'_> {
     program
 }
 
-fn environment_sources<'a>(container: &'a Object, around: Surroundings<'a>, powers: &mut Powers<'a>) {
+fn environment_sources<'a>(container: &'a Object, pod_context: PodContext<'a>, powers: &mut Powers<'a>) {
     let variables = list(container, "env").iter().filter_map(Value::as_object);
     let of_variables = variables.filter_map(|variable| object(variable, "valueFrom"));
     let of_all = list(container, "envFrom").iter().filter_map(Value::as_object);
@@ -114,7 +114,7 @@ fn environment_sources<'a>(container: &'a Object, around: Surroundings<'a>, powe
             }
         }
         if let Some(volume) = object(source, "fileKeyRef").and_then(|file| text(file, "volumeName")) {
-            around.volumes.mount(volume, powers);
+            pod_context.volumes.mount(volume, powers);
         }
     }
 }
@@ -131,7 +131,7 @@ fn ports(container: &Object, in_hosts_network: bool, powers: &mut Powers<'_>) {
     }
 }
 
-/// The resources of a container or a pod that are not there for everybody: all but CPU, memory and storage.
+/// The extended resources of a container or a pod: all but CPU, memory and storage.
 pub(super) fn resource_powers<'a>(of: &'a Object, powers: &mut Powers<'a>) {
     let Some(resources) = object(of, "resources") else {
         return;
@@ -337,12 +337,12 @@ mod tests {
 
     fn are_equal(one: &Object, other: &Object) -> bool {
         let (spec, volumes) = (Object::new(), Volumes::default());
-        let around = Surroundings {
+        let pod_context = PodContext {
             spec: &spec,
             volumes: &volumes,
             read_only: &HashSet::new(),
         };
-        let powers = |container| container_powers(container, ContainerKind::Ephemeral, around);
+        let powers = |container| container_powers(container, ContainerKind::Ephemeral, pod_context);
         let beyond = |one, other| powers(one).beyond(&[&powers(other)]);
         beyond(one, other).is_empty() && beyond(other, one).is_empty()
     }

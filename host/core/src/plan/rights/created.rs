@@ -13,7 +13,7 @@ use super::{
     asked::{
         asked_container, asked_copy, asked_image, asked_node_pod, asks_to_share, only_changes_images, spec_of,
     },
-    container::{Surroundings, container_powers, program, run_by_kubelet},
+    container::{PodContext, container_powers, program, run_by_kubelet},
     drop_implied,
     pod::pod_powers,
     power::Shown,
@@ -71,12 +71,12 @@ pub(super) fn of_created(
     let read_only = read_only_volumes(&model);
     let unchanged = ["securityContext", "hostNetwork", "volumes"];
     let scene = Scene {
-        around: Surroundings {
+        pod_context: PodContext {
             spec,
             volumes: &volumes,
             read_only: &read_only,
         },
-        asked_around: Surroundings {
+        asked_pod_context: PodContext {
             spec: asked_spec,
             volumes: &asked_volumes,
             read_only: &read_only,
@@ -158,8 +158,8 @@ struct DebugContainer<'a> {
 
 /// A created pod, and what it is held against.
 struct Scene<'a> {
-    around: Surroundings<'a>,
-    asked_around: Surroundings<'a>,
+    pod_context: PodContext<'a>,
+    asked_pod_context: PodContext<'a>,
     /// Containers have the same from both pods.
     is_same_around: bool,
     known: Known<'a>,
@@ -182,16 +182,16 @@ impl Scene<'_> {
 
     /// The pod's own, and what each container has from it.
     fn of_pod(&self) -> BTreeSet<Shown> {
-        let (spec, asked_spec) = (self.around.spec, self.asked_around.spec);
-        let mut asked = pod_powers(asked_spec, self.asked_around.volumes);
+        let (spec, asked_spec) = (self.pod_context.spec, self.asked_pod_context.spec);
+        let mut asked = pod_powers(asked_spec, self.asked_pod_context.volumes);
         if asks_to_share(self.options, self.debug.is_some()) {
             asked.add(RightKind::ShareProcessNamespace);
         }
-        let mut shown = pod_powers(spec, self.around.volumes).beyond(&[&asked]);
+        let mut shown = pod_powers(spec, self.pod_context.volumes).beyond(&[&asked]);
         if !self.is_same_around {
             let nothing = Object::new();
-            let bare = |around| container_powers(&nothing, ContainerKind::Regular, around);
-            shown.extend(bare(self.around).beyond(&[&bare(self.asked_around)]));
+            let bare = |pod_context| container_powers(&nothing, ContainerKind::Regular, pod_context);
+            shown.extend(bare(self.pod_context).beyond(&[&bare(self.asked_pod_context)]));
         }
         let grace_period = |spec: &Object| spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64);
         let usual = grace_period(asked_spec).unwrap_or(0).max(USUAL_GRACE_PERIOD);
@@ -214,10 +214,10 @@ impl Scene<'_> {
         }
         let nothing = Object::new();
         let asked = debug.map(|debug| &debug.asked).or(known).unwrap_or(&nothing);
-        let powers = container_powers(found.container, found.kind, self.around);
+        let powers = container_powers(found.container, found.kind, self.pod_context);
         // Probes that no flag keeps are asked for all the same: they are the target's.
         let kept = known.map(run_by_kubelet).unwrap_or_default();
-        let asked_powers = container_powers(asked, found.kind, self.asked_around);
+        let asked_powers = container_powers(asked, found.kind, self.asked_pod_context);
         let mut shown = powers.beyond(&[&asked_powers, &kept]);
         drop_implied(&mut shown, asked);
         match known {

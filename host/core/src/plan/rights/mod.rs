@@ -26,7 +26,7 @@ use trocar_sdk::{
 
 use self::{
     asked::{asked_container, keeps, spec_of},
-    container::{Surroundings, container_powers, has_same_powers},
+    container::{PodContext, container_powers, has_same_powers},
     created::of_created,
     power::Shown,
     volume::{Volumes, read_only_volumes},
@@ -97,13 +97,13 @@ fn of_ephemeral(container: &Object, target: &Target, options: &DebugOptions) -> 
     if !has_same_powers(container, &asked) {
         let spec = spec_of(target.object());
         let volumes = Volumes::of(spec);
-        let around = Surroundings {
+        let pod_context = PodContext {
             spec,
             volumes: &volumes,
             read_only: &read_only_volumes(target.object()),
         };
-        let powers = container_powers(container, kind, around);
-        shown = powers.beyond(&[&container_powers(&asked, kind, around)]);
+        let powers = container_powers(container, kind, pod_context);
+        shown = powers.beyond(&[&container_powers(&asked, kind, pod_context)]);
     }
     let joined = text(container, "targetContainerName");
     if joined.is_some() && joined != options.target_container.as_deref() {

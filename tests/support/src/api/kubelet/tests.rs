@@ -282,7 +282,7 @@ fn an_attach_that_is_not_read_holds_the_program_up_and_with_it_the_log() {
     });
     assert!(
         held <= 128 << 10,
-        "{held} bytes were in the log while nobody read"
+        "{held} bytes were in the log while there was no reader"
     );
     assert_eq!(log(&server, "").1.len(), all.len());
 }

@@ -153,7 +153,7 @@ impl Debug<'_> {
             approved = again.remove(0);
         }
         Err(CliError::new(format!(
-            "{} changes faster than its plan can be agreed to",
+            "{} changes faster than its plan can be approved",
             approved.plan().target()
         )))
     }
@@ -165,7 +165,7 @@ fn not_begun(failed: CliError, rest: impl Iterator<Item = Approved>) -> CliError
     if names.is_empty() {
         return failed;
     }
-    failed.note(format!("Not begun, and not changed: {}", names.join(", ")))
+    failed.note(format!("Not started, and not changed: {}", names.join(", ")))
 }
 
 /// A target, and how its session ended: exit code, pod and container.

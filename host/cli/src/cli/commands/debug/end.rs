@@ -40,13 +40,13 @@ impl Wish {
             None if is_usual => Ok(Self::Default),
             None => Ok(Self::No),
             Some(true) if is_replaced => Err(CliError::usage(
-                "--rm and --replace contradict each other: the copy is the workload then",
+                "--rm cannot be used with --replace: the copy takes the workload's place",
             )
-            .hint("delete the copy by its name once it is not needed: trocar clean pod/NAME")),
-            Some(true) if !is_session => {
-                Err(CliError::usage("--rm needs a session, at whose end it deletes")
-                    .hint("--attach stays until the program ends; --ttl=30m ends a pod without a session"))
-            }
+            .hint("delete the copy when you no longer need it: trocar clean pod/NAME")),
+            Some(true) if !is_session => Err(CliError::usage(
+                "--rm needs a session: it deletes the pod when the session ends",
+            )
+            .hint("--attach waits until the program ends; --ttl=30m ends a pod without a session")),
             Some(true) => Ok(Self::Typed),
         }
     }

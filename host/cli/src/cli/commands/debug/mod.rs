@@ -260,7 +260,7 @@ impl<'a> Debug<'a> {
 fn several_inputs(drafts: &[Draft]) -> CliError {
     let count = drafts.len();
     CliError::usage(format!(
-        "-i is for one target, and these are {count}: their programs would share one input"
+        "-i takes one target, not {count}: the programs would share one input"
     ))
     .note("nothing was changed")
     .hint("without -i, --attach shows the output of all; at a terminal -it takes them one after the other")

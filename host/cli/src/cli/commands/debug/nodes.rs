@@ -71,5 +71,5 @@ fn refusal(draft: &Draft, trouble: &NodeTrouble) -> CliError {
         TargetKind::Node => failed,
         TargetKind::Pod => failed.hint("--copy-to=NAME debugs a copy of the pod on another node"),
     };
-    failed.hint("with --pod-running-timeout=TIME it is waited for")
+    failed.hint("--pod-running-timeout=TIME waits for it")
 }

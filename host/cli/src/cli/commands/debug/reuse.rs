@@ -21,12 +21,12 @@ use crate::cli::{
 pub(super) fn is_wanted(args: &DebugArgs, is_session: bool) -> Result<bool, CliError> {
     let is_typed = args.end.reuse.is_some_and(|switch| switch.0);
     if is_typed && !is_session {
-        return Err(CliError::usage("--reuse needs a session, which it comes back to")
+        return Err(CliError::usage("--reuse needs a session to come back to")
             .hint("-i or --attach holds one; trocar sessions lists what runs"));
     }
     if is_typed && args.debug.container.is_some() {
         return Err(CliError::usage(
-            "--reuse looks for a container whose name was generated, so --container has no place",
+            "--reuse looks for a container with a generated name, so --container cannot be used",
         )
         .hint("trocar attach pod/NAME:CONTAINER comes back to a container by its name"));
     }
@@ -63,7 +63,7 @@ impl Debug<'_> {
         let applied = self.debugger.rejoin(session).await?;
         if !is_quiet(self.args) {
             ui::error_line(&format!(
-                "{} still runs and is the same: coming back to it.",
+                "{} still runs, and is as planned: attaching to it.",
                 session.name()
             ));
         }

@@ -92,7 +92,7 @@ impl From<LookupError> for CliError {
                 }
             }
             LookupError::NoPods { .. } => {
-                Self::new(message).hint("kubectl get pods --show-labels shows what there is")
+                Self::new(message).hint("kubectl get pods --show-labels lists the pods")
             }
             _ => Self::new(message),
         }

@@ -68,7 +68,7 @@ fn a_forged_stamp_is_refused() {
     });
     let pod = created("shop", json!({"metadata": {"annotations": marks}}));
     let message = refusal(&target("shop"), "create-pod", pod);
-    assert!(message.contains("is set by trocar alone"), "{message}");
+    assert!(message.contains("may only be set by trocar"), "{message}");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_copy_is_not_put_on_a_node_of_the_control_plane() {
     );
     let message = refusal(&target("shop"), "create-pod", pod);
     assert!(
-        message.contains("on node \"cp-1\", where its target is not"),
+        message.contains("on node \"cp-1\", which is not its target's node"),
         "{message}"
     );
 }
