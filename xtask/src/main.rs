@@ -2,17 +2,21 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a program for whoever works on this repository"
+    reason = "a program for the developers of this repository"
 )]
 
+mod book;
 mod dist;
 mod guests;
 mod kubernetes;
 mod man;
+mod markdown;
+mod names;
 mod purity;
 mod source;
 mod tidy;
 mod walls;
+mod words;
 
 use std::{
     env,
@@ -22,14 +26,19 @@ use std::{
 
 const HELP: &str = "Usage: cargo xtask VERB
 
-  dist [--target TRIPLE] [--repository URL]
+  book [--repository URL]
+                   build the site from docs into target/book, and check its links (needs mdbook)
+  dist [--target TRIPLE] [--repository URL] [--programs FOLDER]
                    make the files of a release below target/dist (default: a static program for x86-64 Linux)
+  dist-index --repository URL --folder FOLDER
+                   write what krew and Homebrew take, for the archives of all targets in a folder
   guests           build the default plugins and the test guests from source
   guests --check   say whether the committed components are what the source makes
   kubernetes --version VERSION --from SWAGGER.JSON TYPES.GO...
                    write the table of the Kubernetes API from its OpenAPI document and its Go types
   man [FOLDER]     write the man pages (default: target/man)
-  tidy             check what no compiler checks: the contract's hash, links, file headers, walls between crates";
+  names            write the list of names that other programs read, docs/schemas/names.txt
+  tidy             check what no compiler checks: the contract's hash, links, words, file headers, walls between crates";
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -45,9 +54,13 @@ fn main() -> ExitCode {
             swagger,
             sources @ ..,
         ] => kubernetes::write(&root(), version, swagger, sources),
+        ["book"] => book::make(&root(), None),
+        ["book", "--repository", repository] => book::make(&root(), Some(repository)),
+        ["dist-index", words @ ..] => dist::index(words),
         ["dist", words @ ..] => dist::make(&root(), words),
         ["man"] => man::write(&root().join("target/man")),
         ["man", folder] => man::write(Path::new(folder)),
+        ["names"] => names::write(&root()),
         ["tidy"] => tidy::tidy(&root()),
         _ => {
             eprintln!("{HELP}");

@@ -15,8 +15,8 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
         .args([
             "test",
             "--quiet",
-            "--package",
-            "trocar-cli",
+            // With the features of a whole build, whose dependencies are there already.
+            "--workspace",
             "--bin",
             "trocar",
             "--",

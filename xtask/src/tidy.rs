@@ -10,18 +10,22 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
-use crate::{purity, walls};
+use crate::{markdown, names, purity, walls, words};
 
 /// Checks the tree below a folder and says all that is wrong with it.
 pub(crate) fn tidy(root: &Path) -> Result<()> {
     let files = files(root)?;
     let mut problems = contract_hash(root)?;
     problems.extend(purity::tree(root)?);
+    problems.extend(names::differences(root)?);
     for file in &files {
         let path = root.join(file);
         let Ok(text) = fs::read_to_string(&path) else {
             continue;
         };
+        if speaks(file) {
+            problems.extend(words::problems(file, &text));
+        }
         match file.extension().and_then(|extension| extension.to_str()) {
             Some("rs") => {
                 if !text.starts_with("//!") {
@@ -46,6 +50,19 @@ pub(crate) fn tidy(root: &Path) -> Result<()> {
     bail!("{}", problems.join("\n"))
 }
 
+/// Whether a file is written by hand, in English.
+fn speaks(file: &Path) -> bool {
+    const BY_HAND: [&str; 9] = ["js", "json", "md", "py", "rs", "toml", "ts", "wit", "yaml"];
+    let extension = file
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default();
+    let is_data = ["fuzz/corpus", "tests/parity/cases", "tests/conformance/golden"]
+        .iter()
+        .any(|folder| file.starts_with(folder));
+    BY_HAND.contains(&extension) && !is_data
+}
+
 pub(crate) fn files(root: &Path) -> Result<Vec<PathBuf>> {
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
@@ -59,7 +76,7 @@ pub(crate) fn files(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(listed.lines().map(PathBuf::from).collect())
 }
 
-/// docs/abi.md carries the hash of the contract, so that whoever changes one sees the other.
+/// docs/abi.md carries the hash of the contract, so that a change to one is a change to the other.
 fn contract_hash(root: &Path) -> Result<Vec<String>> {
     let folder = root.join("guest-sdk/wit");
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)?
@@ -82,18 +99,32 @@ fn contract_hash(root: &Path) -> Result<Vec<String>> {
     )])
 }
 
-/// Links to files that are not there.
+/// Links to files that are not there, or to headings that a page does not have. What the site alone has is checked by `book`.
 fn broken_links(root: &Path, file: &Path, text: &str) -> Vec<String> {
     let folder = file.parent().unwrap_or(Path::new(""));
-    text.match_indices("](")
-        .filter_map(|(start, _)| text[start + 2..].split(')').next())
-        .filter(|link| !link.contains("://") && !link.starts_with('#'))
+    markdown::links(text)
+        .into_iter()
+        .map(|link| &text[link])
+        .filter(|link| !link.contains("://") && !link.starts_with("api/"))
         .filter(|link| {
-            let target = link.split('#').next().unwrap_or_default();
-            !root.join(folder).join(target).exists()
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() {
+                root.join(file)
+            } else {
+                root.join(folder).join(path)
+            };
+            !target.exists() || !has_anchor(&target, anchor)
         })
         .map(|link| format!("{}: the link {link:?} leads nowhere", file.display()))
         .collect()
+}
+
+fn has_anchor(page: &Path, anchor: &str) -> bool {
+    if anchor.is_empty() || page.extension().is_none_or(|extension| extension != "md") {
+        return true;
+    }
+    let text = fs::read_to_string(page).unwrap_or_default();
+    markdown::anchors(&text).iter().any(|known| known == anchor)
 }
 
 /// Paths of this repository, written as code, at which nothing is. Those with a placeholder are not looked at.
@@ -127,6 +158,18 @@ mod tests {
     fn the_page_of_the_contract_is_of_this_contract() {
         let problems = contract_hash(&crate::root()).expect("the contract can be read");
         assert!(problems.is_empty(), "{problems:?}");
+    }
+
+    #[test]
+    fn a_link_to_a_heading_that_is_gone_is_found() {
+        let text = "[a](#windows) [b](policies.md#doors) [c](guide.md#windows) [d](gone.md)";
+        assert_eq!(
+            broken_links(&crate::root(), Path::new("docs/guide.md"), text),
+            [
+                "docs/guide.md: the link \"policies.md#doors\" leads nowhere",
+                "docs/guide.md: the link \"gone.md\" leads nowhere"
+            ]
+        );
     }
 
     #[test]

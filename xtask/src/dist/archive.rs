@@ -34,9 +34,21 @@ impl Entry {
     }
 }
 
-/// Packs files below one folder.
+/// Packs files below one folder, and compresses them.
 pub(super) fn tar_gz(folder: &str, entries: &[Entry], time: u64) -> Result<Vec<u8>> {
-    let mut tar = tar::Builder::new(gzip());
+    let below: Vec<Entry> = entries
+        .iter()
+        .map(|entry| Entry {
+            place: format!("{folder}/{}", entry.place),
+            ..entry.clone()
+        })
+        .collect();
+    gz(&tar(&below, time)?)
+}
+
+/// Packs files. Folders have no entries of their own: what unpacks makes them.
+pub(super) fn tar(entries: &[Entry], time: u64) -> Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::new());
     for entry in entries {
         let mut header = tar::Header::new_ustar();
         header.set_size(entry.bytes.len() as u64);
@@ -44,12 +56,12 @@ pub(super) fn tar_gz(folder: &str, entries: &[Entry], time: u64) -> Result<Vec<u
         header.set_mtime(time);
         header.set_uid(0);
         header.set_gid(0);
-        tar.append_data(&mut header, format!("{folder}/{}", entry.place), &entry.bytes[..])?;
+        tar.append_data(&mut header, &entry.place, &entry.bytes[..])?;
     }
-    Ok(tar.into_inner()?.finish()?)
+    Ok(tar.into_inner()?)
 }
 
-/// Compresses a single file, as man pages of packages are.
+/// Compresses bytes.
 pub(super) fn gz(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut out = gzip();
     out.write_all(bytes)?;
@@ -59,4 +71,26 @@ pub(super) fn gz(bytes: &[u8]) -> Result<Vec<u8>> {
 /// Without a name and a time in its header.
 fn gzip() -> flate2::write::GzEncoder<Vec<u8>> {
     GzBuilder::new().write(Vec::new(), Compression::best())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_files_make_the_same_bytes() {
+        let entries = [
+            Entry::program("trocar", vec![7; 100_000]),
+            Entry::file("LICENSE", b"free".to_vec()),
+        ];
+        let first = tar_gz("trocar-1", &entries, 1_700_000_000).expect("memory can be written to");
+        assert_eq!(
+            first,
+            tar_gz("trocar-1", &entries, 1_700_000_000).expect("memory can be written to")
+        );
+        assert_ne!(
+            first,
+            tar_gz("trocar-1", &entries, 1_700_000_001).expect("memory can be written to")
+        );
+    }
 }

@@ -1,10 +1,13 @@
 //! What a release consists of: `cargo xtask dist`. The same tree makes the same bytes.
 //!
-//! Left out: signing (the forge's workflow signs `SHA256SUMS`), rpm packages, and targets that this machine cannot link.
+//! Left out: signing (the forge's workflow signs `SHA256SUMS`), and targets that this machine cannot link.
 
 mod archive;
 mod bill;
-mod channels;
+mod image;
+mod indexes;
+mod packages;
+mod parts;
 
 use std::{
     env, fs,
@@ -29,6 +32,8 @@ const SHELLS: [(&str, &str); 5] = [
     ("kubectl", "completions/kubectl_complete-trocar"),
 ];
 
+const SUMMARY: &str = "Debug pods and nodes by sandboxed plugins";
+
 /// A release as it is made.
 pub(super) struct Release {
     version: String,
@@ -44,9 +49,24 @@ impl Release {
     fn name(&self) -> String {
         format!("trocar-{}-{}", self.version, self.target)
     }
+
+    /// The processor, as rpm and the kernel name it.
+    fn machine(&self) -> &str {
+        self.target.split('-').next().unwrap_or_default()
+    }
+
+    /// The processor, as Debian and OCI name it.
+    fn architecture(&self) -> Option<&'static str> {
+        match self.machine() {
+            "x86_64" => Some("amd64"),
+            "aarch64" => Some("arm64"),
+            _ => None,
+        }
+    }
 }
 
-/// Makes all files of a release for one target below `target/dist`. `words` is what was typed: `--target` and `--repository`.
+/// Makes all files of a release for one target below `target/dist`. `words` is what was typed: `--target`, `--repository`, and
+/// `--programs` with a folder of programs that were built already.
 pub(crate) fn make(root: &Path, words: &[&str]) -> Result<()> {
     let release = Release {
         // That of the workspace.
@@ -56,26 +76,74 @@ pub(crate) fn make(root: &Path, words: &[&str]) -> Result<()> {
         time: time(root)?,
         folder: root.join("target/dist"),
     };
+    if release.folder.exists() {
+        fs::remove_dir_all(&release.folder)?;
+    }
     fs::create_dir_all(&release.folder)?;
-    let programs = build(root, &release)?;
-    let entries = entries(root, &programs)?;
-    let archive = archive::tar_gz(&release.name(), &entries, release.time)?;
-    let mut made = vec![(format!("{}.tar.gz", release.name()), archive)];
-    made.extend(channels::deb(&release, &entries)?);
-    made.extend(channels::indexes(&release, &digest(&made[0].1)));
+    let programs = match option(words, "--programs")? {
+        Some(folder) => PathBuf::from(folder),
+        None => build(root, &release)?,
+    };
+    let mut sums = String::new();
+    for (name, bytes) in files(root, &release, &programs)? {
+        sums.push_str(&format!("{}  {name}\n", digest(&bytes)));
+        fs::write(release.folder.join(&name), &bytes)?;
+        println!("{:>10} {name}", bytes.len());
+    }
+    fs::write(release.folder.join("SHA256SUMS"), sums)?;
+    match &release.repository {
+        Some(repository) => indexes::write(&release.folder, repository, &release.version)?,
+        None => println!("SKIPPED: what krew and Homebrew take, which needs --repository"),
+    }
+    println!("the release is in {}", release.folder.display());
+    Ok(())
+}
+
+/// Writes what krew and Homebrew take into a folder that has the archives of all targets: `--repository` and `--folder`.
+pub(crate) fn index(words: &[&str]) -> Result<()> {
+    let repository = option(words, "--repository")?.context("--repository is missing")?;
+    let folder = option(words, "--folder")?.context("--folder is missing")?;
+    indexes::write(Path::new(folder), repository, env!("CARGO_PKG_VERSION"))
+}
+
+/// The files of a release by their names, in the order of `SHA256SUMS`.
+fn files(root: &Path, release: &Release, programs: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let entries = entries(root, programs)?;
+    let mut made = vec![(
+        format!("{}.tar.gz", release.name()),
+        archive::tar_gz(&release.name(), &entries, release.time)?,
+    )];
+    made.extend(packages::made(release, &entries)?);
+    if let Some(architecture) = release
+        .architecture()
+        .filter(|_| release.target.ends_with("-musl"))
+    {
+        for (name, programs) in images(programs)? {
+            let image = image::layout(release, architecture, name, &programs)?;
+            made.push((
+                format!("{name}-{}-{architecture}.oci.tar", release.version),
+                image,
+            ));
+        }
+    }
     made.push((
         format!("{}.cdx.json", release.name()),
         bill::of_materials(root, &release.target, &release.version)?.into(),
     ));
-    let mut sums = String::new();
-    for (name, bytes) in &made {
-        sums.push_str(&format!("{}  {name}\n", self::digest(bytes)));
-        fs::write(release.folder.join(name), bytes)?;
-        println!("{:>10} {name}", bytes.len());
+    // What does not depend on the target is made beside one of them.
+    if release.target == DEFAULT_TARGET {
+        made.extend(parts::chart_and_sdks(root, release)?);
     }
-    fs::write(release.folder.join("SHA256SUMS"), sums)?;
-    println!("the release is in {}", release.folder.display());
-    Ok(())
+    Ok(made)
+}
+
+/// The programs of each image.
+fn images(programs: &Path) -> Result<[(&'static str, Vec<Entry>); 2]> {
+    let program = |name: &str| Ok::<_, anyhow::Error>(Entry::program(name, fs::read(programs.join(name))?));
+    Ok([
+        ("trocar", vec![program("trocar")?]),
+        ("trocar-admission", vec![program("trocar-admission")?]),
+    ])
 }
 
 fn option<'a>(words: &[&'a str], name: &str) -> Result<Option<&'a str>> {
@@ -98,6 +166,8 @@ fn build(root: &Path, release: &Release) -> Result<PathBuf> {
             "--locked",
             "--package",
             "trocar-cli",
+            "--package",
+            "trocar-admission",
             "--target",
         ])
         .arg(&release.target)
@@ -116,7 +186,7 @@ fn build(root: &Path, release: &Release) -> Result<PathBuf> {
     Ok(target.join(&release.target).join("release"))
 }
 
-/// Where the tree and the crates lie is no part of a program.
+/// The folders of the tree and of the crates are not part of a program.
 fn remap(root: &Path) -> String {
     let home =
         env::var("CARGO_HOME").unwrap_or_else(|_| format!("{}/.cargo", env::var("HOME").unwrap_or_default()));
