@@ -96,7 +96,7 @@ fn while_others_do_not_end_health_is_told_and_what_waits_too_long_is_denied() {
                 late["status"]["message"]
                     .as_str()
                     .unwrap()
-                    .contains("too much to do"),
+                    .contains("is overloaded"),
                 "{late}"
             );
         }
@@ -148,7 +148,7 @@ fn what_waits_for_its_turn_keeps_the_room_that_it_takes() {
     let (server, told) = patient("--judging 1");
     let forever = as_sent(&adds("loop.example/a"));
     let looping = [(); 2].map(|()| send(&server, &forever));
-    while !told("/validate?timeout=1s", &as_sent(&adds("busybox"))).contains("too much to do") {}
+    while !told("/validate?timeout=1s", &as_sent(&adds("busybox"))).contains("is overloaded") {}
     let large = large("busybox");
     let answers: Vec<String> = thread::scope(|scope| {
         let ask = |_| scope.spawn(|| told("/validate?timeout=3s", &large));
@@ -157,7 +157,7 @@ fn what_waits_for_its_turn_keeps_the_room_that_it_takes() {
     });
     let of = |words: &str| answers.iter().filter(|answer| answer.contains(words)).count();
     // Some wait in memory, the others in their clients.
-    let (waiting, outside) = (of("too much to do"), of("not received in time"));
+    let (waiting, outside) = (of("is overloaded"), of("not received in time"));
     assert!(waiting <= ROOM && waiting + outside == 3 * ROOM, "{answers:#?}");
     drop(looping);
 }
@@ -179,7 +179,7 @@ fn large_reviews_are_judged_one_after_the_other_and_small_ones_beside_them() {
     let looping = send(&server, &large("loop.example/a"));
     let large = large("busybox");
     let mut answers = (0..50).map(|_| told("/validate?timeout=1s", &large));
-    assert!(answers.any(|answer| answer.contains("too much to do")));
+    assert!(answers.any(|answer| answer.contains("is overloaded")));
     assert_eq!(told("/validate?timeout=1s", &as_sent(&adds("busybox"))), "");
     drop(looping);
 }

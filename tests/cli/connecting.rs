@@ -156,7 +156,7 @@ fn answers_that_make_no_sense() {
         (
             Answer::text(200, "{\"kind\": \"Po"),
             r#"--- stderr ---
-error: the server's answer makes no sense: get pods "web-0" in namespace "default": EOF while parsing a string at line 1 column 12
+error: the server's answer is not valid: get pods "web-0" in namespace "default": EOF while parsing a string at line 1 column 12
 --- exit code 125 ---
 "#,
         ),

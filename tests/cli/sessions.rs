@@ -436,7 +436,7 @@ fn an_event_of_another_shape_ends_the_session_with_an_error() {
         server.inject(watch.with_query("watch", "true"));
         let output = env.run(DEBUG);
         assert_eq!(output.code, 125, "{event}: {output}");
-        let error = "error: the server's answer makes no sense: watch pods in namespace \"default\": an event without an object\n";
+        let error = "error: the server's answer is not valid: watch pods in namespace \"default\": an event without an object\n";
         assert!(output.stderr.starts_with(error), "{event}: {output}");
     }
 }

@@ -26,8 +26,20 @@ const NAMES: [(&str, &str); 10] = [
     ("NOBODY_", "what happens instead"),
 ];
 
-/// Folders that this is not checked in yet.
-const LATER: [&str; 0] = [];
+/// Folders that are not in these words yet.
+const LATER: [&str; 11] = [
+    "guest-sdk",
+    "host/cli/src/cli/commands/plugin",
+    "host/cli/src/cli/commands/registry",
+    "host/cli/src/cli/words/plugin.rs",
+    "host/cluster/src/session.rs",
+    "host/core/src/registry",
+    "host/registry",
+    "host/runtime",
+    "host/trocar",
+    "plugins",
+    "tests",
+];
 
 /// What a file says in such words, a line for each.
 pub(crate) fn problems(file: &Path, text: &str) -> Vec<String> {

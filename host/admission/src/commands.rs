@@ -117,7 +117,7 @@ fn reader(typed: &Serve) -> Result<Option<Arc<dyn ClusterReader>>> {
     let overrides = Overrides::default();
     let mut config = match &typed.kubeconfig {
         None => ClusterConfig::in_pod(&overrides, &proxies)
-            .context("this runs in no pod with a service account; say --kubeconfig=FILE or --no-cluster")?,
+            .context("not in a pod with a service account: use --kubeconfig=FILE or --no-cluster")?,
         Some(file) => {
             let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
             let selection = Kubeconfig::parse(file, &text)?.select(&overrides)?;

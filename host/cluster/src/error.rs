@@ -162,7 +162,7 @@ impl ClusterError {
         }
     }
 
-    /// Says whether a write that came to this may have been carried out: its answer was lost, makes no sense, or says that the
+    /// Says whether a write that came to this may have been carried out: its answer was lost, is not valid, or says that the
     /// server failed.
     pub fn may_have_been_carried_out(&self) -> bool {
         match self {
@@ -245,7 +245,7 @@ impl fmt::Display for ClusterError {
             Self::Answer { action, problem } => {
                 write!(
                     out,
-                    "error: the server's answer makes no sense: {action}: {problem}"
+                    "error: the server's answer is not valid: {action}: {problem}"
                 )
             }
         }

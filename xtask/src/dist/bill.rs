@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 
 use crate::guests::cargo;
 
-/// The document, for the crates that a build for a target links.
-pub(super) fn of_materials(root: &Path, target: &str, version: &str) -> Result<String> {
+/// The document, for the crates that a package of this workspace links on a target.
+pub(super) fn of_materials(root: &Path, package: &str, target: &str, version: &str) -> Result<String> {
     let output = Command::new(cargo())
         .current_dir(root)
         .args([
             "tree",
             "--locked",
             "--package",
-            "trocar-cli",
+            package,
             "--edges=normal",
             "--prefix=none",
             "--target",
@@ -38,7 +38,7 @@ pub(super) fn of_materials(root: &Path, target: &str, version: &str) -> Result<S
         "specVersion": "1.6",
         "version": 1,
         "metadata": {"component": {
-            "type": "application", "name": "trocar", "version": version,
+            "type": "application", "name": package, "version": version,
             "licenses": [{"expression": "Apache-2.0"}],
         }},
         "components": components,

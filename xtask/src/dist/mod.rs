@@ -126,10 +126,12 @@ fn files(root: &Path, release: &Release, programs: &Path) -> Result<Vec<(String,
             ));
         }
     }
-    made.push((
-        format!("{}.cdx.json", release.name()),
-        bill::of_materials(root, &release.target, &release.version)?.into(),
-    ));
+    for package in ["trocar-cli", "trocar-admission"] {
+        made.push((
+            format!("{package}-{}-{}.cdx.json", release.version, release.target),
+            bill::of_materials(root, package, &release.target, &release.version)?.into(),
+        ));
+    }
     // What does not depend on the target is made beside one of them.
     if release.target == DEFAULT_TARGET {
         made.extend(parts::chart_and_sdks(root, release)?);

@@ -88,7 +88,7 @@ pub fn judge(request: &Request, door: &Door<'_>) -> Verdict {
             verdict.not_judged(door.heaviest(), &problem);
         }
         Requested::Other(what) => {
-            let problem = format!("{what} is nothing that this webhook knows; its rules send it too much");
+            let problem = format!("{what} is not known to this webhook: its rules match too much");
             verdict.not_judged(door.heaviest(), &problem);
         }
     }
@@ -202,7 +202,7 @@ fn judge_container(
     let submitted = match Submitted::container(container) {
         Ok(submitted) => submitted,
         Err(refused) => {
-            let problem = format!("the container is nothing that these policies know: {refused}");
+            let problem = format!("the container cannot be judged: {refused}");
             verdict.not_judged(weight(door, &subject), &problem);
             return None;
         }
@@ -247,7 +247,7 @@ fn judge_pod(request: &Request, pod: &Map<String, Value>, door: &Door<'_>, verdi
     match Submitted::pod(pod) {
         Ok(submitted) => ask_of_pod(request, pod, &submitted, door, target, subject, verdict),
         Err(refused) => {
-            let problem = format!("the pod is nothing that these policies know: {refused}");
+            let problem = format!("the pod cannot be judged: {refused}");
             verdict.not_judged(weight, &problem);
         }
     }

@@ -166,7 +166,7 @@ impl Verdict {
         match outcome {
             Outcome::Denied => self.denials.extend(plan.denials().map(denial)),
             Outcome::Undecided(policies) => self.denials.push(format!(
-                "the policies do not come to a plan that all of them allow: {}",
+                "the policies do not agree on a plan: {}",
                 policies.join(", ")
             )),
             Outcome::Allowed if !may_change => {

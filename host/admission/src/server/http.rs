@@ -223,7 +223,7 @@ async fn judged(shared: &Arc<Shared>, webhook: Webhook, body: Body, deadline: In
         (large, shared.turns.clone().acquire_owned().await)
     };
     let Ok(turns) = timeout_at(deadline, turns).await else {
-        return late("the server has too much to do");
+        return late("the server is overloaded");
     };
     let of_worker = shared.clone();
     let work = tokio::task::spawn_blocking(move || {
@@ -233,7 +233,7 @@ async fn judged(shared: &Arc<Shared>, webhook: Webhook, body: Body, deadline: In
     });
     match timeout_at(deadline, work).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => late("the server failed to judge it, which is its own fault"),
+        Ok(Err(_)) => late("the server failed to judge it: this is a bug in trocar-admission"),
         Err(_) => late("the policies did not judge it in time"),
     }
 }

@@ -51,7 +51,7 @@ impl Default for Metrics {
         let help = "Requests that were refused without a verdict";
         registry.register("refused", help, refused.clone());
         let reloaded = Family::default();
-        let help = "Whether what is mounted now is in force: the configuration, the certificate";
+        let help = "Whether the mounted configuration and certificate are in force";
         registry.register("config_reload_success", help, reloaded.clone());
         let expiry = Gauge::default();
         let help = "When the certificate ends, in seconds since 1970";

@@ -67,7 +67,7 @@ fn tell(shared: &Shared, what: &'static str, looked: Looked, last: &mut Option<S
                 let facts = json!({"what": what, "problem": problem});
                 log(
                     "error",
-                    "what is mounted cannot be used, the old one stays",
+                    "the mounted files cannot be used, the old ones stay in force",
                     &facts,
                 );
             }

@@ -137,7 +137,7 @@ pub(crate) async fn run(
         return outcome(flags, is_one_of_many, &at_end, ended, deleted).await;
     }
     terminal::end_on_signal();
-    let mut output = Front::new(flags, &options, sender);
+    let mut output = TerminalOutput::new(flags, &options, sender);
     let ended = tokio::select! {
         ended = applied.attach(&mut output, &mut input, options) => ended,
         code = terminal::ending_signal() => {
@@ -330,8 +330,8 @@ impl From<SessionError> for CliError {
     }
 }
 
-/// The one session in front of a person or a script.
-struct Front<'a> {
+/// The output of a debug with one target, on a terminal or a script's pipes.
+struct TerminalOutput<'a> {
     flags: &'a SessionFlags,
     stdin: bool,
     tty: bool,
@@ -346,7 +346,7 @@ struct Front<'a> {
     times_told: usize,
 }
 
-impl<'a> Front<'a> {
+impl<'a> TerminalOutput<'a> {
     fn new(flags: &'a SessionFlags, options: &SessionOptions, sender: InputSender) -> Self {
         Self {
             flags,
@@ -419,7 +419,7 @@ impl<'a> Front<'a> {
     }
 }
 
-impl Output for Front<'_> {
+impl Output for TerminalOutput<'_> {
     fn show(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
         ui::live_line("");
         self.is_within_line = bytes.last().is_some_and(|last| *last != b'\n');

@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    AuditSink, Config, ConfigError, ConfigErrorKind, Defaults, Layer, LockMode, RegistryEntry, Sourced,
+    AdmissionEntry, AuditEntry, AuditSink, Config, ConfigError, ConfigErrorKind, Defaults, Layer, LockMode,
+    PluginEntry, PolicyEntry, RegistryEntry, Sourced,
     check::{check_defaults, check_name, check_plugin, check_policy_plugin, check_registry},
     file::ConfigFile,
     source::{Source, parse},
@@ -150,48 +151,9 @@ impl Loader<'_> {
 
     fn merge(&mut self, source: &Source, file: ConfigFile) -> Result<(), ConfigError> {
         self.merge_defaults(source, file.defaults)?;
-        for (index, mut plugin) in file.plugins.into_iter().enumerate() {
-            let at = format!("/plugins/{index}");
-            let known = self.plugins.get(&plugin.name);
-            let known = known.map(|index| &self.config.plugins[*index]);
-            check_plugin(
-                source,
-                &at,
-                &plugin,
-                known.map(Sourced::origin),
-                self.default_plugins,
-            )?;
-            if plugin.source.is_none() {
-                plugin.file = source.resolve(&plugin.file);
-            }
-            self.plugins
-                .insert(plugin.name.clone(), self.config.plugins.len());
-            self.config.plugins.push(source.sourced(at, plugin));
-        }
-        for (index, policy) in file.policies.into_iter().enumerate() {
-            let at = format!("/policies/{index}");
-            let known = self.policies.get(&policy.name);
-            let known = known.map(|index| &self.config.policies[*index]);
-            check_name(
-                source,
-                &format!("{at}/name"),
-                "policy",
-                &policy.name,
-                known.map(Sourced::origin),
-            )?;
-            check_policy_plugin(source, &at, policy.plugin())?;
-            self.policies
-                .insert(policy.name.clone(), self.config.policies.len());
-            self.config.policies.push(source.sourced(at, policy));
-        }
-        for (index, mut audit) in file.audit.into_iter().enumerate() {
-            let at = format!("/audit/{index}");
-            if audit.file.is_some() != (audit.sink == AuditSink::File) {
-                return Err(source.error(&at, "only a sink of kind file has a file, and it needs one"));
-            }
-            audit.file = audit.file.map(|file| source.resolve(&file));
-            self.config.audit.push(source.sourced(at, audit));
-        }
+        self.merge_plugins(source, file.plugins)?;
+        self.merge_policies(source, file.policies)?;
+        self.merge_audit(source, file.audit)?;
         for (index, cleaner) in file.cleaners.into_iter().enumerate() {
             let is_known = self.config.cleaners.iter().any(|known| known.value == cleaner);
             if !is_known {
@@ -210,15 +172,74 @@ impl Loader<'_> {
             self.config.locks.push(source.sourced("/lock".into(), ()));
         }
         if let Some(admission) = file.admission {
-            let at = "/admission";
-            if let Some(known) = &self.config.admission {
-                return Err(ConfigError {
-                    kind: ConfigErrorKind::NameTaken,
-                    ..source.error(at, format!("admission is set in {} already", known.origin()))
-                });
-            }
-            self.config.admission = Some(source.sourced(at.to_owned(), admission));
+            self.set_admission(source, admission)?;
         }
+        Ok(())
+    }
+
+    fn merge_plugins(&mut self, source: &Source, plugins: Vec<PluginEntry>) -> Result<(), ConfigError> {
+        for (index, mut plugin) in plugins.into_iter().enumerate() {
+            let at = format!("/plugins/{index}");
+            let known = self.plugins.get(&plugin.name);
+            let known = known.map(|index| &self.config.plugins[*index]);
+            check_plugin(
+                source,
+                &at,
+                &plugin,
+                known.map(Sourced::origin),
+                self.default_plugins,
+            )?;
+            if plugin.source.is_none() {
+                plugin.file = source.resolve(&plugin.file);
+            }
+            self.plugins
+                .insert(plugin.name.clone(), self.config.plugins.len());
+            self.config.plugins.push(source.sourced(at, plugin));
+        }
+        Ok(())
+    }
+
+    fn merge_policies(&mut self, source: &Source, policies: Vec<PolicyEntry>) -> Result<(), ConfigError> {
+        for (index, policy) in policies.into_iter().enumerate() {
+            let at = format!("/policies/{index}");
+            let known = self.policies.get(&policy.name);
+            let known = known.map(|index| &self.config.policies[*index]);
+            check_name(
+                source,
+                &format!("{at}/name"),
+                "policy",
+                &policy.name,
+                known.map(Sourced::origin),
+            )?;
+            check_policy_plugin(source, &at, policy.plugin())?;
+            self.policies
+                .insert(policy.name.clone(), self.config.policies.len());
+            self.config.policies.push(source.sourced(at, policy));
+        }
+        Ok(())
+    }
+
+    fn merge_audit(&mut self, source: &Source, audits: Vec<AuditEntry>) -> Result<(), ConfigError> {
+        for (index, mut audit) in audits.into_iter().enumerate() {
+            let at = format!("/audit/{index}");
+            if audit.file.is_some() != (audit.sink == AuditSink::File) {
+                return Err(source.error(&at, "only a sink of kind file has a file, and it needs one"));
+            }
+            audit.file = audit.file.map(|file| source.resolve(&file));
+            self.config.audit.push(source.sourced(at, audit));
+        }
+        Ok(())
+    }
+
+    fn set_admission(&mut self, source: &Source, admission: AdmissionEntry) -> Result<(), ConfigError> {
+        let at = "/admission";
+        if let Some(known) = &self.config.admission {
+            return Err(ConfigError {
+                kind: ConfigErrorKind::NameTaken,
+                ..source.error(at, format!("admission is set in {} already", known.origin()))
+            });
+        }
+        self.config.admission = Some(source.sourced(at.to_owned(), admission));
         Ok(())
     }
 

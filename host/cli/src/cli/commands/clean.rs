@@ -21,19 +21,7 @@ pub(crate) fn run(args: &CleanArgs) -> Result<(), CliError> {
         .as_deref()
         .map(|typed| duration("older-than", typed))
         .transpose()?;
-    let others = args.claimed || args.all_users;
-    if others
-        && args.yes
-        && !args.dry_run
-        && older_than.is_none()
-        && !args.expired
-        && args.sessions.is_empty()
-    {
-        return Err(
-            CliError::usage("--claimed and --all-users with -y need --older-than or --expired")
-                .hint("without -y, trocar shows the list and asks"),
-        );
-    }
+    check_flags(args)?;
     block_on(async {
         let connection = connect(&args.connection, 0)?;
         let user = user(&connection).await;
@@ -68,14 +56,33 @@ pub(crate) fn run(args: &CleanArgs) -> Result<(), CliError> {
             ui::error_line(&format!("{} would be deleted (dry run).", pods(chosen.len())));
             return Ok(());
         }
-        if !args.yes && !ui::confirm(&format!("Delete {}?", pods(chosen.len()))) {
-            return Err(
-                CliError::new("nothing was deleted: the deletion was not confirmed")
-                    .hint("-y deletes without asking"),
-            );
-        }
+        confirm(args, chosen.len())?;
         delete(&connection, &chosen).await
     })
+}
+
+/// Fails for flags that would delete the sessions of others, of any age, without asking.
+fn check_flags(args: &CleanArgs) -> Result<(), CliError> {
+    let takes_others = args.claimed || args.all_users;
+    let asks = !args.yes || args.dry_run;
+    let is_narrow = args.older_than.is_some() || args.expired || !args.sessions.is_empty();
+    if !takes_others || asks || is_narrow {
+        return Ok(());
+    }
+    Err(
+        CliError::usage("--claimed and --all-users with -y need --older-than or --expired")
+            .hint("without -y, trocar shows the list and asks"),
+    )
+}
+
+fn confirm(args: &CleanArgs, count: usize) -> Result<(), CliError> {
+    if args.yes || ui::confirm(&format!("Delete {}?", pods(count))) {
+        return Ok(());
+    }
+    Err(
+        CliError::new("nothing was deleted: the deletion was not confirmed")
+            .hint("-y deletes without asking"),
+    )
 }
 
 /// Which sessions are meant.
