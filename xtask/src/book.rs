@@ -18,6 +18,9 @@ use crate::{markdown, tidy};
 /// Pages of the site that lie where forges look for them.
 const OUTSIDE: [&str; 3] = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
 
+/// The settings of mdBook. They are beside the pages here, and above them where the site is built.
+const SETTINGS: &str = "docs/book.toml";
+
 /// Where the documentation of the crates is on the site.
 const API: &str = "api";
 
@@ -30,7 +33,8 @@ pub(crate) fn make(root: &Path, repository: Option<&str>) -> Result<()> {
             fs::remove_dir_all(folder)?;
         }
     }
-    gather(root, &source, repository)?;
+    gather(root, &source.join("src"), repository)?;
+    fs::copy(root.join(SETTINGS), source.join("book.toml"))?;
     let built = Command::new("mdbook")
         .arg("build")
         .arg(&source)
@@ -73,7 +77,10 @@ fn place(file: &Path) -> Option<PathBuf> {
     if OUTSIDE.iter().any(|page| file == Path::new(page)) {
         return Some(file.to_owned());
     }
-    file.strip_prefix("docs").ok().map(Path::to_owned)
+    file.strip_prefix("docs")
+        .ok()
+        .filter(|_| file != Path::new(SETTINGS))
+        .map(Path::to_owned)
 }
 
 /// A page with each link changed to where its target is on the site.
