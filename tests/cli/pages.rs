@@ -100,7 +100,7 @@ fn no_command_is_forgotten() {
     }
 }
 
-/// Runs each `$ cargo run --release -- …` of a page's transcripts and compares what follows.
+/// Runs each `$ cargo run -- …` of a page's transcripts and compares what follows.
 #[test]
 fn the_readme_shows_what_the_program_prints() {
     let mut tried = 0;
@@ -109,7 +109,7 @@ fn the_readme_shows_what_the_program_prints() {
         let Some((command, wanted)) = block.split_once('\n') else {
             continue;
         };
-        let Some(arguments) = command.strip_prefix("$ cargo run --release -- ") else {
+        let Some(arguments) = command.strip_prefix("$ cargo run -- ") else {
             continue;
         };
         let output = Command::new(TROCAR)
