@@ -95,8 +95,10 @@ fn with_links_of_the_site(page: &str, file: &Path, repository: Option<&str>) -> 
         }
         let (path, anchor) = target.split_at(target.find('#').unwrap_or(target.len()));
         let meant = resolve(file, path);
-        let on_site = match (place(&meant), repository) {
-            (Some(place), _) => relative(&from, &place),
+        // The site has pages, and no lists of folders.
+        let page = place(&meant).filter(|place| place.extension().is_some());
+        let on_site = match (page, repository) {
+            (Some(place), _) => relative(&from, &rendered(place)),
             (None, Some(repository)) => format!("{repository}/blob/main/{}", meant.display()),
             (None, None) => {
                 unlink(&mut changed, link.start, link.end);
@@ -106,6 +108,15 @@ fn with_links_of_the_site(page: &str, file: &Path, repository: Option<&str>) -> 
         changed.replace_range(link, &format!("{on_site}{anchor}"));
     }
     changed
+}
+
+/// A page as a link names it: mdBook makes an index of each README.
+fn rendered(place: PathBuf) -> PathBuf {
+    if place.ends_with("README.md") {
+        place.with_file_name("index.html")
+    } else {
+        place
+    }
 }
 
 /// Leaves of `[text](target)` the text; the range is the target's.
@@ -187,7 +198,8 @@ mod tests {
             None,
         );
         assert_eq!(changed, "[a](../abi.md#two-tiers)");
-        let changed = with_links_of_the_site("[a](docs/admission.md)", Path::new("SECURITY.md"), None);
-        assert_eq!(changed, "[a](admission.md)");
+        let page = "[a](docs/admission.md), [b](docs/decisions/README.md), [c](docs/schemas)";
+        let changed = with_links_of_the_site(page, Path::new("SECURITY.md"), None);
+        assert_eq!(changed, "[a](admission.md), [b](decisions/index.html), c");
     }
 }
