@@ -15,14 +15,15 @@ struct Archive<'a> {
     architecture: &'static str,
 }
 
-/// Writes `trocar.krew.yaml` and `trocar.rb` for the archives in a folder, which its `SHA256SUMS` lists.
+/// Writes `trocar.yaml` for krew, which wants a file of the plugin's name, and `trocar.rb` for Homebrew, for the archives that
+/// `SHA256SUMS` of a folder lists.
 pub(super) fn write(folder: &Path, repository: &str, version: &str) -> Result<()> {
     let path = folder.join("SHA256SUMS");
     let sums = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let archives: Vec<Archive<'_>> = sums.lines().filter_map(archive).collect();
     let address = format!("{repository}/releases/download/v{version}");
     fs::write(
-        folder.join("trocar.krew.yaml"),
+        folder.join("trocar.yaml"),
         krew(&archives, repository, &address, version),
     )?;
     fs::write(
