@@ -98,6 +98,8 @@ fn with_links_of_the_site(page: &str, file: &Path, repository: Option<&str>) -> 
         // The site has pages, and no lists of folders.
         let page = place(&meant).filter(|place| place.extension().is_some());
         let on_site = match (page, repository) {
+            // The table of contents names sources, not what is made of them.
+            (Some(place), _) if file.ends_with("SUMMARY.md") => relative(&from, &place),
             (Some(place), _) => relative(&from, &rendered(place)),
             (None, Some(repository)) => format!("{repository}/blob/main/{}", meant.display()),
             (None, None) => {
