@@ -94,12 +94,18 @@ fn plans(engine: &Engine, plugin: &Plugin) {
     assert_eq!(planned.plan.attach(), Some("debugger-x7k2p"));
 }
 
-/// The one file in a folder.
-fn only_file(folder: &Path) -> PathBuf {
-    let files: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
+/// The files of compiled code in a folder. What is recorded of them lies beside.
+fn compiled(folder: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder).unwrap();
+    files
         .map(|entry| entry.unwrap().path())
-        .collect();
+        .filter(|path| path.extension().is_some_and(|end| end == "cwasm"))
+        .collect()
+}
+
+/// The one file of compiled code in a folder.
+fn only_file(folder: &Path) -> PathBuf {
+    let files = compiled(folder);
     assert_eq!(files.len(), 1, "{files:?}");
     files[0].clone()
 }
@@ -136,10 +142,8 @@ fn another_plugins_code_in_the_users_cache_does_not_become_the_systems() {
     let kept = only_file(&system.path("home/cache"));
     system.put("home/other.wasm", &guest::plugin("trap"));
     load(&engine, &PluginSource::File(system.path("home/other.wasm"))).unwrap();
-    let files = fs::read_dir(system.path("home/cache")).unwrap();
-    let other = files
-        .map(|entry| entry.unwrap().path())
-        .find(|path| *path != kept);
+    let mut files = compiled(&system.path("home/cache")).into_iter();
+    let other = files.find(|path| *path != kept);
     fs::copy(other.unwrap(), &kept).unwrap();
     assert_eq!(system.plans(), ["ephemeral"]);
     // Nor does what this engine has loaded already, for the user.
