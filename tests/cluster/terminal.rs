@@ -17,6 +17,10 @@ pub(crate) const TESTS: &[Test] = &[
     ("terminal::a_node", a_node),
     ("terminal::detaching", detaching),
     (
+        "terminal::what_is_typed_right_before_the_detach_keys_arrives",
+        what_is_typed_right_before_the_detach_keys_arrives,
+    ),
+    (
         "terminal::control_keys_reach_the_program",
         control_keys_reach_the_program,
     ),
@@ -127,6 +131,21 @@ fn detaching(cluster: &Cluster) {
             "{screen:?}"
         );
         runs(&namespace, "web");
+    }
+}
+
+/// The program gets what was typed before the keys that leave, also where all of it comes at once.
+fn what_is_typed_right_before_the_detach_keys_arrives(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    namespace.pod("web");
+    for number in 0..cluster.repeat.min(20) {
+        let flags = format!("-it web --image=$IMAGE -c leaving-{number}");
+        let program = "echo ready; read line; echo got $line; exec sleep 600";
+        let mut terminal = namespace.on_terminal(&flags, &["sh", "-c", program]);
+        terminal.read_until("ready");
+        terminal.write("all of it\r\x10\x11");
+        assert_eq!(terminal.wait(), 0);
+        namespace.wait_for_log("web", &format!("leaving-{number}"), "got all of it\n");
     }
 }
 

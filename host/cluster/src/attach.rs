@@ -140,6 +140,14 @@ impl Attached {
     pub(super) async fn send(&self, outgoing: Outgoing) {
         self.outgoing.send(outgoing).await.ok();
     }
+
+    /// Waits until all that was given to it is sent, and closes the connection.
+    pub(super) async fn finish(&mut self) {
+        let (closed, _) = mpsc::channel(1);
+        self.outgoing = closed;
+        // That it cannot be sent any more ends it as well.
+        (&mut self.tasks[1]).await.ok();
+    }
 }
 
 impl Drop for Attached {

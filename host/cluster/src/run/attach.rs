@@ -1,5 +1,7 @@
 //! What concerns the attach, and what it carries.
 
+use std::time::Duration;
+
 use super::{AttachPhase, Run, connection::Failed};
 use crate::{
     attach::{AttachEnd, Attached, Outgoing, Streams},
@@ -7,6 +9,9 @@ use crate::{
     session::{SessionError, SessionEvent},
 };
 use trocar_output::End;
+
+/// How long one who leaves waits until what was typed is sent.
+const LAST_INPUT: Duration = Duration::from_secs(1);
 
 /// The key with which a user leaves while there is no attach.
 const INTERRUPT: u8 = 0x03;
@@ -97,6 +102,22 @@ impl Run<'_> {
         if self.connection.is_standing() && self.stdin.prepare(self.clock.now()) {
             self.shown.event(SessionEvent::InputStaysOpen);
         }
+    }
+
+    /// The user leaves. What was typed before the keys for it is sent, if the connection takes it soon.
+    pub(super) async fn leaves(&mut self) {
+        let rest = self.stdin.rest(self.clock.now());
+        let AttachPhase::Standing(attached) = &mut self.connection.phase else {
+            return;
+        };
+        let sent = async {
+            for next in rest {
+                attached.send(next).await;
+            }
+            attached.finish().await;
+        };
+        // A connection that takes nothing keeps no one.
+        tokio::time::timeout(LAST_INPUT, sent).await.ok();
     }
 
     /// While there is no attach, the key that interrupts leaves.

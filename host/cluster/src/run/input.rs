@@ -126,6 +126,15 @@ impl Stdin {
         self.next.take()
     }
 
+    /// All that waits: nothing more is sent after it.
+    pub(super) fn rest(&mut self, now: Duration) -> Vec<Outgoing> {
+        let take = || {
+            self.prepare(now);
+            self.take_next()
+        };
+        std::iter::from_fn(take).collect()
+    }
+
     /// The connection broke: a program that takes its input only once does not get the rest.
     pub(super) fn connection_broke(&mut self) {
         let was_ended = !matches!(self.end, End::NotYet);

@@ -139,7 +139,10 @@ impl<'a> Run<'a> {
             Event::Log(Err(error)) => self.log_not_opened(error)?,
             Event::LogBytes(bytes) => self.log_bytes(bytes)?,
             Event::Checked(pod) => self.checked(pod)?,
-            Event::Input(Some(Input::Detach)) => return Ok(Some(Ended::Detached)),
+            Event::Input(Some(Input::Detach)) => {
+                self.leaves().await;
+                return Ok(Some(Ended::Detached));
+            }
             Event::Input(Some(Input::Bytes(bytes))) if self.wants_out(&bytes) => {
                 return Ok(Some(Ended::Detached));
             }
