@@ -416,6 +416,20 @@ impl<'a> Namespace<'a> {
         }
     }
 
+    /// The log of a container, as it is now.
+    pub(crate) fn log(&self, pod: &str, container: &str) -> Vec<u8> {
+        let path = format!("{}/{pod}/log?container={container}", self.path("pods"));
+        let request = Request::get(&path).body(Vec::new().into());
+        let request = request.expect("a path of ours is well formed");
+        let read = async {
+            let response = self.cluster.client.send(request).await?;
+            response.into_body().collect_bytes().await
+        };
+        let log = self.cluster.runtime.block_on(read);
+        log.unwrap_or_else(|error| panic!("cannot read {path}: {error}"))
+            .to_vec()
+    }
+
     /// The names of a pod's ephemeral containers.
     pub(crate) fn ephemeral_containers(&self, pod: &str) -> Vec<String> {
         let pod = self.read_pod(pod);

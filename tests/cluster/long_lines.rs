@@ -53,6 +53,15 @@ fn lines_of_64_megabytes(namespace: &Namespace<'_>) {
             "{letters} of {prefix}: {}",
             shown.stderr
         );
+        if letters < LENGTH {
+            let containers = namespace.ephemeral_containers(target);
+            let log = namespace.log(target, containers.last().expect("there was a debug"));
+            assert!(
+                log.len() < LENGTH,
+                "the log of {prefix} was not rotated: {}",
+                shown.stderr
+            );
+        }
     }
     assert!(shown.longest <= MAX_LINE, "a line of {} bytes", shown.longest);
 }

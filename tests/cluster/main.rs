@@ -22,6 +22,7 @@ mod cluster;
 mod connecting;
 mod cutter;
 mod field;
+mod guide;
 mod hostile;
 mod inherit;
 mod input;
@@ -89,6 +90,7 @@ fn main() -> ExitCode {
         stored::TESTS,
         connecting::TESTS,
         field::TESTS,
+        guide::TESTS,
         long_lines::TESTS,
         apiserver::TESTS,
     ];

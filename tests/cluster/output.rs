@@ -253,6 +253,10 @@ fn more_than_a_log_keeps(cluster: &Cluster) {
             length < wanted && is_told,
             "{length} bytes in the place of {wanted}, another text: {told:?}"
         );
+        // And so it is: what the program wrote first is not in it any more.
+        let containers = namespace.ephemeral_containers("web");
+        let log = namespace.log("web", containers.last().expect("there was a debug"));
+        assert!(!log.starts_with(b"100000 "), "the log was not rotated: {told:?}");
     }
     assert!(length > 1 << 20, "only {length} bytes came: {told:?}");
 }

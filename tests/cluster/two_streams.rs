@@ -22,6 +22,10 @@ pub(crate) const TESTS: &[Test] = &[
         "two_streams::what_only_the_log_has_is_on_stdout_and_told_once",
         what_only_the_log_has_is_on_stdout_and_told_once,
     ),
+    (
+        "two_streams::long_lines_on_both_streams_at_once",
+        long_lines_on_both_streams_at_once,
+    ),
     ("two_streams::random_programs", random_programs),
     ("two_streams::connections_that_are_cut", connections_that_are_cut),
 ];
@@ -73,35 +77,33 @@ fn try_each(namespace: &Namespace<'_>, count: usize, attempt: impl Fn(&str, usiz
     );
 }
 
-/// Runs a program, which ends with code 5, and says what is wrong with what was shown.
+/// Runs a program in a debug container with this name, which ends with code 5, and says what is wrong with what was shown.
 fn attempt(
     namespace: &Namespace<'_>,
+    (pod, container): (&str, &str),
     flags: &str,
     written: &Written,
-    wrong: fn(&Written, &Shown) -> Option<String>,
+    wrong: fn(&Written, &Shown, &[u8]) -> Option<String>,
 ) -> Option<String> {
     let script = format!("{}\nexit 5", written.script);
-    let running = namespace.start(flags, &["sh", "-c", &script]);
+    let flags = format!("{flags} --attach {pod} --image=$IMAGE -c {container}");
+    let running = namespace.start(&flags, &["sh", "-c", &script]);
     let (stdout, stderr, code) = running.finish_with_bytes();
     let shown = Shown::new(stdout, &stderr);
+    let log = namespace.log(pod, container);
     let what = match code {
-        5 => wrong(written, &shown)?,
+        5 => wrong(written, &shown, &log)?,
         code => format!("exit code {code}"),
     };
     let show = |bytes: &[u8]| bytes[..bytes.len().min(4000)].escape_ascii().to_string();
     Some(format!(
-        "{what}\nprogram: {}\nstdout: {}\nstderr: {}\ntold: {:?}",
+        "{what}\nprogram: {}\nstdout: {}\nstderr: {}\ntold: {:?}\nlog: {}",
         written.script,
         show(&shown.bytes[0]),
         show(&shown.bytes[1]),
-        shown.told
+        shown.told,
+        show(&log)
     ))
-}
-
-/// Nothing is said where nothing is to be said.
-fn exact(written: &Written, shown: &Shown) -> Option<String> {
-    let told = (!shown.told.is_empty()).then(|| "nothing was lost, but something is said".to_owned());
-    wrong(written, shown).or(told)
 }
 
 /// What a progress meter, and what people do to tell how far it is, once made of the output of a program.
@@ -135,8 +137,7 @@ fn table() -> Vec<Written> {
             "Downloading.... ok\n",
         ),
         Written::new(
-            // It ends a little later: what has no end may else be one line in the log with the other stream's next one.
-            "for i in 1 2 3 4 5; do printf \"$i \" >&2; usleep 300000; done; echo; echo out; usleep 300000",
+            "for i in 1 2 3 4 5; do printf \"$i \" >&2; usleep 300000; done; echo; echo out",
             "\nout\n",
             "1 2 3 4 5 ",
         ),
@@ -147,8 +148,14 @@ fn programs_that_wrote_into_each_others_lines(cluster: &Cluster) {
     let namespace = cluster.namespace();
     let table = table();
     try_each(&namespace, cluster.repeat * table.len(), |pod, number| {
-        let flags = format!("-q --attach {pod} --image=$IMAGE");
-        attempt(&namespace, &flags, &table[number % table.len()], exact)
+        let container = format!("table-{number}");
+        attempt(
+            &namespace,
+            (pod, &container),
+            "",
+            &table[number % table.len()],
+            wrong,
+        )
     });
 }
 
@@ -186,13 +193,34 @@ fn what_only_the_log_has_is_on_stdout_and_told_once(cluster: &Cluster) {
     }
 }
 
+/// Lines that are in the log in pieces, and have no end.
+fn long_lines_on_both_streams_at_once(cluster: &Cluster) {
+    let namespace = cluster.namespace();
+    let letters = |letter: &str| format!("head -c 9000 /dev/zero | tr '\\0' {letter}");
+    let script = format!(
+        "sleep 1; echo begin; echo begin >&2; usleep 500000; for i in $(seq 12); do {}; {} >&2; usleep 20000; done; usleep 300000",
+        letters("o"),
+        letters("e")
+    );
+    let text = |letter: &str| format!("begin\n{}", letter.repeat(12 * 9000));
+    let written = Written::new(&script, &text("o"), &text("e"));
+    try_each(&namespace, cluster.repeat, |pod, number| {
+        attempt(&namespace, (pod, &format!("long-{number}")), "", &written, wrong)
+    });
+}
+
 fn random_programs(cluster: &Cluster) {
     let namespace = cluster.namespace();
     let (seed, count) = (seed(), count("TROCAR_TEST_STREAMS", 50));
     try_each(&namespace, count, |pod, number| {
         let written = Written::random(seed.wrapping_add(number as u64), false);
-        let flags = format!("-q --attach {pod} --image=$IMAGE");
-        attempt(&namespace, &flags, &written, exact)
+        attempt(
+            &namespace,
+            (pod, &format!("random-{number}")),
+            "",
+            &written,
+            wrong,
+        )
     });
 }
 
@@ -206,13 +234,11 @@ fn connections_that_are_cut(cluster: &Cluster) {
         let cuts = (0..1 + choices.below(3)).map(|_| choices.below(12_000)).collect();
         let cutter = Cutter::start(cluster, &namespace.env, &format!("cut-{number}"), cuts);
         let container = format!("cut-{number}");
-        let flags = format!(
-            "--kubeconfig={} -q --attach {pod} --image=$IMAGE -c {container}",
-            cutter.kubeconfig()
-        );
+        let flags = format!("--kubeconfig={}", cutter.kubeconfig());
         let written = Written::random(seed, true);
         std::thread::scope(|scope| {
-            let session = scope.spawn(|| attempt(&namespace, &flags, &written, wrong_after_cuts));
+            let session =
+                scope.spawn(|| attempt(&namespace, (pod, &container), &flags, &written, wrong_after_cuts));
             namespace.wait_for_pod(pod, "with its debug container", |pod| {
                 let statuses = pod["status"]["ephemeralContainerStatuses"].as_array()?;
                 let is_there = |status: &serde_json::Value| status["name"] == *container;

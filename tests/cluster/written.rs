@@ -48,9 +48,9 @@ impl Written {
                 _ => writeln!(written.script, "usleep {}", choices.below(250_000)).unwrap(),
             }
         }
-        // When a program ends, what has no end may come into the log before the other stream's last lines, as one line with the
-        // first of them: then no one can tell them apart who did not see them come.
-        written.script.push_str("usleep 300000\n");
+        if choices.chance(50) {
+            written.script.push_str("usleep 300000\n");
+        }
         written
     }
 
@@ -141,6 +141,27 @@ impl Shown {
             told,
         }
     }
+
+    /// What is said that is not about the container itself.
+    fn said(&self) -> impl Iterator<Item = &String> {
+        let is_usual = |told: &&String| {
+            ["Container ", "Defaulting "]
+                .iter()
+                .any(|said| told.starts_with(said))
+        };
+        self.told.iter().filter(move |told| !is_usual(told))
+    }
+
+    fn without_connection(&self) -> Self {
+        let told = self
+            .told
+            .iter()
+            .filter(|told| !told.starts_with("The connection "));
+        Self {
+            bytes: self.bytes.clone(),
+            told: told.cloned().collect(),
+        }
+    }
 }
 
 /// Lines with their ends, and the text that has none. A runtime leaves out carriage returns before a line's end in its log.
@@ -160,41 +181,110 @@ fn lines(text: &[u8]) -> (Vec<Vec<u8>>, Vec<u8>) {
     (lines, rest)
 }
 
-/// Says what is wrong with what was shown of a program of which nothing was lost; nothing where it is as it should be: each line
-/// once and whole, and where lines can be told apart in its order, on its own stream, or on standard output where it was written
-/// before the attach stood.
-pub(crate) fn wrong(written: &Written, shown: &Shown) -> Option<String> {
-    let [(out, out_rest), (err, err_rest)] = written.bytes.each_ref().map(|bytes| lines(bytes));
-    let [(shown_out, shown_out_rest), (shown_err, shown_err_rest)] =
-        shown.bytes.each_ref().map(|bytes| lines(bytes));
-    let one = |rests: [&[u8]; 2]| rests.concat();
-    let (ends, shown_ends) = (
-        [&out_rest[..], &err_rest[..]],
-        one([&shown_out_rest, &shown_err_rest]),
-    );
-    if one(ends) != shown_ends && one([ends[1], ends[0]]) != shown_ends {
+/// Says what is wrong with what was shown of a program of which nothing was lost; nothing where it is as it should be: every byte
+/// on its stream, or, where it is said that lines are from the log alone, these on standard output and in the log's order: what was
+/// written before the attach stood, and what it did not bring when the program ended.
+pub(crate) fn wrong(written: &Written, shown: &Shown, log: &[u8]) -> Option<String> {
+    let (notes, others): (Vec<_>, Vec<_>) = shown.said().partition(|told| told.starts_with("Note: "));
+    if !others.is_empty() || notes.len() > 1 {
+        return Some(format!("nothing was lost, but it is said: {others:?} {notes:?}"));
+    }
+    let (wanted, found) = (Parts::of(&written.bytes), Parts::of(&shown.bytes));
+    if notes.is_empty() {
+        return (written.bytes != shown.bytes).then(|| difference(&wanted.all(), &found.all()));
+    }
+    let wanted = wanted.as_one_line_in(log, &found);
+    if !wanted.has_same_ends(&found) {
         return Some(format!(
             "the ends are {:?} and {:?}",
-            text(&shown_out_rest),
-            text(&shown_err_rest)
+            text(&found.ends[0]),
+            text(&found.ends[1])
         ));
     }
+    // Of lines that are equal, and written before the attach and after, and on both streams, nothing tells which is which.
     if !written.is_unique {
-        let sorted = |lines: [&[Vec<u8>]; 2]| {
-            let mut lines = lines.concat();
+        let sorted = |parts: &Parts| {
+            let mut lines = parts.lines.concat();
             lines.sort();
             lines
         };
-        let (lines, shown) = (sorted([&out, &err]), sorted([&shown_out, &shown_err]));
-        return (lines != shown).then(|| difference("both streams", &lines, &shown));
+        let is_same = sorted(&wanted) == sorted(&found);
+        return (!is_same).then(|| difference(&wanted.all(), &found.all()));
     }
-    let Some(missed) = err.strip_suffix(&shown_err[..]) else {
-        return Some(difference("stderr", &err, &shown_err));
+    let Some(missed) = without_run(&wanted.lines[1], &found.lines[1]) else {
+        return Some(difference(&wanted.all(), &found.all()));
     };
-    if !is_interleaved(&shown_out, &out, missed) {
-        return Some(difference("stdout", &[&out[..], missed].concat(), &shown_out));
+    if !is_interleaved(&found.lines[0], &wanted.lines[0], &missed) {
+        return Some(format!("stdout: {}", difference(&wanted.all(), &found.all())));
     }
-    None
+    wrong_order(&found, log)
+}
+
+/// The lines before and after a run of them: those before the attach began, and those that it was to bring when the program ended,
+/// of which a kubelet drops what it has not sent by then.
+fn without_run(lines: &[Vec<u8>], run: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
+    let mut starts = (0..=lines.len().checked_sub(run.len())?).rev();
+    let start = starts.find(|start| lines[*start..].starts_with(run))?;
+    Some([&lines[..start], &lines[start + run.len()..]].concat())
+}
+
+/// Says so where lines are not in the log's order.
+fn wrong_order(found: &Parts, log: &[u8]) -> Option<String> {
+    let (log, _) = lines(log);
+    // What one stream ends with may be one line in the log with the other's, which were told apart.
+    let is_told_apart = log.len() != found.lines[0].len() + found.lines[1].len()
+        || found.lines.iter().flatten().any(|line| !log.contains(line));
+    let is_ordered = is_told_apart || is_interleaved(&log, &found.lines[0], &found.lines[1]);
+    (!is_ordered).then(|| "the log has another order".to_owned())
+}
+
+/// The lines of both streams, and what they end with that has no newline.
+#[derive(Clone)]
+struct Parts {
+    lines: [Vec<Vec<u8>>; 2],
+    ends: [Vec<u8>; 2],
+}
+
+impl Parts {
+    fn of(bytes: &[Vec<u8>; 2]) -> Self {
+        let [(out, out_end), (err, err_end)] = bytes.each_ref().map(|bytes| lines(bytes));
+        Self {
+            lines: [out, err],
+            ends: [out_end, err_end],
+        }
+    }
+
+    fn all(&self) -> Vec<Vec<u8>> {
+        [self.lines.concat(), self.ends.to_vec()].concat()
+    }
+
+    /// When a program ends, the log may have what one stream ends with before the other's last lines, and as one line with the first
+    /// of them. Where no attach brought that text nothing tells them apart: they are one line of the stream on which it is shown.
+    fn as_one_line_in(self, log: &[u8], found: &Self) -> Self {
+        let (log, _) = lines(log);
+        for (ended, other) in [(0, 1), (1, 0)] {
+            for index in 0..self.lines[other].len() {
+                let one = [&self.ends[ended][..], &self.lines[other][index]].concat();
+                let is_one =
+                    !self.ends[ended].is_empty() && !self.lines.iter().flatten().any(|line| *line == one);
+                if is_one && log.contains(&one) && found.lines[0].contains(&one) {
+                    let mut parts = self;
+                    parts.ends[ended].clear();
+                    parts.lines[other][index] = one;
+                    return parts;
+                }
+            }
+        }
+        self
+    }
+
+    /// Returns whether the streams end the same; what only the log has of standard error's end is on standard output.
+    fn has_same_ends(&self, found: &Self) -> bool {
+        let [out, err] = self.ends.each_ref().map(|end| &end[..]);
+        self.ends == found.ends
+            || (found.ends[1].is_empty()
+                && [[out, err].concat(), [err, out].concat()].contains(&found.ends[0]))
+    }
 }
 
 /// Returns whether the lines are those of both, each in its order.
@@ -221,7 +311,7 @@ fn is_interleaved(lines: &[Vec<u8>], one: &[Vec<u8>], other: &[Vec<u8>]) -> bool
 }
 
 /// The lines that are missing, and those that are too many.
-fn difference(stream: &str, wanted: &[Vec<u8>], shown: &[Vec<u8>]) -> String {
+fn difference(wanted: &[Vec<u8>], shown: &[Vec<u8>]) -> String {
     let without = |lines: &[Vec<u8>], others: &[Vec<u8>]| {
         let mut rest = others.to_vec();
         rest.sort();
@@ -235,67 +325,46 @@ fn difference(stream: &str, wanted: &[Vec<u8>], shown: &[Vec<u8>]) -> String {
         });
         lines.iter().take(20).map(|line| text(line)).collect::<Vec<_>>()
     };
-    format!(
-        "{stream} lacks {:?} and has {:?} besides, in {} lines in the place of {}",
-        without(wanted, shown),
-        without(shown, wanted),
-        shown.len(),
-        wanted.len()
-    )
+    let (missing, surplus) = (without(wanted, shown), without(shown, wanted));
+    match missing.is_empty() && surplus.is_empty() {
+        true => "lines are in another order, or on another stream".to_owned(),
+        false => format!("{missing:?} is missing, {surplus:?} is too much"),
+    }
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-/// Says what is missing or shown twice of a program of which no two lines are the same, and whose connection was cut: what was
-/// written while it was away is on standard output. A line may be shown in two parts, or without a beginning that was told.
-pub(crate) fn wrong_after_cuts(written: &Written, shown: &Shown) -> Option<String> {
-    let is_harmless = |told: &String| {
-        ["The connection ", "Warning: a line is shown ", "Note: "]
-            .iter()
-            .any(|said| told.starts_with(said))
-    };
-    if let Some(told) = shown.told.iter().find(|told| !is_harmless(told)) {
+/// Says what is wrong with what was shown of a program of which no two lines are the same, and whose connection was cut: each line
+/// is there once and whole, in its order, on its stream or, where it is said that lines are from the log alone, on standard output.
+pub(crate) fn wrong_after_cuts(written: &Written, shown: &Shown, log: &[u8]) -> Option<String> {
+    let said = || shown.said().filter(|told| !told.starts_with("The connection "));
+    if let Some(told) = said().find(|told| !told.starts_with("Note: ")) {
         return Some(format!("nothing was lost, but it is said: {told}"));
     }
-    if shown.told.iter().all(|told| !told.starts_with("Warning: ")) {
-        return wrong_lines_after_cuts(written, shown);
+    if said().next().is_none() {
+        return wrong(written, &shown.without_connection(), log);
     }
-    let begun = "which was written before the attach: ";
-    let beginnings = shown.told.iter().filter_map(|told| told.split_once(begun));
-    let beginnings: String = beginnings.map(|(_, text)| text.trim_end_matches('\n')).collect();
-    let sorted = |texts: &[&[u8]]| {
-        let mut bytes = texts.concat();
-        bytes.retain(|byte| *byte != b'\n');
-        bytes.sort_unstable();
-        bytes
-    };
-    let wanted = sorted(&[&written.bytes[0], &written.bytes[1]]);
-    let found = sorted(&[&shown.bytes[0], &shown.bytes[1], beginnings.as_bytes()]);
-    (wanted != found).then(|| format!("{} bytes in the place of {}", found.len(), wanted.len()))
-}
-
-fn wrong_lines_after_cuts(written: &Written, shown: &Shown) -> Option<String> {
-    let [(out, _), (err, _)] = written.bytes.each_ref().map(|bytes| lines(bytes));
-    let [(shown_out, shown_out_rest), (shown_err, shown_err_rest)] =
-        shown.bytes.each_ref().map(|bytes| lines(bytes));
-    let (missed, on_stdout): (Vec<_>, Vec<_>) =
-        shown_out.iter().cloned().partition(|line| err.contains(line));
-    if on_stdout != out {
-        return Some(difference("stdout", &out, &on_stdout));
+    let (wanted, found) = (Parts::of(&written.bytes), Parts::of(&shown.bytes));
+    let wanted = wanted.as_one_line_in(log, &found);
+    let [out, err] = &wanted.lines;
+    let (missed, on_stdout): (Vec<_>, Vec<_>) = found.lines[0]
+        .iter()
+        .cloned()
+        .partition(|line| err.contains(line));
+    if on_stdout != *out || !is_interleaved(err, &missed, &found.lines[1]) {
+        return Some(difference(&wanted.all(), &found.all()));
     }
-    if !is_interleaved(&err, &missed, &shown_err) {
-        return Some(difference("stderr", &err, &[missed, shown_err].concat()));
+    let one = |ends: [&Vec<u8>; 2]| [ends[0].as_slice(), ends[1]].concat();
+    let [out, err] = &wanted.ends;
+    let is_missed = found.ends[1].is_empty() && [one([out, err]), one([err, out])].contains(&found.ends[0]);
+    if wanted.ends != found.ends && !is_missed {
+        return Some(format!(
+            "the ends are {:?} and {:?}",
+            text(&found.ends[0]),
+            text(&found.ends[1])
+        ));
     }
-    // Lines were compared; the ends are as they are without cuts.
-    let ends = Written {
-        bytes: written.bytes.each_ref().map(|bytes| lines(bytes).1),
-        ..Written::default()
-    };
-    let shown_ends = Shown {
-        bytes: [shown_out_rest, shown_err_rest],
-        told: Vec::new(),
-    };
-    wrong(&ends, &shown_ends)
+    wrong_order(&found, log)
 }

@@ -1,5 +1,5 @@
 //! How long a person waits on a real cluster, `trocar debug` in turn with `kubectl debug`: until the command has added a
-//! container, until the first byte of the program is on the screen, and how old that byte is.
+//! container, until the first byte of the program is on the screen, how old that byte is, and until much output has come.
 //!
 //! `TROCAR_TEST_KUBECONFIG=FILE KUBEBUILDER_ASSETS=FOLDER cargo bench -p trocar-cli --bench sessions`, with the kubeconfig of a
 //! cluster that may be used for it and the folder of kubectl. The figures are in docs/performance.md.
@@ -8,13 +8,13 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use rustix::time::{ClockId, clock_gettime};
 use trocar_test_support::{
-    Terminal,
+    PATIENCE, Terminal,
     measure::{cluster_and_kubectl, measure, median, paired, ratios},
 };
 
@@ -24,6 +24,22 @@ const ROUNDS: usize = 20;
 /// Tells again and again when it began, in seconds since the machine did, for two seconds.
 const PROGRAM: &str =
     "read began rest </proc/uptime; for i in $(seq 100); do echo \"began:$began:\"; usleep 20000; done";
+
+/// Programs that write much, at once.
+const BULK: [(&str, &str); 3] = [
+    (
+        "120 MB of one line",
+        "yes abcdefghijklmnopqrstuvwxyz | head -c 120000000",
+    ),
+    ("30 MB of any bytes", "cat /dev/urandom | head -c 30000000"),
+    (
+        "64 MB without a newline",
+        "head -c 64000000 /dev/zero | tr '\\0' x",
+    ),
+];
+
+/// How old the first byte may be.
+const MAX_AGE: u128 = 200;
 
 struct Setting {
     kubeconfig: PathBuf,
@@ -66,13 +82,33 @@ fn main() {
         let typed = median(seen.iter().map(|(typed, _)| *typed));
         let mut ages: Vec<u128> = seen.iter().map(|(_, age)| age.as_millis()).collect();
         ages.sort_unstable();
+        let young = ages.iter().filter(|age| **age <= MAX_AGE).count();
         println!(
-            "{name} debug -it: {} ms from typed to the first byte; age of that byte in ms: {ages:?}",
+            "{name} debug -it: {} ms from typed to the first byte; age of that byte in ms: {ages:?}, {young} of {ROUNDS} up to {MAX_AGE}",
             typed.as_millis()
         );
     }
     let typed = |side: usize| median(seen[side].iter().map(|(typed, _)| *typed)).as_secs_f64();
     println!("{:.2} × typed to first byte, at the median", typed(0) / typed(1));
+
+    for (name, program) in BULK {
+        setting.borrow().new_pod("bench-bulk");
+        let ran = ["sh", "-c", program];
+        let command = &mut setting
+            .borrow_mut()
+            .debug(&trocar, "bench-bulk", &["--attach", "-q"], &ran);
+        let shown = measure(command);
+        let log = setting.borrow_mut().log(&trocar, "bench-bulk", &ran);
+        println!(
+            "{name}: {:.2} s, {} MiB; kubectl logs -f of the same {:.2} s; {:.2} ×",
+            shown.wall.as_secs_f64(),
+            shown.peak >> 20,
+            log.as_secs_f64(),
+            shown.wall.as_secs_f64() / log.as_secs_f64()
+        );
+        setting.borrow().delete_pod("bench-bulk");
+        setting.borrow().wait_until_gone("bench-bulk");
+    }
 }
 
 impl Setting {
@@ -109,6 +145,32 @@ impl Setting {
         command.arg(format!("--container=bench-{}", self.number));
         command.args(flags).arg("--").args(ran);
         command
+    }
+
+    fn wait_until_gone(&self, name: &str) {
+        measure(
+            self.command(&self.kubectl)
+                .args(["wait", "--for=delete", "pod", name]),
+        );
+    }
+
+    /// From the start of the command that adds a container until kubectl has shown all of its log.
+    fn log(&mut self, trocar: &Path, pod: &str, ran: &[&str]) -> Duration {
+        let started = Instant::now();
+        measure(&mut self.debug(trocar, pod, &[], ran));
+        let container = format!("bench-{}", self.number);
+        let mut logs = self.command(&self.kubectl);
+        logs.args(["logs", "-f", pod, "-c", &container])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        // It fails until the container runs.
+        while !logs.status().is_ok_and(|status| status.success()) {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "the log of {container} cannot be read"
+            );
+        }
+        started.elapsed()
     }
 
     /// From the start of the command, and from that of the program, to the first byte of the program on the screen.

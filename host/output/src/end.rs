@@ -14,39 +14,44 @@ const MAX_PLACES: usize = 64;
 const MIN_END: usize = 6;
 
 impl Machine {
-    /// The log was read to its last byte. It ends with this text, which has no newline.
-    pub(crate) fn finish(&mut self, rest: &[u8]) {
+    /// The log was read to its last byte. It ends with `last_text`, which has no newline.
+    pub(crate) fn finish(&mut self) {
+        let rest = &std::mem::take(&mut self.last_text)[..];
         BOTH.into_iter().for_each(|stream| self.finish_lines(stream));
         let parts = [Fit::Exact, Fit::Begun, Fit::Lost]
             .into_iter()
             .find_map(|fit| self.split(rest, fit));
         match parts {
-            Some(parts) => parts
-                .into_iter()
-                .for_each(|(stream, part)| self.finish_part(stream, part)),
+            Some(parts) => parts.into_iter().for_each(|(stream, part)| {
+                self.finish_part(stream, part);
+                self.line_is_over(stream);
+            }),
             None => {
                 BOTH.into_iter().for_each(|stream| self.finish_part(stream, b""));
                 self.finish_missed(rest);
             }
         }
-        if !self.waiting.is_empty() {
+        // The other stream's end may come after this one's: so the log has it.
+        let is_uncertain = !self.waiting.is_empty() && self.is_doubted();
+        if is_uncertain || self.waiting.iter().any(|unit| unit.ends_with(b"\n")) {
             self.cut_line(Stream::Stdout);
         }
+        self.show_waiting();
         if self.ahead.bytes() > 0 {
             self.doubt(Doubt::LogIncomplete);
         }
     }
 
     /// When a program ends, the log may have what one stream ends with before the last lines of the other, and in one line with
-    /// the first of them: these are two units.
+    /// the first of them: these are two units. Whether it is so the log's last text tells: it has not what is in a line.
     pub(crate) fn settle_ends(&mut self) {
-        let found = self.units.front().and_then(|unit| {
-            let ends = |stream: Stream| Some((stream, self.end_before(stream, &unit.raw)?));
-            BOTH.into_iter().find_map(ends)
-        });
-        let Some((stream, end)) = found.filter(|(stream, _)| !self.feeds[*stream as usize].is_open) else {
+        let front = self.units.front();
+        let Some((stream, end)) = front.and_then(|unit| self.end_within(&unit.raw)) else {
             return;
         };
+        if self.feeds[stream as usize].is_open || self.waits_for_last_text() || self.has_ends() {
+            return;
+        }
         if let Some(unit) = self.units.front_mut() {
             let line = unit.raw.split_off(end);
             let part = std::mem::replace(&mut unit.raw, line);
@@ -57,28 +62,60 @@ impl Machine {
         }
     }
 
+    /// Returns whether the log's last text tells what a unit is, and is still to come.
+    pub(crate) fn waits_for_last_text(&self) -> bool {
+        !self.is_read() && self.unit_bytes < self.setup.limit / 2
+    }
+
+    /// How much of a unit is what a stream has ended with, where the rest is the other one's next line.
+    pub(crate) fn end_within(&self, unit: &[u8]) -> Option<(Stream, usize)> {
+        let ends = |stream: Stream| Some((stream, self.end_before(stream, unit)?));
+        BOTH.into_iter().find_map(ends)
+    }
+
     /// How much of a unit is what a stream ends with, where the rest is the other one's next line.
     pub(crate) fn end_before(&self, stream: Stream, unit: &[u8]) -> Option<usize> {
-        let (feed, other) = match stream {
-            Stream::Stdout => (&self.feeds[0], &self.feeds[1]),
-            Stream::Stderr => (&self.feeds[1], &self.feeds[0]),
-        };
+        let (feed, others) = (&self.feeds[stream as usize], &self.feeds[other(stream) as usize]);
         let last = feed
             .queue
             .front()
             .filter(|last| !last.ends && feed.queue.len() == 1)?;
-        let line = other.queue.front().filter(|line| line.raw.ends_with(b"\n"))?;
-        let may_be_last = (last.is_last || feed.is_open) && last.raw.len() >= MIN_END;
-        let is_line_itself = other.queue.iter().take(MAX_PLACES).any(|next| next.is_same(unit));
-        if !may_be_last || is_line_itself || !unit.ends_with(b"\n") || self.ahead.has(&plain(unit)) {
-            return None;
-        }
-        let part = without_end(unit).strip_suffix(without_end(&line.raw))?;
-        let is_last = match last.begins {
-            true => part == last.raw,
-            false => part.ends_with(&last.raw),
+        let line = others.queue.front()?;
+        // While it may still go on, a short one is not told from what a line happens to begin with.
+        let is_end = last.is_last || (feed.is_open && last.raw.len() >= MIN_END);
+        let is_line_itself = || {
+            others
+                .queue
+                .iter()
+                .take(MAX_PLACES)
+                .any(|next| next.is_same(unit))
         };
-        is_last.then_some(part.len())
+        let end = end_and_line(last, line, unit).filter(|_| is_end)?;
+        (!self.ahead.has(&plain(unit)) && !is_line_itself()).then_some(end)
+    }
+
+    /// Returns whether the log's last text is what both streams have ended with, as far as that is known.
+    fn has_ends(&self) -> bool {
+        let is_end = |stream: Stream, part: &[u8]| {
+            let feed = &self.feeds[stream as usize];
+            match feed.queue.back().filter(|last| !last.ends) {
+                Some(last) if last.begins => part == last.raw,
+                Some(last) => part.ends_with(&last.raw),
+                None => part.is_empty() || !feed.is_used,
+            }
+        };
+        let rest = &self.last_text[..];
+        let is_both = |one: Stream, at: usize| is_end(one, &rest[..at]) && is_end(other(one), &rest[at..]);
+        (0..=rest.len()).any(|at| BOTH.into_iter().any(|one| is_both(one, at)))
+    }
+
+    /// A stream ends where it is. What comes after it does not go on with its line.
+    fn line_is_over(&mut self, stream: Stream) {
+        let line = &mut self.lines[stream as usize];
+        *line = match stream {
+            Stream::Stdout if *line != Line::Ended => Line::ByLog,
+            _ => Line::Ended,
+        };
     }
 
     fn finish_missed(&mut self, rest: &[u8]) {
@@ -160,9 +197,9 @@ impl Machine {
     fn fits(&self, stream: Stream, part: &[u8], fit: Fit) -> bool {
         let queue = &self.feeds[stream as usize].queue;
         let (Some(first), Some(last)) = (queue.front(), queue.back()) else {
-            // An attach that ended with the program has brought the end of each stream.
-            let is_known =
-                (self.has_finished && fit == Fit::Exact) || (self.setup.tty && stream == Stream::Stderr);
+            // An attach that ended with the program has brought the end of each stream of which it has brought anything.
+            let has_brought = self.has_finished && self.feeds[stream as usize].is_used;
+            let is_known = (has_brought && fit == Fit::Exact) || (self.setup.tty && stream == Stream::Stderr);
             return part.is_empty() || !is_known;
         };
         let is_long = self.is_longer(first, part);
@@ -210,6 +247,26 @@ impl Machine {
             }
         }
     }
+}
+
+pub(crate) const fn other(stream: Stream) -> Stream {
+    match stream {
+        Stream::Stdout => Stream::Stderr,
+        Stream::Stderr => Stream::Stdout,
+    }
+}
+
+/// How much of a unit is what a stream ends with, where the rest is this line of the other one.
+pub(crate) fn end_and_line(last: &Fragment, line: &Fragment, unit: &[u8]) -> Option<usize> {
+    if !unit.ends_with(b"\n") || !line.raw.ends_with(b"\n") {
+        return None;
+    }
+    let part = without_end(unit).strip_suffix(without_end(&line.raw))?;
+    let is_last = match last.begins {
+        true => part == last.raw,
+        false => part.ends_with(&last.raw),
+    };
+    is_last.then_some(part.len())
 }
 
 /// Returns whether the end of a line ends with another one, but for carriage returns.

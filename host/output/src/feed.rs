@@ -89,6 +89,8 @@ fn begins_with(unit: &[u8], text: &[u8]) -> bool {
 pub(crate) struct Feed {
     pub(crate) queue: VecDeque<Fragment>,
     pub(crate) bytes: usize,
+    /// How many of the queue earlier attaches brought.
+    pub(crate) old: usize,
     /// The last fragment grows.
     pub(crate) is_open: bool,
     /// The present attach has brought something.
@@ -108,6 +110,7 @@ impl Feed {
         self.is_cut = true;
         self.is_used = false;
         self.cutter = Cutter::default();
+        self.old = self.queue.len();
     }
 
     pub(crate) fn attach_ended(&mut self, end: End) {
@@ -167,6 +170,7 @@ impl Feed {
 
     pub(crate) fn pop(&mut self) -> Option<Fragment> {
         let fragment = self.queue.pop_front()?;
+        self.old = self.old.saturating_sub(1);
         self.is_open &= !self.queue.is_empty();
         self.bytes -= fragment.raw.len() + ENTRY;
         Some(fragment)

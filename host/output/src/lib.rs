@@ -32,7 +32,9 @@
 //! - Lines longer than a piece on both streams at once: the log does not say which piece goes on with which, so bytes are kept
 //!   and lines may not be. The property finds such lines shown twice, about once in some ten thousand scripts of them.
 //! - What was missed of a program that ends with text without a newline on one stream and lines on the other: the log may have both
-//!   as one line. Where the attach has brought the end, and it is not short, they are told apart.
+//!   as one line. Where the attach has brought the end, the log's last text, which lacks it, tells them apart.
+//! - Which of many equal lines was written on which stream, and before the attach or after, by a program that writes them on both
+//!   without a pause of some tenths of a second: what is shown is right in number, and may be on the other stream.
 //! - A line in pieces within which the log was rotated, where the attach began after it did: lengths do not tell what is missing,
 //!   so what the log has of it then is not shown, and that is told.
 //! - A carriage return right before the end of a line: containerd leaves it out of its logs, so that a line which the log alone has
@@ -48,6 +50,7 @@ mod feed;
 mod log;
 mod machine;
 mod merge;
+mod placing;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -8,6 +8,7 @@ use crate::{
     counts::Recent,
     feed::{Feed, Fragment},
     log::{Log, Torn},
+    placing::Placing,
 };
 
 /// How long a log that is followed must be silent to count as read to its end, when the program has ended.
@@ -99,6 +100,9 @@ pub struct Machine {
     /// Bytes that were missed since the attach brought something.
     pub(crate) unheard: usize,
     attach: Attach,
+    /// When it was asked for, and when it began to stand.
+    pub(crate) attach_at: Duration,
+    pub(crate) placing: Placing,
     /// The last attach ended with the program.
     pub(crate) has_finished: bool,
     /// A unit of the present attach is in the log: what follows it the attach brings.
@@ -108,14 +112,18 @@ pub struct Machine {
     /// A terminal that shows at once what the attach brings.
     pub(crate) is_live: bool,
     log: Log,
+    /// What it ends with, which has no newline.
+    pub(crate) last_text: Vec<u8>,
     reading: Reading,
     log_at: Duration,
+    /// When it was not read because too much of it waited.
+    pub(crate) held_at: Duration,
     /// It was rotated, and may lack what the attach has brought on a stream.
     pub(crate) has_gap: [bool; 2],
     /// When it had something new.
     news_at: Duration,
     /// Since when the log can be read.
-    readable_since: Option<Duration>,
+    pub(crate) readable_since: Option<Duration>,
     has_ended: bool,
     /// When the program or the attach ended.
     over_at: Duration,
@@ -151,13 +159,17 @@ impl Machine {
             lent: VecDeque::new(),
             unheard: 0,
             attach: Attach::Away,
+            attach_at: Duration::ZERO,
+            placing: Placing::Done,
             has_finished: false,
             is_placed: false,
             is_at_long: false,
             is_live: false,
             log: Log::new(setup.piece),
+            last_text: Vec::new(),
             reading: Reading::Closed,
             log_at: Duration::ZERO,
+            held_at: Duration::ZERO,
             has_gap: [false; 2],
             news_at: Duration::ZERO,
             readable_since: None,
@@ -176,6 +188,8 @@ impl Machine {
     pub fn attach_opens(&mut self, at: Duration) {
         self.now = at;
         self.attach = Attach::Opening;
+        self.attach_at = at;
+        self.placing = Placing::Open(None);
         self.has_finished = false;
         self.is_placed = false;
         self.is_at_long = false;
@@ -190,6 +204,7 @@ impl Machine {
     pub fn attach_began(&mut self, at: Duration) {
         self.now = at;
         self.attach = Attach::Stands;
+        self.attach_at = at;
         self.feeds.iter_mut().for_each(|feed| feed.at = at);
         self.settle();
     }
@@ -328,11 +343,11 @@ impl Machine {
             if self.log.torn.as_ref().is_some_and(|torn| self.is_rest_of(torn)) {
                 return self.log.again();
             }
-            let rest = self.log.ends();
+            self.last_text = self.log.ends();
             self.reading = Reading::Complete;
             self.logged(Vec::new());
             self.settle();
-            self.finish(&rest);
+            self.finish();
             if self.log.has_strange_lines {
                 self.doubt(Doubt::LogUnreadable);
             }
@@ -493,7 +508,8 @@ impl Machine {
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         let all = [
-            self.units.front().and_then(|unit| self.awaited_until(unit)),
+            self.front_until(),
+            self.head_until(),
             self.patience(Stream::Stdout),
             self.patience(Stream::Stderr),
             self.pause(Stream::Stdout),
@@ -516,6 +532,14 @@ impl Machine {
     /// Until when the attach may be so late that it brings what was shown from the log.
     pub(crate) fn kept_until(&self) -> Duration {
         self.early_at + KEPT
+    }
+
+    /// When it is known at the latest what the log's next unit is, if nothing happens.
+    fn front_until(&self) -> Option<Duration> {
+        match self.is_placing() {
+            true => self.placed_at(),
+            false => self.units.front().and_then(|unit| self.awaited_until(unit)),
+        }
     }
 
     /// Until when a unit of the log may come from the attach.
@@ -635,17 +659,30 @@ impl Machine {
         self.setup.tty && self.setup.is_for_person
     }
 
+    /// Nothing more comes from it.
+    pub(crate) fn is_read(&self) -> bool {
+        matches!(self.reading, Reading::Complete | Reading::Failed)
+    }
+
     pub(crate) fn is_blind(&self) -> bool {
         self.reading == Reading::Failed
     }
 
     pub(crate) fn next_unit(&mut self) -> Vec<u8> {
+        if !self.wants_log() {
+            self.held_at = self.now;
+        }
         let unit = self
             .units
             .pop_front()
             .expect("a unit that was looked at is there");
         self.unit_bytes -= unit.raw.len() + ENTRY;
         self.is_at_long = false;
+        self.placing = match self.placing {
+            Placing::Missed(1) => Placing::Open(None),
+            Placing::Missed(left) => Placing::Missed(left - 1),
+            placing => placing,
+        };
         unit.raw
     }
 

@@ -4,6 +4,7 @@ use crate::{
     BOTH, ENTRY, Event, Output, Stream,
     feed::Fragment,
     machine::{Line, Machine, Unit},
+    placing::{Head, Placing},
     text::{plain, with_returns, without_questions, without_returns},
 };
 
@@ -57,7 +58,13 @@ impl Machine {
     fn settle_log(&mut self) -> bool {
         let mut is_settled = false;
         loop {
-            self.settle_ends();
+            self.place();
+            if self.is_placing() {
+                break;
+            }
+            if !matches!(self.placing, Placing::Missed(_)) {
+                self.settle_ends();
+            }
             let Some(unit) = self.units.front() else { break };
             match self.fate(unit) {
                 Fate::Brought(stream, index) => {
@@ -86,6 +93,10 @@ impl Machine {
 
     fn fate(&self, unit: &Unit) -> Fate {
         let raw = &unit.raw;
+        if matches!(self.placing, Placing::Missed(_)) {
+            let is_known = self.ahead.has(&plain(raw)) || self.is_of_cut(raw);
+            return if is_known { Fate::Known } else { Fate::Missed };
+        }
         if self
             .within
             .is_some_and(|within| self.lines[within as usize] == Line::ByLog)
@@ -93,6 +104,22 @@ impl Machine {
             let is_known = self.ahead.has(&plain(raw));
             let other = if is_known { Fate::Known } else { Fate::Missed };
             return self.long_on(raw).map_or(other, Fate::Within);
+        }
+        if self.has_finished && self.waits_for_last_text() && self.end_within(raw).is_some() {
+            return Fate::Waits;
+        }
+        match self.head_in(unit) {
+            Head::Of(stream, start) => {
+                let first = self.feeds[stream as usize].queue.front();
+                let is_all = first.is_some_and(|first| first.is_same(raw));
+                return if is_all {
+                    Fate::Brought(stream, 0)
+                } else {
+                    Fate::Part(stream, 0, start)
+                };
+            }
+            Head::Waits => return Fate::Waits,
+            Head::No => {}
         }
         let next = self.next_on(raw);
         // The log goes on with the line that it has begun, unless another one came between its pieces.
@@ -514,10 +541,15 @@ impl Machine {
             _ => self.out.push_back(Output::Show(stream, bytes.to_vec())),
         }
         if stream == Stream::Stdout && *last == b'\n' {
-            self.waiting_bytes = 0;
-            for unit in std::mem::take(&mut self.waiting) {
-                self.show_logged(Stream::Stdout, &unit, false, Line::ByLog);
-            }
+            self.show_waiting();
+        }
+    }
+
+    /// Shows what waited for standard output's line to end.
+    pub(crate) fn show_waiting(&mut self) {
+        self.waiting_bytes = 0;
+        for unit in std::mem::take(&mut self.waiting) {
+            self.show_logged(Stream::Stdout, &unit, false, Line::ByLog);
         }
     }
 

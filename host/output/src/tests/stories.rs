@@ -463,3 +463,133 @@ fn the_end_of_one_stream_before_the_others_line_where_the_attach_came_late() {
         );
     }
 }
+
+/// Lines that are the same on both streams, some of them written before the attach: lengths tell which.
+#[test]
+fn equal_lines_of_both_streams_before_the_attach_and_after() {
+    let steps = [
+        write(OUT, "line\n"),
+        write(OUT, "before\n"),
+        Step::Wait(100),
+        Step::Attach,
+        Step::Wait(300),
+        write(ERR, "line\n"),
+        Step::Wait(300),
+        write(OUT, "line\n"),
+        Step::Wait(1000),
+    ];
+    let world = run(Setup::default(), NATURE, &steps);
+    assert_eq!(
+        shown(&world),
+        ["line\nbefore\nline\n", "line\n"],
+        "{:?}",
+        world.events
+    );
+    assert_eq!(world.events, [Event::FromLog]);
+}
+
+/// Of the line in which it begins an attach brings what another line is as well.
+#[test]
+fn a_line_whose_end_is_another_line() {
+    for first in 1..20 {
+        let steps = [
+            write(OUT, "line\n"),
+            write(ERR, "this "),
+            Step::Wait(100),
+            Step::Attach,
+            Step::Wait(300),
+            write(ERR, "line\nline\n"),
+            Step::Wait(300),
+            write(OUT, "end\n"),
+        ];
+        let world = run(
+            Setup::default(),
+            Nature {
+                seed: first,
+                ..NATURE
+            },
+            &steps,
+        );
+        assert_eq!(
+            shown(&world),
+            ["line\nend\n", "this line\nline\n"],
+            "{:?}",
+            world.events
+        );
+        assert_eq!(world.events, [Event::FromLog]);
+    }
+}
+
+/// The program's last texts are one in the log, and the attach has brought one of them.
+#[test]
+fn the_ends_of_both_streams_where_the_attach_brought_one() {
+    for first in 1..20 {
+        let nature = Nature {
+            seed: first,
+            ..NATURE
+        };
+        let steps = [
+            write(OUT, "start\nend of one"),
+            Step::Wait(300),
+            Step::Attach,
+            Step::Wait(300),
+            write(ERR, "line\nend of the other"),
+            Step::Wait(300),
+        ];
+        let world = run(Setup::default(), nature, &steps);
+        let wanted = ["start\nend of one", "line\nend of the other"];
+        assert_eq!(shown(&world), wanted, "{:?}", world.events);
+        assert_eq!(world.events, [Event::FromLog]);
+    }
+}
+
+/// Text that is short, on one stream, and a line on the other one, which are one line in the log: its last text tells.
+#[test]
+fn a_short_end_of_one_stream_before_the_others_line() {
+    for first in 1..20 {
+        let nature = Nature {
+            seed: first,
+            are_ends_mixed: true,
+            ..NATURE
+        };
+        let steps = [
+            Step::Attach,
+            Step::Wait(300),
+            write(OUT, "a"),
+            write(ERR, "b"),
+            Step::Wait(300),
+            write(ERR, "c\n"),
+        ];
+        let world = run(Setup::default(), nature, &steps);
+        assert_eq!(shown(&world), ["a", "bc\n"], "{:?}", world.events);
+        assert_eq!(world.events, []);
+    }
+}
+
+/// What has no end on both streams is shown as the log has it, and no line is cut.
+#[test]
+fn the_end_of_a_stream_that_the_attach_did_not_see_comes_after_the_others() {
+    for first in 1..20 {
+        let nature = Nature {
+            seed: first,
+            ends_cleanly: true,
+            ..NATURE
+        };
+        let steps = [
+            write(ERR, "of stderr"),
+            Step::Wait(100),
+            Step::Attach,
+            Step::Wait(300),
+            write(OUT, "line\nof stdout"),
+            Step::Wait(1000),
+        ];
+        let world = run(Setup::default(), nature, &steps);
+        assert_eq!(
+            shown(&world),
+            ["line\nof stdoutof stderr", ""],
+            "{:?}",
+            world.events
+        );
+        assert_eq!(world.events, [Event::FromLog]);
+    }
+}
