@@ -22,10 +22,6 @@ pub(crate) const TESTS: &[Test] = &[
         "two_streams::what_only_the_log_has_is_on_stdout_and_told_once",
         what_only_the_log_has_is_on_stdout_and_told_once,
     ),
-    (
-        "two_streams::long_lines_on_both_streams_at_once",
-        long_lines_on_both_streams_at_once,
-    ),
     ("two_streams::random_programs", random_programs),
     ("two_streams::connections_that_are_cut", connections_that_are_cut),
 ];
@@ -191,22 +187,6 @@ fn what_only_the_log_has_is_on_stdout_and_told_once(cluster: &Cluster) {
             shown.told
         ),
     }
-}
-
-/// Lines that are in the log in pieces, and have no end.
-fn long_lines_on_both_streams_at_once(cluster: &Cluster) {
-    let namespace = cluster.namespace();
-    let letters = |letter: &str| format!("head -c 9000 /dev/zero | tr '\\0' {letter}");
-    let script = format!(
-        "sleep 1; echo begin; echo begin >&2; usleep 500000; for i in $(seq 12); do {}; {} >&2; usleep 20000; done; usleep 300000",
-        letters("o"),
-        letters("e")
-    );
-    let text = |letter: &str| format!("begin\n{}", letter.repeat(12 * 9000));
-    let written = Written::new(&script, &text("o"), &text("e"));
-    try_each(&namespace, cluster.repeat, |pod, number| {
-        attempt(&namespace, (pod, &format!("long-{number}")), "", &written, wrong)
-    });
 }
 
 fn random_programs(cluster: &Cluster) {

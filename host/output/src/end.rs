@@ -98,7 +98,7 @@ impl Machine {
     fn has_ends(&self) -> bool {
         let is_end = |stream: Stream, part: &[u8]| {
             let feed = &self.feeds[stream as usize];
-            match feed.queue.back().filter(|last| !last.ends) {
+            match feed.queue.back().filter(|last| last.is_last) {
                 Some(last) if last.begins => part == last.raw,
                 Some(last) => part.ends_with(&last.raw),
                 None => part.is_empty() || !feed.is_used,

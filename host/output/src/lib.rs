@@ -30,7 +30,8 @@
 //! - `stream=` of the log's options (alpha): where a cluster has it, each stream is one `Machine` with one stream.
 //! - Runtimes that write unfinished text into the log at once (CRI-O), and mix two streams within a line.
 //! - Lines longer than a piece on both streams at once: the log does not say which piece goes on with which, so bytes are kept
-//!   and lines may not be. The property finds such lines shown twice, about once in some ten thousand scripts of them.
+//!   and lines may not be. The property finds such lines shown twice, about once in some ten thousand scripts of them, and
+//!   on a real cluster parts of them are where neither has a newline at the end, or the attach begins within them.
 //! - What was missed of a program that ends with text without a newline on one stream and lines on the other: the log may have both
 //!   as one line. Where the attach has brought the end, the log's last text, which lacks it, tells them apart.
 //! - Which of many equal lines was written on which stream, and before the attach or after, by a program that writes them on both

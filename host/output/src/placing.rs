@@ -76,7 +76,8 @@ impl Machine {
     /// one that broke it is not known how much it did not bring.
     pub(crate) fn is_placing(&self) -> bool {
         let is_new = !self.setup.tty && self.feeds.iter().all(|feed| feed.old == 0);
-        is_new && (self.may_come() || self.has_finished) && matches!(self.placing, Placing::Open(_))
+        // Of a line in pieces the next one is the same line's.
+        is_new && self.within.is_none() && (self.may_come() || self.has_finished) && matches!(self.placing, Placing::Open(_))
     }
 
     /// What is known of the log's next unit while a stream is within the line in which the attach began, or where both have it next.
@@ -154,7 +155,8 @@ impl Machine {
     /// What texts and lengths tell.
     fn beginning(&self) -> Placing {
         let is_long = |feed: &Feed| feed.long(self.setup.piece).is_some();
-        if self.feeds.iter().any(is_long) || self.has_gap.contains(&true) {
+        let has_pieces = self.units.iter().any(|unit| !unit.raw.ends_with(b"\n"));
+        if has_pieces || self.feeds.iter().any(is_long) || self.has_gap.contains(&true) {
             return Placing::Unknown;
         }
         if self.is_much() {
