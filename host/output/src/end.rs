@@ -32,7 +32,7 @@ impl Machine {
             }
         }
         // The other stream's end may come after this one's: so the log has it.
-        let is_uncertain = !self.waiting.is_empty() && self.is_doubted();
+        let is_uncertain = !self.waiting.is_empty() && (self.is_doubted() || !self.has_finished);
         if is_uncertain || self.waiting.iter().any(|unit| unit.ends_with(b"\n")) {
             self.cut_line(Stream::Stdout);
         }

@@ -77,7 +77,10 @@ impl Machine {
     pub(crate) fn is_placing(&self) -> bool {
         let is_new = !self.setup.tty && self.feeds.iter().all(|feed| feed.old == 0);
         // Of a line in pieces the next one is the same line's.
-        is_new && self.within.is_none() && (self.may_come() || self.has_finished) && matches!(self.placing, Placing::Open(_))
+        is_new
+            && self.within.is_none()
+            && (self.may_come() || self.has_finished)
+            && matches!(self.placing, Placing::Open(_))
     }
 
     /// What is known of the log's next unit while a stream is within the line in which the attach began, or where both have it next.
