@@ -68,8 +68,15 @@ impl Machine {
         self.placing = match self.beginning() {
             Placing::Open(_) if is_late => self.likely_beginning(),
             Placing::Open(_) => Placing::Open(Some(since)),
+            Placing::Missed(missed) if self.has_begun(missed) => Placing::Unknown,
             known => known,
         };
+    }
+
+    /// Returns whether one of the first units may be a line of which a part is shown: that one the attach brings, however late.
+    fn has_begun(&self, count: usize) -> bool {
+        let mut units = self.units.iter().take(count);
+        units.any(|unit| BOTH.into_iter().any(|stream| self.is_begun(stream, &unit.raw)))
     }
 
     /// Says whether it is not yet known what the log's next unit is. What is left of an earlier attach is dealt with first, and of
