@@ -488,7 +488,9 @@ mod tests {
         let source = scene.system();
         drop(load(&scene.engine(), &source).unwrap());
         assert!(!scene.is_known(&source), "a use writes nothing there");
-        use_until_known(&scene, &source, || drop(scene.engine().compile(&source).unwrap()));
+        use_until_known(&scene, &source, || {
+            scene.engine().compile(&source).unwrap();
+        });
         for open in [scene.home.path().join("system"), scene.file()] {
             let before = fs::metadata(&open).unwrap().permissions();
             fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
@@ -497,6 +499,8 @@ mod tests {
         }
         // The change of its mode was one of the file as well.
         assert!(!scene.is_known(&source));
-        use_until_known(&scene, &source, || drop(scene.engine().compile(&source).unwrap()));
+        use_until_known(&scene, &source, || {
+            scene.engine().compile(&source).unwrap();
+        });
     }
 }
