@@ -18,8 +18,11 @@ const PAGE: &str = "docs/README.md";
 
 const PROMPT: &str = "$ ";
 
+/// A command, and what the container does.
+type Play = (&'static str, fn(&Program));
+
 /// What the container of a command does, for commands that need one.
-const PLAYS: [(&str, fn(&Program)); 2] = [
+const PLAYS: [Play; 2] = [
     ("seq 3", |program| {
         program.starts();
         program.is_attached(1);
