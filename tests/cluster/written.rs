@@ -268,12 +268,13 @@ impl Parts {
         self
     }
 
-    /// Returns whether the streams end the same; what only the log has of standard error's end is on standard output.
+    /// Returns whether the streams end the same. What only the log has of them it has as one text with what the other one ends with,
+    /// and an attach that brought the end of that may have begun within.
     fn has_same_ends(&self, found: &Self) -> bool {
         let [out, err] = self.ends.each_ref().map(|end| &end[..]);
-        self.ends == found.ends
-            || (found.ends[1].is_empty()
-                && [[out, err].concat(), [err, out].concat()].contains(&found.ends[0]))
+        let one = [[out, err].concat(), [err, out].concat()];
+        let is_one = |stream: usize| found.ends[1 - stream].is_empty() && one.contains(&found.ends[stream]);
+        self.ends == found.ends || is_one(0) || is_one(1)
     }
 }
 
