@@ -193,7 +193,7 @@ pub(crate) fn wrong(written: &Written, shown: &Shown, log: &[u8]) -> Option<Stri
     if notes.is_empty() {
         return (written.bytes != shown.bytes).then(|| difference(&wanted.all(), &found.all()));
     }
-    let wanted = wanted.as_one_line_in(log, &found);
+    let wanted = wanted.with_joined_ends(log, &found);
     if !wanted.has_same_ends(&found) {
         return Some(format!(
             "the ends are {:?} and {:?}",
@@ -250,7 +250,7 @@ impl Parts {
 
     /// When a program ends, the log may have what one stream ends with before the other's last lines, and as one line with the first
     /// of them. Where no attach brought that text nothing tells them apart: they are one line of the stream on which it is shown.
-    fn as_one_line_in(self, log: &[u8], found: &Self) -> Self {
+    fn with_joined_ends(self, log: &[u8], found: &Self) -> Self {
         let (log, _) = lines(log);
         for (ended, other) in [(0, 1), (1, 0)] {
             for index in 0..self.lines[other].len() {
@@ -338,7 +338,7 @@ pub(crate) fn wrong_after_cuts(written: &Written, shown: &Shown, log: &[u8]) -> 
         return wrong(written, &shown.without_connection(), log);
     }
     let (wanted, found) = (Parts::of(&written.bytes), Parts::of(&shown.bytes));
-    let wanted = wanted.as_one_line_in(log, &found);
+    let wanted = wanted.with_joined_ends(log, &found);
     let [out, err] = &wanted.lines;
     let (missed, on_stdout): (Vec<_>, Vec<_>) = found.lines[0]
         .iter()
