@@ -347,10 +347,7 @@ pub(crate) fn wrong_after_cuts(written: &Written, shown: &Shown, log: &[u8]) -> 
     if on_stdout != *out || !is_interleaved(err, &missed, &found.lines[1]) {
         return Some(difference(&wanted.all(), &found.all()));
     }
-    let one = |ends: [&Vec<u8>; 2]| [ends[0].as_slice(), ends[1]].concat();
-    let [out, err] = &wanted.ends;
-    let is_missed = found.ends[1].is_empty() && [one([out, err]), one([err, out])].contains(&found.ends[0]);
-    if wanted.ends != found.ends && !is_missed {
+    if !wanted.has_same_ends(&found) {
         return Some(format!(
             "the ends are {:?} and {:?}",
             text(&found.ends[0]),

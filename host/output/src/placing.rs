@@ -75,8 +75,12 @@ impl Machine {
 
     /// Returns whether one of the first units may be a line of which a part is shown: that one the attach brings, however late.
     fn has_begun(&self, count: usize) -> bool {
+        let is_begun = |unit: &Unit, feed: &Feed| {
+            let first = feed.queue.front().filter(|first| first.shown > 0);
+            first.is_some_and(|first| first.start_in(&unit.raw, self.setup.piece).is_some())
+        };
         let mut units = self.units.iter().take(count);
-        units.any(|unit| BOTH.into_iter().any(|stream| self.is_begun(stream, &unit.raw)))
+        units.any(|unit| self.feeds.iter().any(|feed| is_begun(unit, feed)))
     }
 
     /// Says whether it is not yet known what the log's next unit is. What is left of an earlier attach is dealt with first, and of
