@@ -141,7 +141,7 @@ fn many_steps() {
     assert_eq!(author, "strategy \"many-steps\"");
     assert_eq!(
         violation.to_string(),
-        "the plan has 20000 steps; at the most 8 are carried out"
+        "the plan has 20000 steps; at most 8 are carried out"
     );
 }
 

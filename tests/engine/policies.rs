@@ -166,7 +166,7 @@ fn half_value() {
 fn too_many_changes() {
     assert_fails(
         "too_many_changes",
-        &["10000 changes; at the most 1000 are made at once"],
+        &["10000 changes; at most 1000 are made at once"],
     );
 }
 
