@@ -41,7 +41,7 @@ fn a_new_configuration_is_used_when_it_is_good_and_the_old_one_until_then() {
         ),
     ] {
         configure(&server.env, broken);
-        server.running.stderr_until("the old one stays");
+        server.running.stderr_until("the old ones stay in force");
         let told = server.running.stderr_until("\"time\"");
         assert!(told.contains(wanted), "{told}");
         assert_eq!(verdicts(&server), (json!(true), json!(false)), "{broken}");
@@ -82,7 +82,7 @@ fn a_configuration_is_broken_and_mended_under_load_and_no_answer_is_wrong() {
         let clients = [scope.spawn(load), scope.spawn(load)];
         for round in 0..3 {
             configure(&server.env, "policies: [");
-            server.running.stderr_until("the old one stays");
+            server.running.stderr_until("the old ones stay in force");
             let more = format!(
                 "- {{name: more-{round}, plugin: session-limits, settings: {{ephemeralContainers: 9}}}}\n"
             );

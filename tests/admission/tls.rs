@@ -112,7 +112,7 @@ fn certificates_are_changed_under_load_and_no_answer_is_lost() {
         let clients = [scope.spawn(ask), scope.spawn(ask)];
         // What is torn or does not belong together is not used.
         server.env.write("tls.crt", "-----BEGIN CERTIFICATE-----\nMII");
-        server.running.stderr_until("the old one stays");
+        server.running.stderr_until("the old ones stay in force");
         assert!(Client::tls(server.address, only_new.clone()).is_err());
         write(&server.env, &new);
         server.running.stderr_until("taken anew");
