@@ -85,7 +85,7 @@ fn an_image_that_does_not_exist(cluster: &Cluster) {
         &[
             "container \"dbg\" of pod \"web\" does not start",
             "busybox:no-such-tag",
-            "is the name right",
+            "check the image's name",
         ],
     );
     says(&output, &["Container dbg stays listed in pod web"]);

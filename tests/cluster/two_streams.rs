@@ -221,8 +221,11 @@ fn connections_that_are_cut(cluster: &Cluster) {
                 scope.spawn(|| attempt(&namespace, (pod, &container), &flags, &written, wrong_after_cuts));
             namespace.wait_for_pod(pod, "with its debug container", |pod| {
                 let statuses = pod["status"]["ephemeralContainerStatuses"].as_array()?;
-                let is_there = |status: &serde_json::Value| status["name"] == *container;
-                statuses.iter().any(is_there).then_some(())
+                // The answer to the write is long there when the program runs: what is cut is the session.
+                let has_begun = |status: &serde_json::Value| {
+                    status["name"] == *container && status["state"]["waiting"].is_null()
+                };
+                statuses.iter().any(has_begun).then_some(())
             });
             cutter.begin();
             session.join().expect("an attempt does not panic")
