@@ -131,11 +131,11 @@ fn a_copy_whose_priority_class_has_changed(cluster: &Cluster) {
         &[
             "(Forbidden)",
             "PriorityClass",
-            "hint: that is a rule of the cluster",
+            "hint: this is a rule of the cluster",
         ],
     );
     assert!(
-        !output.stderr.contains("what is missing is"),
+        !output.stderr.contains("with the rule"),
         "no role is missing: {output}"
     );
     cluster.create(classes, &class(2000));

@@ -158,7 +158,7 @@ fn what_is_shown_before_it_is_given(cluster: &Cluster) {
         let output = replay(&namespace, "", "web", plan, &[]);
         let says = |text: &str| output.stderr.contains(text);
         assert!(
-            output.code == FAILED && says("that was not agreed to"),
+            output.code == FAILED && says("was not approved"),
             "{rights:?}: {output}"
         );
         for right in rights {

@@ -245,7 +245,9 @@ mod tests {
         shell.resize(90, 40);
         shell.read_until("40 90");
         shell.write("cat\r\x03");
+        // A signal takes what was typed before the shell reads again.
         shell.read_until("^C");
+        shell.read_until("ready> ");
         shell.write("stty raw -echo; echo raw\r");
         // No carriage return: that is what raw means.
         shell.read_until("raw\n");
