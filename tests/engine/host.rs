@@ -27,7 +27,7 @@ pub(crate) const TIME: Duration = Duration::from_millis(200);
 const GRACE: Duration = Duration::from_millis(100);
 
 /// How often a call may be measured.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 10;
 
 /// Held for writing by a test that keeps all processors busy, so that nothing is measured meanwhile.
 pub(crate) static CROWD: RwLock<()> = RwLock::new(());
