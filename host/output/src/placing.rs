@@ -15,7 +15,7 @@ use crate::{
     text::plain,
 };
 
-/// How late the log is, at the most, with what the attach has brought.
+/// How late the log is, at most, with what the attach has brought.
 const LOG_LAG: Duration = Duration::from_millis(100);
 
 /// How long it may take to tell: of a program that repeats itself without a pause it cannot be told.
@@ -83,7 +83,7 @@ impl Machine {
         units.any(|unit| self.feeds.iter().any(|feed| is_begun(unit, feed)))
     }
 
-    /// Says whether it is not yet known what the log's next unit is. What is left of an earlier attach is dealt with first, and of
+    /// Returns whether it is not yet known what the log's next unit is. What is left of an earlier attach is dealt with first, and of
     /// one that broke it is not known how much it did not bring.
     pub(crate) fn is_placing(&self) -> bool {
         let is_new = !self.setup.tty && self.feeds.iter().all(|feed| feed.old == 0);

@@ -25,6 +25,18 @@ fn cases() -> ProptestConfig {
     }
 }
 
+/// What is written before an attach that comes late.
+fn without_attach(steps: Vec<Step>) -> Vec<Step> {
+    let is_other = |step: &Step| !matches!(step, Step::Attach);
+    steps.into_iter().filter(is_other).collect()
+}
+
+/// Something at once on both streams.
+fn on_both(out: &[u8], err: &[u8]) -> [Step; 2] {
+    [(Stream::Stdout, out), (Stream::Stderr, err)]
+        .map(|(stream, text)| Step::Write(stream, text.to_vec(), [0; 2]))
+}
+
 fn stream() -> impl Strategy<Value = Stream> {
     prop_oneof![Just(Stream::Stdout), Just(Stream::Stderr)]
 }
@@ -587,7 +599,7 @@ proptest! {
             base_lag,
             ..nature };
         // Where both streams begin with the same text, it is not known whose comes first in the log.
-        let first = [Step::Write(Stream::Stdout, b"out\n".to_vec(), [0; 2]), Step::Write(Stream::Stderr, b"err\n".to_vec(), [0; 2])];
+        let first = on_both(b"out\n", b"err\n");
         // Where lines are equal, the log does not say which of them another stream's end comes before.
         let steps = if are_ends_mixed { with_ends(&numbered(&steps)) } else { steps };
         let steps = [&[Step::Attach][..], &first, &steps].concat();
@@ -610,9 +622,9 @@ proptest! {
         let nature = Nature { ends_cleanly: true,
             base_lag,
             ..nature };
-        let before: Vec<_> = before.into_iter().filter(|step| !matches!(step, Step::Attach)).collect();
+        let before = without_attach(before);
         // Where an attach begins with the same line on both streams, it is not known whose comes first in the log.
-        let first = [Step::Write(Stream::Stdout, b"out\n".to_vec(), [0; 2]), Step::Write(Stream::Stderr, b"err\n".to_vec(), [0; 2])];
+        let first = on_both(b"out\n", b"err\n");
         let after = if is_unique { after } else { on_stdout(after) };
         let steps = [&ended(before)[..], &[Step::Attach], &first, &after].concat();
         let steps = if is_unique { numbered(&steps) } else { steps };
@@ -629,9 +641,9 @@ proptest! {
         let nature = Nature { ends_cleanly: true,
             base_lag,
             ..nature };
-        let before: Vec<_> = before.into_iter().filter(|step| !matches!(step, Step::Attach)).collect();
+        let before = without_attach(before);
         // That lines ended says nothing about which they were.
-        let first = [Step::Write(Stream::Stdout, b"o".to_vec(), [0; 2]), Step::Write(Stream::Stderr, b"e".to_vec(), [0; 2])];
+        let first = on_both(b"o", b"e");
         let steps = numbered(&[&before[..], &[Step::Attach], &first, &after].concat());
         try_out(Setup::default(), &nature, &steps, assert_streams)?;
     }

@@ -26,6 +26,17 @@ fn run(setup: Setup, nature: Nature, steps: &[Step]) -> World {
     world
 }
 
+/// The same steps with the streams and the log late in ways that differ.
+fn each_order(nature: &Nature, steps: &[Step], check: impl Fn(&World)) {
+    for seed in 1..20 {
+        let nature = Nature {
+            seed,
+            ..nature.clone()
+        };
+        check(&run(Setup::default(), nature, steps));
+    }
+}
+
 fn shown(world: &World) -> [String; 2] {
     world
         .shown
@@ -367,28 +378,23 @@ fn a_line_within_which_the_log_was_rotated_is_told_by_its_length() {
 
 #[test]
 fn what_one_stream_ends_with_is_not_the_beginning_of_the_others_line() {
-    let mixed = Nature {
+    let nature = Nature {
         are_ends_mixed: true,
         ..NATURE
     };
-    for first in 1..20 {
-        let nature = Nature {
-            seed: first,
-            ..mixed.clone()
-        };
-        let steps = [
-            Step::Attach,
-            write(OUT, "begins\n"),
-            write(ERR, "begins, too\n"),
-            Step::Wait(1000),
-            write(OUT, "one\ntwo\nunfinished"),
-            write(ERR, "three\nnot finished"),
-        ];
-        let world = run(Setup::default(), nature, &steps);
+    let steps = [
+        Step::Attach,
+        write(OUT, "begins\n"),
+        write(ERR, "begins, too\n"),
+        Step::Wait(1000),
+        write(OUT, "one\ntwo\nunfinished"),
+        write(ERR, "three\nnot finished"),
+    ];
+    each_order(&nature, &steps, |world| {
         let wanted = ["begins\none\ntwo\nunfinished", "begins, too\nthree\nnot finished"];
-        assert_eq!(shown(&world), wanted, "{:?}", world.log);
+        assert_eq!(shown(world), wanted, "{:?}", world.log);
         assert_eq!(world.events, []);
-    }
+    });
 }
 
 /// The same text on both streams, and an attach that breaks within both.
@@ -438,30 +444,22 @@ fn a_break_within_equal_lines_of_both_streams() {
 /// The attach comes late, and the program's last texts are one line in the log.
 #[test]
 fn the_end_of_one_stream_before_the_others_line_where_the_attach_came_late() {
-    for first in 1..20 {
-        let nature = Nature {
-            seed: first,
-            are_ends_mixed: true,
-            ..NATURE
-        };
-        let steps = [
-            write(ERR, "1 2 "),
-            Step::Wait(300),
-            Step::Attach,
-            Step::Wait(300),
-            write(ERR, "3 4 5 "),
-            Step::Wait(300),
-            write(OUT, "\nout\n"),
-        ];
-        let world = run(Setup::default(), nature, &steps);
-        let [out, err] = shown(&world);
-        assert_eq!(
-            (out.as_str(), err.as_str()),
-            ("\nout\n", "1 2 3 4 5 "),
-            "{:?}",
-            world.events
-        );
-    }
+    let nature = Nature {
+        are_ends_mixed: true,
+        ..NATURE
+    };
+    let steps = [
+        write(ERR, "1 2 "),
+        Step::Wait(300),
+        Step::Attach,
+        Step::Wait(300),
+        write(ERR, "3 4 5 "),
+        Step::Wait(300),
+        write(OUT, "\nout\n"),
+    ];
+    each_order(&nature, &steps, |world| {
+        assert_eq!(shown(world), ["\nout\n", "1 2 3 4 5 "], "{:?}", world.events);
+    });
 }
 
 /// Lines that are the same on both streams, some of them written before the attach: lengths tell which.
@@ -491,105 +489,76 @@ fn equal_lines_of_both_streams_before_the_attach_and_after() {
 /// Of the line in which it begins an attach brings what another line is as well.
 #[test]
 fn a_line_whose_end_is_another_line() {
-    for first in 1..20 {
-        let steps = [
-            write(OUT, "line\n"),
-            write(ERR, "this "),
-            Step::Wait(100),
-            Step::Attach,
-            Step::Wait(300),
-            write(ERR, "line\nline\n"),
-            Step::Wait(300),
-            write(OUT, "end\n"),
-        ];
-        let world = run(
-            Setup::default(),
-            Nature {
-                seed: first,
-                ..NATURE
-            },
-            &steps,
-        );
-        assert_eq!(
-            shown(&world),
-            ["line\nend\n", "this line\nline\n"],
-            "{:?}",
-            world.events
-        );
+    let steps = [
+        write(OUT, "line\n"),
+        write(ERR, "this "),
+        Step::Wait(100),
+        Step::Attach,
+        Step::Wait(300),
+        write(ERR, "line\nline\n"),
+        Step::Wait(300),
+        write(OUT, "end\n"),
+    ];
+    each_order(&NATURE, &steps, |world| {
+        let wanted = ["line\nend\n", "this line\nline\n"];
+        assert_eq!(shown(world), wanted, "{:?}", world.events);
         assert_eq!(world.events, [Event::FromLog]);
-    }
+    });
 }
 
 /// The program's last texts are one in the log, and the attach has brought one of them.
 #[test]
 fn the_ends_of_both_streams_where_the_attach_brought_one() {
-    for first in 1..20 {
-        let nature = Nature {
-            seed: first,
-            ..NATURE
-        };
-        let steps = [
-            write(OUT, "start\nend of one"),
-            Step::Wait(300),
-            Step::Attach,
-            Step::Wait(300),
-            write(ERR, "line\nend of the other"),
-            Step::Wait(300),
-        ];
-        let world = run(Setup::default(), nature, &steps);
+    let steps = [
+        write(OUT, "start\nend of one"),
+        Step::Wait(300),
+        Step::Attach,
+        Step::Wait(300),
+        write(ERR, "line\nend of the other"),
+        Step::Wait(300),
+    ];
+    each_order(&NATURE, &steps, |world| {
         let wanted = ["start\nend of one", "line\nend of the other"];
-        assert_eq!(shown(&world), wanted, "{:?}", world.events);
+        assert_eq!(shown(world), wanted, "{:?}", world.events);
         assert_eq!(world.events, [Event::FromLog]);
-    }
+    });
 }
 
 /// Text that is short, on one stream, and a line on the other one, which are one line in the log: its last text tells.
 #[test]
 fn a_short_end_of_one_stream_before_the_others_line() {
-    for first in 1..20 {
-        let nature = Nature {
-            seed: first,
-            are_ends_mixed: true,
-            ..NATURE
-        };
-        let steps = [
-            Step::Attach,
-            Step::Wait(300),
-            write(OUT, "a"),
-            write(ERR, "b"),
-            Step::Wait(300),
-            write(ERR, "c\n"),
-        ];
-        let world = run(Setup::default(), nature, &steps);
-        assert_eq!(shown(&world), ["a", "bc\n"], "{:?}", world.events);
+    let nature = Nature {
+        are_ends_mixed: true,
+        ..NATURE
+    };
+    let steps = [
+        Step::Attach,
+        Step::Wait(300),
+        write(OUT, "a"),
+        write(ERR, "b"),
+        Step::Wait(300),
+        write(ERR, "c\n"),
+    ];
+    each_order(&nature, &steps, |world| {
+        assert_eq!(shown(world), ["a", "bc\n"], "{:?}", world.events);
         assert_eq!(world.events, []);
-    }
+    });
 }
 
 /// What has no end on both streams is shown as the log has it, and no line is cut.
 #[test]
 fn the_end_of_a_stream_that_the_attach_did_not_see_comes_after_the_others() {
-    for first in 1..20 {
-        let nature = Nature {
-            seed: first,
-            ends_cleanly: true,
-            ..NATURE
-        };
-        let steps = [
-            write(ERR, "of stderr"),
-            Step::Wait(100),
-            Step::Attach,
-            Step::Wait(300),
-            write(OUT, "line\nof stdout"),
-            Step::Wait(1000),
-        ];
-        let world = run(Setup::default(), nature, &steps);
-        assert_eq!(
-            shown(&world),
-            ["line\nof stdoutof stderr", ""],
-            "{:?}",
-            world.events
-        );
+    let steps = [
+        write(ERR, "of stderr"),
+        Step::Wait(100),
+        Step::Attach,
+        Step::Wait(300),
+        write(OUT, "line\nof stdout"),
+        Step::Wait(1000),
+    ];
+    each_order(&NATURE, &steps, |world| {
+        let wanted = ["line\nof stdoutof stderr", ""];
+        assert_eq!(shown(world), wanted, "{:?}", world.events);
         assert_eq!(world.events, [Event::FromLog]);
-    }
+    });
 }
