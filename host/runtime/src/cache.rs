@@ -17,6 +17,9 @@ use crate::protection::{Protection, Unprotected};
 /// How many bytes of compiled code are kept; the least recently compiled go first.
 const LARGEST: u64 = 512 << 20;
 
+/// The largest record about a component that is read, in bytes: a manifest has at most a quarter of it.
+const MAX_KEPT: u64 = 1 << 20;
+
 /// What a compiled file is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CompiledFrom<'a> {
@@ -134,6 +137,24 @@ impl Cache {
             drop(fs::remove_file(&unfinished));
         }
         written.map(|()| self.forget_oldest())
+    }
+
+    /// A small file of the cache without its mark, where it is whole and bound to what is wanted.
+    pub(crate) fn read_kept(&self, name: &str, mark: &str) -> Option<Vec<u8>> {
+        let path = self.protected(&self.folder.join(name))?;
+        let mut kept = Vec::new();
+        fs::File::open(path)
+            .ok()?
+            .take(MAX_KEPT)
+            .read_to_end(&mut kept)
+            .ok()?;
+        let (marked, checksum) = kept
+            .split_last_chunk::<CHECKSUM>()
+            .map(|(kept, sum)| (kept.len(), *sum))?;
+        kept.truncate(marked);
+        let is_whole = crc32fast::hash(&kept).to_le_bytes() == checksum && kept.ends_with(mark.as_bytes());
+        kept.truncate(marked.checked_sub(mark.len())?);
+        is_whole.then_some(kept)
     }
 
     fn write(&self, path: &Path, bytes: &[u8], mark: &str) -> io::Result<()> {

@@ -64,7 +64,7 @@ impl Interface {
     }
 }
 
-/// What a component takes from the start, at the most.
+/// What a component takes from the start, at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sizes {
     /// The bytes of a memory.

@@ -6,8 +6,7 @@
 //! What is not noticed is what does not pass through the file system, as a broken disk, and a clock that root turns back.
 
 use std::{
-    fs,
-    io::{self, Read as _},
+    fs, io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -20,9 +19,6 @@ use crate::{
     cache::{Cache, CompiledFrom},
     component::{Inspected, Sizes},
 };
-
-/// The largest record that is read, in bytes: a manifest has at most a quarter of it.
-const MAX_RECORD: u64 = 1 << 20;
 
 /// The coarsest clock of a file system that counts less than seconds, with room: a change right after another may have its time.
 const TICK: Duration = Duration::from_millis(50);
@@ -56,7 +52,7 @@ impl Identity {
         }
     }
 
-    /// Says whether every change from now on gives the file another time.
+    /// Returns whether every change from now on gives the file another time.
     fn is_settled(&self, now: SystemTime) -> bool {
         let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(self.changed.0), u32::try_from(self.changed.1))
         else {
@@ -80,6 +76,8 @@ pub(crate) struct SeenFile {
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) inspected: Inspected,
+    /// The digest of the component.
+    pub(crate) digest: String,
     /// The size of the component, in bytes.
     pub(crate) size: u64,
     /// The file with the compiled code.
@@ -151,6 +149,7 @@ impl Cache {
             record.file == file && is(file, &record.component) && is(&compiled, &record.compiled);
         is_untouched.then_some(())?;
         Some(Known {
+            digest: from.component.to_owned(),
             size: record.component.size,
             inspected: Inspected {
                 manifest: PluginManifest::parse(record.manifest.as_bytes()).ok()?,
@@ -160,24 +159,6 @@ impl Cache {
             },
             compiled,
         })
-    }
-
-    /// A small file of the cache without its mark, where it is whole and bound to what is wanted.
-    fn read_kept(&self, name: &str, mark: &str) -> Option<Vec<u8>> {
-        let path = self.protected(&self.folder().join(name))?;
-        let mut kept = Vec::new();
-        fs::File::open(path)
-            .ok()?
-            .take(MAX_RECORD)
-            .read_to_end(&mut kept)
-            .ok()?;
-        let (marked, checksum) = kept
-            .split_last_chunk::<4>()
-            .map(|(kept, sum)| (kept.len(), *sum))?;
-        kept.truncate(marked);
-        let is_whole = crc32fast::hash(&kept).to_le_bytes() == checksum && kept.ends_with(mark.as_bytes());
-        kept.truncate(marked.checked_sub(mark.len())?);
-        is_whole.then_some(kept)
     }
 }
 

@@ -123,7 +123,7 @@ impl PluginDescription {
     /// What was found out of a component in an earlier run.
     pub(crate) fn known(source: &PluginSource, known: Known) -> Self {
         Self {
-            digest: source.digest().unwrap_or_default().to_owned(),
+            digest: known.digest,
             size: known.size,
             source: source.clone(),
             inspected: known.inspected,
