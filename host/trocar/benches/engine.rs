@@ -1,5 +1,5 @@
 //! What a sandbox costs: one plan in a fresh instance beside the same function compiled natively, for pods of growing size; and
-//! what a component of somebody else's costs before its first call, once it is in the cache: read and hashed, known by its digest,
+//! what a third-party component costs before its first call, once it is in the cache: read and hashed, known by its digest,
 //! and found in a store with its signatures. And what policies add to a plan.
 //!
 //! Both sides of `plan` parse the request and write the answer as text. The engine's side also checks the plan.

@@ -214,7 +214,7 @@ pub(crate) fn engine(mut config: EngineConfig) -> Result<Engine, CliError> {
         ));
         config.cache = None;
     }
-    Ok(quiet_engine(config)?.with_listener(tell_of_loading))
+    Ok(made(config)?.with_listener(tell_of_loading))
 }
 
 /// An engine for a look at plugins that another one will load, which tells what there is to tell.
@@ -222,6 +222,11 @@ pub(crate) fn quiet_engine(mut config: EngineConfig) -> Result<Engine, CliError>
     config
         .cache
         .take_if(|folder| trocar::check_cache(folder).is_err());
+    made(config)
+}
+
+/// Of a configuration whose cache can be used.
+fn made(mut config: EngineConfig) -> Result<Engine, CliError> {
     config.system = configuration::system_files();
     let engine = Engine::new(config).map_err(|error| CliError::new(error.to_string()))?;
     Ok(engine.with_stores(configuration::stores()))

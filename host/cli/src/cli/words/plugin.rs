@@ -26,7 +26,7 @@ pub(crate) fn after_plugin(error: &PluginError) -> Option<String> {
     }
 }
 
-/// Says whether nothing can be written for want of room.
+/// Returns whether a write failed because there is no room left.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
