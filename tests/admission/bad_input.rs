@@ -1,7 +1,7 @@
 //! What is not a review, or too much of one: answered or refused, and never an allowance by mistake.
 
 use serde_json::{Value, json};
-use trocar_test_support::TestEnv;
+use trocar_test_support::{TestEnv, skipped};
 
 use crate::{
     IMAGES, Server, adds, as_sent,
@@ -173,11 +173,6 @@ fn of_ten_thousand_connections_those_for_which_there_is_room_are_answered_and_th
     drop(clients);
     // There is room again once the server has seen that they are gone.
     while server.client().try_post("/validate", &body).is_none() {}
-}
-
-#[expect(clippy::print_stderr, reason = "what is not tested must be said")]
-fn skipped(why: &str) {
-    eprintln!("SKIPPED: {why}");
 }
 
 #[test]

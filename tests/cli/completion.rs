@@ -1,9 +1,9 @@
 //! Completion: what the program answers, and what real shells make of it through a terminal.
 
-use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use serde_json::{Value, json};
-use trocar_test_support::{Answer, FakeApiServer, Fault, Gate, Terminal, TestEnv, kubeconfig};
+use trocar_test_support::{Answer, FakeApiServer, Fault, Gate, Terminal, TestEnv, kubeconfig, skipped};
 
 use crate::{TROCAR, node, offline, online, pod};
 
@@ -207,9 +207,9 @@ impl Shell {
     /// Starts a shell. None, aloud, where it is not installed.
     fn start(env: &TestEnv, shell: &str, arguments: &[&str], load: &str) -> Option<Self> {
         if Command::new(shell).arg("--version").output().is_err() {
-            // Past what a test's output is caught by: one that did not run must not look like one that passed.
-            let told = format!("SKIPPED: completion of {shell} was not driven: it is not installed\n");
-            std::io::stderr().write_all(told.as_bytes()).ok();
+            skipped(&format!(
+                "completion of {shell} was not driven: it is not installed"
+            ));
             return None;
         }
         let bin = env.folder().join("bin");

@@ -3,32 +3,24 @@
 
 use std::{
     env, fs,
-    io::{self, BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
 };
 
 use serde_json::json;
-use trocar_test_support::{CommandOutput, TestEnv};
+use trocar_test_support::{CommandOutput, TestEnv, in_path, skipped};
 
 use crate::{POD_YAML, configure, guest, offline};
 
 /// Where a program is; none, and said so, where it is not.
 fn tool(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file());
+    let found = in_path(name);
     if found.is_none() {
         skipped(&format!("{name} is not in PATH"));
     }
     found
-}
-
-/// Past the test harness, which keeps what a test that passed has printed to itself.
-fn skipped(what: &str) {
-    drop(writeln!(io::stderr(), "SKIPPED: {what}"));
 }
 
 /// A registry that listens on this machine.

@@ -8,7 +8,7 @@ use std::{env, path::PathBuf, time::Instant};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use http::Request;
 use serde_json::{Value, json};
-use trocar_test_support::{CommandOutput, PATIENCE, Running, TestEnv};
+use trocar_test_support::{CommandOutput, PATIENCE, Running, TestEnv, in_path, skipped};
 
 use crate::{
     Test,
@@ -62,7 +62,7 @@ impl<'a> Door<'a> {
             _ => "",
         };
         let Some(kubectl) = kubectl.filter(|_| missing.is_empty()) else {
-            skipped(missing);
+            skipped(&format!("no admission server at the door: {missing}"));
             return None;
         };
         let namespace = cluster.namespace();
@@ -248,18 +248,8 @@ fn configurations(kind: &str) -> String {
 }
 
 pub(crate) fn kubectl() -> Option<PathBuf> {
-    let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
-    let folders = assets
-        .into_iter()
-        .chain(env::split_paths(&env::var_os("PATH")?).collect::<Vec<_>>());
-    folders
-        .map(|folder| folder.join("kubectl"))
-        .find(|file| file.is_file())
-}
-
-#[expect(clippy::print_stderr, reason = "what is not tested must be said")]
-fn skipped(why: &str) {
-    eprintln!("SKIPPED: no admission server at the door: {why}");
+    let asset = env::var_os("KUBEBUILDER_ASSETS").map(|folder| PathBuf::from(folder).join("kubectl"));
+    asset.filter(|file| file.is_file()).or_else(|| in_path("kubectl"))
 }
 
 pub(crate) const IMAGES: &str = "policies:\n- name: images\n  plugin: approved-images\n  settings: {images: [{repository: library/busybox}, {registry: '127.0.0.1:*'}]}\n";

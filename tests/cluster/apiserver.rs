@@ -2,15 +2,16 @@
 
 use std::process::Command;
 
+use trocar_test_support::skipped;
+
 use crate::{Test, cluster::Cluster};
 
 pub(crate) const TESTS: &[Test] = &[("apiserver::restarted", restarted)];
 
 /// The command that restarts the API server. An ordinary cluster cannot be asked to.
-#[expect(clippy::print_stderr, reason = "what is not tested must be said")]
 pub(crate) fn restarter() -> Option<impl Fn()> {
     let Some(command) = std::env::var_os("TROCAR_TEST_RESTART_APISERVER") else {
-        eprintln!("SKIPPED: TROCAR_TEST_RESTART_APISERVER names no command that restarts the API server");
+        skipped("TROCAR_TEST_RESTART_APISERVER names no command that restarts the API server");
         return None;
     };
     Some(move || {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use trocar_test_support::skipped;
 
 use crate::{
     Test,
@@ -84,7 +85,7 @@ fn is_ready(pod: &Value) -> Option<()> {
 fn output_is_piped_into_jq(cluster: &Cluster) {
     let has_jq = Command::new("jq").arg("--version").stdout(Stdio::null()).status();
     if !has_jq.is_ok_and(|status| status.success()) {
-        return skipped();
+        return skipped("the guide's transcript with jq was not run: jq is not installed");
     }
     let namespace = cluster.namespace();
     program(&namespace);
@@ -119,12 +120,4 @@ fn output_is_piped_into_jq(cluster: &Cluster) {
         );
         assert!(output.status.success(), "{command}");
     }
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "a test that did not run must not look like one that passed"
-)]
-fn skipped() {
-    eprintln!("SKIPPED: the guide's transcript with jq was not run: jq is not installed");
 }

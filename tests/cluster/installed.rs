@@ -15,7 +15,7 @@ use std::{
 use http::Request;
 use serde_json::{Value, json};
 use trocar::documents;
-use trocar_test_support::{CommandOutput, PATIENCE, TestEnv};
+use trocar_test_support::{CommandOutput, PATIENCE, TestEnv, in_path, skipped};
 
 use crate::{
     Test,
@@ -52,12 +52,6 @@ impl Tools {
                 .map_err(|_| "TROCAR_TEST_REGISTRY names no registry")?,
         })
     }
-}
-
-fn in_path(program: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    let mut files = env::split_paths(&path).map(|folder| folder.join(program));
-    files.find(|file| file.is_file())
 }
 
 fn repository() -> PathBuf {
@@ -216,7 +210,7 @@ impl Drop for Installed<'_> {
 fn a_replica_is_ended(cluster: &Cluster) {
     let tools = match Tools::find() {
         Ok(tools) => tools,
-        Err(missing) => return skipped(missing),
+        Err(missing) => return skipped(&format!("the chart's server was not tried: {missing}")),
     };
     let installed = Installed::new(cluster, &tools);
     let image = cluster.image.clone();
@@ -271,9 +265,4 @@ fn a_replica_is_ended(cluster: &Cluster) {
         before.iter().all(|gone| !after.contains(gone)),
         "{before:?} {after:?}"
     );
-}
-
-#[expect(clippy::print_stderr, reason = "what is not tested must be said")]
-fn skipped(why: &str) {
-    eprintln!("SKIPPED: the chart's server was not tried: {why}");
 }

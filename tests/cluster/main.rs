@@ -50,6 +50,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use cluster::Cluster;
 use libtest_mimic::{Arguments, Trial};
+use trocar_test_support::skipped;
 
 /// How many tests run at once: they mostly wait for the kubelet.
 const THREADS: usize = 5;
@@ -61,7 +62,10 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     let Some(cluster) = Cluster::from_environment() else {
         if !arguments.list {
-            skipped();
+            skipped(
+                "no test of trocar debug on a real cluster ran. To run them: TROCAR_TEST_KUBECONFIG=FILE cargo test -p trocar-cli \
+                 --test cluster, with the kubeconfig of a cluster that may be used for tests",
+            );
         }
         return libtest_mimic::run(&arguments, Vec::new()).exit_code();
     };
@@ -102,15 +106,4 @@ fn main() -> ExitCode {
         })
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "a test that did not run must not look like one that passed"
-)]
-fn skipped() {
-    eprintln!(
-        "SKIPPED: no test of trocar debug on a real cluster ran. To run them: TROCAR_TEST_KUBECONFIG=FILE cargo test -p trocar-cli \
-         --test cluster, with the kubeconfig of a cluster that may be used for tests"
-    );
 }

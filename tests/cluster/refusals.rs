@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use trocar_test_support::CommandOutput;
+use trocar_test_support::{CommandOutput, skipped};
 
 use crate::{
     Test,
@@ -130,13 +130,10 @@ fn a_container_that_may_not_be_root(cluster: &Cluster) {
     says(&output, &["runAsNonRoot and image will run as root", "--custom"]);
 }
 
-#[expect(clippy::print_stderr, reason = "what is not tested must be said")]
 fn a_static_pod(cluster: &Cluster) {
     let namespace = cluster.namespace();
     let Some((pod, in_namespace, _manifest)) = static_pod(&namespace) else {
-        eprintln!(
-            "SKIPPED: no static pod: the cluster has none, and TROCAR_TEST_STATIC_PODS names no folder"
-        );
+        skipped("no static pod: the cluster has none, and TROCAR_TEST_STATIC_PODS names no folder");
         return;
     };
     let began = Instant::now();

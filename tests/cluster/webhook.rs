@@ -12,7 +12,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use http::Request;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
-use trocar_test_support::PATIENCE;
+use trocar_test_support::{PATIENCE, skipped};
 
 use crate::{
     Test,
@@ -114,7 +114,7 @@ impl<'a> Webhook<'a> {
     /// Starts it, and waits until the API server asks it. None where the API server cannot reach it.
     fn start(namespace: &Namespace<'a>) -> Option<Self> {
         if !namespace.cluster.is_on_loopback() {
-            skipped();
+            skipped("no webhook: the API server is not on this machine");
             return None;
         }
         let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])
@@ -154,11 +154,6 @@ impl Drop for Webhook<'_> {
     fn drop(&mut self) {
         self.cluster.delete(&format!("{CONFIGURATIONS}/{}", self.name));
     }
-}
-
-#[expect(clippy::print_stderr, reason = "what is not tested must be said")]
-fn skipped() {
-    eprintln!("SKIPPED: no webhook: the API server is not on this machine");
 }
 
 /// The API server learns of a webhook a little later than it is made.

@@ -6,8 +6,9 @@ mod guests;
 mod sdks;
 mod suite;
 
-use guests::{Built, Guest, skipped};
+use guests::{Built, Guest};
 use suite::conforms;
+use trocar_test_support::skipped;
 
 #[test]
 fn the_golden_guest_in_rust_conforms() {

@@ -6,7 +6,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::guests::{here, skipped, succeeds};
+use trocar_test_support::skipped;
+
+use crate::guests::{here, succeeds};
 
 /// Runs a program in a folder.
 fn run(program: &str, arguments: &[&str], folder: &Path) {

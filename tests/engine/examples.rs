@@ -3,16 +3,17 @@
 use std::{env, path::PathBuf};
 
 use serde_json::{Value, json};
-use trocar_test_support::{CommandOutput, FakeApiServer, TestEnv};
+use trocar_test_support::{CommandOutput, FakeApiServer, TestEnv, skipped};
 
 /// An example's program. `cargo test --workspace` builds it; a run of this target alone does not.
-#[expect(clippy::print_stderr, reason = "a test that did not run says so")]
 fn example(name: &str) -> Option<PathBuf> {
     let own = env::current_exe().expect("a test is a program");
     let folder = own.ancestors().nth(2).expect("it is in a folder of the build's");
     let program = folder.join("examples").join(name);
     if !program.is_file() {
-        eprintln!("SKIPPED: the example {name} is not built: cargo test --workspace builds it");
+        skipped(&format!(
+            "the example {name} is not built: cargo test --workspace builds it"
+        ));
         return None;
     }
     Some(program)

@@ -149,6 +149,14 @@ impl TestEnv {
     }
 }
 
+/// Where a program of this machine is, by the search path of the test.
+pub fn in_path(program: impl AsRef<Path>) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(&program))
+        .find(|file| file.is_file())
+}
+
 /// A kubeconfig with one context, `test`.
 pub fn kubeconfig(server: &str) -> Value {
     json!({

@@ -12,13 +12,15 @@ mod process;
 pub mod pty;
 pub mod registry;
 mod seed;
+mod skipped;
 
 pub use api::{Answer, FakeApiServer, Fault, Gate, Program, RecordedRequest};
 pub use container_log::OutputStream;
-pub use environment::{CommandOutput, TestEnv, kubeconfig};
+pub use environment::{CommandOutput, TestEnv, in_path, kubeconfig};
 pub use process::Running;
 pub use pty::Terminal;
 pub use seed::seed;
+pub use skipped::skipped;
 
 use std::time::Duration;
 

@@ -22,6 +22,7 @@ use rustix::{
 use crate::{
     PATIENCE,
     gathered::Gathered,
+    in_path,
     process::{Process, exit_code},
 };
 
@@ -204,11 +205,7 @@ fn resolved(command: &Command) -> PathBuf {
     if program.components().count() > 1 {
         return program;
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .map(|folder| folder.join(&program))
-        .find(|candidate| candidate.is_file());
-    found.unwrap_or(program)
+    in_path(&program).unwrap_or(program)
 }
 
 #[cfg(test)]
