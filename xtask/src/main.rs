@@ -14,6 +14,7 @@ mod markdown;
 mod names;
 mod purity;
 mod source;
+mod text;
 mod tidy;
 mod walls;
 mod words;

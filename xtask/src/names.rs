@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::tidy;
+use crate::{text, tidy};
 
 const LIST: &str = "docs/schemas/names.txt";
 
@@ -171,14 +171,7 @@ fn python(text: &str) -> Names {
 
 /// The word behind each place of a text.
 fn after<'a>(text: &'a str, place: &str, is_of_word: fn(char) -> bool) -> impl Iterator<Item = &'a str> {
-    let starts: Vec<usize> = text
-        .match_indices(place)
-        .map(|(at, found)| at + found.len())
-        .collect();
-    starts
-        .into_iter()
-        .filter_map(move |start| text[start..].split(|letter| !is_of_word(letter)).next())
-        .filter(|word| !word.is_empty())
+    text::behind(text, place, move |letter| !is_of_word(letter)).filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::Result;
 
+use crate::text;
+
 /// What is wrong with a site, a line for each link. Pages of rustdoc are not read: rustdoc checks its own.
 pub(super) fn broken(site: &Path, has_api: bool) -> Result<Vec<String>> {
     let mut pages = BTreeMap::new();
@@ -55,34 +57,15 @@ fn read(site: &Path, folder: &Path, pages: &mut BTreeMap<PathBuf, String>) -> Re
 
 /// The values of an attribute, as mdBook writes them: between double quotes.
 fn attributes<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
-    let opening = format!(" {name}=\"");
-    let starts: Vec<usize> = text
-        .match_indices(&opening)
-        .map(|(at, found)| at + found.len())
-        .collect();
-    starts
-        .into_iter()
-        .filter_map(move |start| text[start..].split('"').next())
+    text::behind(text, &format!(" {name}=\""), |letter| letter == '"')
 }
 
 fn resolve(page: &Path, link: &str) -> PathBuf {
-    if link.is_empty() {
-        return page.to_owned();
+    match link {
+        "" => page.to_owned(),
+        _ if link.ends_with('/') => super::resolve(page, link).join("index.html"),
+        _ => super::resolve(page, link),
     }
-    let mut meant = page.parent().unwrap_or(Path::new("")).to_owned();
-    for part in link.split('/') {
-        match part {
-            "." | "" => {}
-            ".." => {
-                meant.pop();
-            }
-            part => meant.push(part),
-        }
-    }
-    if link.ends_with('/') {
-        meant.push("index.html");
-    }
-    meant
 }
 
 #[cfg(test)]
