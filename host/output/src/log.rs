@@ -13,6 +13,8 @@ use crate::text::Cutter;
 
 /// A longer time stamp is none.
 const MAX_STAMP: usize = 40;
+/// How much of what a log has of a torn line is compared.
+const MAX_LAST: usize = 64;
 /// How much of a log that seems to be rotated is kept until that is certain.
 const MAX_LATER: usize = 256 << 10;
 
@@ -39,6 +41,8 @@ pub(crate) struct Torn {
     pub(crate) has_ended: bool,
     /// How many bytes of it the log has now.
     pub(crate) found: usize,
+    /// The last ones of them.
+    pub(crate) last: Vec<u8>,
     /// Its end is among them.
     pub(crate) is_over: bool,
     /// What was read of it and is not in a unit yet.
@@ -144,6 +148,8 @@ impl Log {
                 Line::Torn => {
                     if let Some(torn) = &mut self.torn {
                         torn.found += end;
+                        torn.last.extend_from_slice(&rest[..end]);
+                        torn.last.drain(..torn.last.len().saturating_sub(MAX_LAST));
                         torn.is_over = newline.is_some();
                     }
                 }
@@ -213,6 +219,7 @@ impl Log {
                 self.line = match &mut self.torn {
                     Some(torn) if place.is_torn => {
                         torn.found = 0;
+                        torn.last.clear();
                         Line::Torn
                     }
                     _ if place.has_ended => Line::Skip,
@@ -253,6 +260,7 @@ impl Log {
                 read: place.given + rest.len(),
                 has_ended: place.has_ended,
                 found: 0,
+                last: Vec::new(),
                 is_over: false,
                 rest,
             });

@@ -9,6 +9,7 @@ use crate::{
     feed::{Feed, Fragment},
     log::{Log, Torn},
     placing::Placing,
+    text::plain,
 };
 
 /// How long a log that is followed must be silent to count as read to its end, when the program has ended.
@@ -20,6 +21,10 @@ const LARGE_LOG_SILENCE: Duration = Duration::from_secs(2);
 
 /// How much may be missed while an attach stands and brings nothing, in bytes.
 const MAX_UNHEARD: usize = 4 << 20;
+
+/// How long a log that is followed may be silent while the attach is held back for it, or brings lines that it should have: a
+/// kubelet that misses the rotation of a file follows the old one forever.
+const STUCK: Duration = Duration::from_secs(1);
 
 /// How long a log that seems to be rotated may still show that it is not.
 const STANDSTILL: Duration = Duration::from_secs(1);
@@ -122,6 +127,10 @@ pub struct Machine {
     pub(crate) has_gap: [bool; 2],
     /// When it had something new.
     news_at: Duration,
+    /// It was opened again because it brought nothing, and has had nothing new since.
+    was_reopened: bool,
+    /// It lacks what the attach brings: that is shown without it, until it has something new.
+    log_lacks_lines: bool,
     /// Since when the log can be read.
     pub(crate) readable_since: Option<Duration>,
     has_ended: bool,
@@ -172,6 +181,8 @@ impl Machine {
             held_at: Duration::ZERO,
             has_gap: [false; 2],
             news_at: Duration::ZERO,
+            was_reopened: false,
+            log_lacks_lines: false,
             readable_since: None,
             has_ended: false,
             over_at: Duration::ZERO,
@@ -273,6 +284,8 @@ impl Machine {
         }
         if !units.is_empty() {
             self.news_at = self.now;
+            self.was_reopened = false;
+            self.log_lacks_lines = false;
         }
         for raw in units {
             self.progress[1] += raw.len();
@@ -318,8 +331,11 @@ impl Machine {
     /// Returns whether what the log has of a torn line is what comes after what was read: together it is what an attach
     /// brought.
     fn is_rest_of(&self, torn: &Torn) -> bool {
-        let brought = self.torn_fragment().and_then(|fragment| self.length_of(fragment));
-        !torn.has_ended && torn.found > 0 && brought == Some(torn.read + torn.found)
+        let is_whole = |fragment: &Fragment| {
+            self.length_of(fragment) == Some(torn.read + torn.found)
+                && plain(&fragment.raw).ends_with(&plain(&torn.last))
+        };
+        !torn.has_ended && torn.found > 0 && self.torn_fragment().is_some_and(is_whole)
     }
 
     /// How long a line is of which an attach has brought the end, since it began.
@@ -332,8 +348,12 @@ impl Machine {
         self.now = at;
         let is_complete =
             self.reading == Reading::Last && end == End::Finished && self.attach == Attach::Away;
+        // One that is closed because it brings nothing was readable all the time.
+        let was_stuck = self.log_is_stuck();
+        let was_readable = end == End::Finished || was_stuck;
+        self.was_reopened |= was_stuck;
         self.reading = Reading::Closed;
-        self.readable_since = self.readable_since.filter(|_| end == End::Finished);
+        self.readable_since = self.readable_since.filter(|_| was_readable);
         if end == End::Finished {
             // The place is not in all that there is.
             self.rotated();
@@ -477,6 +497,32 @@ impl Machine {
         })
     }
 
+    /// Whether the reading that is open brings nothing of what the log should have: it is to be closed, and opened again.
+    #[must_use]
+    pub fn log_is_stuck(&self) -> bool {
+        !self.was_reopened && self.stuck_at().is_some_and(|at| self.now >= at)
+    }
+
+    /// Sees whether a reading that was opened again has shown that the log lacks what the attach brought. Where lines are equal it
+    /// would never be seen which of them are gone, and the program would wait for them.
+    pub(crate) fn looks_for_lack(&mut self) {
+        let is_silent = self.stuck_at().is_some_and(|at| self.now >= at);
+        self.log_lacks_lines |= self.was_reopened && is_silent;
+    }
+
+    fn stuck_at(&self) -> Option<Duration> {
+        if self.reading != Reading::Open || self.is_over() || !self.units.is_empty() {
+            return None;
+        }
+        let unconfirmed = self.feeds.iter().filter_map(|feed| feed.queue.front());
+        let unconfirmed = unconfirmed.filter(|next| next.is_whole() && !self.is_told(next));
+        let since = match self.wants_attach() {
+            true => unconfirmed.map(|next| next.at).min()?,
+            false => self.feeds[0].at.max(self.feeds[1].at),
+        };
+        Some(since.max(self.log_at) + STUCK)
+    }
+
     /// When a reading that follows has come to the log's end, where it has to. To begin another one may be too late: the
     /// log may be rotated meanwhile.
     fn ends_at(&self) -> Option<Duration> {
@@ -519,6 +565,7 @@ impl Machine {
             (self.early.bytes() > 0).then(|| self.kept_until()),
             self.live_at(),
             self.ends_at(),
+            self.stuck_at(),
             self.waiting_until(),
         ];
         all.into_iter().flatten().filter(|at| *at > self.now).min()
@@ -592,7 +639,8 @@ impl Machine {
         if self.is_blind() || (self.is_live && fragment.ends) {
             return Some(fragment.at);
         }
-        if self.has_gap[stream as usize] && feed.bytes >= self.setup.limit {
+        let is_lost = self.has_gap[stream as usize] && feed.bytes >= self.setup.limit;
+        if is_lost || (self.log_lacks_lines && fragment.is_whole() && !self.is_ahead()) {
             return Some(self.now);
         }
         if !fragment.ends && (fragment.shown > 0 || feed.queue.len() == 1) {

@@ -2,6 +2,7 @@
 
 use crate::{
     BOTH, ENTRY, Event, Output, Stream,
+    end::other,
     feed::Fragment,
     machine::{Line, Machine, Unit},
     placing::{Head, Placing},
@@ -35,6 +36,7 @@ impl Machine {
     /// Decides what can be decided.
     pub(crate) fn settle(&mut self) {
         self.gives_log_up();
+        self.looks_for_lack();
         loop {
             let is_settled =
                 self.settle_log() | self.settle_feed(Stream::Stdout) | self.settle_feed(Stream::Stderr);
@@ -177,10 +179,21 @@ impl Machine {
         };
         let is_next = |next: &Fragment| next.is_same(unit) && (next.begins || !is_begun());
         BOTH.into_iter()
-            .filter(|stream| next(stream).is_some_and(is_next))
+            .filter(|stream| next(stream).is_some_and(is_next) && !self.comes_later(*stream))
             .min_by_key(|stream| {
                 next(stream).map(|next| (self.within != Some(*stream), !next.begins, next.at))
             })
+    }
+
+    /// Returns whether what a stream has next comes after a line of the other one in the log: an earlier attach has brought that.
+    fn comes_later(&self, stream: Stream) -> bool {
+        let feed = |of: Stream| &self.feeds[of as usize];
+        let first = feed(other(stream)).queue.front();
+        let is_sure = |first: &Fragment| first.is_whole() && first.shown == 0 && !self.is_told(first);
+        feed(stream).old == 0
+            && feed(other(stream)).old > 0
+            && !self.has_gap[other(stream) as usize]
+            && first.is_some_and(is_sure)
     }
 
     /// The only stream that is within a long line which began before the attach: so it is cut into pieces at other places.
@@ -333,7 +346,8 @@ impl Machine {
     }
 
     pub(crate) fn confirmed(&mut self, stream: Stream) {
-        self.is_placed = true;
+        // What an earlier attach brought says nothing of the present one.
+        self.is_placed |= self.feeds[stream as usize].old == 0;
         self.has_gap[stream as usize] = false;
         self.feeds[stream as usize].confirmed_at = self.now;
     }

@@ -65,8 +65,11 @@ impl Machine {
         }
         let since = since.unwrap_or(self.now);
         let is_late = self.is_read() || self.now >= since + PATIENCE;
-        self.placing = match self.beginning() {
+        let beginning = match self.beginning() {
             Placing::Open(_) if is_late => self.likely_beginning(),
+            known => known,
+        };
+        self.placing = match beginning {
             Placing::Open(_) => Placing::Open(Some(since)),
             Placing::Missed(missed) if self.has_begun(missed) => Placing::Unknown,
             known => known,
@@ -110,7 +113,11 @@ impl Machine {
         let first = |stream: Stream| self.feeds[stream as usize].queue.front();
         // What a part of is shown is another matter.
         let is_begun = |stream: Stream| first(stream).is_some_and(|first| !first.ends || first.shown > 0);
-        if streams.iter().any(|stream| is_begun(*stream)) {
+        let is_shown = |stream: Stream| {
+            let begun = first(stream).filter(|first| first.shown > 0);
+            begun.is_some_and(|begun| begun.start_in(&unit.raw, self.setup.piece).is_some())
+        };
+        if streams.iter().any(|stream| is_begun(*stream)) || BOTH.into_iter().any(is_shown) {
             return Head::No;
         }
         let found = streams.iter().filter_map(|stream| {

@@ -141,6 +141,13 @@ impl<A, O, C> Log<A, O, C> {
         self.phase = Phase::Paused(reading, now + PAUSES.1);
     }
 
+    /// The reading is of no use: another one is opened at once.
+    pub(super) fn reopens(&mut self, now: Duration) {
+        if let Phase::Open(reading, _) = self.phase {
+            self.phase = Phase::Paused(reading, now);
+        }
+    }
+
     /// The reading broke.
     pub(super) fn breaks(&mut self, now: Duration) {
         if let Phase::Open(reading, _) = self.phase {
@@ -252,6 +259,9 @@ mod tests {
         let mut log = open(Reading::Follow);
         log.breaks(at(100));
         assert_eq!(log.deadline(), Some(at(600)));
+        let mut log = open(Reading::Follow);
+        log.reopens(at(100));
+        assert_eq!(log.deadline(), Some(at(100)));
         let mut log = open(Reading::Follow);
         log.brings();
         assert_eq!(log.ends(at(100), false), Some(Reading::Follow));

@@ -47,6 +47,12 @@ impl Run<'_> {
     }
 
     pub(super) fn arrange_log(&mut self) -> Result<(), SessionError> {
+        if self.log.is_followed() && self.shown.machine.log_is_stuck() {
+            self.log.reopens(self.clock.now());
+            self.shown.tell(&mut self.clock, |machine, now| {
+                machine.log_ended(now, End::Broken);
+            })?;
+        }
         // What is wanted changes when a reading is closed, and nothing else may happen after it for long.
         while let Some(task) = self.log.task(self.clock.now(), self.wanted_log()) {
             match task {

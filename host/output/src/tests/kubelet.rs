@@ -173,7 +173,7 @@ pub(super) struct Reading {
     pub(super) follow: bool,
     /// The next record, and where in its text.
     pub(super) next: usize,
-    /// Where it ends, when it does not follow.
+    /// Where it ends, when it does not follow, or has missed that the log was rotated.
     end: usize,
     since: u64,
     is_new_line: bool,
@@ -201,6 +201,11 @@ impl Reading {
     /// The first record that was not given whole.
     pub(super) fn given(&self) -> usize {
         self.next - self.ends.len()
+    }
+
+    /// It brings nothing of what comes after the file that is there now.
+    pub(super) fn stays(&mut self, log: &Log) {
+        self.end = self.end.min(log.length());
     }
 
     /// When there is more of it to be had.

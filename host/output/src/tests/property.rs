@@ -78,6 +78,7 @@ fn nature(attach_lag: u64, log_lag: u64) -> impl Strategy<Value = Nature> {
             drops_returns: seed % 2 == 0,
             ends_cleanly,
             are_ends_mixed: false,
+            misses_rotations: seed % 3 == 0,
             chunk: 12,
             seed,
         },

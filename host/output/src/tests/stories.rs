@@ -15,6 +15,7 @@ const NATURE: Nature = Nature {
     drops_returns: false,
     ends_cleanly: true,
     are_ends_mixed: false,
+    misses_rotations: false,
     chunk: 1 << 15,
     seed: 1,
 };
@@ -561,4 +562,114 @@ fn the_end_of_a_stream_that_the_attach_did_not_see_comes_after_the_others() {
         assert_eq!(shown(world), wanted, "{:?}", world.events);
         assert_eq!(world.events, [Event::FromLog]);
     });
+}
+
+#[test]
+fn a_log_that_brings_nothing_any_more_is_opened_again_soon() {
+    let nature = Nature {
+        misses_rotations: true,
+        ..NATURE
+    };
+    let mut world = World::new(Setup::default(), nature);
+    let steps = [
+        Step::Attach,
+        write(OUT, "one\n"),
+        Step::Wait(500),
+        Step::Rotate,
+        write(OUT, "two\n"),
+        write(ERR, "three\n"),
+        Step::Wait(3000),
+    ];
+    steps.iter().for_each(|step| world.act(step));
+    assert_eq!(shown(&world), ["one\ntwo\n", "three\n"]);
+}
+
+/// Writes with the thousandths of the longest delays that the attach has, and the log.
+fn late(stream: Stream, text: &str, attach: u64, log: u64) -> Step {
+    Step::Write(stream, text.as_bytes().to_vec(), [attach, log])
+}
+
+/// What was written and what was shown, each sorted.
+fn sorted_lines(world: &World) -> [Vec<u8>; 2] {
+    [&world.written, &world.shown].map(|texts| {
+        let text = texts.concat();
+        let mut lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+        lines.sort_unstable();
+        lines.concat()
+    })
+}
+
+#[test]
+fn what_a_broken_attach_brought_comes_before_what_the_next_one_brings() {
+    let nature = Nature {
+        attach_lag: 145,
+        log_lag: 789,
+        seed: 3_888_092_768_292_953_285,
+        chunk: 12,
+        ..NATURE
+    };
+    let steps = [
+        late(OUT, "\n", 0, 119),
+        Step::Attach,
+        late(OUT, "a\n", 0, 151),
+        Step::Wait(2),
+        Step::Break(1),
+        Step::Attach,
+        late(OUT, "\n\n\n", 0, 418),
+        late(OUT, "a\n", 0, 0),
+        late(ERR, "\na", 0, 0),
+        Step::Wait(347),
+        late(ERR, "aa\n", 276, 0),
+        late(OUT, "\naa\n", 0, 0),
+    ];
+    let world = run(Setup::default(), nature, &steps);
+    let [written, shown] = sorted_lines(&world);
+    assert_eq!(shown, written);
+}
+
+#[test]
+fn a_line_of_which_a_part_is_shown_is_not_taken_for_another_streams() {
+    let nature = Nature {
+        attach_lag: 1061,
+        log_lag: 0,
+        seed: 0,
+        chunk: 12,
+        ..NATURE
+    };
+    let steps = [
+        late(ERR, "1.a", 0, 0),
+        Step::Attach,
+        late(OUT, "2.\n", 629, 0),
+        Step::Wait(5000),
+        late(ERR, "\n", 378, 0),
+        late(OUT, "3.a", 0, 0),
+        Step::Wait(5000),
+        late(OUT, "\n", 378, 0),
+        late(ERR, "4.\n5.\n", 0, 0),
+    ];
+    let world = run(Setup::default(), nature, &steps);
+    let [written, shown] = sorted_lines(&world);
+    assert_eq!(shown, written);
+}
+
+#[test]
+fn lines_that_are_equal_and_rotated_away_do_not_hold_the_program_up() {
+    let setup = Setup {
+        limit: 2000,
+        ..Setup::default()
+    };
+    let mut world = World::new(setup, NATURE);
+    let steps = [
+        Step::Attach,
+        write(OUT, "begins\n"),
+        Step::Wait(500),
+        Step::BreakLog,
+        write(OUT, &"y\n".repeat(50)),
+        Step::Rotate,
+        Step::Wait(3000),
+        write(OUT, &"y\n".repeat(50)),
+        Step::Wait(3000),
+    ];
+    steps.iter().for_each(|step| world.act(step));
+    assert_eq!(shown(&world)[0], format!("begins\n{}", "y\n".repeat(100)));
 }

@@ -51,6 +51,8 @@ pub(super) struct Nature {
     pub(super) ends_cleanly: bool,
     /// The log may have what one stream ends with before the other's last lines.
     pub(super) are_ends_mixed: bool,
+    /// A reading that follows the log does not notice that it is rotated, and brings nothing from then on.
+    pub(super) misses_rotations: bool,
     /// How many bytes come at once, at most.
     pub(super) chunk: u64,
     pub(super) seed: u64,
@@ -128,7 +130,12 @@ impl World {
             Step::BreakLog => self.break_log(),
             // That a log's first bytes are not the program's first is to be seen nowhere.
             Step::Rotate if self.machine.log_wish().is_none_or(|wish| wish.since.is_none()) => {}
-            Step::Rotate => self.log.rotate(),
+            Step::Rotate => {
+                self.log.rotate();
+                if let Some(reading) = self.reading.as_mut().filter(|_| self.nature.misses_rotations) {
+                    reading.stays(&self.log);
+                }
+            }
         }
     }
 
@@ -204,7 +211,7 @@ impl World {
     fn arrange_log(&mut self) {
         let wish = self.machine.log_wish();
         if let (Some(wish), Some(reading)) = (&wish, &self.reading)
-            && wish.follow != reading.follow
+            && (wish.follow != reading.follow || self.machine.log_is_stuck())
         {
             self.break_log();
             self.opens_at = self.now + self.random.below(30);
