@@ -358,6 +358,9 @@ impl Machine {
             // The place is not in all that there is.
             self.rotated();
             self.settle();
+            // No more comes of a program that has ended.
+            self.log_lacks_lines |= self.has_ended && self.units.is_empty();
+            self.settle();
         }
         if is_complete {
             if self.log.torn.as_ref().is_some_and(|torn| self.is_rest_of(torn)) {
