@@ -1,6 +1,7 @@
 //! A debug container that sees what its target sees.
 
 use serde_json::{Value, json};
+use trocar_test_support::skipped;
 
 use crate::{
     Test,
@@ -16,6 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
         "inherit::everything_of_a_container_in_a_copy",
         everything_of_a_container_in_a_copy,
     ),
+    ("inherit::a_volume_of_a_driver", a_volume_of_a_driver),
     (
         "inherit::root_where_the_pod_has_a_user",
         root_where_the_pod_has_a_user,
@@ -154,6 +156,65 @@ fn everything_of_a_container_in_a_copy(cluster: &Cluster) {
         json!({"cpu": "100m", "memory": "64Mi"})
     );
     assert_eq!(pod["spec"]["imagePullSecrets"], json!([{"name": "none"}]));
+}
+
+/// A CSI driver that has volumes which live as long as their pod, and runs on a node.
+fn driver(cluster: &Cluster) -> Option<String> {
+    let items = |path: &str| {
+        let list = cluster.read(path).unwrap_or_default();
+        list["items"].as_array().cloned().unwrap_or_default()
+    };
+    let has = |list: &Value, name: &str, wanted: &str| {
+        let list = list.as_array().into_iter().flatten();
+        let mut names = list.map(|entry| if name.is_empty() { entry } else { &entry[name] });
+        names.any(|name| name == wanted)
+    };
+    let nodes = items("/apis/storage.k8s.io/v1/csinodes");
+    let drivers = items("/apis/storage.k8s.io/v1/csidrivers");
+    let mut drivers = drivers.iter().filter_map(|driver| {
+        let name = driver["metadata"]["name"].as_str()?;
+        let is_inline = has(&driver["spec"]["volumeLifecycleModes"], "", "Ephemeral");
+        let runs = nodes
+            .iter()
+            .any(|node| has(&node["spec"]["drivers"], "name", name));
+        (is_inline && runs).then(|| name.to_owned())
+    });
+    drivers.next()
+}
+
+fn a_volume_of_a_driver(cluster: &Cluster) {
+    let Some(driver) = driver(cluster) else {
+        return skipped(
+            "no volume of a CSI driver was inherited: no driver with inline volumes runs on a node",
+        );
+    };
+    let namespace = cluster.namespace();
+    let command = ["sh", "-c", "echo written by the target >/csi/file; sleep 36000"];
+    let more = json!({
+        "containers": [{"name": "app", "image": cluster.image, "command": command,
+            "volumeMounts": [{"name": "driven", "mountPath": "/csi"}]}],
+        "volumes": [{"name": "driven", "csi": {"driver": driver}}],
+    });
+    namespace.create_pod("web", &command, &more);
+    namespace.wait_for_pod("web", "running", |pod| {
+        (pod["status"]["phase"] == "Running").then_some(())
+    });
+    let see = ["sh", "-c", "until cat /csi/file; do sleep 1; done"];
+    let output = namespace.debug("--attach -q web --image=$IMAGE --inherit=mounts", &see);
+    assert!(
+        output.code == 0 && output.stdout.contains("written by the target\n"),
+        "{output}"
+    );
+    // A copy has a volume of its own.
+    let flags = "--attach -q web --image=$IMAGE --copy-to=copy --inherit=mounts";
+    let output = namespace.debug(
+        flags,
+        &["sh", "-c", "ls -d /csi && grep -c ' /csi ' /proc/mounts"],
+    );
+    assert!(
+        output.code == 0 && output.stdout.ends_with("/csi\n1\n"),
+        "{output}"
+    );
 }
 
 fn root_where_the_pod_has_a_user(cluster: &Cluster) {
