@@ -523,7 +523,7 @@ fn a_plugin_of_the_systems_is_compiled_each_time_until_root_does_it_once() {
     check(
         &env.run("plugin compile --system"),
         expect![[r#"
-            $HOME/system/allows.wasm: was compiled before
+            $HOME/system/allows.wasm: already compiled
         "#]],
     );
     let output = env.run("debug web-0 --image=busybox --dry-run");

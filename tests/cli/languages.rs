@@ -49,15 +49,17 @@ fn a_new_plugin_is_written_into_no_folder_that_has_something_in_it() {
         &env.run("plugin new mine --type=policy --language=rust --folder=empty"),
         expect![[r#"
             --- stderr ---
-            error: empty is there already
-            hint: --folder=FOLDER writes the plugin to another place
+            error: empty already exists and is not an empty folder
+            hint: name another folder with --folder=FOLDER
             --- exit code 1 ---
         "#]],
     );
     env.write("a-file", "");
     let on_file = env.run("plugin new mine --type=policy --language=rust --folder=a-file");
     assert!(
-        on_file.stderr.starts_with("error: a-file is there already\n"),
+        on_file
+            .stderr
+            .starts_with("error: a-file already exists and is not an empty folder\n"),
         "{on_file}"
     );
     let nowhere = env.run("plugin new mine --type=policy --language=rust --folder=a-file/below");
@@ -73,8 +75,8 @@ fn a_name_that_no_plugin_can_have_is_refused() {
         &offline().run("plugin new Mine --type=strategy --language=rust"),
         expect![[r#"
             --- stderr ---
-            error: "Mine" is not a name of a plugin
-            hint: lower-case letters, digits and dashes, 63 at the most
+            error: "Mine" is not a valid plugin name
+            hint: use lower-case letters, digits and dashes, at most 63 of them
             --- exit code 2 ---
         "#]],
     );
@@ -83,7 +85,7 @@ fn a_name_that_no_plugin_can_have_is_refused() {
         expect![[r#"
             --- stderr ---
             error: "ephemeral" is the name of a default plugin
-            hint: choose another
+            hint: choose another name
             --- exit code 2 ---
         "#]],
     );
@@ -98,12 +100,12 @@ fn a_tool_that_is_not_there_is_told_with_what_to_do() {
         let env = offline();
         env.run(&format!("plugin new mine --type=strategy --language={language}"));
         let output = env.run("plugin build mine");
-        let told = format!("error: {tool} is not installed, which makes components of this language\n");
+        let told = format!("error: {tool} is not installed; plugins in this language need it\n");
         assert!(output.code == 1 && output.stderr.starts_with(&told), "{output}");
         assert!(
             output
                 .stderr
-                .contains("\nhint: trocar plugin build --install-tool installs it once, from "),
+                .contains("\nhint: trocar plugin build --install-tool installs it from "),
             "{output}"
         );
     }
@@ -126,7 +128,7 @@ fn a_tool_that_cannot_be_installed_leaves_nothing_behind() {
     );
     let output = env.run("plugin build mine --install-tool");
     let told = "installing componentize-qjs 0.4.5 from the npm registry\n\
-                error: npm could not install componentize-qjs 0.4.5: it ended with exit code 3\n\
+                error: npm could not install componentize-qjs 0.4.5: it exited with code 3\n\
                 hint: it needs Node.js 20 or later with npm: node --version\n";
     assert_eq!((output.code, output.stderr.as_str()), (1, told));
     let tools = env.run("plugin build mine").stderr;
@@ -144,8 +146,8 @@ fn a_folder_with_no_source_or_with_two_is_told() {
         &env.run("plugin build"),
         expect![[r#"
             --- stderr ---
-            error: . has no source of a plugin
-            hint: a plugin is a Cargo.toml with src/lib.rs, a plugin.py or a plugin.js; trocar plugin new NAME makes one
+            error: no plugin source found in .
+            hint: a plugin has a Cargo.toml with src/lib.rs, a plugin.py or a plugin.js; trocar plugin new NAME creates one
             --- exit code 1 ---
         "#]],
     );
@@ -155,8 +157,8 @@ fn a_folder_with_no_source_or_with_two_is_told() {
         &env.run("plugin build"),
         expect![[r#"
             --- stderr ---
-            error: . has plugin.py and plugin.js: which is the plugin?
-            hint: a folder holds one plugin in one language
+            error: . has plugin.py and plugin.js, so its language is ambiguous
+            hint: keep one plugin per folder, in one language
             --- exit code 1 ---
         "#]],
     );
@@ -201,7 +203,7 @@ fn mistakes_of_a_manifest_have_line_and_column() {
         (
             format!("{SCHEMA}flags:\n- {{name: image, setting: tools, help: x}}\n")
                 .as_str(),
-            "line 14, column 4: flags: trocar debug has a flag --image itself",
+            "line 14, column 4: flags: trocar debug already has a flag --image",
         ),
     ] {
         let env = offline();
@@ -318,7 +320,7 @@ fn a_flag_that_a_strategy_does_not_look_at_is_told() {
 fn dev_builds_tests_and_shows_a_plan_and_at_each_save_how_it_changes() {
     let env = with_strategy();
     let mut running = env.start("plugin dev -f pod.yaml");
-    let first = running.stderr_until("waiting for a change");
+    let first = running.stderr_until("waiting for changes");
     assert!(first.contains("built in "), "{first}");
     let shown = running.stdout_until("image: busybox");
     assert!(shown.contains("3 passed, 0 failed"), "{shown}");

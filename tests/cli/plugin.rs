@@ -140,7 +140,7 @@ fn building_needs_a_crate() {
         &offline().run("plugin build nowhere"),
         r"--- stderr ---
 error: cannot read nowhere/plugin.yaml: No such file or directory (os error 2)
-hint: every plugin has a plugin.yaml beside its source; trocar plugin new NAME makes one
+hint: a plugin has a plugin.yaml beside its source; trocar plugin new NAME creates one
 --- exit code 1 ---
 ",
     );
@@ -165,12 +165,12 @@ fn what_is_packed_is_compiled_for_its_first_use() {
     assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output}");
     check(
         &env.run("plugin compile trap.wasm"),
-        "trap.wasm: was compiled before\n",
+        "trap.wasm: already compiled\n",
     );
     env.write_bytes("other.wasm", &guest::plugin("modest_memory"));
     check(
         &env.run("plugin compile trap.wasm other.wasm"),
-        "trap.wasm: was compiled before\nother.wasm: compiled\n",
+        "trap.wasm: already compiled\nother.wasm: compiled\n",
     );
 }
 
@@ -207,7 +207,7 @@ fn how_cargo_ended_is_told_where_cargo_says_nothing() {
     check(
         &with_cargo("exit 3").run("plugin build"),
         r"--- stderr ---
-error: cargo could not build .: it ended with exit code 3
+error: cargo could not build .: it exited with code 3
 hint: if it cannot find core or std: rustup target add wasm32-unknown-unknown
 --- exit code 1 ---
 ",
@@ -215,8 +215,8 @@ hint: if it cannot find core or std: rustup target add wasm32-unknown-unknown
     check(
         &with_cargo("kill -KILL $$").run("plugin build"),
         r"--- stderr ---
-error: cargo could not build .: it was ended by signal 9
-hint: another program ended it: most often the system, when memory runs out
+error: cargo could not build .: it was killed by signal 9
+hint: the system most likely ran out of memory; free some, then build again
 --- exit code 1 ---
 ",
     );
@@ -234,7 +234,7 @@ hint: install Rust: https://rustup.rs
     check(
         &env.run("plugin build"),
         r"--- stderr ---
-error: cargo does not find the crate in .: it ended with exit code 1
+error: cargo cannot find the crate in .: it exited with code 1
 --- exit code 1 ---
 ",
     );
@@ -270,6 +270,6 @@ fn a_plugin_is_made_also_where_the_line_that_says_so_is_not_read() {
     );
     check(
         &env.run("plugin compile trap.wasm"),
-        "trap.wasm: was compiled before\n",
+        "trap.wasm: already compiled\n",
     );
 }

@@ -1,5 +1,4 @@
-//! `trocar plugin dev`: at each save, the plugin is built, its cases are run, and what it plans for a target is compared with
-//! what it planned before.
+//! `trocar plugin dev`: on each save, builds the plugin, runs its cases, and shows how its plans for the given targets changed.
 
 use std::{
     collections::BTreeMap,
@@ -30,35 +29,35 @@ use crate::cli::{
     resolve, ui,
 };
 
-/// How often the folder is looked at.
-const GLANCE: Duration = Duration::from_millis(200);
+/// How often the folder is checked for changes. Polling, since inotify is missing on some network and container file systems.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The most files of a folder that are watched: a plugin has some dozens.
+/// The most files that are watched. A plugin has some dozens; more means that the wrong folder was named.
 const MAX_FILES: usize = 10_000;
 
 pub(crate) fn dev(args: &PluginDevArgs) -> Result<ExitCode, CliError> {
     let targets = resolve::file_targets(&args.filename, None)?;
     let options = policy::options(&args.flags, true).map_err(CliError::usage)?;
-    let mut before = None;
+    let mut previous = None;
     loop {
         let seen = files(&args.folder)?;
-        let ended = round(args, &targets, &options, &mut before).unwrap_or_else(CliError::report);
+        let ended = run_once(args, &targets, &options, &mut previous).unwrap_or_else(CliError::report);
         if args.once {
             return Ok(ended);
         }
-        ui::error_line("waiting for a change; Ctrl-C ends this");
+        ui::error_line("waiting for changes; press Ctrl-C to stop");
         while files(&args.folder)? == seen {
-            std::thread::sleep(GLANCE);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }
 
-/// One time: build, cases, plans.
-fn round(
+/// Builds, runs the cases and plans, once.
+fn run_once(
     args: &PluginDevArgs,
     targets: &[Target],
     options: &DebugOptions,
-    before: &mut Option<String>,
+    previous: &mut Option<String>,
 ) -> Result<ExitCode, CliError> {
     let began = Instant::now();
     let made = build::component(&PluginBuildArgs {
@@ -76,18 +75,19 @@ fn round(
     let ended = policy::run_all(&engine, &args.folder, TestOutput::Text)?;
     if !targets.is_empty() {
         let planned = plans(&engine, &file, made.plugin_type, targets, options)?;
-        match before {
-            Some(before) => ui::diff(&unified(before, &planned, "before", "now"))?,
+        match previous {
+            Some(previous) => ui::diff(&unified(previous, &planned, "before", "now"))?,
             None => ui::output(&planned)?,
         }
-        *before = Some(planned);
+        *previous = Some(planned);
     }
     let (built, all) = (built.as_millis(), began.elapsed().as_millis());
-    ui::error_line(&format!("built in {built} ms, all in {all} ms"));
+    ui::error_line(&format!("built in {built} ms, done in {all} ms"));
     Ok(ended)
 }
 
-/// An engine that compiles quickly, for a plugin that is another one at the next save. What it compiled is kept apart.
+/// An engine that compiles quickly rather than well, since the next save replaces the plugin. It has a cache of its own, so that
+/// this slower code is not used by other commands.
 fn engine() -> Result<Engine, CliError> {
     ui::engine(EngineConfig {
         cache: resolve::cache("components-dev"),
@@ -96,7 +96,7 @@ fn engine() -> Result<Engine, CliError> {
     })
 }
 
-/// What comes of each target, as text: the same time and the same letters each time, so that only the plugin makes a difference.
+/// The plan for each target, as YAML. Time and name suffix are fixed, so that differences come from the plugin alone.
 fn plans(
     engine: &Engine,
     file: &Path,
@@ -125,8 +125,8 @@ fn plan(
     let (strategy, rules) = match plugin_type {
         PluginType::Strategy => (plugin.clone(), Vec::new()),
         PluginType::Policy => {
-            let usual = default_strategy(target.id().kind, options);
-            let source = PluginSource::Default(usual.to_owned());
+            let default = default_strategy(target.id().kind, options);
+            let source = PluginSource::Default(default.to_owned());
             let strategy = engine.load(&source, PluginType::Strategy, &Grants::default())?;
             (strategy, vec![rule(plugin)])
         }
@@ -161,7 +161,7 @@ fn refusal(target: &Target, error: &PlanError) -> serde_json::Value {
     json!({"target": target.id().to_string(), "refused": error.to_string(), "policies": reviews})
 }
 
-/// The policy as it would be in a configuration that sets nothing.
+/// The policy as a configuration without options would have it: enforced, for every target, with default settings.
 fn rule(plugin: &Plugin) -> PolicyRule {
     PolicyRule {
         name: plugin.description().manifest().name.clone(),
@@ -172,7 +172,8 @@ fn rule(plugin: &Plugin) -> PolicyRule {
     }
 }
 
-/// The files of a plugin's folder that a person writes, with what tells that they were changed.
+/// The source files of a plugin's folder, each with modification time and size. Build results are left out, or each build
+/// would start the next.
 fn files(folder: &Path) -> Result<BTreeMap<PathBuf, (Option<SystemTime>, u64)>, CliError> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -181,20 +182,20 @@ fn files(folder: &Path) -> Result<BTreeMap<PathBuf, (Option<SystemTime>, u64)>, 
         for entry in fs::read_dir(&folder).map_err(unread)? {
             let entry = entry.map_err(unread)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if is_made(&name) {
+            if is_build_output(&name) {
                 continue;
             }
-            // A file may be gone again: an editor's, for example.
-            let Ok(about) = entry.metadata() else { continue };
-            if about.is_dir() {
+            // Temporary files of an editor may be gone by now.
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_dir() {
                 folders.push(entry.path());
             } else {
-                found.insert(entry.path(), (about.modified().ok(), about.len()));
+                found.insert(entry.path(), (metadata.modified().ok(), metadata.len()));
             }
             if found.len() > MAX_FILES {
                 return Err(
                     CliError::new(format!("{} has more than {MAX_FILES} files", folder.display()))
-                        .hint("a plugin is in a folder of its own"),
+                        .hint("name the folder of the plugin alone, the one with its plugin.yaml"),
                 );
             }
         }
@@ -202,8 +203,8 @@ fn files(folder: &Path) -> Result<BTreeMap<PathBuf, (Option<SystemTime>, u64)>, 
     Ok(found)
 }
 
-/// Says whether a file or folder is made by a tool, by its name.
-fn is_made(name: &str) -> bool {
+/// Returns true for names of files and folders that tools write.
+fn is_build_output(name: &str) -> bool {
     name.starts_with('.')
         || name.ends_with(".wasm")
         || matches!(name, "target" | "node_modules" | "__pycache__" | "Cargo.lock")
@@ -214,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_person_writes_is_watched_and_what_tools_make_is_not() {
+    fn sources_are_watched_and_build_output_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         fs::create_dir_all(folder.join("src")).unwrap();

@@ -1,4 +1,4 @@
-//! `trocar plugin`: what plugins there are, what they are, and how they are made.
+//! `trocar plugin`: lists, inspects, packs and compiles plugins; `new`, `build` and `dev` have files of their own.
 
 mod build;
 mod dev;
@@ -59,7 +59,7 @@ pub(crate) fn list(args: &PluginListArgs) -> Result<(), CliError> {
     })
 }
 
-/// The default plugins, and those of the configuration by their names there. One that cannot be read is told.
+/// The default plugins, and the configured ones under their configured names. One that cannot be read is skipped with a warning.
 fn known(args: &PluginListArgs) -> Result<Vec<(String, PluginDescription)>, CliError> {
     let config = configuration::load(args.file.config.as_deref())?;
     let defaults = plugin::defaults().into_iter();
@@ -84,7 +84,7 @@ fn capabilities(manifest: &PluginManifest) -> String {
     let names: Vec<&str> = manifest
         .capabilities
         .iter()
-        .map(|asked| asked.name.as_str())
+        .map(|request| request.name.as_str())
         .collect();
     if names.is_empty() {
         "none".into()
@@ -138,7 +138,9 @@ pub(crate) fn pack(args: &PluginPackArgs) -> Result<(), CliError> {
     compile_packed(&output)
 }
 
-/// Compiles a plugin that was just made, so that its first use is quick. Who needs larger limits for it can set them then.
+/// Compiles a plugin that was just packed, so that its first use is quick.
+///
+/// Limits and an unusable cache are warnings here: the file is written and valid, and later commands take `--limit`.
 fn compile_packed(file: &Path) -> Result<(), CliError> {
     let engine = ui::engine(EngineConfig {
         cache: resolve::cache_folder(),
@@ -168,19 +170,19 @@ pub(crate) fn compile(args: &PluginCompileArgs) -> Result<(), CliError> {
     } else {
         args.files.iter().cloned().map(PluginSource::File).collect()
     };
-    let mut told = String::new();
+    let mut report = String::new();
     for source in &sources {
         let is_new = engine.compile(source)?;
-        let what = if is_new { "compiled" } else { "was compiled before" };
-        told += &format!("{source}: {what}\n");
+        let what = if is_new { "compiled" } else { "already compiled" };
+        report += &format!("{source}: {what}\n");
     }
     if sources.is_empty() {
-        told += "the configuration has no plugins\n";
+        report += "the configuration has no plugins\n";
     }
-    ui::output(&told)
+    ui::output(&report)
 }
 
-/// The configured plugins of the system's layer, or of all others.
+/// The plugins of the system's configuration layer with `--system`, else those of all other layers.
 fn configured(args: &PluginCompileArgs, engine: &Engine) -> Result<Vec<PluginSource>, CliError> {
     let config = configuration::load_for(args.system, args.file.config.as_deref())?;
     let plugins = config.plugins.iter();
@@ -189,7 +191,7 @@ fn configured(args: &PluginCompileArgs, engine: &Engine) -> Result<Vec<PluginSou
     Ok(found.collect::<Result<_, PluginError>>()?)
 }
 
-/// Reads a manifest, and finds in it what an author cannot mean.
+/// Parses a manifest, and refuses flags that `trocar debug` already has: they could never be typed.
 fn read_manifest(file: &Path, text: &str) -> Result<PluginManifest, CliError> {
     let manifest = plugin::read_manifest(text).map_err(|error| refused(file, &error))?;
     let command = args::command();
@@ -197,7 +199,7 @@ fn read_manifest(file: &Path, text: &str) -> Result<PluginManifest, CliError> {
     match flags.find(|(_, flag)| plugin_flags::is_taken(&command, &flag.name)) {
         None => Ok(manifest),
         Some((index, flag)) => {
-            let message = format!("flags: trocar debug has a flag --{} itself", flag.name);
+            let message = format!("flags: trocar debug already has a flag --{}", flag.name);
             let error = plugin::mistake(text, &format!("/flags/{index}/name"), &message);
             Err(refused(file, &error))
         }
@@ -217,16 +219,16 @@ fn read_text(file: &Path) -> Result<String, CliError> {
         .map_err(|error| CliError::new(format!("cannot read {}: {error}", file.display())))
 }
 
-fn save(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
+fn write_file(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
     fs::write(file, bytes).map_err(|error| CliError::new(format!("cannot write {}: {error}", file.display())))
 }
 
-/// Writes a plugin, and says so.
+/// Writes a plugin, and prints its path and size.
 fn write(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    save(file, bytes)?;
-    // The file is there, and is compiled next. That the line is not read is not a failure of either.
+    write_file(file, bytes)?;
+    // A closed stdout is not a failure: the file is written, and the compilation still follows.
     match ui::output_line(&format!("{} ({} bytes)", file.display(), bytes.len())) {
         Err(error) if error.is_unread() => Ok(()),
-        told => told,
+        printed => printed,
     }
 }

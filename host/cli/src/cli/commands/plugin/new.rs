@@ -1,4 +1,4 @@
-//! `trocar plugin new`: a folder with a plugin that works, its tests and cases, and the SDK's source. Needs no network.
+//! `trocar plugin new`: writes a folder with a working plugin, its tests and cases, and the SDK's source. Needs no network.
 
 use std::{
     fs, io,
@@ -15,7 +15,7 @@ use crate::cli::{
     ui,
 };
 
-/// The manifest of the SDK's source in a plugin's folder. A test holds the versions against those of the SDK itself.
+/// `sdk/Cargo.toml` of a new plugin. A test compares its versions with those of the workspace.
 const SDK_CARGO_TOML: &str = r#"[package]
 name = "trocar-sdk"
 description = "Write debug strategies and policies for trocar"
@@ -52,7 +52,7 @@ pub(crate) fn new(args: &PluginNewArgs) -> Result<(), CliError> {
     write_all(&folder, &files)?;
     let [first, second, third] = next(args.language.into());
     ui::output(&format!(
-        "{} ({} files): a {} in {} that works, with its tests\n\nnext:\n  cd {0}\n  {first}\n  {second}\n  {third}\n",
+        "{} ({} files): a working {} in {}, with its tests\n\nnext:\n  cd {0}\n  {first}\n  {second}\n  {third}\n",
         folder.display(),
         files.len(),
         PluginType::from(args.plugin_type).name(),
@@ -71,18 +71,18 @@ impl From<NewPluginType> for PluginType {
 
 fn check_name(name: &str) -> Result<(), CliError> {
     if !is_label(name) {
-        return Err(CliError::usage(format!("{name:?} is not a name of a plugin"))
-            .hint("lower-case letters, digits and dashes, 63 at the most"));
+        return Err(CliError::usage(format!("{name:?} is not a valid plugin name"))
+            .hint("use lower-case letters, digits and dashes, at most 63 of them"));
     }
     if plugin::is_default_name(name) {
         return Err(
-            CliError::usage(format!("{name:?} is the name of a default plugin")).hint("choose another"),
+            CliError::usage(format!("{name:?} is the name of a default plugin")).hint("choose another name"),
         );
     }
     Ok(())
 }
 
-/// A file of the new folder: its name and its text.
+/// A path within the new folder, and the file's text.
 type NewFile = (String, String);
 
 fn files(name: &str, plugin_type: PluginType, language: Language) -> Vec<NewFile> {
@@ -92,7 +92,7 @@ fn files(name: &str, plugin_type: PluginType, language: Language) -> Vec<NewFile
         PluginType::Policy => "house-rules",
     };
     let renamed = |text: &str| text.replace(old_name, name);
-    // The example's own Cargo.toml is of this repository.
+    // The example's own Cargo.toml names this repository's workspace; `cargo_toml` writes one that stands alone.
     let of_example = embedded::below(&example).filter(|(file, _)| *file != "Cargo.toml");
     let mut files: Vec<NewFile> = of_example
         .map(|(file, text)| (renamed(file), renamed(text)))
@@ -104,8 +104,8 @@ fn files(name: &str, plugin_type: PluginType, language: Language) -> Vec<NewFile
     ] {
         let found = files.iter_mut().find(|(known, _)| known == file);
         if let Some((_, text)) = found {
-            let way = if file == "plugin.yaml" { "" } else { "../" };
-            *text = format!("# yaml-language-server: $schema={way}sdk/{schema}.schema.json\n{text}");
+            let up = if file == "plugin.yaml" { "" } else { "../" };
+            *text = format!("# yaml-language-server: $schema={up}sdk/{schema}.schema.json\n{text}");
         }
         let schema = format!("{schema}.schema.json");
         files.push((format!("sdk/{schema}"), embedded::text(&schema).to_owned()));
@@ -117,7 +117,7 @@ fn files(name: &str, plugin_type: PluginType, language: Language) -> Vec<NewFile
     files
 }
 
-/// The SDK, and what the language's own tools want.
+/// The SDK, and the files that the language's own tools need.
 fn of_language(name: &str, language: Language) -> Vec<NewFile> {
     let sdk = |from: &str, to: &str| -> Vec<NewFile> {
         let files = embedded::below(from);
@@ -161,7 +161,7 @@ fn of_language(name: &str, language: Language) -> Vec<NewFile> {
 }
 
 fn cargo_toml(name: &str) -> String {
-    // A crate's name does not begin with a digit.
+    // A plugin's name may begin with a digit, a crate's name may not.
     let prefix = if name.starts_with(|letter: char| letter.is_ascii_digit()) {
         "plugin-"
     } else {
@@ -200,7 +200,7 @@ fn package_json(name: &str) -> String {
     )
 }
 
-/// The next three commands.
+/// The commands to run next: test, build, run the cases.
 fn next(language: Language) -> [&'static str; 3] {
     let (test, build) = match language {
         Language::Rust => ("cargo test", "trocar plugin build"),
@@ -232,8 +232,8 @@ fn readme(name: &str, plugin_type: PluginType, language: Language) -> String {
     format!(
         "# {name}\n\nA {} for trocar. It needs {needs}.\n\n```sh\n{test:35} # the logic, without WebAssembly\n\
          {build:35} # makes {name}.wasm\n{cases:35} # the cases, with the component\n{used}\n```\n\n\
-         `{source}` is the plugin, `plugin.yaml` says what it is and which settings and flags it has, `cases/` has requests and \
-         what is to come of them, `sdk/` is trocar's SDK in source.\n",
+         `{source}` is the plugin, `plugin.yaml` has its name, settings and flags, `cases/` has requests with their \
+         expected outcomes, `sdk/` is the source of trocar's SDK.\n",
         plugin_type.name()
     )
 }
@@ -250,19 +250,22 @@ fn workflow(language: Language) -> String {
     format!(
         "name: plugin\non: [push, pull_request]\njobs:\n  test:\n    runs-on: ubuntu-latest\n    steps:\n\
          \x20   - uses: actions/checkout@v4\n{setup}    - run: {test}\n\
-         \x20   # The variable says where trocar's source is; a package of your own does as well.\n\
+         \x20   # Set the variable to trocar's Git repository, or install trocar from a package instead.\n\
          \x20   - run: cargo install --locked --git \"${{{{ vars.TROCAR_REPOSITORY }}}}\" trocar-cli\n\
          \x20   - run: {build}\n    - run: {cases}\n"
     )
 }
 
-/// Writes the files into a folder of another name, which gets its own when all are there.
+/// Writes the files into a temporary folder and renames it when complete, so that no half-written plugin is left.
 fn write_all(folder: &Path, files: &[NewFile]) -> Result<(), CliError> {
     let unwritten = |error: io::Error| CliError::new(format!("cannot write {}: {error}", folder.display()));
     let is_taken = fs::read_dir(folder).map_or(folder.exists(), |mut entries| entries.next().is_some());
     if is_taken {
-        return Err(CliError::new(format!("{} is there already", folder.display()))
-            .hint("--folder=FOLDER writes the plugin to another place"));
+        return Err(CliError::new(format!(
+            "{} already exists and is not an empty folder",
+            folder.display()
+        ))
+        .hint("name another folder with --folder=FOLDER"));
     }
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let partial = folder.with_file_name(format!(".{name}.{}", std::process::id()));
@@ -274,7 +277,7 @@ fn write_all(folder: &Path, files: &[NewFile]) -> Result<(), CliError> {
     written
         .and_then(|()| fs::rename(&partial, folder))
         .map_err(|error| {
-            // What cannot be finished is not left behind.
+            // Best effort: the error to report is the one above.
             drop(fs::remove_dir_all(&partial));
             unwritten(error)
         })
@@ -285,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sdk_in_a_plugins_folder_has_the_versions_of_this_one() {
+    fn the_sdk_of_a_new_plugin_has_this_workspaces_versions() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let workspace = fs::read_to_string(root.join("Cargo.toml")).unwrap();
         let sdk = fs::read_to_string(root.join("guest-sdk/Cargo.toml")).unwrap();
@@ -307,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn every_plugin_has_a_manifest_that_is_its_own_cases_and_a_job() {
+    fn every_new_plugin_has_its_own_manifest_cases_and_workflow() {
         for language in Language::ALL {
             for plugin_type in [PluginType::Strategy, PluginType::Policy] {
                 let files = files("mine", plugin_type, language);

@@ -1,4 +1,4 @@
-//! Building a plugin that is written in JavaScript: componentize-qjs makes a component, with QuickJS in it.
+//! Builds plugins written in JavaScript: componentize-qjs makes a component that contains QuickJS.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,8 +7,8 @@ use std::{
 
 use trocar::manifest::{PluginManifest, PluginType};
 
-use super::{tell, tools::Tool, unbuilt, workshop, world};
-use crate::cli::{commands::plugin::save, error::CliError};
+use super::{build_failed, build_folder, show_errors, tools::Tool, world};
+use crate::cli::{commands::plugin::write_file, error::CliError};
 
 const TOOL: Tool = Tool {
     name: "componentize-qjs",
@@ -39,23 +39,23 @@ const TOOL: Tool = Tool {
 
 const NO_NODE: &str = "it needs Node.js 20 or later with npm: node --version";
 
-/// Compiles plugin.js and what it imports, and says where the component is.
+/// Compiles plugin.js and its imports. Returns the path of the component.
 pub(super) fn compile(
     folder: &Path,
     manifest: &PluginManifest,
     may_install: bool,
 ) -> Result<PathBuf, CliError> {
     let tool = TOOL.folder(may_install)?;
-    let workshop = workshop(folder)?;
+    let build_folder = build_folder(folder)?;
     let has_sdk = folder.join("sdk/guest.js").is_file();
-    let entry = workshop.join("entry.js");
-    save(&entry, entry_text(manifest, has_sdk).as_bytes())?;
-    let component = workshop.join("component.wasm");
+    let entry = build_folder.join("entry.js");
+    write_file(&entry, entry_text(manifest, has_sdk).as_bytes())?;
+    let component = build_folder.join("component.wasm");
     let mut command = Command::new("node");
     command
         .arg(tool.join(TOOL.proof))
         .arg("--wit")
-        .arg(workshop.join("wit"))
+        .arg(build_folder.join("wit"))
         .args([
             "--world",
             world(manifest),
@@ -74,11 +74,11 @@ pub(super) fn compile(
     if output.status.success() {
         return Ok(component);
     }
-    tell(&output.stderr);
-    Err(unbuilt(TOOL.name, folder, output.status))
+    show_errors(&output.stderr);
+    Err(build_failed(TOOL.name, folder, output.status))
 }
 
-/// The module that the component starts from. Authors write plugin.js alone.
+/// The source of the component's entry module, which joins the author's plugin.js with the SDK.
 fn entry_text(manifest: &PluginManifest, has_sdk: bool) -> String {
     let kind = match manifest.plugin_type {
         PluginType::Strategy => "strategy",

@@ -1,4 +1,4 @@
-//! `trocar plugin build`: from the source of a plugin, in one of several languages, to the plugin.
+//! `trocar plugin build`: builds a plugin from its source, in any of the supported languages.
 
 mod javascript;
 mod python;
@@ -25,7 +25,7 @@ use crate::cli::{
     ui,
 };
 
-/// A language in which plugins are written.
+/// A language that plugins can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Language {
     Rust,
@@ -36,7 +36,7 @@ pub(super) enum Language {
 impl Language {
     pub(super) const ALL: [Self; 3] = [Self::Rust, Self::Python, Self::JavaScript];
 
-    /// Its name, for people.
+    /// The name as prose has it.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Rust => "Rust",
@@ -45,7 +45,7 @@ impl Language {
         }
     }
 
-    /// Its name on the command line and among the examples.
+    /// The name on the command line and in the folder of examples.
     pub(super) fn id(self) -> &'static str {
         match self {
             Self::Rust => "rust",
@@ -54,7 +54,7 @@ impl Language {
         }
     }
 
-    /// The file by which a plugin's folder is known to be of the language.
+    /// The file that identifies a plugin's folder as of this language.
     pub(super) fn marker(self) -> &'static str {
         match self {
             Self::Rust => "Cargo.toml",
@@ -72,15 +72,15 @@ impl Language {
         match found.as_slice() {
             [one] => Ok(*one),
             [] => Err(
-                CliError::new(format!("{} has no source of a plugin", shown(folder))).hint(
-                    "a plugin is a Cargo.toml with src/lib.rs, a plugin.py or a plugin.js; trocar plugin new NAME makes one",
+                CliError::new(format!("no plugin source found in {}", shown(folder))).hint(
+                    "a plugin has a Cargo.toml with src/lib.rs, a plugin.py or a plugin.js; trocar plugin new NAME creates one",
                 ),
             ),
             several => {
                 let markers: Vec<&str> = several.iter().map(|language| language.marker()).collect();
                 let markers = markers.join(" and ");
-                Err(CliError::new(format!("{} has {markers}: which is the plugin?", shown(folder)))
-                    .hint("a folder holds one plugin in one language"))
+                Err(CliError::new(format!("{} has {markers}, so its language is ambiguous", shown(folder)))
+                    .hint("keep one plugin per folder, in one language"))
             }
         }
     }
@@ -109,20 +109,20 @@ pub(crate) fn build(args: &PluginBuildArgs) -> Result<(), CliError> {
     }
 }
 
-/// A plugin that was made, and not written yet.
-pub(super) struct Made {
+/// A plugin that was built and packed, but not written to disk.
+pub(super) struct BuiltPlugin {
     pub(super) name: String,
     pub(super) plugin_type: PluginType,
     pub(super) plugin: Vec<u8>,
 }
 
 /// Builds the plugin of a folder.
-pub(super) fn component(args: &PluginBuildArgs) -> Result<Made, CliError> {
+pub(super) fn component(args: &PluginBuildArgs) -> Result<BuiltPlugin, CliError> {
     let file = args.folder.join("plugin.yaml");
     let text = read_text(&file).map_err(|error| {
-        error.hint("every plugin has a plugin.yaml beside its source; trocar plugin new NAME makes one")
+        error.hint("a plugin has a plugin.yaml beside its source; trocar plugin new NAME creates one")
     })?;
-    // Before a compiler runs for a minute.
+    // Checked first: a compiler may run for a minute.
     let manifest = read_manifest(&file, &text)?;
     let module = match Language::of(&args.folder)? {
         Language::Rust => rust::compile(&args.folder, args.locked, args.strip)?,
@@ -131,14 +131,14 @@ pub(super) fn component(args: &PluginBuildArgs) -> Result<Made, CliError> {
     };
     let (plugin, manifest) =
         plugin::pack(&read(&module)?, &text).map_err(|error| refused(&module, &error))?;
-    Ok(Made {
+    Ok(BuiltPlugin {
         name: manifest.name,
         plugin_type: manifest.plugin_type,
         plugin,
     })
 }
 
-/// The world of the contract that a plugin implements, for tools that import all that a world names.
+/// The world that a plugin implements. The componentizers import everything that a world names, hence worlds without `cluster`.
 fn world(manifest: &PluginManifest) -> &'static str {
     match (manifest.plugin_type, manifest.capabilities.is_empty()) {
         (PluginType::Strategy, true) => "pure-strategy",
@@ -148,57 +148,57 @@ fn world(manifest: &PluginManifest) -> &'static str {
     }
 }
 
-/// The folder of what a build needs besides the source, with the contract in it.
-fn workshop(folder: &Path) -> Result<PathBuf, CliError> {
-    let workshop = folder.join(".trocar");
-    let wit = workshop.join("wit");
+/// Prepares `.trocar`, the folder of generated build inputs, with the WIT files in it.
+fn build_folder(folder: &Path) -> Result<PathBuf, CliError> {
+    let build_folder = folder.join(".trocar");
+    let wit = build_folder.join("wit");
     let unwritten = |error: io::Error| CliError::new(format!("cannot write {}: {error}", shown(&wit)));
     fs::create_dir_all(&wit).map_err(unwritten)?;
     for (name, text) in embedded::below("wit/") {
         fs::write(wit.join(name), text).map_err(unwritten)?;
     }
-    // What is in there is made anew each time; it is not to be committed.
-    fs::write(workshop.join(".gitignore"), "*\n").map_err(unwritten)?;
-    Ok(workshop)
+    // Everything in it is generated on each build and must not be committed.
+    fs::write(build_folder.join(".gitignore"), "*\n").map_err(unwritten)?;
+    Ok(build_folder)
 }
 
 fn shown(path: &Path) -> impl std::fmt::Display + '_ {
     path.display()
 }
 
-/// A compiler and what stands in its place may end without a word.
-fn how_it_ended(status: ExitStatus) -> String {
+/// How a compiler ended: some end without printing anything.
+fn exit_description(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
-        (Some(code), _) => format!("it ended with exit code {code}"),
-        (None, Some(signal)) => format!("it was ended by signal {signal}"),
-        (None, None) => "it ended".into(),
+        (Some(code), _) => format!("it exited with code {code}"),
+        (None, Some(signal)) => format!("it was killed by signal {signal}"),
+        (None, None) => "its exit status is unknown".into(),
     }
 }
 
-/// Why a compiler that was run did not make what it should.
-fn unbuilt(tool: &str, folder: &Path, status: ExitStatus) -> CliError {
+/// The error for a compiler that ran and failed.
+fn build_failed(tool: &str, folder: &Path, status: ExitStatus) -> CliError {
     let failed = format!(
         "{tool} could not build {}: {}",
         shown(folder),
-        how_it_ended(status)
+        exit_description(status)
     );
     let failed = CliError::new(failed);
     match status.signal() {
-        Some(9) => failed.hint(ENDED_BY_KILL),
+        Some(9) => failed.hint(KILLED_HINT),
         _ => failed,
     }
 }
 
-/// What a program was most likely ended by that was ended by signal 9.
-const ENDED_BY_KILL: &str = "another program ended it: most often the system, when memory runs out";
+/// The likely cause of signal 9: the kernel's out-of-memory killer.
+const KILLED_HINT: &str = "the system most likely ran out of memory; free some, then build again";
 
-/// The most of what a compiler says that is shown, in bytes.
-const MAX_SAID: usize = 64 << 10;
+/// The most of a compiler's stderr that is shown, in bytes.
+const MAX_STDERR: usize = 64 << 10;
 
-/// Shows what a compiler said was wrong.
-fn tell(stderr: &[u8]) {
-    let said = &stderr[..stderr.len().min(MAX_SAID)];
-    if !said.is_empty() {
-        ui::error_lines(&String::from_utf8_lossy(said));
+/// Prints a compiler's error output.
+fn show_errors(stderr: &[u8]) {
+    let shown = &stderr[..stderr.len().min(MAX_STDERR)];
+    if !shown.is_empty() {
+        ui::error_lines(&String::from_utf8_lossy(shown));
     }
 }

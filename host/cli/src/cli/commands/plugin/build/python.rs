@@ -1,4 +1,4 @@
-//! Building a plugin that is written in Python: componentize-py makes a component, with an interpreter in it.
+//! Builds plugins written in Python: componentize-py makes a component that contains CPython.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,8 +7,8 @@ use std::{
 
 use trocar::manifest::{PluginManifest, PluginType};
 
-use super::{tell, tools::Tool, unbuilt, workshop, world};
-use crate::cli::{commands::plugin::save, error::CliError};
+use super::{build_failed, build_folder, show_errors, tools::Tool, world};
+use crate::cli::{commands::plugin::write_file, error::CliError};
 
 const TOOL: Tool = Tool {
     name: "componentize-py",
@@ -37,7 +37,8 @@ const TOOL: Tool = Tool {
 
 const NO_PIP: &str = "it needs Python 3.10 or later with pip: python3 -m pip --version";
 
-/// Runs the tool. What it is asked to compile may be wrong: that is told without the way that the tool went.
+/// Runs componentize-py. It reports mistakes in the author's source as an `AssertionError`, whose first part is the mistake and
+/// whose "Caused by" chain is the tool's own call stack: only the former is printed.
 const RUN: &str = "import sys
 from componentize_py import script
 try:
@@ -45,28 +46,28 @@ try:
 except AssertionError as error:
     sys.exit(str(error).split('\\n\\nCaused by:')[0])";
 
-/// The module that the component starts from. Authors write plugin.py alone.
+/// The component's entry module, which joins the author's plugin.py with the SDK.
 const ENTRY: &str = "_trocar_entry";
 
-/// Compiles plugin.py and what it imports, and says where the component is.
+/// Compiles plugin.py and its imports. Returns the path of the component.
 pub(super) fn compile(
     folder: &Path,
     manifest: &PluginManifest,
     may_install: bool,
 ) -> Result<PathBuf, CliError> {
     let tool = TOOL.folder(may_install)?;
-    let workshop = workshop(folder)?;
-    let entry = workshop.join(format!("{ENTRY}.py"));
-    save(&entry, entry_text(manifest.plugin_type).as_bytes())?;
-    let component = workshop.join("component.wasm");
+    let build_folder = build_folder(folder)?;
+    let entry = build_folder.join(format!("{ENTRY}.py"));
+    write_file(&entry, entry_text(manifest.plugin_type).as_bytes())?;
+    let component = build_folder.join("component.wasm");
     let mut command = Command::new("python3");
     command
         .env("PYTHONPATH", &tool)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .args(["-c", RUN, "--quiet", "--wit-path"])
-        .arg(workshop.join("wit"))
+        .arg(build_folder.join("wit"))
         .args(["--world", world(manifest), "componentize", "--stub-wasi"]);
-    for place in [workshop.as_path(), folder, &folder.join("sdk")] {
+    for place in [build_folder.as_path(), folder, &folder.join("sdk")] {
         if place.is_dir() {
             command.arg("--python-path").arg(place);
         }
@@ -75,10 +76,10 @@ pub(super) fn compile(
     let output = command
         .output()
         .map_err(|error| CliError::new(format!("cannot run python3: {error}")).hint(NO_PIP))?;
-    tell(&output.stderr);
+    show_errors(&output.stderr);
     match output.status.success() {
         true => Ok(component),
-        false => Err(unbuilt(TOOL.name, folder, output.status)),
+        false => Err(build_failed(TOOL.name, folder, output.status)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Building a plugin that is a Rust crate: cargo makes a core module.
+//! Builds plugins written in Rust: cargo makes a core module, which packing turns into a component.
 
 use std::{
     os::unix::process::ExitStatusExt as _,
@@ -8,14 +8,14 @@ use std::{
 
 use serde_json::Value;
 
-use super::{how_it_ended, unbuilt};
+use super::{build_failed, exit_description};
 use crate::cli::error::CliError;
 
-/// The target of the first tier: nothing ambient, a third of the size.
+/// The target of the first tier: no WASI, and a third of the size of a wasm32-wasip2 component.
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Settings of the build, whatever the crate's own profile says: fast code (against "s" a third larger, and a tenth to a sixth less
-/// of a plan's time), one allocation unit. With link-time optimisation a guest imports only what it calls.
+/// Build settings that override the crate's own profile. Against `opt-level="s"`, 3 makes components a third larger and plans a
+/// tenth to a sixth faster. With link-time optimisation a guest imports only what it calls.
 const PROFILE: [&str; 4] = [
     "profile.release.opt-level=3",
     "profile.release.lto=true",
@@ -23,7 +23,7 @@ const PROFILE: [&str; 4] = [
     "profile.release.panic=\"abort\"",
 ];
 
-/// Compiles a crate to a core module, and says where it is. The same bytes wherever it stands: no path of this machine goes in.
+/// Compiles a crate to a core module. Returns its path. The bytes do not depend on the folder: paths of this machine are remapped.
 pub(super) fn compile(folder: &Path, locked: bool, strip: bool) -> Result<PathBuf, CliError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
@@ -49,7 +49,7 @@ pub(super) fn compile(folder: &Path, locked: bool, strip: bool) -> Result<PathBu
     }
     let output = run_cargo(&mut command)?;
     if !output.status.success() {
-        let failed = unbuilt("cargo", folder, output.status);
+        let failed = build_failed("cargo", folder, output.status);
         return Err(match output.status.signal() {
             Some(9) => failed,
             _ => failed.hint(format!(
@@ -58,11 +58,12 @@ pub(super) fn compile(folder: &Path, locked: bool, strip: bool) -> Result<PathBu
         });
     }
     artifact(&output.stdout, folder).ok_or_else(|| {
-        CliError::new("the crate makes no WebAssembly").hint("a plugin is a library: it needs a src/lib.rs")
+        CliError::new("the crate did not produce a WebAssembly module")
+            .hint("a plugin is a library: it needs a src/lib.rs")
     })
 }
 
-/// Runs cargo, which says on stderr what is wrong with a crate.
+/// Runs cargo with its stderr shown, where it reports mistakes in the crate.
 fn run_cargo(command: &mut Command) -> Result<Output, CliError> {
     command.stderr(Stdio::inherit()).output().map_err(|error| {
         let program = command.get_program().display();
@@ -70,7 +71,7 @@ fn run_cargo(command: &mut Command) -> Result<Output, CliError> {
     })
 }
 
-/// The module that cargo says it made last for the crate in the folder.
+/// The last module that cargo's messages report for the crate in the folder.
 fn artifact(messages: &[u8], folder: &Path) -> Option<PathBuf> {
     let manifest = folder.join("Cargo.toml").canonicalize().ok()?;
     let made = |message: Value| {
@@ -83,7 +84,7 @@ fn artifact(messages: &[u8], folder: &Path) -> Option<PathBuf> {
             .find(|file| file.ends_with(".wasm"))?;
         Some(PathBuf::from(module))
     };
-    // A message is a line. What a program in cargo's place writes besides is not one.
+    // One JSON message per line. $CARGO may name a wrapper that prints other lines too: these are skipped.
     messages
         .split(|byte| *byte == b'\n')
         .filter_map(|line| serde_json::from_slice(line).ok())
@@ -96,11 +97,11 @@ fn rustflags(folder: &Path) -> Result<Vec<String>, CliError> {
     let home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
-        .ok_or_else(|| CliError::new("there is no home folder, so cargo's own cannot be found"))?;
+        .ok_or_else(|| CliError::new("cannot find cargo's home folder: set CARGO_HOME"))?;
     let workspace = workspace_root(folder)?;
     Ok(vec![
         "-Clink-arg=-zstack-size=131072".into(),
-        // What most calls need, so that they need not grow their memory.
+        // Enough for most calls, which then do not grow their memory.
         "-Clink-arg=--initial-heap=196608".into(),
         format!("--remap-path-prefix={}=/plugin", absolute(workspace)),
         format!("--remap-path-prefix={}=/cargo", absolute(home)),
@@ -123,9 +124,9 @@ fn workspace_root(folder: &Path) -> Result<PathBuf, CliError> {
     match Path::new(&found).parent() {
         Some(root) if output.status.success() => Ok(root.to_owned()),
         _ => Err(CliError::new(format!(
-            "cargo does not find the crate in {}: {}",
+            "cargo cannot find the crate in {}: {}",
             folder.display(),
-            how_it_ended(output.status)
+            exit_description(output.status)
         ))),
     }
 }

@@ -1,4 +1,4 @@
-//! The programs that make components of other languages: each at one version, installed once for a user.
+//! The componentizers of other languages than Rust: each at one pinned version, installed once per user.
 
 use std::{
     fs, io,
@@ -6,27 +6,27 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{how_it_ended, shown};
+use super::{exit_description, shown};
 use crate::cli::{error::CliError, resolve, ui};
 
-/// A program that makes components, at the version that was tried.
+/// A componentizer, at the version that was tested.
 pub(super) struct Tool {
     pub(super) name: &'static str,
     pub(super) version: &'static str,
-    /// Where it comes from, for people.
+    /// Where it is installed from, for messages.
     pub(super) registry: &'static str,
-    /// What it takes on the disk, for people.
+    /// Its size on disk, for messages.
     pub(super) size: &'static str,
-    /// A file that is there once it is installed.
+    /// A file that exists once the tool is installed, relative to its folder.
     pub(super) proof: &'static str,
-    /// The program that installs it, and what to do when it is not there.
+    /// The program that installs it, and the hint for when that program is missing or fails.
     pub(super) installer: (&'static str, &'static str),
-    /// The arguments with which the installer puts it into a folder.
+    /// The installer's arguments, for a folder to install into.
     pub(super) arguments: fn(&Self, &Path) -> Vec<String>,
 }
 
 impl Tool {
-    /// The folder in which the tool is; installed first, where that is wanted.
+    /// The tool's folder. Installs the tool first if it is missing and `may_install`.
     pub(super) fn folder(&self, may_install: bool) -> Result<PathBuf, CliError> {
         let all = tools_folder()?;
         let folder = all.join(format!("{}-{}", self.name, self.version));
@@ -41,10 +41,9 @@ impl Tool {
                 size,
                 ..
             } = self;
-            let missing =
-                format!("{name} {version} is not installed, which makes components of this language");
+            let missing = format!("{name} {version} is not installed; plugins in this language need it");
             return Err(CliError::new(missing).hint(format!(
-                "trocar plugin build --install-tool installs it once, from {registry} ({size}), in {}",
+                "trocar plugin build --install-tool installs it from {registry} ({size}) into {}",
                 shown(&all)
             )));
         }
@@ -52,13 +51,13 @@ impl Tool {
         Ok(folder)
     }
 
-    /// Installs into a folder of its own, which gets its name when all is there: two that install at once do not meet, and
-    /// what was cut off is not used.
+    /// Installs into a temporary folder that is renamed when complete: concurrent installations do not collide, and an
+    /// interrupted one is never used.
     fn install(&self, all: &Path, folder: &Path) -> Result<(), CliError> {
         let unwritten = |error: io::Error| CliError::new(format!("cannot write {}: {error}", shown(all)));
         let partial = all.join(format!(".{}-{}.{}", self.name, self.version, std::process::id()));
         fs::create_dir_all(&partial).map_err(unwritten)?;
-        let (installer, otherwise) = self.installer;
+        let (installer, hint) = self.installer;
         ui::error_line(&format!(
             "installing {} {} from {}",
             self.name, self.version, self.registry
@@ -67,34 +66,33 @@ impl Tool {
         command
             .args((self.arguments)(self, &partial))
             .stdin(Stdio::null());
-        // What it tells is not the result of this program.
+        // The installer's output does not belong on our standard output.
         let status = command.stdout(Stdio::null()).status();
         let done =
-            status.map_err(|error| CliError::new(format!("cannot run {installer}: {error}")).hint(otherwise));
+            status.map_err(|error| CliError::new(format!("cannot run {installer}: {error}")).hint(hint));
         let done = done.and_then(|status| match partial.join(self.proof).is_file() {
             true if status.success() => Ok(()),
             _ => Err(CliError::new(format!(
                 "{installer} could not install {} {}: {}",
                 self.name,
                 self.version,
-                how_it_ended(status)
+                exit_description(status)
             ))
-            .hint(otherwise)),
+            .hint(hint)),
         });
         let named = done.and_then(|()| match fs::rename(&partial, folder) {
             Err(_) if folder.join(self.proof).is_file() => Ok(()),
             renamed => renamed.map_err(unwritten),
         });
         if partial.exists() {
-            // Of no use any more, and in nobody's way.
+            // Best effort: a left-over folder is never used.
             drop(fs::remove_dir_all(&partial));
         }
         named
     }
 }
 
-/// Where tools are, beside what was compiled.
+/// The folder of all tools, beside the cache of compiled components.
 fn tools_folder() -> Result<PathBuf, CliError> {
-    resolve::cache("tools")
-        .ok_or_else(|| CliError::new("there is no home folder, so there is no place for tools"))
+    resolve::cache("tools").ok_or_else(|| CliError::new("there is no home folder to install tools into"))
 }
