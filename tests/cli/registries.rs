@@ -270,13 +270,13 @@ fn a_lock_keeps_a_plugin_as_it_was_until_it_is_updated() {
     assert_eq!(lock["plugins"][0]["manifest"], scene.manifest.as_str());
     assert_eq!(
         scene.run("plugin lock").stdout,
-        "$HOME/.config/trocar/config.lock: nothing has changed\n"
+        "$HOME/.config/trocar/config.lock is up to date\n"
     );
     let moved = scene.move_tag(&plugin("2.0.0"));
     assert_ne!(moved, scene.manifest);
     assert_eq!(
         scene.run("plugin lock").stdout,
-        "$HOME/.config/trocar/config.lock: nothing has changed\n"
+        "$HOME/.config/trocar/config.lock is up to date\n"
     );
     let version = |scene: &Scene| {
         let plan = scene.plan("lists");

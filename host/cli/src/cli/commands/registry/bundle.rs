@@ -1,4 +1,4 @@
-//! `trocar plugin bundle`: plugins and their signatures in one file, into a closed network.
+//! `trocar plugin bundle`: writes plugins and their signatures into one file, or reads one, for networks without a registry.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use trocar::{
     registry::{CarriedPlugin, read_bundle, write_bundle},
 };
 
-use super::{manifest, of_registries, pull::Puller, reference, store};
+use super::{from_registries, manifest, pull::Puller, reference, store};
 use crate::cli::{args::PluginBundleArgs, configuration, error::CliError, ui};
 
 pub(crate) fn bundle(args: &PluginBundleArgs) -> Result<(), CliError> {
@@ -27,14 +27,17 @@ pub(crate) fn bundle(args: &PluginBundleArgs) -> Result<(), CliError> {
 
 fn write(config: &Config, is_systems: bool, file: &Path) -> Result<(), CliError> {
     let mut plugins: Vec<CarriedPlugin> = Vec::new();
-    for (plugin, source) in of_registries(config, is_systems) {
+    for (plugin, source) in from_registries(config, is_systems) {
         let digest = manifest(config, &source).map_err(|error| error.of(&plugin.origin().to_string()))?;
         plugins.push((reference(&source.reference)?, digest));
     }
     if plugins.is_empty() {
-        return Err(CliError::new("the configuration names no plugins of registries"));
+        return Err(CliError::new(
+            "the configuration names no plugins from registries",
+        ));
     }
     let unwritable = |error: io::Error| CliError::new(format!("cannot write {}: {error}", file.display()));
+    // Renamed when complete, so that a file of this name is never a part of a bundle.
     let unfinished = file.with_extension("unfinished");
     let mut out = io::BufWriter::new(fs::File::create(&unfinished).map_err(unwritable)?);
     let written = write_bundle(
@@ -44,7 +47,7 @@ fn write(config: &Config, is_systems: bool, file: &Path) -> Result<(), CliError>
         Limits::default().component,
     );
     let written = written
-        .map_err(|error| CliError::from(error).hint("pull what it names first: trocar plugin pull"))
+        .map_err(|error| CliError::from(error).hint("pull the plugins first: trocar plugin pull"))
         .and_then(|()| out.flush().map_err(unwritable))
         .and_then(|()| fs::rename(&unfinished, file).map_err(unwritable));
     if written.is_err() {
@@ -57,7 +60,7 @@ fn write(config: &Config, is_systems: bool, file: &Path) -> Result<(), CliError>
     ui::output(&names.collect::<String>())
 }
 
-/// Keeps what is in a file. By which rules it is trusted is for the configuration alone: nothing in the file says so.
+/// Stores the plugins of a bundle. Each is judged by the trust rules of the configuration; nothing in the file counts.
 fn read(config: &Config, is_systems: bool, file: &Path) -> Result<(), CliError> {
     let puller = Puller::new(config, is_systems, &[])?;
     let carried = read_bundle(file, &store(is_systems)?, Limits::default().component)?;

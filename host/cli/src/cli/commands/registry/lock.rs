@@ -13,7 +13,7 @@ use trocar::{
     registry::{Lock, LockedPlugin, RegistrySource, amount, listed, write_whole},
 };
 
-use super::{of_registries, pull::Puller, reference};
+use super::{from_registries, pull::Puller, reference};
 use crate::cli::{
     args::{PluginLockArgs, PluginUpdateArgs},
     configuration,
@@ -21,21 +21,21 @@ use crate::cli::{
     ui,
 };
 
-/// Locks what is not locked yet, and what names another source now.
+/// Locks plugins that are not locked yet or whose source has changed.
 pub(crate) fn lock(args: &PluginLockArgs) -> Result<(), CliError> {
     let config = configuration::load_for(args.system, args.file.config.as_deref())?;
     write_locks(args, &config, &|_| false)
 }
 
-/// Looks at tags again.
+/// Resolves the tags of locked plugins again: of all, or of the named ones.
 pub(crate) fn update(args: &PluginUpdateArgs) -> Result<(), CliError> {
     let config = configuration::load_for(args.lock.system, args.lock.file.config.as_deref())?;
-    let known = of_registries(&config, args.lock.system);
+    let known = from_registries(&config, args.lock.system);
     let unknown = args.names.iter();
     let mut unknown = unknown.filter(|name| !known.iter().any(|(plugin, _)| plugin.value.name == **name));
     if let Some(name) = unknown.next() {
         return Err(CliError::new(format!(
-            "the configuration names no plugin {name:?} of a registry"
+            "the configuration names no plugin {name:?} from a registry"
         )));
     }
     write_locks(&args.lock, &config, &|name| {
@@ -43,21 +43,21 @@ pub(crate) fn update(args: &PluginUpdateArgs) -> Result<(), CliError> {
     })
 }
 
-/// Locks the plugins of each file of the configuration, each in the lock beside its file.
+/// Writes one lock beside each configuration file that names plugins from registries.
 fn write_locks(
     args: &PluginLockArgs,
     config: &Config,
-    is_looked_at_again: &dyn Fn(&str) -> bool,
+    is_updated: &dyn Fn(&str) -> bool,
 ) -> Result<(), CliError> {
     let mut files: BTreeMap<PathBuf, Vec<(&Sourced<PluginEntry>, RegistrySource)>> = BTreeMap::new();
-    for (plugin, source) in of_registries(config, args.system) {
+    for (plugin, source) in from_registries(config, args.system) {
         files
             .entry(plugin.file.clone())
             .or_default()
             .push((plugin, source));
     }
     if files.is_empty() {
-        return ui::output("the configuration names no plugins of registries\n");
+        return ui::output("the configuration names no plugins from registries\n");
     }
     let puller = Puller::new(config, args.system, &[])?;
     for (file, plugins) in files {
@@ -68,20 +68,20 @@ fn write_locks(
         for (plugin, source) in plugins {
             let known = old
                 .find(&plugin.value.name)
-                .filter(|known| known.source == source.reference && !is_looked_at_again(&plugin.value.name));
+                .filter(|known| known.source == source.reference && !is_updated(&plugin.value.name));
             let locked = match known {
                 Some(known) => known.clone(),
-                None => looked_up(&puller, plugin, &source)?,
+                None => resolve(&puller, plugin, &source)?,
             };
             new.plugins.push(locked);
         }
-        take(args, &path, &old, &new)?;
+        write_changes(args, &path, &old, &new)?;
     }
     Ok(())
 }
 
-/// What a reference stands for now: pulled, verified and described.
-fn looked_up(
+/// Pulls and verifies what a reference resolves to now, and describes it for the lock.
+fn resolve(
     puller: &Puller<'_>,
     plugin: &Sourced<PluginEntry>,
     source: &RegistrySource,
@@ -95,7 +95,7 @@ fn looked_up(
     let kept = kept.map_err(|error| error.of(&plugin.origin().to_string()))?;
     let found = kept.description;
     let manifest = found.manifest();
-    let capabilities: BTreeSet<String> = manifest.capabilities.iter().flat_map(in_words).collect();
+    let capabilities: BTreeSet<String> = manifest.capabilities.iter().flat_map(scoped_names).collect();
     Ok(LockedPlugin {
         name: plugin.value.name.clone(),
         source: source.reference.clone(),
@@ -109,41 +109,41 @@ fn looked_up(
     })
 }
 
-/// A capability with each kind of object that it is for, so that a wider scope is more than there was.
-fn in_words(asked: &CapabilityRequest) -> Vec<String> {
-    match asked.scope.as_slice() {
-        [] => vec![asked.name.clone()],
+/// A capability once for each kind of object in its scope, so that a wider scope shows as a gain.
+fn scoped_names(request: &CapabilityRequest) -> Vec<String> {
+    match request.scope.as_slice() {
+        [] => vec![request.name.clone()],
         scope => scope
             .iter()
-            .map(|scope| format!("{} of {} {}", asked.name, scope.api_version, scope.kind))
+            .map(|scope| format!("{} of {} {}", request.name, scope.api_version, scope.kind))
             .collect(),
     }
 }
 
-/// Shows what changes, asks where a plugin gets more, and writes.
-fn take(args: &PluginLockArgs, path: &Path, old: &Lock, new: &Lock) -> Result<(), CliError> {
-    let (told, gains) = differences(old, new);
-    if told.is_empty() {
-        return ui::output(&format!("{}: nothing has changed\n", path.display()));
+/// Shows the changes, asks for consent where a plugin gains something, and writes the lock.
+fn write_changes(args: &PluginLockArgs, path: &Path, old: &Lock, new: &Lock) -> Result<(), CliError> {
+    let (changes, gains) = differences(old, new);
+    if changes.is_empty() {
+        return ui::output(&format!("{} is up to date\n", path.display()));
     }
-    ui::output(&told)?;
+    ui::output(&changes)?;
     let question = format!("A plugin gets {}. Lock it?", gains.join(", "));
     if !gains.is_empty() && !args.yes && !ui::confirm(&question) {
         let failed = CliError::new(format!(
-            "{} is left as it was: a plugin would get {}",
+            "{} was not changed: a plugin would get {}",
             path.display(),
             gains.join(", ")
         ));
-        return Err(failed.hint("look at the changes above; to take them without being asked: --yes"));
+        return Err(failed.hint("check the changes above; to accept them without a prompt: --yes"));
     }
     write_whole(path, None, to_yaml(&[new.document()]).as_bytes())
         .map_err(|error| CliError::new(format!("cannot write {}: {error}", path.display())))?;
     ui::output(&format!("wrote {}\n", path.display()))
 }
 
-/// What changes, for people, and what plugins get that they had not.
+/// The changes as text, and what plugins gain by them.
 fn differences(old: &Lock, new: &Lock) -> (String, Vec<String>) {
-    let (mut told, mut gains) = (String::new(), Vec::new());
+    let (mut text, mut gains) = (String::new(), Vec::new());
     for plugin in &new.plugins {
         let before = old.find(&plugin.name);
         let changes = match before {
@@ -158,15 +158,15 @@ fn differences(old: &Lock, new: &Lock) -> (String, Vec<String>) {
             ],
         };
         if !changes.is_empty() {
-            told += &format!(
+            text += &format!(
                 "{}{}\n",
                 plugin.name,
                 if before.is_none() { " (new)" } else { "" }
             );
-            told.extend(changes.iter().map(|change| format!("  {change}\n")));
+            text.extend(changes.iter().map(|change| format!("  {change}\n")));
         }
         let nothing = LockedPlugin {
-            // The limits are the same for all that is new.
+            // Memory is within the same limit for every new plugin, so it is not a gain.
             memory: None,
             capabilities: Vec::new(),
             signers: Vec::new(),
@@ -175,8 +175,8 @@ fn differences(old: &Lock, new: &Lock) -> (String, Vec<String>) {
         let gained = before.unwrap_or(&nothing).gains(plugin);
         gains.extend(gained.into_iter().map(|gain| format!("{gain} ({})", plugin.name)));
     }
-    for gone in old.plugins.iter().filter(|known| new.find(&known.name).is_none()) {
-        told += &format!("{} (removed)\n", gone.name);
+    for removed in old.plugins.iter().filter(|known| new.find(&known.name).is_none()) {
+        text += &format!("{} (removed)\n", removed.name);
     }
-    (told, gains)
+    (text, gains)
 }

@@ -1,4 +1,4 @@
-//! `trocar plugin push`, `pull`, `lock` and what else has to do with registries.
+//! `trocar plugin push`, `pull`, `lock`, `update`, `bundle`, `verify` and `prune`, and what these share.
 
 mod bundle;
 mod lock;
@@ -37,15 +37,15 @@ use crate::cli::{
     resolve, ui,
 };
 
-/// The largest file of certificates.
+/// The most bytes that are read of a `caFile`.
 const MAX_CERTIFICATES: u64 = 4 << 20;
 
-/// Prints what a repository has.
+/// Prints the tags of a repository.
 pub(crate) fn available(args: &PluginListArgs, repository: &str) -> Result<(), CliError> {
     let config = configuration::load(args.file.config.as_deref())?;
     let repository = reference(repository)?;
     let mut tags = block_on(async { Ok(client(&config, Layer::Flag)?.tags(&repository).await?) })?;
-    // Registries list them in any order.
+    // The order of registries differs: the specification asks for lexical order, which not all implement.
     tags.sort();
     let name = repository.name();
     let references: Vec<String> = tags.iter().map(|tag| format!("oci://{name}:{tag}")).collect();
@@ -69,7 +69,8 @@ fn reference(typed: &str) -> Result<RegistryReference, CliError> {
     RegistryReference::parse(typed).map_err(|error| CliError::usage(error.to_string()))
 }
 
-/// A client for plugins that a layer names: what weaker layers say of registries is nothing to it.
+/// A client for plugins of a configuration layer. Registry settings of weaker layers do not apply to it, since a mirror or a
+/// certificate authority decides which bytes come.
 fn client(config: &Config, layer: Layer) -> Result<Client, CliError> {
     let entries = config.registries.iter().filter(|entry| entry.layer <= layer);
     let proxies = ProxyEnvironment::read(|name| env::var(name).ok());
@@ -112,7 +113,7 @@ fn host(entry: &Sourced<RegistryEntry>) -> Result<HostConfig, CliError> {
     })
 }
 
-/// Where podman and docker keep credentials, in the order in which they are looked at.
+/// The credential files of podman and docker, in the order in which podman reads them.
 fn credential_files() -> Vec<PathBuf> {
     let variable = |name: &str| {
         env::var_os(name)
@@ -132,7 +133,7 @@ fn credential_files() -> Vec<PathBuf> {
     files.into_iter().flatten().collect()
 }
 
-/// An engine that compiles, and keeps what it compiled.
+/// An engine with the user's cache of compiled components.
 fn engine(limits: Limits) -> Result<Engine, CliError> {
     ui::engine(EngineConfig {
         limits,
@@ -141,15 +142,15 @@ fn engine(limits: Limits) -> Result<Engine, CliError> {
     })
 }
 
-/// Where plugins are kept: the system's or the user's.
+/// The system's store of plugins, or the user's.
 fn store(is_systems: bool) -> Result<Store, CliError> {
     let stores = configuration::stores();
     let store = if is_systems { stores.system } else { stores.user };
-    store.ok_or_else(|| CliError::new("there is no home folder, so there is no place to keep plugins"))
+    store.ok_or_else(|| CliError::new("there is no home folder to keep plugins in"))
 }
 
-/// The plugins of registries that the configuration names: the system's, or all others.
-fn of_registries(config: &Config, is_systems: bool) -> Vec<(&Sourced<PluginEntry>, RegistrySource)> {
+/// The plugins from registries that the system's configuration layer names, or that all other layers name.
+fn from_registries(config: &Config, is_systems: bool) -> Vec<(&Sourced<PluginEntry>, RegistrySource)> {
     let plugins = config.plugins.iter();
     let plugins = plugins.filter(|plugin| (plugin.layer == Layer::System) == is_systems);
     let found = plugins.filter_map(|plugin| match configured_source(plugin) {
@@ -159,7 +160,7 @@ fn of_registries(config: &Config, is_systems: bool) -> Vec<(&Sourced<PluginEntry
     found.collect()
 }
 
-/// The digest of the manifest that a plugin's source means, by itself or by the lock.
+/// The digest of a plugin's manifest: from its reference, else from the lock.
 fn manifest(config: &Config, source: &RegistrySource) -> Result<String, CliError> {
     let digest = manifest_of(config, source).map_err(|error| PluginError::Supply {
         plugin: source.reference.clone(),

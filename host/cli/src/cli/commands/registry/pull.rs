@@ -1,4 +1,4 @@
-//! `trocar plugin pull`: bytes come, are verified, kept and compiled, in this order.
+//! `trocar plugin pull`: fetches plugins into a store, verifies them by the trust rules, and compiles them, in this order.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
@@ -9,13 +9,13 @@ use trocar::{
     registry::{Client, RegistryReference, RegistrySource, SCHEME, Store},
 };
 
-use super::{client, engine, manifest, of_registries, reference, store};
+use super::{client, engine, from_registries, manifest, reference, store};
 use crate::cli::{args::PluginPullArgs, block_on, configuration, error::CliError, resolve, ui};
 
-/// A plugin to be pulled, and by whom it is named.
+/// A plugin to be pulled, and the configuration layer that names it.
 struct Wanted {
     source: RegistrySource,
-    /// What is asked for: with a digest, unless it was typed without.
+    /// What to fetch: pinned to a digest, unless it was typed without one.
     reference: RegistryReference,
     layer: Layer,
 }
@@ -31,7 +31,7 @@ pub(crate) fn pull(args: &PluginPullArgs) -> Result<(), CliError> {
             .collect::<Result<_, _>>()?,
     };
     if wanted.is_empty() {
-        return ui::output("the configuration names no plugins of registries\n");
+        return ui::output("the configuration names no plugins from registries\n");
     }
     let puller = Puller::new(&config, args.system, &args.limit)?;
     for plugin in &wanted {
@@ -45,24 +45,26 @@ pub(crate) fn pull(args: &PluginPullArgs) -> Result<(), CliError> {
 }
 
 fn configured(config: &Config, is_systems: bool) -> Result<Vec<Wanted>, CliError> {
-    let plugins = of_registries(config, is_systems).into_iter();
+    let plugins = from_registries(config, is_systems).into_iter();
     plugins
-        .map(|(plugin, source)| of_config(config, source, plugin.layer))
+        .map(|(plugin, source)| pinned_by_config(config, source, plugin.layer))
         .collect()
 }
 
-/// A plugin by what was typed: a reference, or a name of the configuration.
+/// Resolves what was typed: a plugin's name in the configuration, else a reference.
 fn named(config: &Config, typed: &str) -> Result<Wanted, CliError> {
-    let configured = of_registries(config, false).into_iter();
+    let configured = from_registries(config, false).into_iter();
     let mut configured = configured.filter(|(plugin, _)| plugin.value.name == typed);
     if let Some((plugin, source)) = configured.next() {
-        return of_config(config, source, plugin.layer);
+        return pinned_by_config(config, source, plugin.layer);
     }
     if !typed.contains('/') {
         let failed = CliError::new(format!(
-            "the configuration names no plugin {typed:?} of a registry"
+            "the configuration names no plugin {typed:?} from a registry"
         ));
-        return Err(failed.hint("a plugin of a registry is named oci://HOST/REPOSITORY:TAG"));
+        return Err(
+            failed.hint("to pull one that is not configured: trocar plugin pull oci://HOST/REPOSITORY:TAG")
+        );
     }
     let reference = reference(typed)?;
     let typed = reference.to_string();
@@ -76,7 +78,7 @@ fn named(config: &Config, typed: &str) -> Result<Wanted, CliError> {
     })
 }
 
-fn of_config(config: &Config, source: RegistrySource, layer: Layer) -> Result<Wanted, CliError> {
+fn pinned_by_config(config: &Config, source: RegistrySource, layer: Layer) -> Result<Wanted, CliError> {
     let digest = manifest(config, &source)?;
     let reference = reference(&source.reference)?.pinned(&digest);
     Ok(Wanted {
@@ -86,8 +88,8 @@ fn of_config(config: &Config, source: RegistrySource, layer: Layer) -> Result<Wa
     })
 }
 
-/// What was pulled.
-pub(super) struct Kept {
+/// A plugin that was pulled and compiled.
+pub(super) struct Pulled {
     /// The digest of the manifest.
     pub(super) manifest: String,
     pub(super) description: PluginDescription,
@@ -98,9 +100,9 @@ pub(super) struct Puller<'a> {
     config: &'a Config,
     engine: Engine,
     store: Store,
-    /// The largest component.
+    /// The largest component that is pulled, in bytes.
     allowed: u64,
-    /// One for each layer that was pulled for: it keeps the certificates that it has read.
+    /// One client per layer, since each reads certificate files.
     clients: RefCell<BTreeMap<Layer, Client>>,
 }
 
@@ -120,18 +122,18 @@ impl<'a> Puller<'a> {
         if let Some(known) = self.clients.borrow().get(&layer) {
             return Ok(known.clone());
         }
-        let made = client(self.config, layer)?;
-        self.clients.borrow_mut().insert(layer, made.clone());
-        Ok(made)
+        let new = client(self.config, layer)?;
+        self.clients.borrow_mut().insert(layer, new.clone());
+        Ok(new)
     }
 
-    /// Pulls one plugin with its signatures; it is verified before it is compiled.
+    /// Pulls one plugin with its signatures, verifies it and compiles it.
     pub(super) fn pull(
         &self,
         source: &RegistrySource,
         reference: &RegistryReference,
         layer: Layer,
-    ) -> Result<Kept, CliError> {
+    ) -> Result<Pulled, CliError> {
         let client = self.client(layer)?;
         let manifest = block_on(self.fetch(&client, reference))?;
         self.check(source, reference, manifest)
@@ -145,14 +147,14 @@ impl<'a> Puller<'a> {
         Ok(pulled.digest)
     }
 
-    /// Verifies what is in the store, and compiles it.
+    /// Verifies a plugin in the store, and compiles it.
     pub(super) fn check(
         &self,
         source: &RegistrySource,
         reference: &RegistryReference,
         manifest: String,
-    ) -> Result<Kept, CliError> {
-        // What was typed or is to be locked has no digest yet: it is the one that was found.
+    ) -> Result<Pulled, CliError> {
+        // A typed reference, and one that is about to be locked, has no digest yet: pin it to the digest that was found.
         let source = match &source.configured {
             Some(_) if source.reference.contains('@') => source.clone(),
             _ => RegistrySource {
@@ -163,7 +165,7 @@ impl<'a> Puller<'a> {
         };
         let found = self.engine.find(self.config, &PluginSource::Registry(source))?;
         self.engine.compile(&found)?;
-        Ok(Kept {
+        Ok(Pulled {
             manifest,
             description: self.engine.describe(&found)?,
         })

@@ -1,4 +1,4 @@
-//! `trocar plugin push`.
+//! `trocar plugin push`: uploads a plugin, with annotations taken from its manifest.
 
 use trocar::{
     Limits,
@@ -10,7 +10,7 @@ use trocar::{
 use super::{client, engine, reference};
 use crate::cli::{args::PluginPushArgs, block_on, configuration, error::CliError, ui};
 
-/// Pushes a plugin and prints what was pushed, alone, so that it can be signed.
+/// Pushes a plugin. Prints `NAME@DIGEST` and nothing else, so that `cosign sign` can take it.
 pub(crate) fn push(args: &PluginPushArgs) -> Result<(), CliError> {
     let to = reference(&args.reference)?;
     let config = configuration::load(args.file_flag.config.as_deref())?;
@@ -27,7 +27,7 @@ fn upload(args: &PluginPushArgs) -> Result<Upload, CliError> {
     let component = component.map_err(|error| CliError::new(format!("cannot read {shown}: {error}")))?;
     if digest(&component) != found.digest() {
         return Err(CliError::new(format!(
-            "{shown} is being changed by another program"
+            "another program changed {shown} while it was read; push again when it is complete"
         )));
     }
     let manifest = found.manifest();
@@ -51,7 +51,8 @@ fn upload(args: &PluginPushArgs) -> Result<Upload, CliError> {
     })
 }
 
-/// When it was made: what reproducible builds say, else 1970, so that the same component has the same digest.
+/// The creation time, in seconds since 1970: `SOURCE_DATE_EPOCH`, else 0. Never the current time, so that the same component
+/// has the same digest.
 fn created() -> Result<i64, CliError> {
     let Some(text) = std::env::var("SOURCE_DATE_EPOCH")
         .ok()

@@ -4,7 +4,7 @@ use std::fs;
 
 use trocar::{EngineConfig, registry::PublicKey, source_named};
 
-use super::{manifest, of_registries, store};
+use super::{from_registries, manifest, store};
 use crate::cli::{
     args::{PluginPruneArgs, PluginVerifyArgs},
     configuration,
@@ -12,10 +12,10 @@ use crate::cli::{
     ui,
 };
 
-/// Holds a plugin against the rules of the configuration, or against a key. Without any network.
+/// Verifies a plugin by the trust rules of the configuration, or by a public key. Offline.
 pub(crate) fn verify(args: &PluginVerifyArgs) -> Result<(), CliError> {
     let config = configuration::load(args.file.config.as_deref())?;
-    // Without what earlier runs found out: the component is read and hashed.
+    // Without a cache: the component is read and hashed again, rather than taken as an earlier run recorded it.
     let engine = ui::engine(EngineConfig::default())?;
     let source = source_named(&config, &args.plugin);
     if let Some(file) = &args.key {
@@ -25,9 +25,9 @@ pub(crate) fn verify(args: &PluginVerifyArgs) -> Result<(), CliError> {
         let key = PublicKey::read(&pem).map_err(|error| CliError::new(format!("{shown}: {error}")))?;
         if !engine.is_signed(&config, &source, &key)? {
             let failed = CliError::new(format!("{source} is not signed by {shown}"));
-            return Err(failed.hint(
-                "a signature that was made after the pull comes with the next one: trocar plugin pull",
-            ));
+            return Err(
+                failed.hint("if it was signed after it was pulled, pull it again: trocar plugin pull")
+            );
         }
         return ui::output(&format!("{source}: signed by {shown}\n"));
     }
@@ -35,18 +35,20 @@ pub(crate) fn verify(args: &PluginVerifyArgs) -> Result<(), CliError> {
     let found = engine.describe(&found)?;
     let signers = match found.signers() {
         [] if found.is_default() => "part of trocar".to_owned(),
-        [] if config.trust.is_empty() => "not verified: the configuration has no rules of trust".to_owned(),
-        [] => "allowed: no rule asks for a signature".to_owned(),
+        [] if config.trust.is_empty() => "not verified: the configuration has no trust rules".to_owned(),
+        [] => "allowed: no trust rule requires a signature".to_owned(),
         signers => format!("signed by {}", signers.join(", ")),
     };
     ui::output(&format!("{source}: {signers}\ncomponent {}\n", found.digest()))
 }
 
-/// Removes what no configuration names. What a lock is missing of is kept out as well: nothing can use it.
+/// Removes what the configuration does not name.
+///
+/// A plugin without a digest is an error rather than left out: pruning would remove a plugin that only lacks its lock.
 pub(crate) fn prune(args: &PluginPruneArgs) -> Result<(), CliError> {
     let config = configuration::load_for(args.system, args.file.config.as_deref())?;
     let mut kept = Vec::new();
-    for (plugin, source) in of_registries(&config, args.system) {
+    for (plugin, source) in from_registries(&config, args.system) {
         let digest = manifest(&config, &source);
         kept.push(digest.map_err(|error| error.of(&plugin.origin().to_string()))?);
     }
