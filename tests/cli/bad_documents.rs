@@ -417,7 +417,7 @@ fn a_plugin_that_is_wrong() {
         "--image=a --strategy=copi",
         r#"--- stderr ---
 error: there is no plugin named "copi"; the default plugins are approved-images, copy, ephemeral, node, privilege-ceiling, protected-targets, require-reason, session-limits
-hint: a plugin from a file is named by its path: ./NAME.wasm
+hint: to use a file, name its path: ./NAME.wasm
 --- exit code 1 ---
 "#,
     );
@@ -425,7 +425,7 @@ hint: a plugin from a file is named by its path: ./NAME.wasm
         "--image=a --strategy=./none.wasm",
         r"--- stderr ---
 error: cannot read the plugin ./none.wasm: No such file or directory (os error 2)
-hint: trocar plugin list shows the plugins that need no file
+hint: trocar plugin list shows the plugins that can be used by name
 --- exit code 1 ---
 ",
     );

@@ -248,12 +248,12 @@ fn a_mistake_is_told_with_its_place_and_a_next_step() {
         ),
         (
             "policies:\n- name: a\n- name: a\n",
-            "5:3: the policy \"a\" is set in $HOME/.config/trocar/config.yaml:4:3 already\nhint: what one file sets, another can \
-             neither replace nor weaken; choose another name",
+            "5:3: the policy \"a\" is set in $HOME/.config/trocar/config.yaml:4:3 already\nhint: an entry of one file \
+             cannot be replaced or weakened by another file; choose another name",
         ),
         (
             "policies:\n- name: a\n  plugin: ../a.wasm\n",
-            "5:3: \"../a.wasm\" is not the name of a plugin\nhint: a plugin from a file gets a name under plugins, with its digest",
+            "5:3: \"../a.wasm\" is not the name of a plugin\nhint: to use a file, give it a name under plugins, with its digest",
         ),
         (
             "plugins:\n- {name: a, file: a.wasm, digest: \"sha256:12\"}\n",
@@ -448,7 +448,7 @@ fn a_plugin_of_a_file_must_be_the_one_that_is_meant() {
         assert!(
             output
                 .stderr
-                .contains("hint: if you rebuilt it, put the new digest into the configuration"),
+                .contains("hint: if you rebuilt the plugin, put the new digest into the configuration"),
             "{output}"
         );
         assert_eq!(output.code, code);

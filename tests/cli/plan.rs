@@ -201,6 +201,6 @@ fn a_limit_on_addresses_is_not_the_plugins_fault() {
     assert_eq!(
         output.stderr,
         "error: plugin \"ephemeral 0.1.0\": there is no room to run the plugin: Cannot allocate memory (os error 12)\n\
-         hint: running a plugin reserves 5 GB of addresses, though little memory: raise the limit (ulimit -v)\n"
+         hint: a plugin reserves 5 GB of address space, though it uses little memory: raise the limit (ulimit -v)\n"
     );
 }

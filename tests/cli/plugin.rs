@@ -68,7 +68,7 @@ fn what_is_no_plugin_is_refused() {
         &env.run("plugin inspect ephemral"),
         r#"--- stderr ---
 error: there is no plugin named "ephemral"; the default plugins are approved-images, copy, ephemeral, node, privilege-ceiling, protected-targets, require-reason, session-limits
-hint: a plugin from a file is named by its path: ./NAME.wasm
+hint: to use a file, name its path: ./NAME.wasm
 --- exit code 1 ---
 "#,
     );
@@ -76,7 +76,7 @@ hint: a plugin from a file is named by its path: ./NAME.wasm
         &env.run("plugin inspect ./none.wasm"),
         r"--- stderr ---
 error: cannot read the plugin ./none.wasm: No such file or directory (os error 2)
-hint: trocar plugin list shows the plugins that need no file
+hint: trocar plugin list shows the plugins that can be used by name
 --- exit code 1 ---
 ",
     );

@@ -262,7 +262,7 @@ fn a_systems_policy_cannot_be_removed_or_weakened() {
             expect![[r#"
                 --- stderr ---
                 error: configuration: $HOME/.config/trocar/config.yaml:4:4: the policy "ticket" is set in $HOME/system.yaml:4:3 already
-                hint: what one file sets, another can neither replace nor weaken; choose another name
+                hint: an entry of one file cannot be replaced or weakened by another file; choose another name
                 --- exit code 125 ---
             "#]],
         );

@@ -150,7 +150,7 @@ fn a_capability_that_is_not_declared_is_no_capability() {
         let plugin = guest::with_section(guest::component(guest), &guest::manifest(guest));
         let error = Host::new().refuses_bytes(guest, &plugin);
         assert!(
-            matches!(reason(&error), WasmError::ManifestLies { .. }),
+            matches!(reason(&error), WasmError::ManifestMismatch { .. }),
             "{error:?}"
         );
         told(

@@ -279,7 +279,7 @@ fn a_manifest_that_lies_about_the_kind() {
         Blame::Plugin,
         "the manifest says that this is a policy, but the component exports trocar:plugin/strategy",
     );
-    assert!(matches!(reason(&error), WasmError::ManifestLies { .. }));
+    assert!(matches!(reason(&error), WasmError::ManifestMismatch { .. }));
 }
 
 #[test]

@@ -372,7 +372,7 @@ fn a_policy_that_is_none_and_a_strategy_that_is_one_are_refused() {
             .load(&host.file(guest, &bytes), wanted, &Grants::default())
             .unwrap_err();
         assert!(
-            matches!(reason(&error), WasmError::ManifestLies { .. }),
+            matches!(reason(&error), WasmError::ManifestMismatch { .. }),
             "{error:?}"
         );
         assert!(error.to_string().contains(&refused.to_string()), "{error}");

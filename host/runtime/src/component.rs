@@ -267,7 +267,7 @@ fn check_exports(inspected: &Inspected) -> Result<(), WasmError> {
             _ => Interface::Strategy,
         };
         if exported(other).is_some() {
-            return Err(WasmError::ManifestLies {
+            return Err(WasmError::ManifestMismatch {
                 claimed: format!("this is a {}", manifest.plugin_type.name()),
                 found: format!("the component exports {}", other.name()),
             });
@@ -283,7 +283,7 @@ fn check_exports(inspected: &Inspected) -> Result<(), WasmError> {
         });
     }
     if manifest.abi != ABI {
-        return Err(WasmError::ManifestLies {
+        return Err(WasmError::ManifestMismatch {
             claimed: format!(
                 "the plugin was built for version {:?} of the contract",
                 manifest.abi
@@ -317,13 +317,13 @@ fn check_imports(inspected: &Inspected) -> Result<(), WasmError> {
     let declared = inspected.manifest.asks_for(CLUSTER_READ);
     let used = inspected.imports(Interface::Cluster);
     if used && !declared {
-        return Err(WasmError::ManifestLies {
+        return Err(WasmError::ManifestMismatch {
             claimed: "the plugin needs no capability".into(),
             found: format!("the component imports {}", Interface::Cluster.name()),
         });
     }
     if declared && !used {
-        return Err(WasmError::ManifestLies {
+        return Err(WasmError::ManifestMismatch {
             claimed: format!("the plugin needs the capability {CLUSTER_READ:?}"),
             found: format!("the component does not import {}", Interface::Cluster.name()),
         });

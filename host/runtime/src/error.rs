@@ -30,7 +30,7 @@ pub enum WasmError {
     Manifest(String),
     /// The manifest and the component disagree.
     #[error("the manifest says that {claimed}, but {found}")]
-    ManifestLies {
+    ManifestMismatch {
         /// What the manifest says.
         claimed: String,
         /// What the component is.

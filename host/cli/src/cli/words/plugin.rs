@@ -1,32 +1,32 @@
-//! What to do about a plugin that cannot be had, does not run, or plans what no plan may do; and about a configuration.
+//! Hints for errors of plugins, guard rails and configurations.
 
 use std::io;
 
 use trocar::{Limit, WasmError, config::ConfigErrorKind, plan::check::Violation, plugin::PluginError};
 
-/// What to do about a plugin, ready to paste where that is possible.
+/// The hint for an error of a plugin, ready to paste where possible.
 pub(crate) fn after_plugin(error: &PluginError) -> Option<String> {
     match error {
-        PluginError::Unknown { .. } => Some("a plugin from a file is named by its path: ./NAME.wasm".into()),
+        PluginError::Unknown { .. } => Some("to use a file, name its path: ./NAME.wasm".into()),
         PluginError::WrongType { wanted, .. } => {
             Some(format!("trocar plugin list shows every {}", wanted.name()))
         }
         PluginError::Wasm { error, .. } => after_wasm(error),
         PluginError::Supply { plugin, error } => super::registry::after_supply(plugin, error),
         PluginError::Digest { .. } => Some(
-            "if you rebuilt it, put the new digest into the configuration; if you did not, find out who changed the file"
+            "if you rebuilt the plugin, put the new digest into the configuration; if not, find out who changed the file"
                 .into(),
         ),
         PluginError::Unprotected { writable, .. } => Some(format!(
-            "make it writable by root alone: chown root {0}; chmod go-w {0}",
+            "make it writable by root only: chown root {0}; chmod go-w {0}",
             writable.display()
         )),
-        PluginError::Read { .. } => Some("trocar plugin list shows the plugins that need no file".into()),
+        PluginError::Read { .. } => Some("trocar plugin list shows the plugins that can be used by name".into()),
         _ => None,
     }
 }
 
-/// Returns whether a write failed because there is no room left.
+/// Returns true for errors of a full disk, an exhausted quota or a size limit.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -51,30 +51,28 @@ fn after_wasm(error: &WasmError) -> Option<String> {
         }
         WasmError::Cache { folder, .. } => {
             return Some(format!(
-                "make it accessible to you alone: chmod 700 {}",
+                "make it accessible to you only: chmod 700 {}",
                 folder.display()
             ));
         }
-        WasmError::SystemCache { .. } => "only root can write to it: run this as root",
+        WasmError::SystemCache { .. } => "only root can write there: run this command as root",
         WasmError::CoreModule => "make it a component: trocar plugin pack MODULE.wasm --manifest plugin.yaml",
         WasmError::NoManifest => "add one: trocar plugin pack FILE.wasm --manifest plugin.yaml",
-        WasmError::Precompiled => "use the .wasm file that it was made from",
-        WasmError::UnknownImport(_) => "the imports that trocar offers are listed in docs/capabilities.md",
-        WasmError::Version { .. } => "build the plugin with the SDK of this version",
+        WasmError::Precompiled => "use the .wasm file that it was compiled from",
+        WasmError::UnknownImport(_) => "docs/capabilities.md lists the imports that trocar provides",
+        WasmError::Version { .. } => "rebuild the plugin with the SDK of this trocar version",
         WasmError::NotWasm(_) => {
             "a plugin is the .wasm file that trocar plugin build or trocar plugin pack writes"
         }
-        WasmError::Invalid(_) => "build the plugin again, with the SDK of this version",
-        WasmError::Manifest(_) | WasmError::ManifestLies { .. } => {
+        WasmError::Invalid(_) => "rebuild the plugin with the SDK of this trocar version",
+        WasmError::Manifest(_) | WasmError::ManifestMismatch { .. } => {
             "correct plugin.yaml and pack the plugin again: trocar plugin pack FILE.wasm --manifest plugin.yaml"
         }
-        WasmError::World { .. } => {
-            "the plugin has to export it: in Rust with trocar_sdk::strategy!(make_plan)"
-        }
+        WasmError::World { .. } => "export it from the plugin: in Rust with trocar_sdk::strategy!(make_plan)",
         WasmError::NoRoom(_) => {
-            "running a plugin reserves 5 GB of addresses, though little memory: raise the limit (ulimit -v)"
+            "a plugin reserves 5 GB of address space, though it uses little memory: raise the limit (ulimit -v)"
         }
-        WasmError::Host(_) => "this is a bug in trocar",
+        WasmError::Host(_) => "this is a bug in trocar: please report it",
         WasmError::Panicked(_) | WasmError::Trapped { .. } | WasmError::Exited | WasmError::Answer(_) => {
             "this is a bug in the plugin; -v shows its log"
         }
@@ -85,8 +83,8 @@ fn after_wasm(error: &WasmError) -> Option<String> {
 
 fn after_limit(limit: Limit, allowed: u64, asked: Option<u64>) -> String {
     match limit {
-        Limit::Stack => "the stack cannot be raised; the plugin has to recurse less deeply".into(),
-        Limit::Parts => "this cannot be raised; the plugin has to be linked from fewer parts".into(),
+        Limit::Stack => "this limit is fixed; the plugin has to recurse less deeply".into(),
+        Limit::Parts => "this limit is fixed; the plugin has to be linked from fewer parts".into(),
         _ => {
             let wanted = asked.map_or(allowed.saturating_mul(2), |asked| asked.max(allowed));
             format!(
@@ -107,36 +105,36 @@ fn rounded_up(limit: Limit, amount: u64) -> u64 {
     amount.checked_next_multiple_of(step).unwrap_or(amount)
 }
 
-/// What to do about a policy that could not judge: what it says names the limit, if it reached one.
+/// The hint for a policy that failed. Its message names the limit, if it reached one.
 pub(crate) fn after_failed_policy() -> String {
-    "-v shows the policy's log; where it reached a limit and you trust it: --limit NAME=AMOUNT".into()
+    "-v shows the policy's log; if it reached a limit and you trust the policy, raise it: --limit NAME=AMOUNT"
+        .into()
 }
 
-/// What to do about a plan that breaks a guard rail.
+/// The hint for a plan that breaks a guard rail.
 pub(crate) fn after_violation(violation: &Violation) -> String {
     match violation.option {
-        Some(option) => format!("a plan may do that where you ask for it, with --{option}"),
-        None => {
-            "no plan may do that, with any plugin; use another plugin, and report it to the author of this one"
-                .into()
-        }
+        Some(option) => format!("a plan may do that if you ask for it with --{option}"),
+        None => "no plugin may do that: use another one, and report this to the plugin's author".into(),
     }
 }
 
-/// What to do about a mistake in a configuration.
+/// The hint for a mistake in a configuration.
 pub(crate) fn after_config(kind: &ConfigErrorKind) -> Option<String> {
     let hint = match kind {
         ConfigErrorKind::Circle => "remove one of the includes",
         ConfigErrorKind::Digest => "trocar plugin inspect FILE.wasm shows a plugin's digest",
         ConfigErrorKind::Source => {
-            "a plugin has a file with a digest, or a source: oci://HOST/REPOSITORY:TAG"
+            "give the plugin a file with a digest, or a source: oci://HOST/REPOSITORY:TAG"
         }
-        ConfigErrorKind::PlainHttp => "give it a certificate; registries can name its authority with caFile",
+        ConfigErrorKind::PlainHttp => {
+            "use HTTPS: for a private certificate authority, set caFile under registries"
+        }
         ConfigErrorKind::NameTaken => {
-            "what one file sets, another can neither replace nor weaken; choose another name"
+            "an entry of one file cannot be replaced or weakened by another file; choose another name"
         }
-        ConfigErrorKind::WeakerLayer => "a layer names plugins of its own layer or of a stronger one",
-        ConfigErrorKind::PluginName => "a plugin from a file gets a name under plugins, with its digest",
+        ConfigErrorKind::WeakerLayer => "a layer can only use plugins of its own layer or of a stronger one",
+        ConfigErrorKind::PluginName => "to use a file, give it a name under plugins, with its digest",
         ConfigErrorKind::Profile(nearest) => {
             return nearest.as_ref().map(|nearest| format!("did you mean {nearest}?"));
         }
@@ -145,7 +143,7 @@ pub(crate) fn after_config(kind: &ConfigErrorKind) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// What was typed and makes no difference to a strategy's plan. The options are named as in their document.
+/// The warning about typed options that a strategy ignores. `options` are field names of the options document.
 pub(crate) fn unread(strategy: &str, options: &[&str]) -> String {
     let flags: Vec<&str> = options.iter().map(|option| flag(option)).collect();
     let flags = match flags.as_slice() {
@@ -155,7 +153,7 @@ pub(crate) fn unread(strategy: &str, options: &[&str]) -> String {
     format!("the strategy {strategy:?} ignores {flags}: its plan is the same without")
 }
 
-/// The flag that sets an option.
+/// The flag that sets a field of the options document.
 fn flag(option: &str) -> &str {
     match option {
         "args" => "the command",
@@ -201,16 +199,16 @@ mod tests {
     }
 
     #[test]
-    fn each_failure_of_a_component_has_a_next_step() {
+    fn each_error_of_a_component_has_a_hint() {
         for (error, wanted) in [
             (WasmError::NotWasm("x".into()), "trocar plugin build"),
             (WasmError::CoreModule, "trocar plugin pack MODULE.wasm"),
             (WasmError::Precompiled, ".wasm file"),
-            (WasmError::Invalid("x".into()), "build the plugin again"),
+            (WasmError::Invalid("x".into()), "rebuild the plugin"),
             (WasmError::NoManifest, "trocar plugin pack FILE.wasm"),
             (WasmError::Manifest("x".into()), "correct plugin.yaml"),
             (
-                WasmError::ManifestLies {
+                WasmError::ManifestMismatch {
                     claimed: "a".into(),
                     found: "b".into(),
                 },
@@ -221,7 +219,7 @@ mod tests {
                     found: "a".into(),
                     supported: "b".into(),
                 },
-                "SDK of this version",
+                "SDK of this trocar",
             ),
             (WasmError::World { wanted: "a".into() }, "strategy!"),
             (
@@ -236,7 +234,7 @@ mod tests {
             ),
             (limit(Limit::Time, 1000, None), "--limit time=2s"),
             (limit(Limit::HostCalls, 10, Some(11)), "--limit host-calls=11"),
-            (limit(Limit::Stack, 1, None), "cannot be raised"),
+            (limit(Limit::Stack, 1, None), "limit is fixed"),
             (limit(Limit::Parts, 1, None), "fewer parts"),
             (limit(Limit::Memory, u64::MAX, Some(u64::MAX)), "--limit memory="),
             (WasmError::Panicked("x".into()), "-v shows its log"),
@@ -268,7 +266,7 @@ mod tests {
                     folder: "/var/cache".into(),
                     source: io::ErrorKind::PermissionDenied.into(),
                 },
-                "run this as root",
+                "as root",
             ),
             (WasmError::NoRoom("x".into()), "ulimit -v"),
             (WasmError::Host("x".into()), "bug in trocar"),
@@ -279,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn each_plugin_that_cannot_be_had_has_a_next_step() {
+    fn each_error_of_a_plugin_has_a_hint() {
         let path = || PathBuf::from("x.wasm");
         for (error, wanted) in [
             (
@@ -334,12 +332,12 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_in_a_configuration_have_a_next_step_where_the_message_does_not_say_it() {
+    fn mistakes_in_a_configuration_have_a_hint_unless_the_message_is_enough() {
         for (kind, wanted) in [
             (ConfigErrorKind::Circle, Some("remove one of the includes")),
             (
                 ConfigErrorKind::WeakerLayer,
-                Some("a layer names plugins of its own layer or of a stronger one"),
+                Some("a layer can only use plugins of its own layer or of a stronger one"),
             ),
             (
                 ConfigErrorKind::Digest,
@@ -347,11 +345,13 @@ mod tests {
             ),
             (
                 ConfigErrorKind::NameTaken,
-                Some("what one file sets, another can neither replace nor weaken; choose another name"),
+                Some(
+                    "an entry of one file cannot be replaced or weakened by another file; choose another name",
+                ),
             ),
             (
                 ConfigErrorKind::PluginName,
-                Some("a plugin from a file gets a name under plugins, with its digest"),
+                Some("to use a file, give it a name under plugins, with its digest"),
             ),
             (
                 ConfigErrorKind::Profile(Some("general".into())),
