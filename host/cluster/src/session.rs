@@ -1,7 +1,7 @@
-//! A session with a container: wait until it starts, attach as early as can be, lose nothing, say how it ended.
+//! A session with a container: waits for its start, attaches as early as possible, shows all output, returns the exit code.
 //!
-//! What a session is and what it tells. How it runs is in `run`, what is shown is decided by `trocar-output`, and whether there
-//! is hope in `progress.rs`.
+//! Here are the types that callers see. `run` has the state machine, `trocar-output` decides what is shown, and `progress.rs`
+//! whether a container can still start.
 
 use std::{io, time::Duration};
 
@@ -26,40 +26,40 @@ pub struct Screen {
     pub rows: u16,
 }
 
-/// What goes into the container.
+/// Input for a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Standard input.
+    /// Bytes for the program's standard input.
     Bytes(Bytes),
-    /// Standard input is at its end.
+    /// End of standard input.
     End,
-    /// The terminal has this size now.
+    /// The terminal was resized.
     Size(Screen),
-    /// The person wants to leave, and the program to go on.
+    /// Detach: the session ends, the program goes on.
     Detach,
 }
 
-/// Where input for a session is put in. Cheap to clone.
+/// The sending half of a session's input. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct InputSender(mpsc::Sender<Input>);
 
-/// Input on its way to a session.
+/// The receiving half of a session's input.
 #[derive(Debug)]
 pub struct InputQueue(pub(crate) mpsc::Receiver<Input>);
 
-/// The session has ended, and takes no more input.
+/// The error of sending input to a session that has ended.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the session has ended")]
 pub struct SessionEnded(());
 
-/// Makes a queue for input, in which so many blocks may wait.
+/// Creates a session's input queue, with room for so many [`Input`]s.
 pub fn input_queue(blocks: usize) -> (InputSender, InputQueue) {
     let (sender, receiver) = mpsc::channel(blocks);
     (InputSender(sender), InputQueue(receiver))
 }
 
 impl InputQueue {
-    /// A queue for a session without input.
+    /// Creates the queue of a session without input.
     pub fn closed() -> Self {
         let (sender, queue) = input_queue(1);
         sender.try_send(Input::End);
@@ -68,7 +68,7 @@ impl InputQueue {
 }
 
 impl InputSender {
-    /// Puts input in; waits, without a thread, until there is room.
+    /// Sends input; waits asynchronously for room in the queue.
     ///
     /// # Errors
     /// Fails when the session has ended.
@@ -76,7 +76,7 @@ impl InputSender {
         self.0.send(input).await.map_err(|_| SessionEnded(()))
     }
 
-    /// Puts input in, and blocks the thread until there is room.
+    /// Sends input; blocks the thread until there is room in the queue.
     ///
     /// # Errors
     /// Fails when the session has ended.
@@ -84,50 +84,50 @@ impl InputSender {
         self.0.blocking_send(input).map_err(|_| SessionEnded(()))
     }
 
-    /// Puts input in where there is room now. Returns false if there is none, or the session has ended.
+    /// Sends input without waiting. Returns false if the queue is full or the session has ended.
     pub fn try_send(&self, input: Input) -> bool {
         self.0.try_send(input).is_ok()
     }
 }
 
-/// What a session tells on its way.
+/// A change in a session that a user may want to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionEvent {
-    /// The container does not run yet; what it waits for.
+    /// The container has not started; the text is what it waits for, such as its image.
     Waiting(String),
-    /// Attached: from now on input reaches the program.
+    /// Attached: input reaches the program from here on.
     Attached,
-    /// The connection broke and is made again.
+    /// The connection broke, and is being made again.
     Reconnecting,
-    /// The connection is there again.
+    /// The connection was made again.
     Reconnected,
-    /// Attaching is not possible; the log is shown instead.
+    /// Attaching failed, for this reason; the log is followed instead.
     LogOnly(String),
-    /// The log cannot be read, so what was written before the attach is missing.
+    /// The log cannot be read, for this reason. Output from before the attach is missing.
     NoLog(String),
-    /// Lines are shown that only the log has, which does not tell the streams apart: they are on standard output.
+    /// Some lines are from the log alone. It does not say which stream they were on, so they go to standard output.
     OutputFromLog,
-    /// Whether all of the output was shown is not known.
+    /// It is uncertain whether all output was shown.
     OutputUncertain(Doubt),
-    /// A line was shown without its beginning, which was written before the attach. This is what it begins with.
+    /// A line was shown without its beginning, which was written before the attach. The text is how the line begins.
     BeginningMissing(String),
-    /// The end of a line is in no log; its beginning was shown.
+    /// The beginning of a line was shown, and its end is not in the log.
     EndMissing,
-    /// A line was shown in two parts, because another one came between.
+    /// A line was shown in two parts, with another one in between.
     LineCut,
-    /// Our standard input is at its end, which the container cannot be told: its program may wait for more.
+    /// Our standard input has ended, but the container's cannot be closed (`stdinOnce` is not set): its program may wait for more.
     InputStaysOpen,
 }
 
-/// Where a session shows what it gets.
+/// The receiver of a session's output and events.
 pub trait Output {
     /// Writes bytes of the program.
     ///
     /// # Errors
-    /// Fails when nobody reads them any more.
+    /// Fails when the output cannot be written, such as for a closed pipe. The session then ends.
     fn show(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()>;
 
-    /// Something happened.
+    /// Handles an event.
     fn event(&mut self, event: SessionEvent);
 }
 
@@ -138,15 +138,15 @@ pub enum Ended {
     Exited {
         /// Its exit code.
         code: i32,
-        /// Why, where that was not its own doing.
+        /// The reason from the container's status where the program did not exit by itself, such as `OOMKilled`; else empty.
         reason: String,
     },
-    /// The person left, and the program goes on.
+    /// The user detached, and the program goes on.
     Detached,
 }
 
 impl Ended {
-    /// The exit code that stands for it: the program's own, or 0 where the person left.
+    /// The exit code to pass on: the program's own, or 0 after a detach.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Exited { code, .. } => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
@@ -155,7 +155,7 @@ impl Ended {
     }
 }
 
-/// Writes a session's output to this program's, as it comes, and its events nowhere.
+/// Writes a session's output to our standard output and error, and ignores its events.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WriteOutput;
 
@@ -170,20 +170,20 @@ impl Output for WriteOutput {
     fn event(&mut self, _event: SessionEvent) {}
 }
 
-/// Why there was no session, or not a whole one.
+/// Why a session failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The container will not start.
+    /// The container cannot start, so waiting for it was given up early.
     #[error("container {container:?} of pod {pod:?} does not start: {}", hopeless.reason)]
     Hopeless {
         /// The pod.
         pod: String,
         /// The container.
         container: String,
-        /// Why.
+        /// Why it cannot start.
         hopeless: Hopeless,
-        /// What the cluster's events say.
+        /// Messages of the pod's events.
         events: Vec<String>,
     },
     /// The container did not start in time.
@@ -193,38 +193,38 @@ pub enum SessionError {
         pod: String,
         /// The container.
         container: String,
-        /// How long we waited.
+        /// The timeout.
         after: Duration,
-        /// What it waited for.
+        /// What the container waited for.
         state: String,
-        /// What the cluster's events say.
+        /// Messages of the pod's events.
         events: Vec<String>,
     },
     /// The pod was deleted.
     #[error("pod {0:?} was deleted")]
     Gone(String),
-    /// The cluster failed us.
+    /// A request to the cluster failed.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// The cluster does not answer any more, and the program may still run.
+    /// The connection could not be made again. The program may still run.
     #[error("the connection to container {container:?} of pod {pod:?} was lost: {error}")]
     Lost {
         /// The pod.
         pod: String,
         /// The container.
         container: String,
-        /// What the last try came to.
+        /// The error of the last attempt.
         error: ClusterError,
     },
-    /// The connection broke before all of standard input was sent, and the container takes no more.
+    /// The connection broke before all of standard input was sent, and a new one cannot send the rest.
     #[error("the connection broke before all of standard input was sent: the program did not get the rest")]
     InputCut,
-    /// Nobody reads the output any more.
+    /// The output cannot be written.
     #[error("cannot write the program's output: {0}")]
     Output(#[source] io::Error),
 }
 
-/// What a session is with.
+/// A container to attach to, and how.
 #[derive(Clone)]
 pub struct Session {
     /// The cluster.
@@ -235,30 +235,30 @@ pub struct Session {
     pub pod: String,
     /// The container's name.
     pub container: String,
-    /// The container has standard input, and we have something for it.
+    /// The container has `stdin` set, and our input is sent to it.
     pub stdin: bool,
-    /// The container's standard input ends with the first attach's.
+    /// The container has `stdinOnce` set: its standard input closes with the first attach.
     pub stdin_once: bool,
-    /// The container has a terminal.
+    /// The container has `tty` set.
     pub has_terminal: bool,
-    /// So have we, and it is the container's.
+    /// The attach asks for a terminal, since we have one as well.
     pub tty: bool,
-    /// The terminal that a person looks at, where one does.
+    /// The size of the user's terminal; none where output goes to no terminal.
     pub screen: Option<Screen>,
-    /// How long the container may take to start.
+    /// The time within which the container has to start.
     pub start_timeout: Duration,
-    /// A pod that no node takes is waited for as long as others, also where only another pod or other nodes help.
+    /// Waits the full `start_timeout` for an unschedulable pod, rather than failing when only another pod or other nodes could help.
     pub waits_for_nodes: bool,
 }
 
 impl Session {
-    /// Runs the session to its end. `known` is the pod as the last write returned it.
+    /// Runs the session to its end. `known` is the pod as the last write returned it, which saves a read.
     ///
-    /// Dropping the future leaves: the connections are closed and the program goes on.
+    /// Dropping the future detaches: the connections are closed and the program goes on.
     ///
     /// # Errors
-    /// Fails when the container does not start, when the pod goes away, when the cluster does not answer for longer than
-    /// another try can mend, and when the output cannot be written.
+    /// Fails when the container does not start, when the pod is deleted, when the connection is lost and cannot be made again,
+    /// and when the output cannot be written.
     pub async fn run(
         &self,
         known: &Value,
@@ -276,7 +276,7 @@ impl Session {
         }
     }
 
-    /// Whether the container's program has ended, as the cluster has it now.
+    /// Returns whether the container's program has ended, by a fresh read of the pod.
     pub(super) async fn has_ended(&self) -> Result<bool, ClusterError> {
         let pod = self.cluster.get(&self.action()).await?;
         Ok(matches!(progress(&pod, &self.container), Progress::Ended { .. }))
