@@ -117,7 +117,7 @@ fn bob(environment: &str) -> Value {
 #[track_caller]
 fn refused(output: &CommandOutput, who: &str) {
     assert_eq!((output.code, output.stdout.as_str()), (1, ""), "{output}");
-    let wanted = format!("asks for a signature of {who}");
+    let wanted = format!("requires a signature of {who}");
     assert!(output.stderr.contains(&wanted), "{output}");
 }
 

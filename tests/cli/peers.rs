@@ -179,7 +179,7 @@ fn what_the_real_cosign_signs_is_trusted_and_what_it_does_not_is_not() {
             let key = |name: &str| fs::read_to_string(scene.env.folder().join(name)).unwrap();
             let before = scene.pull_trusting(&key("team.pub"));
             assert!(
-                before.code == 1 && before.stderr.contains("asks for a signature of the team"),
+                before.code == 1 && before.stderr.contains("requires a signature of the team"),
                 "{} {form}: {before}",
                 registry.name
             );

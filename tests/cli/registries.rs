@@ -240,7 +240,7 @@ fn a_tag_alone_is_not_used() {
     let typed = format!("{}:1", scene.name());
     refused(
         &scene.plan(&typed),
-        "it has no digest",
+        "its reference has no digest",
         &format!("trocar plugin pull {typed}"),
     );
     configure(
@@ -249,7 +249,7 @@ fn a_tag_alone_is_not_used() {
     );
     refused(
         &scene.plan("lists"),
-        "config.lock does not say which one is meant",
+        "config.lock does not lock it",
         "hint: write down which one it is: trocar plugin lock",
     );
     assert!(!scene.lock().exists(), "a plan writes no lock");
@@ -335,13 +335,13 @@ fn an_edited_lock_is_not_believed() {
     fs::write(scene.lock(), text.replace(&component, &other)).unwrap();
     refused(
         &scene.plan("lists"),
-        "config.lock says that its component is",
+        "config.lock has the component",
         "who changed the lock",
     );
     fs::write(scene.lock(), text.replace("team/lists:1", "team/other:1")).unwrap();
     refused(
         &scene.plan("lists"),
-        "says that its source is",
+        "config.lock has the source",
         "trocar plugin lock",
     );
     fs::write(scene.lock(), text.replace(&scene.manifest, &other)).unwrap();
@@ -438,12 +438,12 @@ fn another_key_another_digest_and_a_changed_payload_are_refused_before_anything_
         attach(&scene, &bundles);
         refused(
             &scene.run("plugin pull"),
-            "asks for a signature of platform",
+            "requires a signature of platform",
             "trocar plugin pull",
         );
         refused(
             &scene.plan("lists"),
-            "asks for a signature of platform",
+            "requires a signature of platform",
             "trocar plugin pull",
         );
     }
@@ -481,7 +481,7 @@ fn what_the_system_asks_for_holds_whatever_a_user_writes() {
     );
     refused(
         &scene.plan(&scene.pinned()),
-        "asks for a signature of platform",
+        "requires a signature of platform",
         "signed",
     );
     let other = scene.run(&format!("plugin push lists.wasm oci://{host}/team-evil/lists:1"));
@@ -512,7 +512,7 @@ fn where_nothing_but_what_is_named_is_allowed_the_same_bytes_as_a_file_are_refus
     assert_eq!(scene.plan(&scene.pinned()).code, 0);
     refused(
         &scene.plan("./lists.wasm"),
-        "no rule of",
+        "no trust rule of",
         "which sources are trusted",
     );
     assert_eq!(
@@ -524,7 +524,7 @@ fn where_nothing_but_what_is_named_is_allowed_the_same_bytes_as_a_file_are_refus
     fs::copy(scene.env.folder().join("lists.wasm"), folder.join("lists.wasm")).unwrap();
     refused(
         &scene.plan("signed/lists.wasm"),
-        "asks for a signature of platform",
+        "requires a signature of platform",
         "signed",
     );
     let message = fs::read(folder.join("lists.wasm")).unwrap();
@@ -553,7 +553,7 @@ fn a_rule_that_warns_is_told_and_a_key_is_asked_for_by_itself() {
     assert_eq!(plan.code, 0);
     let told = plan
         .stderr
-        .matches("asks for a signature of a key of the configuration");
+        .matches("requires a signature of a key of the configuration");
     assert_eq!(told.count(), 1, "{plan}");
     scene.env.write("good.pub", &key.public_key_pem());
     scene.env.write("other.pub", &stranger.public_key_pem());
@@ -633,7 +633,7 @@ fn plugins_are_carried_into_a_closed_network_with_their_signatures() {
     );
     refused(
         &strict.run("plugin bundle --input all.tar"),
-        "asks for a signature of platform",
+        "requires a signature of platform",
         "signed",
     );
     strict.write("x.tar", "not a tar");
@@ -757,7 +757,7 @@ fn what_cannot_be_pushed_or_named_is_told() {
     assert_eq!(push("lists.wasm x:1").code, 2);
     refused(
         &scene.run("plugin pull lists"),
-        "names no plugin \"lists\" of a registry",
+        "names no plugin \"lists\" from a registry",
         "oci://HOST/REPOSITORY:TAG",
     );
     refused(

@@ -88,7 +88,7 @@ fn of_registry(
     if let Some((file, locked)) = locked.filter(|(_, locked)| locked.component != *component) {
         return Err(SupplyError::LockDiffers {
             file,
-            what: "that its component is",
+            what: "component",
             found: locked.component,
             wanted: component.clone(),
         });
@@ -145,12 +145,10 @@ fn pinned(
         wanted: wanted.to_owned(),
     };
     if locked.source != wanted.reference {
-        return Err(differs("that its source is", &locked.source, &wanted.reference));
+        return Err(differs("source", &locked.source, &wanted.reference));
     }
     match reference.digest() {
-        Some(digest) if digest != locked.manifest => {
-            Err(differs("that its manifest is", &locked.manifest, digest))
-        }
+        Some(digest) if digest != locked.manifest => Err(differs("manifest", &locked.manifest, digest)),
         _ => Ok((locked.manifest.clone(), Some((file, locked.clone())))),
     }
 }

@@ -1,6 +1,6 @@
-//! The lock: what the references of a configuration file stood for when it was looked at. It lies beside the file.
+//! Locks: files beside configuration files that pin the digests which their references resolved to.
 //!
-//! It is not evidence: who can write it can write anything into it. Signatures and digests are held against the bytes themselves.
+//! A lock proves nothing, since it can be edited like the configuration. Digests and signatures are verified against the bytes.
 
 use std::{
     collections::HashSet,
@@ -17,14 +17,14 @@ use crate::{
     strict::{self, StrictError},
 };
 
-/// A lock.
+/// A lock file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lock {
     /// The plugins, by name.
     pub plugins: Vec<LockedPlugin>,
 }
 
-/// What a plugin of a configuration was.
+/// A plugin as it was when it was locked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LockedPlugin {
@@ -41,18 +41,18 @@ pub struct LockedPlugin {
     pub version: String,
     /// The size of its component in bytes.
     pub size: u64,
-    /// The memory in bytes that it takes from the start, within the limit of the same name. Older locks do not say it.
+    /// The initial size of its memory in bytes, of which the limit `memory` is the maximum. Absent in older locks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
-    /// The capabilities that it asks for, each with what it is for: `cluster-read of v1 Pod`.
+    /// The capabilities that it requests, each with its scope: `cluster-read of v1 Pod`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
-    /// Who signed it.
+    /// The signers that trust rules asked for and found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signers: Vec<String>,
 }
 
-/// Why a file is not a lock: one sentence.
+/// Why a lock cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct LockError(String);
@@ -69,25 +69,25 @@ struct LockFile {
 }
 
 impl Lock {
-    /// Where the lock of a configuration file lies: `config.lock` beside `config.yaml`.
+    /// The path of a configuration file's lock: `config.lock` beside `config.yaml`.
     pub fn path(config: &Path) -> PathBuf {
         config.with_extension("lock")
     }
 
-    /// Reads a lock.
+    /// Parses a lock.
     ///
     /// # Errors
-    /// Fails when it is not one, or one of another version, and when a plugin stands in it twice.
+    /// Fails when the text is not a lock of this version, and when two plugins have the same name.
     pub fn read(text: &[u8]) -> Result<Self, LockError> {
-        let malformed = |why: String| LockError(format!("it is not a lock: {why}"));
+        let malformed = |why: String| LockError(format!("not a lock: {why}"));
         let documents = documents::read(text).map_err(|error| malformed(error.to_string()))?;
         let [document] = <[Value; 1]>::try_from(documents)
-            .map_err(|found| malformed(format!("it holds {} documents, not one", found.len())))?;
+            .map_err(|found| malformed(format!("it has {} documents instead of one", found.len())))?;
         let word = |field: &str| document[field].as_str().unwrap_or_default().to_owned();
         let (version, kind) = (word("apiVersion"), word("kind"));
         if (version.as_str(), kind.as_str()) != (API_VERSION, "Lock") {
             return Err(LockError(format!(
-                "it is {version:?} {kind:?}, and {API_VERSION} Lock is what can be read"
+                "it has apiVersion {version:?} and kind {kind:?} instead of {API_VERSION:?} and \"Lock\""
             )));
         }
         let read = strict::from_value::<LockFile>(&document)
@@ -95,10 +95,13 @@ impl Lock {
         let mut names = HashSet::new();
         for plugin in &read.plugins {
             if !names.insert(plugin.name.as_str()) {
-                return Err(malformed(format!("{:?} stands in it twice", plugin.name)));
+                return Err(malformed(format!("plugin {:?} is locked twice", plugin.name)));
             }
             if !is_digest(&plugin.manifest) || !is_digest(&plugin.component) {
-                return Err(malformed(format!("a digest of {:?} is not one", plugin.name)));
+                return Err(malformed(format!(
+                    "plugin {:?} has an invalid digest",
+                    plugin.name
+                )));
             }
             RegistryReference::parse(&plugin.source).map_err(|error| malformed(error.to_string()))?;
         }
@@ -107,12 +110,12 @@ impl Lock {
         })
     }
 
-    /// What is known of a plugin.
+    /// Finds a plugin by its name in the configuration.
     pub fn find(&self, name: &str) -> Option<&LockedPlugin> {
         self.plugins.iter().find(|plugin| plugin.name == name)
     }
 
-    /// The lock as a document, sorted by name, so that it changes where something changed.
+    /// The lock as a document, sorted by name, so that diffs of the file are small.
     pub fn document(&self) -> Value {
         let mut plugins = self.plugins.clone();
         plugins.sort_by(|one, other| one.name.cmp(&other.name));
@@ -120,7 +123,7 @@ impl Lock {
     }
 }
 
-/// Some of what a lock says, for people.
+/// Formats a list for users: `none` for an empty one.
 pub fn listed(items: &[String]) -> String {
     match items {
         [] => "none".to_owned(),
@@ -128,7 +131,7 @@ pub fn listed(items: &[String]) -> String {
     }
 }
 
-/// An amount that may not be known, for people.
+/// Formats a number of bytes for users: `unknown` for none.
 pub fn amount(known: Option<u64>) -> String {
     known.map_or_else(|| "unknown".to_owned(), bytes)
 }
@@ -143,7 +146,7 @@ fn bytes(count: u64) -> String {
 }
 
 impl LockedPlugin {
-    /// What another lock says of the same plugin that this one does not, for people: nothing where they agree.
+    /// The differences to a newer lock of the same plugin, one line each.
     pub fn changes(&self, new: &Self) -> Vec<String> {
         let mut changes = Vec::new();
         let mut compare = |what: &str, old: String, new: String| {
@@ -166,7 +169,7 @@ impl LockedPlugin {
         changes
     }
 
-    /// What the new one gets that this one has not: capabilities, memory, or bytes that a known signer did not sign.
+    /// What a newer version gains: capabilities, memory, or code that a former signer did not sign. Each needs consent.
     pub fn gains(&self, new: &Self) -> Vec<String> {
         let more = new
             .capabilities
@@ -218,13 +221,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_lock_of_this_version_is_told() {
+    fn files_that_are_not_locks_of_this_version_are_refused() {
         let head = "apiVersion: trocar.dev/v1alpha1\nkind: Lock\n";
         let entry = documents::to_yaml(&[json!({"plugins": [plugin("a"), plugin("a")]})]);
         for (text, why) in [
             (
                 "apiVersion: trocar.dev/v1\nkind: Lock\n".to_owned(),
-                "\"trocar.dev/v1\" \"Lock\"",
+                "apiVersion \"trocar.dev/v1\" and kind \"Lock\"",
             ),
             (
                 "apiVersion: trocar.dev/v1alpha1\nkind: Config\n".to_owned(),
@@ -232,7 +235,7 @@ mod tests {
             ),
             (String::new(), "0 documents"),
             (format!("{head}plugin: []\n"), "unknown field"),
-            (format!("{head}{entry}"), "twice"),
+            (format!("{head}{entry}"), "locked twice"),
             (
                 format!(
                     "{head}plugins: [{{name: a, source: 'oci://a.b/c:1', manifest: one, component: two, size: 1}}]\n"
@@ -247,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_new_version_gets_beyond_the_old_one_is_known() {
+    fn gains_of_a_new_version_are_found() {
         let old = plugin("a");
         let same = LockedPlugin {
             component: digest('c'),
@@ -273,7 +276,11 @@ mod tests {
             old.changes(&more)
                 .contains(&"memory: 1 MiB → 1088 KiB".to_owned())
         );
-        assert_eq!(more.gains(&old), Vec::<String>::new(), "less is not more");
+        assert_eq!(
+            more.gains(&old),
+            Vec::<String>::new(),
+            "losing something is not a gain"
+        );
         let wider = LockedPlugin {
             capabilities: vec![
                 "cluster-read of v1 Pod".into(),
@@ -292,7 +299,7 @@ mod tests {
         assert_eq!(
             unknown.gains(&old),
             Vec::<String>::new(),
-            "an older lock does not say it"
+            "older locks do not have the memory"
         );
     }
 }

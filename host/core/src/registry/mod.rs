@@ -1,4 +1,4 @@
-//! Plugins in registries, as far as nothing has to be touched for it: how one is named, what a lock says, who is trusted.
+//! Plugins from registries, without I/O: references, locks and trust rules.
 
 pub mod lock;
 pub mod reference;

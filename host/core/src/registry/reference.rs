@@ -1,18 +1,18 @@
-//! How a plugin in a registry is named: `oci://HOST[:PORT]/REPOSITORY[:TAG][@sha256:…]`.
+//! References of plugins in registries: `oci://HOST[:PORT]/REPOSITORY[:TAG][@sha256:…]`.
 //!
-//! The grammar is that of the OCI distribution specification 1.1, with one difference: a host is never left out.
+//! The grammar is that of the OCI distribution specification 1.1, except that the host is required.
 
 use std::fmt;
 
-/// What a reference begins with.
+/// The scheme of references.
 pub const SCHEME: &str = "oci://";
 
-/// The longest name of a repository, with its host.
+/// The longest repository name with its host, in bytes: the specification's advice.
 const MAX_NAME: usize = 255;
-/// The longest tag.
+/// The longest tag, in bytes.
 const MAX_TAG: usize = 128;
 
-/// The name of a plugin in a registry.
+/// A reference of a plugin in a registry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RegistryReference {
     host: String,
@@ -21,28 +21,28 @@ pub struct RegistryReference {
     digest: Option<String>,
 }
 
-/// Why a text does not name a plugin in a registry: one sentence.
+/// The error for a malformed reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{typed:?} does not name a plugin in a registry: {why}")]
+#[error("{typed:?} is not a reference of a plugin in a registry: {why}")]
 pub struct ReferenceError {
     typed: String,
     why: &'static str,
 }
 
 impl RegistryReference {
-    /// Reads a reference, with or without `oci://`.
+    /// Parses a reference, with or without `oci://`.
     ///
     /// # Errors
-    /// Fails when a part of it is not as it has to be.
+    /// Fails when a part is malformed or the host is missing.
     pub fn parse(typed: &str) -> Result<Self, ReferenceError> {
         parts(typed.strip_prefix(SCHEME).unwrap_or(typed)).map_err(|why| ReferenceError {
-            // It may be a file.
+            // Cut, since it may be the contents of a whole file that was given as a reference.
             typed: typed.chars().take(MAX_NAME).collect(),
             why,
         })
     }
 
-    /// Host and port, as they were typed.
+    /// Host and port, as written.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -52,7 +52,7 @@ impl RegistryReference {
         &self.repository
     }
 
-    /// The tag.
+    /// The tag, without its colon.
     pub fn tag(&self) -> Option<&str> {
         self.tag.as_deref()
     }
@@ -67,7 +67,7 @@ impl RegistryReference {
         format!("{}/{}", self.host, self.repository)
     }
 
-    /// The same with a digest: what it was found to stand for.
+    /// This reference pinned to the digest that it resolved to.
     #[must_use]
     pub fn pinned(&self, digest: &str) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl RegistryReference {
         }
     }
 
-    /// What the registry is asked for: the digest, else the tag.
+    /// What identifies the manifest in requests: the digest, else the tag.
     pub fn wanted(&self) -> Option<&str> {
         self.digest().or(self.tag())
     }
@@ -113,27 +113,25 @@ pub fn is_digest(text: &str) -> bool {
 fn parts(typed: &str) -> Result<RegistryReference, &'static str> {
     let (rest, digest) = match typed.split_once('@') {
         Some((rest, digest)) if is_digest(digest) => (rest, Some(digest.to_owned())),
-        Some(_) => return Err("what follows @ is not sha256: and 64 hexadecimal digits"),
+        Some(_) => return Err("after @ comes sha256: and 64 hexadecimal digits in lower case"),
         None => (typed, None),
     };
     let (host, rest) = rest
         .split_once('/')
-        .ok_or("it is written oci://HOST/REPOSITORY:TAG")?;
+        .ok_or("the form is oci://HOST/REPOSITORY:TAG")?;
     if !is_host(host) {
-        return Err("it begins with a host that has a dot or a port in its name, and lower-case letters");
+        return Err("it has to begin with a host in lower case that has a dot or a port");
     }
     let (repository, tag) = match rest.split_once(':') {
         Some((repository, tag)) if is_tag(tag) => (repository, Some(tag.to_owned())),
-        Some(_) => return Err("a tag is made of at most 128 letters, digits, dots, dashes and underscores"),
+        Some(_) => return Err("a tag has at most 128 letters, digits, dots, dashes and underscores"),
         None => (rest, None),
     };
     if !repository.split('/').all(is_component) {
-        return Err(
-            "a repository is made of lower-case letters and digits, with single separators between them",
-        );
+        return Err("a repository has lower-case letters and digits, with single separators between them");
     }
     if host.len() + repository.len() >= MAX_NAME {
-        return Err("it is longer than 255 bytes");
+        return Err("host and repository are longer than 255 bytes");
     }
     Ok(RegistryReference {
         host: host.to_owned(),
@@ -143,7 +141,8 @@ fn parts(typed: &str) -> Result<RegistryReference, &'static str> {
     })
 }
 
-/// A name with a dot, `localhost`, or either with a port; an IPv6 address in brackets.
+/// Returns true for a name with a dot, `localhost`, any name with a port, and an IPv6 address in brackets. Without dot or port,
+/// the first part could be a repository.
 pub(crate) fn is_host(host: &str) -> bool {
     let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, "")) => (address, None),
@@ -161,8 +160,8 @@ pub(crate) fn is_host(host: &str) -> bool {
         let ends = label.bytes().next().is_some_and(letter) && label.bytes().next_back().is_some_and(letter);
         ends && label.len() <= 63 && label.bytes().all(|byte| letter(byte) || byte == b'-')
     };
-    let is_told_apart = name.contains('.') || name == "localhost" || port.is_some();
-    is_port && is_told_apart && name.split('.').all(is_label)
+    let is_distinct = name.contains('.') || name == "localhost" || port.is_some();
+    is_port && is_distinct && name.split('.').all(is_label)
 }
 
 /// Returns true for `localhost` and the addresses of this machine, with or without a port.
@@ -216,7 +215,7 @@ mod tests {
     const DIGEST: &str = "sha256:8e780db2475711d57cdbd66ea83c6908d9263a962d9ab532dae5236c2ce07102";
 
     #[test]
-    fn a_reference_is_read_and_written_alike() {
+    fn references_round_trip() {
         for typed in [
             "oci://ghcr.io/acme/java:1.2".to_owned(),
             "oci://localhost/x".to_owned(),
@@ -234,15 +233,15 @@ mod tests {
     }
 
     #[test]
-    fn each_part_is_told_apart() {
+    fn the_parts_of_a_reference_are_found() {
         let read = RegistryReference::parse(&format!("ghcr.io:443/acme/java:1.2@{DIGEST}")).unwrap();
         assert_eq!(read.name(), "ghcr.io:443/acme/java");
         assert_eq!((read.tag(), read.digest()), (Some("1.2"), Some(DIGEST)));
-        assert_eq!(read.wanted(), Some(DIGEST), "a digest says more than a tag");
+        assert_eq!(read.wanted(), Some(DIGEST), "the digest wins over the tag");
     }
 
     #[test]
-    fn this_machine_is_known_by_its_names() {
+    fn names_of_this_machine_are_recognized() {
         for host in [
             "localhost",
             "localhost:5000",
@@ -260,9 +259,9 @@ mod tests {
     }
 
     #[test]
-    fn what_no_registry_could_mean_is_refused_with_a_reason() {
+    fn malformed_references_are_refused_with_a_reason() {
         for (typed, why) in [
-            ("acme/java:1", "begins with a host"),
+            ("acme/java:1", "begin with a host"),
             ("java", "oci://HOST/REPOSITORY:TAG"),
             ("ghcr.io/Acme/java", "lower-case"),
             ("ghcr.io/acme//java", "single separators"),
@@ -270,16 +269,16 @@ mod tests {
             ("ghcr.io/a..b", "single separators"),
             ("ghcr.io/-a", "single separators"),
             ("ghcr.io/a___b", "single separators"),
-            ("ghcr.io/a:", "a tag is made of"),
-            ("ghcr.io/a:-x", "a tag is made of"),
-            ("ghcr.io/a:1:2", "a tag is made of"),
+            ("ghcr.io/a:", "a tag has at most"),
+            ("ghcr.io/a:-x", "a tag has at most"),
+            ("ghcr.io/a:1:2", "a tag has at most"),
             ("ghcr.io/a@sha256:12", "64 hexadecimal"),
             ("ghcr.io/a@sha512:12", "64 hexadecimal"),
             ("user@ghcr.io/a", "64 hexadecimal"),
-            ("ghcr.io:0/a", "begins with a host"),
-            ("ghcr.io:99999/a", "begins with a host"),
-            ("https://ghcr.io/a", "begins with a host"),
-            ("[::1/a", "begins with a host"),
+            ("ghcr.io:0/a", "begin with a host"),
+            ("ghcr.io:99999/a", "begin with a host"),
+            ("https://ghcr.io/a", "begin with a host"),
+            ("[::1/a", "begin with a host"),
             ("ghcr.io/a b", "single separators"),
             ("ghcr.io/a\n", "single separators"),
         ] {

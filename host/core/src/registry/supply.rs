@@ -1,48 +1,48 @@
-//! Where a plugin of a registry comes from when it is used, and why it may not be.
+//! Plugins from registries before and after they are found in a store, and why one cannot be used.
 
 use std::path::PathBuf;
 
 use super::{LockError, ReferenceError, Untrusted};
 
-/// A plugin of a registry, of which it is not known yet where it is on this machine.
+/// A plugin from a registry that was not looked up in a store yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RegistrySource {
-    /// The reference as it was written.
+    /// The reference, as written.
     pub reference: String,
-    /// The name and the file of the configuration that names it; none where it was typed.
+    /// Its name and the configuration file that names it; none for a reference on the command line.
     pub configured: Option<(String, PathBuf)>,
-    /// The digest that its component has to have, where the configuration says so.
+    /// The digest that the configuration requires of its component.
     pub component: Option<String>,
-    /// It is one of the system's configuration.
+    /// It is named by the system's configuration, so it must be in the system's store.
     pub is_systems: bool,
 }
 
-/// A plugin whose bytes are known by their digest, and which may have been signed.
+/// A plugin on this machine with a known digest, whose trust rules were checked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredSource {
-    /// What it is called: its reference, or its path.
+    /// How messages call it: its reference or its path.
     pub name: String,
     /// The file with its component.
     pub path: PathBuf,
     /// The digest of its component.
     pub digest: String,
-    /// It is one of the system's configuration.
+    /// It is named by the system's configuration, so it must be in the system's store.
     pub is_systems: bool,
-    /// Who signed it, as far as the configuration asks for that.
+    /// The signers that trust rules asked for and found.
     pub signers: Vec<String>,
 }
 
-/// Why a plugin of a registry, or one that has to be trusted, cannot be used.
+/// Why a plugin from a registry, or one that trust rules apply to, cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SupplyError {
-    /// The reference is not one.
+    /// The reference is malformed.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// It has no digest, and no lock says which one is meant.
-    #[error("it has no digest{}", lock.as_ref().map(|lock| format!(", and {} does not say which one is meant", lock.display())).unwrap_or_default())]
+    /// No digest is known for it, or its configuration requires a lock that does not have it.
+    #[error("{}", lock.as_ref().map_or_else(|| "its reference has no digest".into(), |lock| format!("{} does not lock it", lock.display())))]
     NotPinned {
-        /// The lock, where the reference is one of a configuration.
+        /// The lock of the configuration file that names it.
         lock: Option<PathBuf>,
     },
     /// The lock cannot be read.
@@ -50,41 +50,41 @@ pub enum SupplyError {
     Lock {
         /// The lock.
         file: PathBuf,
-        /// Why not.
+        /// What is wrong with it.
         error: LockError,
     },
-    /// A lock says something else than the configuration.
-    #[error("{} says {what} {found}, not {wanted}", file.display())]
+    /// The lock and the configuration disagree, or the lock and the store.
+    #[error("{} has the {what} {found}, not {wanted}", file.display())]
     LockDiffers {
         /// The lock.
         file: PathBuf,
-        /// What differs.
+        /// The field that differs.
         what: &'static str,
-        /// What the lock says.
+        /// Its value in the lock.
         found: String,
-        /// What is the case.
+        /// The value that it should have.
         wanted: String,
     },
-    /// It is not on this machine.
+    /// It was not pulled.
     #[error("{digest} is not on this machine")]
     NotPulled {
         /// The digest of its manifest.
         digest: String,
-        /// It has to be in the system's store.
+        /// It has to be pulled into the system's store.
         is_systems: bool,
     },
-    /// Its component is not the one that the configuration means.
-    #[error("its component has the digest {found}, not {wanted}")]
+    /// Its component has another digest than the configuration requires.
+    #[error("its component has digest {found} instead of {wanted}")]
     Component {
         /// The digest in the configuration.
         wanted: String,
-        /// That of the component.
+        /// The component's digest.
         found: String,
     },
-    /// It is not trusted.
+    /// The trust rules refuse it.
     #[error(transparent)]
     Untrusted(#[from] Untrusted),
-    /// What is on this machine cannot be read.
+    /// The store cannot be read.
     #[error("{0}")]
     Store(String),
 }

@@ -1,6 +1,6 @@
-//! Who is trusted: rules of the configuration about where plugins come from and who signed them.
+//! Trust rules of the configuration: which sources plugins may come from, and which signatures they need.
 //!
-//! Each layer's rules are asked by themselves, and all of them must hold. So a weaker layer can only ask for more.
+//! Each configuration layer's rules are checked separately, and all must hold. So a weaker layer can only require more.
 
 use std::collections::BTreeMap;
 
@@ -8,64 +8,64 @@ use serde::{Deserialize, Serialize};
 
 use super::{RegistryReference, SCHEME, is_digest};
 
-/// What `trust:` of one file says.
+/// The `trust:` section of one configuration file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TrustEntry {
-    /// What happens to plugins that no rule names.
+    /// How plugins are treated that no rule matches.
     pub default: TrustDefault,
-    /// Digests, of components or manifests, that are never used.
+    /// Revoked digests of components or manifests: these plugins are never used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<String>,
-    /// What is asked of whom.
+    /// The rules. A plugin has to satisfy each that matches it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<TrustRule>,
 }
 
-/// What happens to plugins that no rule names.
+/// How plugins are treated that no rule matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TrustDefault {
-    /// They are used.
+    /// They may be used.
     #[default]
     Allow,
-    /// They are not.
+    /// They are refused.
     Deny,
 }
 
-/// What is asked of plugins from some sources.
+/// The signatures that plugins from some sources need.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustRule {
-    /// Registries, repositories, folders or files: what begins with one of them in whole parts of its path.
+    /// Prefixes of what the rule matches: registries, repositories, folders or files, compared by whole path components.
     pub sources: Vec<String>,
-    /// What happens where the signatures are missing.
+    /// What to do when signatures are missing.
     #[serde(default)]
     pub require: Require,
-    /// Signatures that all have to be there.
+    /// Signatures of which each is required.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub all_of: Vec<Signer>,
-    /// Signatures of which some have to be there.
+    /// Signatures of which a number is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub any_of: Option<AnyOf>,
 }
 
-/// What happens where signatures are missing.
+/// What to do when signatures are missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Require {
-    /// The plugin is not used.
+    /// Refuse the plugin.
     #[default]
     Enforce,
-    /// It is told.
+    /// Warn, and use it.
     Warn,
 }
 
-/// Signatures of which some have to be there.
+/// Signatures of which a number is required.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnyOf {
-    /// How many of them.
+    /// How many of the signatures are required.
     #[serde(default = "one")]
     pub minimum_matches: usize,
     /// The signatures.
@@ -76,36 +76,36 @@ fn one() -> usize {
     1
 }
 
-/// A signature that is asked for.
+/// A signature that a rule requires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Signer {
-    /// `pubKey`.
+    /// `pubKey`, the only supported kind; the names are those of Kubewarden's verification configuration.
     pub kind: String,
-    /// Who it is, for people.
+    /// The signer's name in messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// The public key in PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// What the signature has to say besides.
+    /// Annotations that the signed payload must contain.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
-/// Says whether a plugin has a signature: by which name the signer is shown, if it has.
+/// Looks for a signature of a plugin. Returns the signer's name for messages if it is there.
 pub type Evidence<'a> = dyn Fn(&Signer) -> Option<String> + 'a;
 
-/// What came of a plugin that is used.
+/// The result of checking a plugin that may be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
-    /// Who signed it, as far as rules ask for that.
+    /// The signers that rules asked for and found.
     pub signers: Vec<String>,
-    /// What is missing, where rules only warn.
+    /// What is missing by rules that only warn.
     pub warnings: Vec<String>,
 }
 
-/// Why a plugin is not trusted.
+/// Why the trust rules refuse a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Untrusted {
@@ -114,17 +114,17 @@ pub enum Untrusted {
     Revoked {
         /// The digest.
         digest: String,
-        /// Where.
+        /// Where in the configuration.
         place: String,
     },
-    /// No rule names it, and what no rule names is not used.
-    #[error("no rule of {place} names it")]
+    /// No rule matches it, and the default is to deny.
+    #[error("no trust rule of {place} matches it")]
     Unnamed {
         /// Where the rules are.
         place: String,
     },
     /// Signatures are missing.
-    #[error("{place} asks for {missing}")]
+    #[error("{place} requires {missing}")]
     Unsigned {
         /// The rule.
         place: String,
@@ -133,23 +133,23 @@ pub enum Untrusted {
     },
 }
 
-/// The source of a plugin, as rules name it.
+/// The source of a plugin, as rules match it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Named {
     /// Host and repository.
     Registry(String),
-    /// The absolute path of a file, without links.
+    /// The absolute path of a file, with symbolic links resolved.
     File(String),
 }
 
 impl Named {
-    /// What rules know a plugin of a registry by.
+    /// The source of a plugin from a registry.
     pub fn registry(reference: &RegistryReference) -> Self {
         Self::Registry(reference.name())
     }
 
-    /// Says whether one of a rule's sources stands for this: whole parts of the path count, so that `acme` is not `acme-evil`.
-    fn is_named_by(&self, source: &str) -> bool {
+    /// Returns whether a rule's source matches. Whole path components are compared, so that `acme` does not match `acme-evil`.
+    fn is_matched_by(&self, source: &str) -> bool {
         let (name, prefix) = match self {
             Self::Registry(name) if !source.starts_with('/') => {
                 (name, source.strip_prefix(SCHEME).unwrap_or(source))
@@ -163,11 +163,11 @@ impl Named {
 }
 
 impl TrustEntry {
-    /// What is wrong with the rules: where, as a pointer, and what.
+    /// The first mistake in the rules: a JSON pointer to it, and a message.
     pub fn problem(&self) -> Option<(String, String)> {
         for (index, digest) in self.deny.iter().enumerate() {
             if !is_digest(digest) {
-                let problem = format!("{digest:?} is not a digest: it is sha256: and 64 hexadecimal digits");
+                let problem = format!("{digest:?} is not a digest: write sha256: and 64 hexadecimal digits");
                 return Some((format!("/deny/{index}"), problem));
             }
         }
@@ -177,7 +177,7 @@ impl TrustEntry {
         })
     }
 
-    /// All signatures that rules ask for, each with the pointer to it.
+    /// All signatures that rules require, each with a JSON pointer to it.
     pub fn signers(&self) -> impl Iterator<Item = (String, &Signer)> {
         self.rules.iter().enumerate().flat_map(|(index, rule)| {
             let at = format!("/rules/{index}");
@@ -186,10 +186,10 @@ impl TrustEntry {
         })
     }
 
-    /// Judges a plugin. `place` says where in the configuration something stands, by its pointer from here.
+    /// Checks a plugin. `place` turns a JSON pointer into this section into a position for messages.
     ///
     /// # Errors
-    /// Fails when it is revoked, named by no rule where that is asked for, or lacks a signature.
+    /// Fails when the plugin is revoked, when no rule matches and the default is to deny, and when a required signature is missing.
     pub fn judge(
         &self,
         named: &Named,
@@ -206,12 +206,12 @@ impl TrustEntry {
             }
         }
         let mut accepted = Accepted::default();
-        let mut is_named = false;
+        let mut is_matched = false;
         for (index, rule) in self.rules.iter().enumerate() {
-            if !rule.sources.iter().any(|source| named.is_named_by(source)) {
+            if !rule.sources.iter().any(|source| named.is_matched_by(source)) {
                 continue;
             }
-            is_named = true;
+            is_matched = true;
             let (signers, missing) = rule.missing(evidence);
             accepted.signers.extend(signers);
             let Some(missing) = missing else { continue };
@@ -223,7 +223,7 @@ impl TrustEntry {
                     .push(Untrusted::Unsigned { place, missing }.to_string()),
             }
         }
-        if !is_named && self.default == TrustDefault::Deny {
+        if !is_matched && self.default == TrustDefault::Deny {
             return Err(Untrusted::Unnamed { place: place("") });
         }
         Ok(accepted)
@@ -233,7 +233,7 @@ impl TrustEntry {
 impl TrustRule {
     fn problem(&self) -> Option<(String, String)> {
         if self.sources.is_empty() {
-            return Some(("/sources".into(), "a rule names at least one source".into()));
+            return Some(("/sources".into(), "a rule needs at least one source".into()));
         }
         for (index, source) in self.sources.iter().enumerate() {
             if let Some(problem) = source_problem(source) {
@@ -247,7 +247,7 @@ impl TrustRule {
             let any = self.any_of.as_ref()?;
             let can_hold = (1..=any.signatures.len()).contains(&any.minimum_matches);
             let problem = format!(
-                "{} of {} signatures cannot be asked for",
+                "it requires {} of {} signatures",
                 any.minimum_matches,
                 any.signatures.len()
             );
@@ -265,7 +265,7 @@ impl TrustRule {
         all.chain(any.map(|(index, signer)| (format!("/anyOf/signatures/{index}"), signer)))
     }
 
-    /// The signers that are there, and what is missing.
+    /// The signers that were found, and what is missing.
     fn missing(&self, evidence: &Evidence<'_>) -> (Vec<String>, Option<String>) {
         let mut found = Vec::new();
         let mut missing = Vec::new();
@@ -276,8 +276,8 @@ impl TrustRule {
             }
         }
         if let Some(any) = &self.any_of {
-            let there: Vec<String> = any.signatures.iter().filter_map(evidence).collect();
-            if there.len() < any.minimum_matches {
+            let present: Vec<String> = any.signatures.iter().filter_map(evidence).collect();
+            if present.len() < any.minimum_matches {
                 let names: Vec<String> = any.signatures.iter().map(Signer::name).collect();
                 missing.push(format!(
                     "{} of the signatures of {}",
@@ -285,7 +285,7 @@ impl TrustRule {
                     names.join(", ")
                 ));
             }
-            found.extend(there);
+            found.extend(present);
         }
         (found, (!missing.is_empty()).then(|| missing.join(" and ")))
     }
@@ -299,17 +299,17 @@ impl Signer {
                     .key
                     .as_ref()
                     .is_some_and(|key| key.contains("-----BEGIN PUBLIC KEY-----"));
-                (!is_key).then(|| "a signature of the kind pubKey has a key: a public key in PEM".to_owned())
+                (!is_key).then(|| "a signature of kind pubKey needs a key: a public key in PEM".to_owned())
             }
             "genericIssuer" | "githubAction" => Some(format!(
-                "the kind {:?} needs certificates of Sigstore, which this version does not verify; use the kind pubKey",
+                "kind {:?} needs Sigstore certificates, which this version does not verify; use kind pubKey",
                 self.kind
             )),
-            other => Some(format!("the kind {other:?} is unknown; there is \"pubKey\"")),
+            other => Some(format!("kind {other:?} is unknown; use \"pubKey\"")),
         }
     }
 
-    /// Who it is, for people.
+    /// The signer's name in messages.
     pub fn name(&self) -> String {
         self.owner
             .clone()
@@ -317,11 +317,11 @@ impl Signer {
     }
 }
 
-/// A source is an absolute path, a host, or a host and the beginning of a repository.
+/// Returns what is wrong with a source, which is an absolute path, a host, or a host with the beginning of a repository.
 fn source_problem(source: &str) -> Option<String> {
     if source.starts_with('/') {
         let is_plain = source.split('/').all(|part| part != ".." && part != ".");
-        return (!is_plain).then(|| format!("{source:?} leads up and down; write where it leads to"));
+        return (!is_plain).then(|| format!("{source:?} contains . or ..; write the resolved path"));
     }
     let bare = source
         .strip_prefix(SCHEME)
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_stands_for_whole_parts_of_a_path() {
+    fn sources_match_whole_path_components() {
         for (source, named, wanted) in [
             ("ghcr.io/acme", registry("ghcr.io/acme/java"), true),
             ("oci://ghcr.io/acme/", registry("ghcr.io/acme/java"), true),
@@ -403,12 +403,12 @@ mod tests {
             ("/ghcr.io", registry("ghcr.io/x"), false),
             ("ghcr.io", Named::File("ghcr.io/x".into()), false),
         ] {
-            assert_eq!(named.is_named_by(source), wanted, "{source} {named:?}");
+            assert_eq!(named.is_matched_by(source), wanted, "{source} {named:?}");
         }
     }
 
     #[test]
-    fn every_rule_that_names_a_plugin_has_to_hold() {
+    fn every_matching_rule_has_to_hold() {
         let trust = trust(
             TrustDefault::Allow,
             vec![
@@ -421,29 +421,29 @@ mod tests {
         assert_eq!(accepted.signers, ["platform", "java team"]);
         assert_eq!(
             judge(&trust, &java, &["platform"]).unwrap_err(),
-            "c.yaml/rules/1 asks for a signature of java team"
+            "c.yaml/rules/1 requires a signature of java team"
         );
         assert!(judge(&trust, &registry("ghcr.io/acme/go"), &["platform"]).is_ok());
         assert!(
             judge(&trust, &registry("quay.io/x"), &[]).is_ok(),
-            "nothing is asked of others"
+            "other sources need nothing"
         );
     }
 
     #[test]
-    fn what_no_rule_names_is_not_used_where_that_is_the_default() {
+    fn unmatched_plugins_are_refused_where_the_default_is_deny() {
         let trust = trust(TrustDefault::Deny, vec![rule("ghcr.io/acme", &[])]);
         assert!(judge(&trust, &registry("ghcr.io/acme/java"), &[]).is_ok());
         for other in [registry("quay.io/x"), Named::File("/home/me/x.wasm".into())] {
             assert_eq!(
                 judge(&trust, &other, &["platform"]).unwrap_err(),
-                "no rule of c.yaml names it"
+                "no trust rule of c.yaml matches it"
             );
         }
     }
 
     #[test]
-    fn a_revoked_digest_is_not_used_even_if_it_is_signed() {
+    fn revoked_digests_are_refused_even_if_signed() {
         let mut trust = trust(TrustDefault::Allow, vec![rule("ghcr.io", &["platform"])]);
         for digest in ["sha256:m", "sha256:c"] {
             trust.deny = vec!["sha256:x".into(), digest.into()];
@@ -479,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_in_rules_are_found_where_they_stand() {
+    fn mistakes_in_rules_are_found_with_their_place() {
         let of_signer = |signer: Signer| TrustRule {
             all_of: vec![signer],
             ..rule("ghcr.io", &[])
@@ -493,7 +493,7 @@ mod tests {
         for (broken, at, why) in [
             (rule("ghcr.io/acme:1", &[]), "/rules/0/sources/0", "without a tag"),
             (rule("acme", &[]), "/rules/0/sources/0", "neither"),
-            (rule("/opt/../x", &[]), "/rules/0/sources/0", "up and down"),
+            (rule("/opt/../x", &[]), "/rules/0/sources/0", "the resolved path"),
             (kind("githubAction"), "/rules/0/allOf/0", "does not verify"),
             (kind("pubkey"), "/rules/0/allOf/0", "unknown"),
             (
@@ -502,7 +502,7 @@ mod tests {
                     ..signer("a")
                 }),
                 "/rules/0/allOf/0",
-                "has a key",
+                "needs a key",
             ),
             (
                 TrustRule {
@@ -513,7 +513,7 @@ mod tests {
                     ..rule("ghcr.io", &[])
                 },
                 "/rules/0/anyOf/minimumMatches",
-                "2 of 1",
+                "requires 2 of 1",
             ),
             (
                 TrustRule {
@@ -524,7 +524,7 @@ mod tests {
                     ..rule("ghcr.io", &[])
                 },
                 "/rules/0/anyOf/minimumMatches",
-                "0 of 1",
+                "requires 0 of 1",
             ),
         ] {
             let (found, problem) = trust(TrustDefault::Allow, vec![broken]).problem().unwrap();
