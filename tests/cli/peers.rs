@@ -160,7 +160,7 @@ fn registries_of_others_keep_plugins() {
         }
         let gone = env.run(&format!("plugin pull oci://{repository}:3"));
         assert!(
-            gone.code == 1 && gone.stderr.contains("is not there"),
+            gone.code == 1 && gone.stderr.contains("does not exist"),
             "{}: {gone}",
             registry.name
         );

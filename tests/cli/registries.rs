@@ -664,7 +664,7 @@ fn a_bundle_with_a_swapped_blob_is_refused() {
     fs::write(&path, bytes).unwrap();
     let inside = offline();
     let read = inside.run(&format!("plugin bundle --input {}", path.display()));
-    refused(&read, "has the digest", "thrown away");
+    refused(&read, "has digest", "thrown away");
     inside.write("pod.yaml", POD_YAML);
     let plan = inside.run(&format!(
         "plan -f pod.yaml --image=busybox:1 --strategy={}",
@@ -762,7 +762,7 @@ fn what_cannot_be_pushed_or_named_is_told() {
     );
     refused(
         &scene.run(&format!("plugin pull oci://{host}/team/none:1")),
-        "is not there (MANIFEST_UNKNOWN: manifest unknown)",
+        "does not exist (MANIFEST_UNKNOWN: manifest unknown)",
         "--available",
     );
     let evil = format!("oci://{host}/team/lists@{}", digest(b"evil"));

@@ -243,7 +243,7 @@ fn redirects_lead_at_most_three_times_and_never_away_from_tls_or_to_a_cloud() {
         .into_iter()
         .filter(|line| line.starts_with("GET") && line.contains("/blobs/"))
         .count();
-    assert_eq!(blobs, 4, "one, and three that it sends on to");
+    assert_eq!(blobs, 4, "one, and three redirects");
 }
 
 #[test]

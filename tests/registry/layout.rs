@@ -207,5 +207,5 @@ fn a_real_registry_takes_and_gives_plugins() {
     assert_eq!(wait(client().tags(&to)).unwrap(), ["1"]);
     assert!(wait(client().signatures(&to, &pushed.digest)).unwrap().is_empty());
     let told = refusal(&client(), &format!("{host}/trocar/none:1"));
-    assert!(told.contains("is not there"), "{told}");
+    assert!(told.contains("does not exist"), "{told}");
 }

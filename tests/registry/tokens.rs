@@ -143,7 +143,7 @@ fn a_wrong_password_and_none_are_told_apart() {
 fn a_token_that_is_none_is_not_sent() {
     for (answer, why) in [
         (Reply::new(200, "{\"token\":\"a\\nb\"}"), "no header can have"),
-        (Reply::new(200, "{}"), "there is none in it"),
+        (Reply::new(200, "{}"), "the answer has no token"),
         (Reply::new(200, "<html>"), "not JSON"),
         (
             Reply::new(302, "").header("location", "http://169.254.169.254/"),

@@ -1,5 +1,5 @@
-//! Who may be talked to: TLS everywhere but on this machine, and no address of this machine or its neighbourhood because a
-//! registry says so.
+//! Which servers may be contacted: only over TLS, except on this machine; and never a loopback or link-local address because a
+//! remote registry redirects there (SSRF).
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// The origin of a URL; none where it is not one of HTTP, or holds a user.
+    /// The origin of a URL; none unless the scheme is `http` or `https` and there is no user in it.
     pub(crate) fn of(url: &Uri) -> Option<Self> {
         let is_tls = match url.scheme_str()? {
             "https" => true,
@@ -36,7 +36,7 @@ impl Origin {
         })
     }
 
-    /// Host and port as a URL has them.
+    /// Host and port as in a URL; default ports are left out.
     pub(crate) fn authority(&self) -> String {
         let host = match self.host.contains(':') {
             true => format!("[{}]", self.host),
@@ -48,20 +48,19 @@ impl Origin {
         }
     }
 
-    /// Scheme, host and port.
+    /// Scheme, host and port as in a URL.
     pub(crate) fn url(&self) -> String {
         let scheme = if self.is_tls { "https" } else { "http" };
         format!("{scheme}://{}", self.authority())
     }
 
-    /// It is on this machine, by its name.
+    /// Returns true if the host's name or address is of this machine. Names are not resolved.
     pub(crate) fn is_loopback(&self) -> bool {
         is_this_machine(&self.host)
     }
 }
 
-/// Returns true for addresses that only this machine and its neighbourhood give a meaning to, such as that of a cloud's
-/// metadata.
+/// Returns true for loopback, link-local, multicast and unspecified addresses, such as those of cloud metadata services.
 pub(crate) fn is_local(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
@@ -76,19 +75,19 @@ pub(crate) fn is_local(address: IpAddr) -> bool {
                 || address.is_unspecified()
                 || address.is_multicast()
                 || address.is_unicast_link_local()
-                // The metadata of one cloud, in the range of what is unique locally.
+                // The metadata service of AWS: fd00:ec2::254, a unique local address.
                 || address.segments() == [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254]
         }
     }
 }
 
-/// A registry that is not on this machine, or in its neighbourhood, leads to nothing there but itself.
+/// Returns whether local addresses are refused for `to`: they are where a registry with a remote address redirects to another host.
 pub(crate) fn refuses_local(registry: &Origin, to: &Origin) -> bool {
     let is_there = registry.is_loopback() || registry.host.parse().is_ok_and(is_local);
     to.host != registry.host && !is_there
 }
 
-/// Where a registry leads to with a `Location`; why it is not followed where it is not.
+/// Resolves a `Location` header of a registry. Returns why it must not be followed, if so.
 pub(crate) fn next_place(registry: &Origin, at: &Uri, location: &str) -> Result<Uri, &'static str> {
     let base = Origin::of(at).map(|origin| origin.url()).unwrap_or_default();
     let absolute = match location {
@@ -96,14 +95,14 @@ pub(crate) fn next_place(registry: &Origin, at: &Uri, location: &str) -> Result<
         absolute => absolute.to_owned(),
     };
     let to: Uri = absolute.parse().map_err(|_| "it is not a URL")?;
-    let origin = Origin::of(&to).ok_or("it is not a URL of HTTP without a user")?;
+    let origin = Origin::of(&to).ok_or("it is not an HTTP URL without credentials")?;
     let may_be_plain = !registry.is_tls && (origin.host == registry.host || origin.is_loopback());
     if !origin.is_tls && !may_be_plain {
-        return Err("it is without TLS");
+        return Err("it does not use TLS");
     }
-    let is_here = origin.is_loopback() || origin.host.parse().is_ok_and(is_local);
-    if is_here && refuses_local(registry, &origin) {
-        return Err("it is on this machine or in its neighbourhood");
+    let is_local_target = origin.is_loopback() || origin.host.parse().is_ok_and(is_local);
+    if is_local_target && refuses_local(registry, &origin) {
+        return Err("it is a loopback or link-local address");
     }
     Ok(to)
 }
@@ -113,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_has_no_user_and_is_of_http() {
+    fn origins_are_of_http_urls_without_a_user() {
         let of = |url: &str| Origin::of(&url.parse().unwrap());
         assert_eq!(of("https://GHCR.io/v2/").unwrap().url(), "https://ghcr.io");
         assert_eq!(of("http://[::1]:5000/v2/").unwrap().url(), "http://[::1]:5000");
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_this_machine_and_its_neighbourhood_are_known_in_every_form() {
+    fn local_addresses_are_recognized_in_every_form() {
         for address in [
             "127.0.0.1",
             "127.9.9.9",
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_elsewhere_leads_to_nothing_on_this_machine_and_to_nothing_without_tls() {
+    fn a_remote_registry_redirects_neither_to_this_machine_nor_to_plain_http() {
         let registry = Origin::of(&"https://r.example/".parse().unwrap()).unwrap();
         let at: Uri = "https://r.example/v2/a/blobs/x".parse().unwrap();
         let next = |location: &str| next_place(&registry, &at, location).map(|to| to.to_string());

@@ -1,6 +1,6 @@
-//! Archives of the format `ustar`, as far as an OCI layout needs it: regular files with short names.
+//! The subset of the `ustar` format that an OCI layout needs: regular files with names of up to 100 bytes.
 //!
-//! Written here so that nothing is unpacked: a file in an archive is read where it lies, by its name and size.
+//! Not a general tar crate, because nothing may be unpacked to disk: files are read in place, by name and with a size limit.
 
 use std::{
     collections::HashMap,
@@ -8,19 +8,19 @@ use std::{
     io::{self, Read as _, Seek as _, SeekFrom, Write},
 };
 
-/// The size of a block.
+/// The size of a tar block, in bytes.
 const BLOCK: usize = 512;
-/// The most entries that are looked at.
+/// The most entries of an archive.
 const MAX_ENTRIES: usize = 10_000;
 
-/// Writes a file.
+/// Appends a file.
 pub(crate) fn append(out: &mut impl Write, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut header = [0; BLOCK];
     let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
     if name.len() > 100 {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "the name is too long",
+            "a file name is longer than 100 bytes",
         ));
     }
     put(0, name);
@@ -28,7 +28,7 @@ pub(crate) fn append(out: &mut impl Write, name: &str, bytes: &[u8]) -> io::Resu
     put(108, "0000000");
     put(116, "0000000");
     put(124, &format!("{:011o}", bytes.len()));
-    // No times: what is packed twice is the same.
+    // The modification time is 0, so that the same plugins give the same archive.
     put(136, "00000000000");
     put(148, "        ");
     put(156, "0");
@@ -41,21 +41,21 @@ pub(crate) fn append(out: &mut impl Write, name: &str, bytes: &[u8]) -> io::Resu
     out.write_all(&vec![0; bytes.len().next_multiple_of(BLOCK) - bytes.len()])
 }
 
-/// Ends an archive.
+/// Writes the end of an archive: two empty blocks.
 pub(crate) fn finish(out: &mut impl Write) -> io::Result<()> {
     out.write_all(&[0; 2 * BLOCK])?;
     out.flush()
 }
 
-/// An archive, and where in it each file lies.
+/// An archive, with an index of its files.
 pub(crate) struct Archive {
     file: File,
-    /// Offset and size, by name.
+    /// Offset and size in bytes, by name.
     places: HashMap<String, (u64, u64)>,
 }
 
 impl Archive {
-    /// Reads where files lie. Links, folders and devices are left out: nothing of them is in a layout.
+    /// Indexes an archive. Links, folders and devices are skipped: a layout does not need them.
     pub(crate) fn open(mut file: File) -> io::Result<Self> {
         let end = file.metadata()?.len();
         let malformed = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
@@ -64,7 +64,7 @@ impl Archive {
         for _ in 0..MAX_ENTRIES {
             let mut header = [0; BLOCK];
             if at + BLOCK as u64 > end {
-                return Err(malformed("it ends too soon"));
+                return Err(malformed("the archive is truncated"));
             }
             file.seek(SeekFrom::Start(at))?;
             file.read_exact(&mut header)?;
@@ -72,9 +72,9 @@ impl Archive {
                 return Ok(Self { file, places });
             }
             if !has_checksum(&header) {
-                return Err(malformed("it is not an archive of the format tar"));
+                return Err(malformed("it is not a tar archive"));
             }
-            let size = octal(&header[124..136]).ok_or_else(|| malformed("it has a size that is not one"))?;
+            let size = octal(&header[124..136]).ok_or_else(|| malformed("a file has an invalid size"))?;
             at += BLOCK as u64;
             if matches!(header[156], b'0' | 0) {
                 let name = text(&header[..100]);
@@ -83,12 +83,12 @@ impl Archive {
             let blocks = size.checked_next_multiple_of(BLOCK as u64);
             at = blocks
                 .and_then(|size| at.checked_add(size))
-                .ok_or_else(|| malformed("it ends too soon"))?;
+                .ok_or_else(|| malformed("the archive is truncated"))?;
         }
-        Err(malformed("it has more than 10,000 entries"))
+        Err(malformed("the archive has more than 10,000 entries"))
     }
 
-    /// A file of at most so many bytes; none where there is none, or a larger one.
+    /// Reads a file of at most `allowed` bytes. Returns none for a missing, a larger or a truncated one.
     pub(crate) fn read(&mut self, name: &str, allowed: u64) -> io::Result<Option<Vec<u8>>> {
         let Some((at, size)) = self
             .places
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_appended_is_read() {
+    fn appended_files_are_read() {
         let mut archive = opened(&archive()).unwrap();
         assert_eq!(archive.read("oci-layout", 100).unwrap().unwrap(), b"{}");
         assert_eq!(archive.read("blobs/sha256/x", 1000).unwrap().unwrap(), [7; 1000]);
@@ -156,15 +156,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_or_is_not_an_archive_is_refused() {
+    fn truncated_and_malformed_archives_are_refused() {
         let whole = archive();
         for cut in [0, 100, 512, 1024, 2000] {
             assert!(opened(&whole[..cut]).is_err(), "{cut}");
         }
         assert!(opened(&[b'x'; 2048]).is_err());
-        let mut lies = whole.clone();
-        lies[124..135].copy_from_slice(b"77777777777");
-        assert!(opened(&lies).is_err(), "the checksum does not hold");
+        let mut corrupt = whole.clone();
+        corrupt[124..135].copy_from_slice(b"77777777777");
+        assert!(opened(&corrupt).is_err(), "the checksum is wrong");
         let mut endless = Vec::new();
         for _ in 0..=MAX_ENTRIES {
             append(&mut endless, "x", b"").unwrap();

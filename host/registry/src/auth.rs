@@ -1,8 +1,7 @@
-//! Who asks: challenges of a registry, and tokens for it.
+//! Authentication: challenges of registries, and tokens.
 //!
-//! A registry names the place that gives tokens for it. Credentials are sent there only where that is the registry itself, a
-//! place that is known to belong to it, or one that the configuration names: else they would be sent to the author of the
-//! registry's answers.
+//! A registry's challenge names the realm: the URL that issues its tokens. Credentials are sent there only if its host is the
+//! registry's, is known to belong to it, or is in the configuration. Otherwise a forged challenge could collect them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -12,23 +11,23 @@ use trocar_core::percent;
 
 use crate::{
     address::Origin,
-    client::{Question, Session},
+    client::{ApiRequest, Session},
     connection::Answer,
     credentials::Credentials,
     error::RegistryError,
 };
 
-/// How large the answer with a token may be.
+/// The largest answer with a token, in bytes.
 const MAX_TOKEN: u64 = 64 << 10;
 
-/// Registries whose tokens another host gives.
+/// Registries whose tokens are issued by another host.
 const KNOWN_REALMS: [(&str, &str); 3] = [
     ("registry-1.docker.io", "auth.docker.io"),
     ("index.docker.io", "auth.docker.io"),
     ("registry.gitlab.com", "gitlab.com"),
 ];
 
-/// How a registry wants to know who asks.
+/// How a registry wants clients to authenticate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Challenge {
     Basic,
@@ -36,7 +35,7 @@ pub(crate) enum Challenge {
 }
 
 impl Challenge {
-    /// Reads a `WWW-Authenticate`; none where it is of another kind.
+    /// Parses a `WWW-Authenticate` header; none for other schemes.
     pub(crate) fn parse(header: &str) -> Option<Self> {
         let (scheme, rest) = header.trim().split_once(' ').unwrap_or((header.trim(), ""));
         if scheme.eq_ignore_ascii_case("basic") {
@@ -59,7 +58,7 @@ impl Challenge {
     }
 }
 
-/// `name=value, name="value"`: a quoted value may hold commas, and letters behind a backslash.
+/// Parses `name=value, name="value"`. A quoted value may have commas and backslash escapes.
 fn parameters(text: &str) -> Vec<(String, String)> {
     let mut parameters = Vec::new();
     let mut letters = text.chars().peekable();
@@ -87,12 +86,12 @@ fn parameters(text: &str) -> Vec<(String, String)> {
     }
 }
 
-/// Says why a place may not be sent credentials.
+/// Checks that credentials may be sent to a realm. Returns why not.
 pub(crate) fn check_realm(realm: &str, registry: &Origin, configured: &[String]) -> Result<(), &'static str> {
     let url: Uri = realm.parse().map_err(|_| "it is not a URL")?;
-    let origin = Origin::of(&url).ok_or("it is not a URL of HTTP without a user")?;
+    let origin = Origin::of(&url).ok_or("it is not an HTTP URL without credentials")?;
     if !origin.is_tls && (registry.is_tls || origin.host != registry.host) {
-        return Err("it is without TLS");
+        return Err("it does not use TLS");
     }
     let is_known = KNOWN_REALMS.contains(&(registry.host.as_str(), origin.host.as_str()));
     let is_configured = configured
@@ -101,16 +100,16 @@ pub(crate) fn check_realm(realm: &str, registry: &Origin, configured: &[String])
     if origin.host == registry.host || is_known || is_configured {
         return Ok(());
     }
-    Err("it is neither on the registry's host nor one that the configuration names for it")
+    Err("it is on another host than the registry, and the configuration does not allow it")
 }
 
-/// Asks for a token: with a refresh token by POST, as OAuth 2 has it, else by GET.
-pub(crate) fn token_question(
+/// The request for a token: an OAuth 2 POST with a refresh token, else a GET.
+pub(crate) fn token_request(
     realm: &str,
     service: Option<&str>,
     scope: &str,
     credentials: Option<&Credentials>,
-) -> Question {
+) -> ApiRequest {
     let mut fields = vec![("scope", scope)];
     fields.extend(service.map(|service| ("service", service)));
     if let Some(Credentials::Identity(token)) = credentials {
@@ -119,22 +118,22 @@ pub(crate) fn token_question(
             ("client_id", "trocar"),
             ("refresh_token", token.reveal()),
         ]);
-        let question = Question {
+        let request = ApiRequest {
             method: Method::POST,
-            body: Bytes::from(encoded(&fields)),
-            ..Question::get(realm.to_owned())
+            body: Bytes::from(form_encoded(&fields)),
+            ..ApiRequest::get(realm.to_owned())
         };
-        return question.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        return request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     }
     let separator = if realm.contains('?') { '&' } else { '?' };
-    let mut question = Question::get(format!("{realm}{separator}{}", encoded(&fields)));
+    let mut request = ApiRequest::get(format!("{realm}{separator}{}", form_encoded(&fields)));
     if let Some(basic) = credentials.and_then(basic) {
-        question.headers.push((header::AUTHORIZATION, basic));
+        request.headers.push((header::AUTHORIZATION, basic));
     }
-    question
+    request
 }
 
-/// The token in an answer.
+/// Reads the token from an answer.
 pub(crate) async fn token(session: &Session, answer: Answer) -> Result<HeaderValue, RegistryError> {
     #[derive(Deserialize)]
     struct Token {
@@ -142,12 +141,12 @@ pub(crate) async fn token(session: &Session, answer: Answer) -> Result<HeaderVal
         access_token: Option<String>,
     }
     let host = answer.host.clone();
-    let what = format!("the token of {host}");
+    let what = format!("the token from {host}");
     if matches!(
         answer.status,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST
     ) {
-        return Err(session.denied(format!("{host} gives no token")));
+        return Err(session.denied(format!("{host} does not issue a token")));
     }
     if answer.status != StatusCode::OK {
         return Err(RegistryError::Malformed {
@@ -160,17 +159,17 @@ pub(crate) async fn token(session: &Session, answer: Answer) -> Result<HeaderVal
         what: what.clone(),
         why: why.to_owned(),
     };
-    // The message of the parser may show a part of it.
+    // The parser's message is dropped: it may contain a part of the token.
     let token: Token = serde_json::from_slice(&body).map_err(|_| malformed("it is not JSON with a token"))?;
     let token = token
         .token
         .or(token.access_token)
         .filter(|token| !token.is_empty());
-    let token = token.ok_or_else(|| malformed("there is none in it"))?;
-    secret(&format!("Bearer {token}")).ok_or_else(|| malformed("it has letters that no header can have"))
+    let token = token.ok_or_else(|| malformed("the answer has no token"))?;
+    secret(&format!("Bearer {token}")).ok_or_else(|| malformed("it has characters that a header cannot have"))
 }
 
-/// `Authorization: Basic …`, where there are a user and a password.
+/// The `Authorization: Basic …` header; none for tokens.
 pub(crate) fn basic(credentials: &Credentials) -> Option<HeaderValue> {
     match credentials {
         Credentials::User { name, password } => secret(&format!(
@@ -181,8 +180,8 @@ pub(crate) fn basic(credentials: &Credentials) -> Option<HeaderValue> {
     }
 }
 
-/// A token that was given for the registry itself.
-pub(crate) fn given_token(credentials: &Credentials) -> Option<HeaderValue> {
+/// The header for a registry token from the user's credentials, which needs no exchange.
+pub(crate) fn registry_token(credentials: &Credentials) -> Option<HeaderValue> {
     match credentials {
         Credentials::Token(token) => secret(&format!("Bearer {}", token.reveal())),
         _ => None,
@@ -199,8 +198,8 @@ pub(crate) fn base64(text: &str) -> String {
     STANDARD.encode(text)
 }
 
-/// Fields of a form.
-fn encoded(fields: &[(&str, &str)]) -> String {
+/// Encodes the fields of a form.
+fn form_encoded(fields: &[(&str, &str)]) -> String {
     let pairs = fields
         .iter()
         .map(|(name, value)| format!("{name}={}", percent::encoded(value, b"")));
@@ -274,23 +273,23 @@ mod tests {
     #[test]
     fn a_refresh_token_is_never_in_a_url() {
         let credentials = Credentials::Identity("s3cret&x".to_owned().into());
-        let question = token_question(
+        let request = token_request(
             "https://a/t?x=1",
             Some("r s"),
             "repository:a/b:pull",
             Some(&credentials),
         );
         assert_eq!(
-            (question.method, question.url.as_str()),
+            (request.method, request.url.as_str()),
             (Method::POST, "https://a/t?x=1")
         );
-        let body = String::from_utf8(question.body.to_vec()).unwrap();
+        let body = String::from_utf8(request.body.to_vec()).unwrap();
         assert!(
             body.contains("refresh_token=s3cret%26x") && body.contains("service=r%20s"),
             "{body}"
         );
-        let question = token_question("https://a/t?x=1", None, "repository:a/b:pull", None);
-        assert_eq!(question.url, "https://a/t?x=1&scope=repository%3Aa%2Fb%3Apull");
-        assert!(question.headers.is_empty());
+        let request = token_request("https://a/t?x=1", None, "repository:a/b:pull", None);
+        assert_eq!(request.url, "https://a/t?x=1&scope=repository%3Aa%2Fb%3Apull");
+        assert!(request.headers.is_empty());
     }
 }

@@ -1,8 +1,7 @@
-//! Plugins in one file, with their signatures: an OCI image layout in a tar, which other tools read as well.
+//! Bundles: plugins and their signatures in one file, an OCI image layout in a tar archive, which other tools read as well.
 //!
-//! Each entry has the whole reference of its plugin as its name. Signatures stand as what refers to their plugin, and under the
-//! tags by which registries without that keep them. Nothing in such a file is believed: digests are held against bytes when it is
-//! read, and signatures against the configuration afterwards.
+//! An entry's name is the whole reference of its plugin. Signatures are listed as referrers, and at the tags of registries without
+//! the referrers API. A bundle is untrusted: digests are verified when it is read, and signatures when a plugin is used.
 
 use std::{
     collections::HashSet,
@@ -29,12 +28,12 @@ use crate::{
 
 const LAYOUT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// The annotation with the name of an entry.
+/// The annotation that holds an entry's name.
 const NAME: &str = "org.opencontainers.image.ref.name";
-/// The most plugins in one file.
+/// The most plugins of a bundle.
 const MAX_PLUGINS: usize = 1_000;
 
-/// A plugin that is carried: its reference, and the digest of its manifest.
+/// A plugin in a bundle: its reference, and the digest of its manifest.
 pub type CarriedPlugin = (RegistryReference, String);
 
 #[derive(Default, Serialize, Deserialize)]
@@ -62,10 +61,10 @@ impl Index {
     }
 }
 
-/// Writes plugins of a store, and their signatures, into a file.
+/// Writes stored plugins and their signatures into a bundle.
 ///
 /// # Errors
-/// Fails when one of them is not in the store, and when it cannot be written.
+/// Fails when a plugin is not in the store, and when the bundle cannot be written.
 pub fn write_bundle(
     out: &mut impl Write,
     store: &Store,
@@ -92,9 +91,9 @@ struct Writer<'a, W> {
     out: &'a mut W,
     store: &'a Store,
     allowed: u64,
-    /// The blobs that are in the file.
+    /// Digests of the blobs that were written, since plugins may share some.
     written: HashSet<String>,
-    /// What the index lists.
+    /// The entries of the index.
     entries: Vec<Descriptor>,
 }
 
@@ -136,7 +135,7 @@ impl<W: Write> Writer<'_, W> {
         Ok(())
     }
 
-    /// Writes a manifest and what it names, and gives the manifest.
+    /// Writes a manifest and the blobs that it names. Returns the manifest. Without `must_be_whole`, missing blobs are left out.
     fn whole(&mut self, manifest: &str, must_be_whole: bool) -> Result<Vec<u8>, RegistryError> {
         let missing = |digest: &str| RegistryError::NotFound {
             what: digest.to_owned(),
@@ -172,10 +171,10 @@ impl<W: Write> Writer<'_, W> {
     }
 }
 
-/// Reads a file with plugins into a store: of each at most so many bytes. They are not verified yet.
+/// Reads a bundle into a store. A component has at most `allowed` bytes. Signatures are stored, not verified.
 ///
 /// # Errors
-/// Fails when it is not such a file, when something in it is missing or is not what its digest says, and when it cannot be kept.
+/// Fails when the file is not a bundle, when a blob is missing or has another digest, and when the store cannot be written.
 pub fn read_bundle(file: &Path, store: &Store, allowed: u64) -> Result<Vec<CarriedPlugin>, RegistryError> {
     let shown = file.display().to_string();
     let malformed = |why: String| RegistryError::Malformed {
@@ -219,7 +218,7 @@ pub fn read_bundle(file: &Path, store: &Store, allowed: u64) -> Result<Vec<Carri
     Ok(plugins)
 }
 
-/// The digest that `sha256-HEX` and `sha256-HEX.sig` are about, and whether it is the tag of an index.
+/// The digest in a signature tag, `sha256-HEX` or `sha256-HEX.sig`; true for the former, which is the tag of an index.
 fn signed_by_tag(tag: &str) -> Option<(String, bool)> {
     let rest = tag.strip_prefix("sha256-")?;
     let hex = rest.strip_suffix(".sig").unwrap_or(rest);
@@ -240,10 +239,10 @@ impl Reader<'_> {
         };
         let read = self.archive.read(name, allowed);
         let read = read.map_err(|error| malformed(error.to_string()))?;
-        read.ok_or_else(|| malformed(format!("{name} is not in it, or larger than {allowed} bytes")))
+        read.ok_or_else(|| malformed(format!("{name} is missing or larger than {allowed} bytes")))
     }
 
-    /// A blob that is what its digest says.
+    /// Reads a blob, verified by its digest.
     fn blob(&mut self, wanted: &str, allowed: u64) -> Result<Vec<u8>, RegistryError> {
         let bytes = self.file(&blob_name(wanted), allowed)?;
         let found = digest(&bytes);
@@ -317,7 +316,7 @@ fn blob_name(digest: &str) -> String {
 fn unwritable(source: io::Error) -> RegistryError {
     RegistryError::File {
         action: "write",
-        path: "the file".into(),
+        path: "the bundle".into(),
         source,
     }
 }

@@ -1,4 +1,4 @@
-//! The client: what it is made with, and one conversation with one repository of a registry.
+//! The client and its settings, and sessions with one repository each.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -18,30 +18,30 @@ use trocar_core::{
 use crate::{
     address::{self, Origin},
     auth::{self, Challenge},
-    connection::{self, Answer, Way},
+    connection::{self, Answer, Route},
     credentials::CredentialFiles,
     error::RegistryError,
 };
 
-/// How much of the answer to a failed request is read.
+/// How much of an error's body is read, in bytes.
 pub(crate) const MAX_ERROR: u64 = 16 << 10;
-/// How much of it is shown.
-const MAX_SAID: usize = 300;
-/// How often a registry may send on.
+/// How much of a registry's message is shown, in bytes.
+const MAX_MESSAGE: usize = 300;
+/// The most redirects of one request.
 const MAX_REDIRECTS: usize = 3;
-/// How large a document of a registry may be: a manifest, a list of tags.
+/// The largest document, such as a manifest or a list of tags, in bytes.
 pub(crate) const MAX_DOCUMENT: u64 = 4 << 20;
 
-/// How long things may take.
+/// Timeouts of requests.
 #[derive(Clone, Debug)]
 pub struct Timeouts {
-    /// To connect, with TLS.
+    /// For connecting, with TLS.
     pub connect: Duration,
-    /// Until an answer begins.
+    /// Until the head of the answer arrives; uploads have `whole`.
     pub answer: Duration,
-    /// Between two parts of an answer.
+    /// Between two parts of the answer's body.
     pub idle: Duration,
-    /// For one request and its answer.
+    /// For a request with its answer, and for a whole pull or push.
     pub whole: Duration,
 }
 
@@ -56,55 +56,55 @@ impl Default for Timeouts {
     }
 }
 
-/// What is set for one registry.
+/// The settings of one registry.
 #[derive(Clone, Debug, Default)]
 pub struct HostConfig {
-    /// Its host and port, as references have it.
+    /// Host and port, as in references.
     pub host: String,
-    /// It is asked without TLS. Where this is not set, only this machine is.
+    /// Uses HTTP without TLS. The default is TLS, except for registries on this machine.
     pub plain_http: bool,
-    /// Certificates in PEM that are believed for it besides the system's.
+    /// PEM certificates of authorities that are trusted for it in addition to the system's.
     pub authorities: Option<Vec<u8>>,
-    /// Where its plugins are looked for first: `HOST[/PREFIX]`.
+    /// Mirrors that are tried first: `HOST[/PREFIX]`.
     pub mirrors: Vec<String>,
-    /// Hosts besides its own that may be sent credentials for it.
+    /// Other hosts that its credentials may be sent to, for tokens.
     pub auth: Vec<String>,
 }
 
-/// Finds the proxy for a URL, where there is one.
+/// Returns the proxy for a URL; none for a direct connection.
 pub type ProxyFor = dyn Fn(&str) -> Result<Option<String>, ProxyError> + Send + Sync;
 
-/// Why it is not known which proxy to use: one sentence.
+/// Why the settings do not yield a proxy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ProxyError(pub String);
 
-/// What a client is made with.
+/// The settings of a client.
 #[derive(Clone, Default)]
 pub struct ClientConfig {
-    /// What is set for single registries.
+    /// Settings of single registries.
     pub hosts: Vec<HostConfig>,
-    /// Where credentials are looked for.
+    /// The credential files.
     pub credentials: CredentialFiles,
-    /// How long things may take.
+    /// Timeouts of requests.
     pub timeouts: Timeouts,
-    /// Finds proxies.
+    /// Chooses the proxy; none uses none.
     pub proxy: Option<Arc<ProxyFor>>,
 }
 
-/// Talks to registries. Nothing is kept between calls but the system's certificates.
+/// A client for registries. Stateless but for the system's certificates, which are read once.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
 struct Inner {
     config: ClientConfig,
-    /// The certificates of the system.
+    /// The system's certificate authorities.
     roots: OnceLock<rustls::RootCertStore>,
-    /// With those alone.
+    /// TLS with the system's authorities alone.
     tls: OnceLock<Arc<rustls::ClientConfig>>,
 }
 
-/// What a repository is used for.
+/// What a session does with its repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Pull,
@@ -112,7 +112,7 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// What a token is asked for.
+    /// The actions in the scope of a token.
     pub(crate) fn scope(self) -> &'static str {
         match self {
             Self::Pull => "pull",
@@ -120,7 +120,7 @@ impl Action {
         }
     }
 
-    fn words(self) -> &'static str {
+    fn phrase(self) -> &'static str {
         match self {
             Self::Pull => "pull from",
             Self::Push => "push to",
@@ -129,7 +129,7 @@ impl Action {
 }
 
 impl Client {
-    /// Makes a client. Nothing is read or connected to before the first need.
+    /// Creates a client. Files are read and connections made on demand.
     pub fn new(config: ClientConfig) -> Self {
         Self(Arc::new(Inner {
             config,
@@ -142,7 +142,7 @@ impl Client {
         &self.0.config
     }
 
-    /// Gives up what takes longer than anything may: many short answers are as slow as a long one.
+    /// Bounds the time of a whole operation: a registry could otherwise send any number of timely answers.
     pub(crate) async fn in_time<T>(
         &self,
         reference: &RegistryReference,
@@ -156,12 +156,12 @@ impl Client {
         done.await.unwrap_or_else(|_| Err(late()))
     }
 
-    /// What is set for a host.
+    /// The settings of a host.
     pub(crate) fn host(&self, host: &str) -> Option<&HostConfig> {
         self.0.config.hosts.iter().find(|known| known.host == host)
     }
 
-    /// Where a plugin is looked for: at the mirrors of its host, then there.
+    /// The references to try in order: at the mirrors of the host, then at the host itself.
     pub(crate) fn places(&self, reference: &RegistryReference) -> Vec<RegistryReference> {
         let mirrors = self.host(reference.host()).map(|host| host.mirrors.as_slice());
         let moved = |mirror: &String| {
@@ -174,7 +174,7 @@ impl Client {
         places
     }
 
-    /// Begins a conversation.
+    /// Creates a session. Does not connect.
     pub(crate) fn session(
         &self,
         reference: &RegistryReference,
@@ -193,7 +193,7 @@ impl Client {
         let origin = origin.and_then(|url| Origin::of(&url));
         let origin = origin.ok_or_else(|| RegistryError::Unreachable {
             host: host.to_owned(),
-            why: "this is not the name of a host".into(),
+            why: "this is not a valid host name".into(),
         })?;
         Ok(Session {
             client: self.clone(),
@@ -221,15 +221,15 @@ impl Client {
             None => match self.0.tls.get() {
                 Some(known) => Ok(known.clone()),
                 None => {
-                    let made = tls(self.roots(), None)?;
-                    Ok(self.0.tls.get_or_init(|| made).clone())
+                    let new = tls(self.roots(), None)?;
+                    Ok(self.0.tls.get_or_init(|| new).clone())
                 }
             },
         }
     }
 }
 
-/// TLS with the system's certificates, and perhaps those of a file.
+/// TLS settings with the system's authorities and those of a host.
 fn tls(
     mut roots: rustls::RootCertStore,
     more: Option<(&str, &[u8])>,
@@ -237,7 +237,7 @@ fn tls(
     if let Some((host, authorities)) = more {
         let failed = |why: String| RegistryError::Tls {
             host: host.to_owned(),
-            why: format!("the file of its authorities: {why}"),
+            why: format!("the certificates for it: {why}"),
         };
         let mut found = 0;
         for certificate in CertificateDer::pem_slice_iter(authorities) {
@@ -248,7 +248,7 @@ fn tls(
             found += 1;
         }
         if found == 0 {
-            return Err(failed("it holds no certificate".into()));
+            return Err(failed("the file has no certificate".into()));
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -263,29 +263,29 @@ fn tls(
     ))
 }
 
-/// One conversation with one repository.
+/// Requests to one repository, with the authorization that it required.
 pub(crate) struct Session {
     client: Client,
     tls: Arc<rustls::ClientConfig>,
     pub(crate) reference: RegistryReference,
-    /// The registry.
+    /// The registry's own origin, where credentials may be sent.
     pub(crate) origin: Origin,
     action: Action,
     authorization: Option<HeaderValue>,
-    /// There are no credentials for the host.
+    /// No credentials were found, or they were not needed so far.
     is_anonymous: bool,
 }
 
-/// One question to a registry.
+/// A request, repeatable with authorization.
 #[derive(Clone)]
-pub(crate) struct Question {
+pub(crate) struct ApiRequest {
     pub(crate) method: Method,
     pub(crate) url: String,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
 }
 
-impl Question {
+impl ApiRequest {
     pub(crate) fn get(url: String) -> Self {
         Self {
             method: Method::GET,
@@ -302,14 +302,14 @@ impl Question {
 }
 
 impl Session {
-    /// The URL of something in the repository: `blobs/…`.
+    /// The URL of a path below the repository, such as `blobs/…`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}/v2/{}/{path}", self.origin.url(), self.reference.repository())
     }
 
-    /// Asks the registry, and again with credentials where it wants some.
-    pub(crate) async fn ask(&mut self, question: &Question) -> Result<Answer, RegistryError> {
-        let answer = self.send(question, self.authorization.clone(), true).await?;
+    /// Sends a request to the registry, and again with authorization if it is challenged.
+    pub(crate) async fn ask(&mut self, request: &ApiRequest) -> Result<Answer, RegistryError> {
+        let answer = self.send(request, self.authorization.clone(), true).await?;
         if answer.status != StatusCode::UNAUTHORIZED || self.authorization.is_some() {
             return Ok(answer);
         }
@@ -324,7 +324,7 @@ impl Session {
         drop(answer);
         self.authorize(&challenge).await?;
         match &self.authorization {
-            Some(known) => self.send(question, Some(known.clone()), true).await,
+            Some(known) => self.send(request, Some(known.clone()), true).await,
             None => Err(self.denied(String::new())),
         }
     }
@@ -341,12 +341,12 @@ impl Session {
         self.authorization = match challenge {
             Challenge::Basic => found.as_ref().and_then(auth::basic),
             Challenge::Bearer { realm, service } => {
-                if let Some(given) = found.as_ref().and_then(auth::given_token) {
+                if let Some(given) = found.as_ref().and_then(auth::registry_token) {
                     Some(given)
                 } else {
                     let realm = self.realm(realm)?;
-                    let question = auth::token_question(&realm, service.as_deref(), &scope, found.as_ref());
-                    let answer = self.send(&question, None, false).await?;
+                    let request = auth::token_request(&realm, service.as_deref(), &scope, found.as_ref());
+                    let answer = self.send(&request, None, false).await?;
                     Some(auth::token(self, answer).await?)
                 }
             }
@@ -354,7 +354,7 @@ impl Session {
         Ok(())
     }
 
-    /// Where a token is asked for, if credentials may be sent there.
+    /// The realm of a challenge, if credentials may be sent there.
     fn realm(&self, realm: &str) -> Result<String, RegistryError> {
         let set = self.client.host(self.reference.host());
         let configured = set.map(|set| set.auth.as_slice()).unwrap_or_default();
@@ -366,24 +366,24 @@ impl Session {
         Ok(realm.to_owned())
     }
 
-    /// Asks for something that may be kept elsewhere. Where the registry sends on, nothing of its credentials goes.
-    pub(crate) async fn fetch(&mut self, question: &Question) -> Result<Answer, RegistryError> {
-        let mut answer = self.ask(question).await?;
-        let mut at: Uri = question.url.parse().unwrap_or_default();
+    /// Fetches something that may be stored elsewhere. Redirects are followed without credentials.
+    pub(crate) async fn fetch(&mut self, request: &ApiRequest) -> Result<Answer, RegistryError> {
+        let mut answer = self.ask(request).await?;
+        let mut at: Uri = request.url.parse().unwrap_or_default();
         for _ in 0..MAX_REDIRECTS {
             if !is_redirect(answer.status) {
                 return Ok(answer);
             }
             let to = self.location(&at, &answer)?;
-            let next = Question {
+            let next = ApiRequest {
                 url: to.to_string(),
-                headers: question
+                headers: request
                     .headers
                     .iter()
                     .filter(|(name, _)| name == header::ACCEPT)
                     .cloned()
                     .collect(),
-                ..question.clone()
+                ..request.clone()
             };
             answer = self.send(&next, None, false).await?;
             at = to;
@@ -391,13 +391,13 @@ impl Session {
         match is_redirect(answer.status) {
             true => Err(self.not_followed(
                 answer.header(header::LOCATION).unwrap_or_default(),
-                "it is the fourth place",
+                "it is the fourth redirect",
             )),
             false => Ok(answer),
         }
     }
 
-    /// Where an answer leads to, if that is a place to go to.
+    /// The checked target of an answer's `Location` header.
     pub(crate) fn location(&self, at: &Uri, answer: &Answer) -> Result<Uri, RegistryError> {
         let location = answer.header(header::LOCATION).unwrap_or_default();
         address::next_place(&self.origin, at, location).map_err(|why| self.not_followed(location, why))
@@ -411,41 +411,41 @@ impl Session {
         }
     }
 
-    /// Sends one question to one place. `to_registry` is false where the place was named by the registry.
+    /// Sends one request. `to_registry` is false for URLs that the registry named.
     pub(crate) async fn send(
         &self,
-        question: &Question,
+        request: &ApiRequest,
         authorization: Option<HeaderValue>,
         to_registry: bool,
     ) -> Result<Answer, RegistryError> {
-        let url: Uri = question.url.parse().map_err(|_| RegistryError::Unreachable {
+        let url: Uri = request.url.parse().map_err(|_| RegistryError::Unreachable {
             host: self.origin.authority(),
-            why: "the URL is not one".into(),
+            why: "its URL is malformed".into(),
         })?;
         let origin =
-            Origin::of(&url).ok_or_else(|| self.not_followed(&question.url, "it is not a URL of HTTP"))?;
+            Origin::of(&url).ok_or_else(|| self.not_followed(&request.url, "it is not an HTTP URL"))?;
         let is_plain_allowed = !self.origin.is_tls;
         if !origin.is_tls && !is_plain_allowed {
             return Err(RegistryError::Plain {
                 host: origin.authority(),
             });
         }
-        let mut request = Request::builder().method(question.method.clone()).uri(url);
-        for (name, value) in &question.headers {
-            request = request.header(name, value);
+        let mut http_request = Request::builder().method(request.method.clone()).uri(url);
+        for (name, value) in &request.headers {
+            http_request = http_request.header(name, value);
         }
         if let Some(authorization) = authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
+            http_request = http_request.header(header::AUTHORIZATION, authorization);
         }
-        request = request.header(header::USER_AGENT, concat!("trocar/", env!("CARGO_PKG_VERSION")));
-        let request = request.body(Full::new(question.body.clone()));
-        let request = request.map_err(|error| RegistryError::Broken {
+        http_request = http_request.header(header::USER_AGENT, concat!("trocar/", env!("CARGO_PKG_VERSION")));
+        let http_request = http_request.body(Full::new(request.body.clone()));
+        let http_request = http_request.map_err(|error| RegistryError::Broken {
             host: origin.authority(),
             why: error.to_string(),
         })?;
         let config = self.client.config();
         let proxy = match &config.proxy {
-            Some(proxy_for) => proxy_for(&question.url),
+            Some(proxy_for) => proxy_for(&request.url),
             None => Ok(None),
         };
         let proxy = proxy.map_err(|error| RegistryError::Unreachable {
@@ -453,23 +453,23 @@ impl Session {
             why: error.0,
         })?;
         let proxy = proxy.and_then(|proxy| proxy.parse().ok());
-        let way = Way {
+        let route = Route {
             tls: &self.tls,
             timeouts: &config.timeouts,
             refuses_local: !to_registry && address::refuses_local(&self.origin, &origin),
             proxy: proxy.as_ref(),
         };
-        connection::send(&way, &origin, request).await
+        connection::send(&route, &origin, http_request).await
     }
 
-    /// What a failed answer says, as an error.
-    pub(crate) async fn failure(&self, answer: Answer, question: &Question, what: &str) -> RegistryError {
+    /// Turns an unsuccessful answer into an error.
+    pub(crate) async fn failure(&self, answer: Answer, request: &ApiRequest, what: &str) -> RegistryError {
         let (host, status) = (answer.host.clone(), answer.status);
         let is_html = answer
             .header(header::CONTENT_TYPE)
             .is_some_and(|found| found.trim_start().starts_with("text/html"));
         let said = match answer.read(MAX_ERROR).await {
-            Ok((body, _)) => said(&body),
+            Ok((body, _)) => error_message(&body),
             Err(_) => String::new(),
         };
         match status {
@@ -477,7 +477,7 @@ impl Session {
             StatusCode::TOO_MANY_REQUESTS => RegistryError::TooMany { host, said },
             _ if is_html && !status.is_server_error() => RegistryError::NotARegistry {
                 host,
-                found: format!("it answers {} with a page for people", status.as_u16()),
+                found: format!("it answers {} with an HTML page", status.as_u16()),
             },
             StatusCode::NOT_FOUND => RegistryError::NotFound {
                 what: what.to_owned(),
@@ -486,7 +486,7 @@ impl Session {
             _ => RegistryError::Refused {
                 host,
                 status: status.as_u16(),
-                request: format!("{} of {what}", question.method),
+                request: format!("{} of {what}", request.method),
                 said,
             },
         }
@@ -496,7 +496,7 @@ impl Session {
         RegistryError::Denied {
             host: self.origin.authority(),
             repository: self.reference.repository().to_owned(),
-            action: self.action.words(),
+            action: self.action.phrase(),
             is_anonymous: self.is_anonymous,
             said,
         }
@@ -507,8 +507,8 @@ fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// The first error that a registry lists, for people; nothing where it answers in another form.
-pub(crate) fn said(body: &[u8]) -> String {
+/// The first error of a registry's JSON body, escaped and cut for display; empty for other bodies.
+pub(crate) fn error_message(body: &[u8]) -> String {
     let Ok(document) = serde_json::from_slice::<Value>(body) else {
         return String::new();
     };
@@ -523,6 +523,6 @@ pub(crate) fn said(body: &[u8]) -> String {
         .filter(|word| !word.is_empty())
         .collect();
     let all = text::plain(&words.join(": "));
-    let end = all.floor_char_boundary(MAX_SAID);
+    let end = all.floor_char_boundary(MAX_MESSAGE);
     all[..end].to_owned()
 }

@@ -1,7 +1,7 @@
-//! One request over one connection, and its answer, bounded in time and bytes.
+//! One request over one connection, bounded in time and bytes.
 //!
-//! Connections are not kept: a pull makes three. So where each leads is looked at when it is made, after the name is resolved:
-//! a name that a registry sends on to may stand for any address.
+//! Connections are not reused, since a pull needs only three. Each address is checked after its name was resolved: the host of a
+//! redirect may resolve to any address.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -28,25 +28,25 @@ use crate::{
     error::RegistryError,
 };
 
-/// How much of an answer's head is read of a proxy.
+/// The longest head of a proxy's answer, in bytes.
 const MAX_PROXY_HEAD: usize = 8 << 10;
 
-/// From which size on what is sent takes its time.
+/// The size in bytes from which on a request gets the time of an upload.
 const LARGE: u64 = 64 << 10;
 
-/// What a connection is made with.
-pub(crate) struct Way<'a> {
+/// The settings of a connection.
+pub(crate) struct Route<'a> {
     pub(crate) tls: &'a Arc<rustls::ClientConfig>,
     pub(crate) timeouts: &'a Timeouts,
-    /// Addresses of this machine and its neighbourhood are refused.
+    /// Refuses loopback and link-local addresses.
     pub(crate) refuses_local: bool,
-    /// The proxy, where one is used.
+    /// The proxy; none for a direct connection.
     pub(crate) proxy: Option<&'a Uri>,
 }
 
-/// An answer whose body is not read yet.
+/// An answer whose body was not read yet.
 pub(crate) struct Answer {
-    /// Host and port that it is from.
+    /// Host and port of the server.
     pub(crate) host: String,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -56,7 +56,7 @@ pub(crate) struct Answer {
     _driver: Driver,
 }
 
-/// What moves the bytes of a connection; it ends with its answer.
+/// The task that drives a connection; aborted with its answer.
 struct Driver(JoinHandle<()>);
 
 impl Drop for Driver {
@@ -69,19 +69,19 @@ impl Drop for Driver {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Sends a request and waits for the head of the answer.
+/// Connects, sends a request, and waits for the head of the answer.
 pub(crate) async fn send(
-    way: &Way<'_>,
+    route: &Route<'_>,
     origin: &Origin,
     mut request: Request<Full<Bytes>>,
 ) -> Result<Answer, RegistryError> {
     let host = origin.authority();
-    let deadline = Instant::now() + way.timeouts.whole;
+    let deadline = Instant::now() + route.timeouts.whole;
     let late = |what| RegistryError::TimedOut {
         host: host.clone(),
         what,
     };
-    let stream = timeout(way.timeouts.connect, connect(way, origin))
+    let stream = timeout(route.timeouts.connect, connect(route, origin))
         .await
         .map_err(|_| late("does not answer"))??;
     let broken = |error: hyper::Error| RegistryError::Broken {
@@ -90,22 +90,22 @@ pub(crate) async fn send(
     };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let driver = Driver(tokio::spawn(async move {
-        // What goes wrong is told by the request.
+        // The request reports the same error.
         drop(connection.await);
     }));
     let path = request.uri().path_and_query().cloned();
     *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
     let host_header = host.parse().map_err(|_| RegistryError::Unreachable {
         host: host.clone(),
-        why: "this is not the name of a host".into(),
+        why: "this is not a valid host name".into(),
     })?;
     request.headers_mut().insert(header::HOST, host_header);
     let is_large = request.body().size_hint().lower() > LARGE;
-    // What is sent takes its time; an answer to a question does not.
+    // The answer to an upload begins only after its body was sent.
     let wait = if is_large {
-        way.timeouts.whole
+        route.timeouts.whole
     } else {
-        way.timeouts.answer
+        route.timeouts.answer
     };
     let answer: Response<Incoming> = timeout(wait, sender.send_request(request))
         .await
@@ -117,25 +117,25 @@ pub(crate) async fn send(
         status: head.status,
         headers: head.headers,
         body,
-        idle: way.timeouts.idle,
+        idle: route.timeouts.idle,
         deadline,
         _driver: driver,
     })
 }
 
-async fn connect(way: &Way<'_>, origin: &Origin) -> Result<Box<dyn Stream>, RegistryError> {
-    let tcp = match way.proxy {
-        Some(proxy) => through_proxy(way, proxy, origin).await?,
-        None => Box::new(tcp(origin, way.refuses_local).await?),
+async fn connect(route: &Route<'_>, origin: &Origin) -> Result<Box<dyn Stream>, RegistryError> {
+    let tcp = match route.proxy {
+        Some(proxy) => through_proxy(route, proxy, origin).await?,
+        None => Box::new(tcp(origin, route.refuses_local).await?),
     };
     if !origin.is_tls {
         return Ok(tcp);
     }
-    Ok(Box::new(tls(way, origin, tcp).await?))
+    Ok(Box::new(tls(route, origin, tcp).await?))
 }
 
 async fn tls(
-    way: &Way<'_>,
+    route: &Route<'_>,
     origin: &Origin,
     stream: Box<dyn Stream>,
 ) -> Result<tokio_rustls::client::TlsStream<Box<dyn Stream>>, RegistryError> {
@@ -144,7 +144,7 @@ async fn tls(
         why,
     };
     let name = ServerName::try_from(origin.host.clone()).map_err(|error| failed(error.to_string()))?;
-    let connector = tokio_rustls::TlsConnector::from(way.tls.clone());
+    let connector = tokio_rustls::TlsConnector::from(route.tls.clone());
     connector
         .connect(name, stream)
         .await
@@ -163,20 +163,20 @@ async fn tcp(origin: &Origin, refuses_local: bool) -> Result<TcpStream, Registry
         .find(|address| refuses_local && is_local(address.ip()))
     {
         return Err(unreachable(format!(
-            "it is {}, where a registry elsewhere may not lead to",
+            "it resolves to {}, where a remote registry must not redirect to",
             local.ip()
         )));
     }
     let stream = TcpStream::connect(found.as_slice()).await;
     let stream = stream.map_err(|error| unreachable(error.to_string()))?;
-    // Without delay, or the last packet of a request waits for an answer to the one before.
+    // Nagle's algorithm would delay a request's last packet until the one before is acknowledged.
     drop(stream.set_nodelay(true));
     Ok(stream)
 }
 
-/// A connection through an HTTP proxy, which resolves the name.
+/// Connects through an HTTP proxy. The proxy resolves the name, so only literal addresses can be checked.
 async fn through_proxy(
-    way: &Way<'_>,
+    route: &Route<'_>,
     proxy: &Uri,
     origin: &Origin,
 ) -> Result<Box<dyn Stream>, RegistryError> {
@@ -184,9 +184,9 @@ async fn through_proxy(
         host: origin.authority(),
         why: format!("the proxy {why}"),
     };
-    if way.refuses_local && origin.host.parse().is_ok_and(is_local) {
+    if route.refuses_local && origin.host.parse().is_ok_and(is_local) {
         return Err(unreachable(
-            "is not asked for an address of its neighbourhood".into(),
+            "would be asked for a loopback or link-local address".into(),
         ));
     }
     let user = proxy
@@ -196,12 +196,12 @@ async fn through_proxy(
     let address = user.map(|(_, address)| address).or(address).unwrap_or_default();
     let at = format!("{}://{address}", proxy.scheme_str().unwrap_or("http"));
     let at = at.parse().ok().and_then(|url| Origin::of(&url));
-    let at = at.ok_or_else(|| unreachable("has an address that is not one of HTTP".into()))?;
+    let at = at.ok_or_else(|| unreachable("does not have an HTTP URL".into()))?;
     let plain = tcp(&at, false)
         .await
         .map_err(|error| unreachable(error.to_string()))?;
     let mut stream: Box<dyn Stream> = match at.is_tls {
-        true => Box::new(tls(way, &at, Box::new(plain)).await?),
+        true => Box::new(tls(route, &at, Box::new(plain)).await?),
         false => Box::new(plain),
     };
     let to = format!(
@@ -220,12 +220,12 @@ async fn through_proxy(
     let failed = |error: std::io::Error| unreachable(error.to_string());
     stream.write_all(head.as_bytes()).await.map_err(failed)?;
     let mut answer = Vec::new();
-    // Byte by byte: what follows the head is not ours to read.
+    // Byte by byte, so that nothing behind the head is consumed.
     while !answer.ends_with(b"\r\n\r\n") {
         let byte = stream.read_u8().await.map_err(failed)?;
         answer.push(byte);
         if answer.len() > MAX_PROXY_HEAD {
-            return Err(unreachable("does not come to an end".into()));
+            return Err(unreachable("sends a head of more than 8 KiB".into()));
         }
     }
     let line = String::from_utf8_lossy(&answer);
@@ -237,7 +237,10 @@ async fn through_proxy(
 }
 
 impl Answer {
-    /// Reads the body, up to a size.
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// Fails when it is larger than `allowed` bytes, too slow, or broken off.
     pub(crate) async fn bytes(self, what: &str, allowed: u64) -> Result<Bytes, RegistryError> {
         let too_large = |announced| RegistryError::TooLarge {
             what: what.to_owned(),
@@ -253,7 +256,7 @@ impl Answer {
         if is_whole { Ok(read) } else { Err(too_large(None)) }
     }
 
-    /// Reads as much of the body as is allowed, and says whether that is all of it.
+    /// Reads at most `allowed` bytes of the body. Returns whether that is all of it.
     pub(crate) async fn read(mut self, allowed: u64) -> Result<(Bytes, bool), RegistryError> {
         let mut read = BytesMut::new();
         loop {
@@ -273,25 +276,25 @@ impl Answer {
                 })?,
             };
             let Some(data) = frame.data_ref() else { continue };
-            let room = usize::try_from(allowed).unwrap_or(usize::MAX) - read.len();
-            if data.len() > room {
-                read.extend_from_slice(&data[..room]);
+            let capacity = usize::try_from(allowed).unwrap_or(usize::MAX) - read.len();
+            if data.len() > capacity {
+                read.extend_from_slice(&data[..capacity]);
                 return Ok((read.freeze(), false));
             }
             read.extend_from_slice(data);
         }
     }
 
-    /// A header as text.
+    /// A header's value; none if it is absent or not ASCII.
     pub(crate) fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
-/// What went wrong, by its innermost cause.
+/// The message of an error's innermost cause.
 fn reason(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
-    // As deep as hyper's errors are, and no deeper than anything sensible.
+    // Deep enough for hyper's errors, and bounded.
     for _ in 0..8 {
         match innermost.source() {
             Some(source) => innermost = source,

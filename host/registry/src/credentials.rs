@@ -1,6 +1,6 @@
-//! Credentials as docker and podman keep them: in files, or behind helpers that are asked.
+//! Credentials of docker and podman: in files, or from credential helpers.
 //!
-//! Nothing of a file's contents or a helper's answer is ever in an error.
+//! No error contains any part of a file or of a helper's output.
 
 use std::{
     fmt, fs,
@@ -20,14 +20,14 @@ use trocar_core::registry::RegistryReference;
 
 use crate::error::RegistryError;
 
-/// How large a file may be.
+/// The most bytes that are read of a file.
 const MAX_FILE: u64 = 1 << 20;
-/// How large the answer of a helper may be.
+/// The most bytes that are read of a helper's output.
 const MAX_ANSWER: u64 = 64 << 10;
-/// The key of Docker Hub in files and for helpers.
+/// The key of Docker Hub, in files and for helpers: its first API's URL, which docker still writes.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
-/// A text that is not shown.
+/// A string that `Debug` hides.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(String);
 
@@ -49,23 +49,23 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What proves who asks.
+/// Credentials for a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Credentials {
-    /// A user and a password.
+    /// A user name and a password.
     User { name: String, password: Secret },
-    /// A token that is exchanged for another.
+    /// An OAuth 2 refresh token, to be exchanged for an access token.
     Identity(Secret),
-    /// A token for the registry itself.
+    /// A bearer token for the registry itself.
     Token(Secret),
 }
 
-/// Where credentials are looked for.
+/// The sources of credentials.
 #[derive(Clone, Debug)]
 pub struct CredentialFiles {
-    /// The files, the first that knows a registry counts. One that is not there is left out.
+    /// The files, in order: the first with an entry for the registry is used. Missing files are skipped.
     pub files: Vec<PathBuf>,
-    /// How long a helper may take.
+    /// The time within which a helper has to answer.
     pub helper_time: Duration,
 }
 
@@ -78,17 +78,17 @@ impl Default for CredentialFiles {
     }
 }
 
-/// What a file says of a registry.
+/// What a file has for a registry.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     Known(Credentials),
-    /// A helper, and what it is asked for.
+    /// A helper's name, and the key to ask it for.
     Helper(String, String),
     Nothing,
 }
 
 impl CredentialFiles {
-    /// The credentials for a repository; none where there are none.
+    /// Finds the credentials for a repository; none if no file has any.
     pub(crate) async fn find(
         &self,
         reference: &RegistryReference,
@@ -107,7 +107,7 @@ impl CredentialFiles {
             let mut text = Vec::new();
             let read = opened.take(MAX_FILE).read_to_end(&mut text);
             read.map_err(|error| failed(format!("{shown}: {error}")))?;
-            // The parser's message may show a part of the file.
+            // The parser's message is dropped: it may contain a part of the file.
             let document =
                 serde_json::from_slice(&text).map_err(|_| failed(format!("{shown} is not JSON")))?;
             match in_file(&document, reference).map_err(|why| failed(format!("{shown}: {why}")))? {
@@ -124,7 +124,7 @@ impl CredentialFiles {
         Ok(None)
     }
 
-    /// Asks a helper. One that knows nothing says so, and is not a failure.
+    /// Runs a helper; none if it has no credentials for the key.
     async fn ask(&self, helper: &str, key: &str) -> Result<Option<Credentials>, String> {
         let program = format!("docker-credential-{helper}");
         self.within(run(&program, key), &program).await
@@ -137,9 +137,9 @@ impl CredentialFiles {
     ) -> Result<Option<Credentials>, String> {
         let late = || format!("{program} did not answer within {} s", self.helper_time.as_secs());
         let asked = tokio::time::timeout(self.helper_time, asked).await;
-        let (is_well, answer) = asked.map_err(|_| late())??;
-        if !is_well {
-            // What docker's own helpers print where they have nothing.
+        let (is_success, answer) = asked.map_err(|_| late())??;
+        if !is_success {
+            // The messages of docker's own helpers for a missing key.
             let text = String::from_utf8_lossy(&answer).to_lowercase();
             let knows_none = text.contains("credentials not found") || text.contains("no credentials");
             return match knows_none {
@@ -148,7 +148,7 @@ impl CredentialFiles {
             };
         }
         let document: Value =
-            serde_json::from_slice(&answer).map_err(|_| format!("{program} does not answer in JSON"))?;
+            serde_json::from_slice(&answer).map_err(|_| format!("{program} did not print JSON"))?;
         let field = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
         let (name, secret) = (field("Username"), field("Secret"));
         Ok(match (name.as_str(), secret.as_str()) {
@@ -162,7 +162,7 @@ impl CredentialFiles {
     }
 }
 
-/// Runs a helper, and gives whether it ended well and what it wrote.
+/// Runs a helper. Returns whether it succeeded, and its output.
 async fn run(program: &str, key: &str) -> Result<(bool, Vec<u8>), String> {
     let mut child = Command::new(program)
         .arg("get")
@@ -184,7 +184,7 @@ async fn run(program: &str, key: &str) -> Result<(bool, Vec<u8>), String> {
 
 async fn talk(child: &mut Child, key: &str) -> std::io::Result<Vec<u8>> {
     if let Some(mut stdin) = child.stdin.take() {
-        // One that does not read it may have ended already.
+        // A write error is ignored: a helper may exit without reading its input.
         drop(stdin.write_all(key.as_bytes()).await);
     }
     let mut answer = Vec::new();
@@ -194,7 +194,7 @@ async fn talk(child: &mut Child, key: &str) -> std::io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// The keys under which a repository may stand, the narrowest first.
+/// The keys to look up for a repository, the most specific first.
 fn keys(reference: &RegistryReference) -> Vec<String> {
     let mut keys = Vec::new();
     let name = reference.name();
@@ -229,7 +229,7 @@ fn in_file(document: &Value, reference: &RegistryReference) -> Result<Found, Str
         let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         match !name.is_empty() && name.bytes().all(letter) {
             true => Ok(Found::Helper(name.to_owned(), helper_key.to_owned())),
-            false => Err("the name of a credential helper has other letters than a program's".to_owned()),
+            false => Err("the name of a credential helper has invalid characters".to_owned()),
         }
     };
     if let Some(name) = keys.iter().find_map(|key| document["credHelpers"][key].as_str()) {
@@ -273,7 +273,7 @@ fn in_entry(entry: &Value) -> Result<Option<Credentials>, String> {
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok());
     let pair = decoded.as_deref().and_then(|text| text.split_once(':'));
-    let (name, password) = pair.ok_or("the field auth is not a user and a password in base64")?;
+    let (name, password) = pair.ok_or("the field auth is not USER:PASSWORD in base64")?;
     Ok(Some(Credentials::User {
         name: name.to_owned(),
         password: password.trim_end_matches('\0').to_owned().into(),
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn the_narrowest_entry_of_a_file_counts() {
+    fn the_most_specific_entry_of_a_file_is_used() {
         let auth = |pair: &str| json!({"auth": STANDARD.encode(pair)});
         let file = json!({"auths": {
             "ghcr.io": auth("host:1"), "ghcr.io/acme": auth("team:2:with colon"), "ghcr.io/acme/java": auth("plugin:3"),
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn helpers_are_asked_for_the_host_and_only_by_a_programs_name() {
+    fn helpers_get_the_host_and_have_no_path_in_their_name() {
         let file =
             json!({"credsStore": "desktop", "credHelpers": {"ghcr.io": "gh", "evil.example": "../../sh"}});
         let helper = |name: &str, key: &str| Ok(Found::Helper(name.into(), key.into()));
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_file_is_told_without_its_contents() {
+    fn errors_do_not_contain_secrets() {
         let file = json!({"auths": {"ghcr.io": {"auth": "c2VjcmV0"}}});
         let error = in_file(&file, &reference("ghcr.io/a:1")).unwrap_err();
         assert!(
@@ -350,7 +350,7 @@ mod tests {
         assert!(!shown.contains("hidden away"), "{shown}");
     }
 
-    /// Asks a helper that is a script.
+    /// Runs a script as a helper.
     fn ask(script: &str, helper_time: Duration) -> Result<Option<Credentials>, String> {
         let home = tempfile::tempdir().unwrap();
         let program = home.path().join("helper");
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_helper_without_credentials_is_no_failure_and_one_that_hangs_is() {
+    fn a_helper_may_have_no_credentials_but_must_not_hang() {
         let long = Duration::from_secs(60);
         let known = ask(
             r#"read key; echo "{\"Username\":\"u-$key\",\"Secret\":\"s\"}""#,

@@ -1,7 +1,7 @@
-//! Finding signatures: at a registry, in a store, and beside a file.
+//! Finding signatures: in a registry, in a store, and beside a file.
 //!
-//! A registry is asked for what refers to a manifest, then for the tag under which older registries keep the same, then for the
-//! tag of cosign 2. That one of these is not there is usual, and said by registries in many ways.
+//! A registry is asked through the referrers API, else at the tag that the OCI specification has for registries without it, and
+//! at the tag of cosign 2. Most of these do not exist, which registries report with various statuses.
 
 use std::{fs, io::Read as _, path::Path};
 
@@ -11,28 +11,28 @@ use serde::Deserialize;
 use trocar_core::registry::{RegistryReference, is_digest};
 
 use crate::{
-    client::{Action, Client, MAX_DOCUMENT, Question, Session},
+    client::{Action, ApiRequest, Client, MAX_DOCUMENT, Session},
     error::RegistryError,
     layout::{Descriptor, Manifest},
     signature::{BUNDLE, SIMPLE_SIGNATURE, SIMPLE_SIGNING, Signature},
     store::{MAX_SIGNATURES, Store},
 };
 
-/// How large the parts of a signature may be: bundles with certificates have a few thousand bytes.
+/// The largest part of a signature, in bytes. A bundle with certificates has a few thousand.
 const MAX_PART: u64 = 1 << 20;
 
-/// The type of a configuration that is empty.
+/// The media type of an empty configuration.
 const EMPTY_CONFIG: &str = "application/vnd.oci.empty.v1+json";
 
-/// What follows the name of a file with a component in the name of the file with its bundle.
+/// The suffix of the bundle beside a file: `NAME.wasm.sigstore.json`.
 const BUNDLE_SUFFIX: &str = ".sigstore.json";
 
-/// A signature as it lies in a registry: its manifest, and the blobs that this names.
+/// A signature as registries hold it, not verified.
 #[derive(Clone, Debug)]
 pub struct FoundSignature {
     /// The manifest.
     pub manifest: Bytes,
-    /// The blobs.
+    /// The blobs that the manifest names.
     pub blobs: Vec<Bytes>,
 }
 
@@ -43,10 +43,10 @@ struct Index {
 }
 
 impl Client {
-    /// The signatures of a manifest, 50 at most.
+    /// Fetches the signatures of a manifest: at most [`MAX_SIGNATURES`] of what is listed, and that of cosign 2.
     ///
     /// # Errors
-    /// Fails when the registry is not reached or does not answer.
+    /// Fails when the registry cannot be reached or does not answer. Missing and malformed signatures are not errors.
     pub async fn signatures(
         &self,
         reference: &RegistryReference,
@@ -54,7 +54,7 @@ impl Client {
     ) -> Result<Vec<FoundSignature>, RegistryError> {
         let mut session = self.session(reference, Action::Pull)?;
         let found = self.in_time(reference, session.signatures(manifest)).await;
-        Ok(unless_silent(found)?.unwrap_or_default())
+        Ok(unless_unreachable(found)?.unwrap_or_default())
     }
 }
 
@@ -66,7 +66,7 @@ impl Session {
             listed = self.index(&format!("manifests/sha256-{hex}")).await?;
         }
         let mut found: Vec<FoundSignature> = Vec::new();
-        for descriptor in likely(listed.unwrap_or_default()) {
+        for descriptor in candidates(listed.unwrap_or_default()) {
             found.extend(self.signature(&format!("@{}", descriptor.digest)).await?);
             if found.iter().map(|signature| signature.blobs.len()).sum::<usize>() > 2 * MAX_SIGNATURES {
                 return Ok(found);
@@ -76,24 +76,24 @@ impl Session {
         Ok(found)
     }
 
-    /// An index; none where there is none.
+    /// Fetches an image index; none if it does not exist.
     async fn index(&mut self, path: &str) -> Result<Option<Vec<Descriptor>>, RegistryError> {
-        let question = Question::get(self.url(path));
-        let question = question.header(header::ACCEPT, "application/vnd.oci.image.index.v1+json");
-        let answer = self.fetch(&question).await?;
+        let request = ApiRequest::get(self.url(path));
+        let request = request.header(header::ACCEPT, "application/vnd.oci.image.index.v1+json");
+        let answer = self.fetch(&request).await?;
         if answer.status != StatusCode::OK {
             return Ok(None);
         }
-        let bytes = unless_silent(answer.bytes("the list of signatures", MAX_DOCUMENT).await)?;
+        let bytes = unless_unreachable(answer.bytes("the list of signatures", MAX_DOCUMENT).await)?;
         let index = bytes.and_then(|bytes| serde_json::from_slice::<Index>(&bytes).ok());
         Ok(index.map(|index| index.manifests))
     }
 
-    /// The signature under a tag or digest; none where there is none.
+    /// Fetches the signature at a tag or digest; none if it does not exist or is malformed.
     async fn signature(&mut self, under: &str) -> Result<Option<FoundSignature>, RegistryError> {
         let at = RegistryReference::parse(&format!("{}{under}", self.reference.name()));
         let Ok(at) = at else { return Ok(None) };
-        let Some((_, manifest)) = unless_silent(self.manifest(&at).await)? else {
+        let Some((_, manifest)) = unless_unreachable(self.manifest(&at).await)? else {
             return Ok(None);
         };
         let Ok(read) = Manifest::read(&manifest, &at.to_string()) else {
@@ -103,16 +103,16 @@ impl Session {
         let layers = read.layers.iter().filter(|layer| is_signature(layer));
         for layer in layers.take(MAX_SIGNATURES) {
             let blob = self.blob(layer, "a signature", MAX_PART).await;
-            blobs.extend(unless_silent(blob)?);
+            blobs.extend(unless_unreachable(blob)?);
         }
         if blobs.is_empty() {
             return Ok(None);
         }
-        // Empty, most often. It belongs to the whole where it is carried elsewhere.
+        // Mostly empty, but tools that read a bundle expect it.
         let config = self
             .blob(&read.config, "the configuration of a signature", MAX_PART)
             .await;
-        blobs.extend(unless_silent(config)?);
+        blobs.extend(unless_unreachable(config)?);
         Ok(Some(FoundSignature { manifest, blobs }))
     }
 }
@@ -121,24 +121,24 @@ fn is_signature(layer: &Descriptor) -> bool {
     layer.media_type == BUNDLE || layer.media_type == SIMPLE_SIGNING
 }
 
-/// Those that may be signatures, the likely ones first, and no more than are looked at. What is listed as something else is none.
-/// Some registries list all that has an empty configuration by the type of that.
-fn likely(listed: Vec<Descriptor>) -> Vec<Descriptor> {
+/// The listed artifacts that may be signatures, at most [`MAX_SIGNATURES`], with known bundles first. Other artifact types are
+/// dropped, except that of an empty configuration: some registries report it as the type of every such artifact.
+fn candidates(listed: Vec<Descriptor>) -> Vec<Descriptor> {
     let is_bundle = |kind: &str| kind.starts_with(BUNDLE);
     let kind = |listed: &Descriptor| listed.artifact_type.clone();
-    let mut likely = listed;
-    likely.retain(|listed| {
+    let mut candidates = listed;
+    candidates.retain(|listed| {
         is_digest(&listed.digest)
             && kind(listed).is_none_or(|kind| is_bundle(&kind) || kind == EMPTY_CONFIG || kind.is_empty())
     });
-    likely.sort_by_key(|listed| !kind(listed).is_some_and(|kind| is_bundle(&kind)));
-    likely.truncate(MAX_SIGNATURES);
-    likely
+    candidates.sort_by_key(|listed| !kind(listed).is_some_and(|kind| is_bundle(&kind)));
+    candidates.truncate(MAX_SIGNATURES);
+    candidates
 }
 
-/// The registry does not answer. Anything else means that there is no signature that counts: registries say in many ways that
-/// something is not there, and what is broken proves nothing.
-fn is_silence(error: &RegistryError) -> bool {
+/// Returns whether the registry could not be reached or did not answer. Any other error means that there is no signature: the
+/// statuses for that differ, and a malformed signature proves nothing.
+fn is_unreachable(error: &RegistryError) -> bool {
     matches!(
         error,
         RegistryError::Unreachable { .. }
@@ -148,17 +148,17 @@ fn is_silence(error: &RegistryError) -> bool {
     )
 }
 
-/// What was found, or nothing; only silence is a failure.
-fn unless_silent<T>(found: Result<T, RegistryError>) -> Result<Option<T>, RegistryError> {
+/// Turns errors other than those of an unreachable registry into none.
+fn unless_unreachable<T>(found: Result<T, RegistryError>) -> Result<Option<T>, RegistryError> {
     match found {
         Ok(found) => Ok(Some(found)),
-        Err(error) if is_silence(&error) => Err(error),
+        Err(error) if is_unreachable(&error) => Err(error),
         Err(_) => Ok(None),
     }
 }
 
 impl Store {
-    /// Keeps signatures with a plugin.
+    /// Stores signatures of a plugin.
     ///
     /// # Errors
     /// Fails when they cannot be written.
@@ -173,10 +173,10 @@ impl Store {
         self.add_signatures(manifest, &digests)
     }
 
-    /// The signatures that are kept with a plugin, read and not verified.
+    /// Reads the stored signatures of a plugin. They are not verified.
     ///
     /// # Errors
-    /// Fails when what is there cannot be read.
+    /// Fails when a file cannot be read. Malformed signatures are skipped.
     pub fn signatures_of(&self, manifest: &str) -> Result<Vec<Signature>, RegistryError> {
         let mut signatures = Vec::new();
         for digest in self.signatures(manifest)? {
@@ -206,7 +206,7 @@ fn read_signature(layer: &Descriptor, blob: &[u8]) -> Option<Signature> {
     }
 }
 
-/// The signature beside a file, in `NAME.wasm.sigstore.json`.
+/// Reads the bundle beside a file, `NAME.wasm.sigstore.json`; none if it does not exist or is malformed.
 pub fn signature_beside(file: &Path) -> Option<Signature> {
     let mut name = file.file_name()?.to_owned();
     name.push(BUNDLE_SUFFIX);
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_listed_as_a_bundle_comes_first_and_what_is_something_else_not_at_all() {
+    fn bundles_come_first_and_other_artifacts_are_dropped() {
         let listed = |kind: Option<&str>, number: usize| Descriptor {
             artifact_type: kind.map(str::to_owned),
             ..Descriptor::of("x", &number.to_be_bytes())
@@ -233,15 +233,15 @@ mod tests {
         let unknown = listed(None, 101);
         all.push(listed(Some("application/spdx+json"), 102));
         all.extend([unknown.clone(), bundle.clone()]);
-        let likely = likely(all);
-        assert_eq!(likely.len(), MAX_SIGNATURES);
-        assert_eq!(likely[0].digest, bundle.digest);
+        let found = candidates(all);
+        assert_eq!(found.len(), MAX_SIGNATURES);
+        assert_eq!(found[0].digest, bundle.digest);
         assert!(
-            likely[1..]
+            found[1..]
                 .iter()
                 .all(|found| found.artifact_type.as_deref() == Some(EMPTY_CONFIG))
         );
-        let one = super::likely(vec![unknown.clone(), listed(Some(""), 1)]);
+        let one = super::candidates(vec![unknown.clone(), listed(Some(""), 1)]);
         assert_eq!((one.len(), &one[0].digest), (2, &unknown.digest));
     }
 }

@@ -1,44 +1,44 @@
-//! Why something with a registry failed. Each kind has a next step of its own; the front says which.
+//! Errors of registries and stores. There is a variant for each next step that a user can take; the command line says which.
 
 use std::{io, path::PathBuf};
 
-/// Why something with a registry failed.
+/// Why an operation with a registry or a store failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// The host is not reached: its name is unknown, or nothing listens there.
-    #[error("{host} is not reached: {why}")]
+    /// There is no connection: the name does not resolve, or nothing listens there.
+    #[error("cannot connect to {host}: {why}")]
     Unreachable {
         /// Host and port.
         host: String,
-        /// Why not.
+        /// The cause.
         why: String,
     },
-    /// The host's certificate is not believed, or it does not speak TLS.
-    #[error("{host} is not believed: {why}")]
+    /// The host's certificate is not trusted, or it does not speak TLS.
+    #[error("no trusted TLS connection to {host}: {why}")]
     Tls {
         /// Host and port.
         host: String,
-        /// Why not.
+        /// The cause.
         why: String,
     },
-    /// The host did not answer, or not fast enough.
+    /// The host did not answer in time.
     #[error("{host} {what}")]
     TimedOut {
         /// Host and port.
         host: String,
-        /// What it did not do: `does not answer`.
+        /// A verb phrase: `does not answer`.
         what: &'static str,
     },
-    /// The connection ended in the middle of an answer, or the answer is not HTTP.
-    #[error("{host} broke off: {why}")]
+    /// The connection broke, or the answer is not HTTP.
+    #[error("the connection to {host} broke: {why}")]
     Broken {
         /// Host and port.
         host: String,
-        /// How.
+        /// The innermost cause.
         why: String,
     },
-    /// The host answers, but not as a registry.
+    /// The host answers, but does not speak the protocol of registries.
     #[error("{host} is not a registry: {found}")]
     NotARegistry {
         /// Host and port.
@@ -46,7 +46,7 @@ pub enum RegistryError {
         /// What it answers.
         found: String,
     },
-    /// The registry wants to know who asks, or does not let this user.
+    /// The registry requires credentials, or refuses those that were sent.
     #[error("{host} does not let {} {action} {repository}{}", if *.is_anonymous { "a user without credentials" } else { "this user" }, detail(.said))]
     Denied {
         /// Host and port.
@@ -55,38 +55,38 @@ pub enum RegistryError {
         repository: String,
         /// `pull from` or `push to`.
         action: &'static str,
-        /// There were no credentials for this host.
+        /// No credentials were found for this host.
         is_anonymous: bool,
-        /// What the registry says.
+        /// The registry's message; may be empty.
         said: String,
     },
-    /// There is no such tag, digest or repository.
-    #[error("{what} is not there{}", detail(.said))]
+    /// The tag, digest or repository does not exist.
+    #[error("{what} does not exist{}", detail(.said))]
     NotFound {
-        /// What was asked for.
+        /// What was requested.
         what: String,
-        /// What the registry says.
+        /// The registry's message; may be empty.
         said: String,
     },
-    /// The registry has had too many requests.
-    #[error("{host} has had too many requests{}", detail(.said))]
+    /// The registry limits requests.
+    #[error("{host} refuses requests for now: too many were sent{}", detail(.said))]
     TooMany {
         /// Host and port.
         host: String,
-        /// What the registry says.
+        /// The registry's message; may be empty.
         said: String,
     },
-    /// The registry refuses the type of the configuration of a pushed component.
-    #[error("{host} does not take configurations of the type {media_type}{}", detail(.said))]
+    /// The registry refuses the media type of a pushed component's configuration.
+    #[error("{host} does not accept configurations of media type {media_type}{}", detail(.said))]
     ConfigType {
         /// Host and port.
         host: String,
-        /// The type.
+        /// The media type.
         media_type: String,
-        /// What the registry says.
+        /// The registry's message; may be empty.
         said: String,
     },
-    /// The registry answered a request with another failure.
+    /// The registry refused a request for another reason.
     #[error("{host} answered {status} to {request}{}", detail(.said))]
     Refused {
         /// Host and port.
@@ -95,77 +95,77 @@ pub enum RegistryError {
         status: u16,
         /// Method and path.
         request: String,
-        /// What the registry says.
+        /// The registry's message; may be empty.
         said: String,
     },
-    /// Something is larger than it may be.
-    #[error("{what} is larger than {allowed} bytes{}", announced.map(|size| format!(": {size} are announced")).unwrap_or_default())]
+    /// A document or blob exceeds its limit.
+    #[error("{what} is larger than {allowed} bytes{}", announced.map(|size| format!(": it has {size}")).unwrap_or_default())]
     TooLarge {
         /// What it is.
         what: String,
-        /// How large it may be.
+        /// The limit, in bytes.
         allowed: u64,
-        /// How large it says that it is.
+        /// The size that the registry announced, in bytes.
         announced: Option<u64>,
     },
-    /// What came is not what the digest stands for.
-    #[error("{what} has the digest {found}, not {wanted}")]
+    /// The received bytes do not have the expected digest.
+    #[error("{what} has digest {found} instead of {wanted}")]
     Digest {
         /// What it is.
         what: String,
-        /// The digest that was wanted.
+        /// The expected digest.
         wanted: String,
-        /// That of what came.
+        /// What was received.
         found: String,
     },
-    /// What came is shorter or longer than was announced.
-    #[error("{what} has {found} bytes, not the {wanted} that its manifest says")]
+    /// The received blob has another size than its manifest says.
+    #[error("{what} has {found} bytes instead of the {wanted} in its manifest")]
     Size {
         /// What it is.
         what: String,
         /// The size in the manifest.
         wanted: u64,
-        /// That of what came.
+        /// What was received.
         found: u64,
     },
-    /// What came is not a document of the kind that was asked for.
+    /// A document is malformed.
     #[error("{what} cannot be read: {why}")]
     Malformed {
         /// What it is.
         what: String,
-        /// Why not.
+        /// The cause.
         why: String,
     },
-    /// The manifest is not that of a plugin.
+    /// The manifest is valid, but not that of a plugin.
     #[error("{what} is not a plugin: {why}")]
     NotAPlugin {
         /// What it is.
         what: String,
-        /// Why not.
+        /// The cause.
         why: String,
     },
-    /// The registry wants credentials sent to a place that has nothing to do with it.
+    /// The registry asks for credentials to be sent to a host that is not known to belong to it.
     #[error("{host} asks for credentials to be sent to {realm}, which is not trusted with them: {why}")]
     Realm {
         /// Host and port.
         host: String,
-        /// Where to.
+        /// The URL.
         realm: String,
-        /// Why not.
+        /// The cause.
         why: &'static str,
     },
-    /// The registry sends on to a place where nothing is fetched from.
-    #[error("{host} sends on to {to}, which is not followed: {why}")]
+    /// The registry redirects to a place that must not be followed.
+    #[error("{host} redirects to {to}, which is not followed: {why}")]
     Redirect {
         /// Host and port.
         host: String,
-        /// Where to.
+        /// The URL.
         to: String,
-        /// Why not.
+        /// The cause.
         why: &'static str,
     },
     /// HTTP without TLS, for a host that is not this machine.
-    #[error("{host} would be asked without TLS")]
+    #[error("{host} would be contacted without TLS")]
     Plain {
         /// Host and port.
         host: String,
@@ -175,7 +175,7 @@ pub enum RegistryError {
     Credentials {
         /// Host and port.
         host: String,
-        /// Why not; never with the credentials.
+        /// The cause, without any part of the credentials.
         why: String,
     },
     /// A file cannot be read or written.
@@ -185,7 +185,7 @@ pub enum RegistryError {
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// A reference has neither a tag nor a digest.
@@ -196,7 +196,7 @@ pub enum RegistryError {
     },
 }
 
-/// What a registry says, behind a sentence of ours.
+/// The registry's message, to append to ours.
 fn detail(said: &str) -> String {
     match said {
         "" => String::new(),

@@ -1,7 +1,7 @@
-//! How a component lies in a registry: the layout of the CNCF for WebAssembly, and what is read of others.
+//! Manifests and configurations of components in registries, in the CNCF's layout for WebAssembly.
 //!
-//! Source: "Wasm OCI Artifact layout" of the CNCF's TAG Runtime, and `oci-wasm`. The same component gives the same bytes, and so
-//! the same digest, whenever it is pushed.
+//! Source: "Wasm OCI Artifact layout" of the CNCF's TAG Runtime, and `oci-wasm`. Output is deterministic: the same component has
+//! the same digest whenever it is pushed.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,41 +10,41 @@ use trocar_core::registry::is_digest;
 
 use crate::{digest::digest, error::RegistryError, push::Upload};
 
-/// The type of the configuration of a component.
+/// The media type of a component's configuration.
 pub const WASM_CONFIG: &str = "application/vnd.wasm.config.v0+json";
-/// The type of a component.
+/// The media type of a component.
 pub(crate) const WASM_LAYER: &str = "application/wasm";
-/// What components were called before.
+/// The former media type of WebAssembly, which older tools still push.
 const OLD_WASM_LAYER: &str = "application/vnd.wasm.content.layer.v1+wasm";
-/// The type of a manifest.
+/// The media type of a manifest.
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-/// The types of manifests that are asked for. Those of several are named so that it can be said what they are.
+/// The `Accept` header for manifests. Indexes are accepted only for a better error than "not found".
 pub(crate) const ACCEPTED: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// The most layers that are looked at.
+/// The most layers of a manifest.
 const MAX_LAYERS: usize = 64;
 
-/// What a manifest says of a blob.
+/// An OCI descriptor: how a manifest refers to a blob, or an index to a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// Its type.
+    /// The media type.
     pub media_type: String,
     /// Its digest: `sha256:…`.
     pub digest: String,
     /// Its size in bytes.
     pub size: u64,
-    /// The type of what it is the manifest of.
+    /// The artifact type, in descriptors of manifests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
-    /// More about it.
+    /// Annotations.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub annotations: Map<String, Value>,
 }
 
 impl Descriptor {
-    /// Describes bytes.
+    /// Creates the descriptor of a blob.
     pub(crate) fn of(media_type: &str, bytes: &[u8]) -> Self {
         Self {
             media_type: media_type.to_owned(),
@@ -56,33 +56,33 @@ impl Descriptor {
     }
 }
 
-/// A manifest, as far as it matters here.
+/// An OCI image manifest, without the fields that are not used here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
-    /// 2.
+    /// Always 2.
     pub schema_version: u64,
-    /// Its own type.
+    /// The media type of the manifest itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
-    /// What it is the manifest of.
+    /// The artifact type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
-    /// Its configuration.
+    /// The configuration blob.
     pub config: Descriptor,
-    /// Its blobs.
+    /// The other blobs.
     #[serde(default)]
     pub layers: Vec<Descriptor>,
-    /// More about it.
+    /// Annotations.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub annotations: Map<String, Value>,
 }
 
 impl Manifest {
-    /// Reads a manifest.
+    /// Parses a manifest. `what` is its name in errors.
     ///
     /// # Errors
-    /// Fails when it is not one of a single artifact.
+    /// Fails when it is malformed, an index, or has more than 64 layers.
     pub fn read(bytes: &[u8], what: &str) -> Result<Self, RegistryError> {
         let malformed = |why: String| RegistryError::Malformed {
             what: what.to_owned(),
@@ -92,9 +92,7 @@ impl Manifest {
         if value.get("manifests").is_some() {
             return Err(RegistryError::NotAPlugin {
                 what: what.to_owned(),
-                why:
-                    "it is an index of several images, one for each platform; a component is for all of them"
-                        .into(),
+                why: "it is an index with an image per platform, but a component is for all platforms".into(),
             });
         }
         let manifest: Self = serde_json::from_value(value).map_err(|error| malformed(error.to_string()))?;
@@ -104,7 +102,7 @@ impl Manifest {
         for descriptor in manifest.layers.iter().chain([&manifest.config]) {
             if !is_digest(&descriptor.digest) {
                 return Err(malformed(format!(
-                    "{:?} is not a digest of SHA-256",
+                    "{:?} is not a SHA-256 digest",
                     descriptor.digest
                 )));
             }
@@ -112,7 +110,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The one layer that is a component.
+    /// Finds the one layer that is a component.
     ///
     /// # Errors
     /// Fails when there is none, or more than one.
@@ -126,11 +124,11 @@ impl Manifest {
         };
         match (components.next(), components.next()) {
             (Some(component), None) => Ok(component),
-            (Some(_), Some(_)) => Err(refused("it holds more than one component".into())),
+            (Some(_), Some(_)) => Err(refused("it has more than one component".into())),
             (None, _) => {
                 let found = self.layers.first().map(|layer| layer.media_type.as_str());
                 Err(refused(format!(
-                    "it holds {}, not a component",
+                    "it has {}, not a component",
                     found.unwrap_or("nothing")
                 )))
             }
@@ -138,7 +136,7 @@ impl Manifest {
     }
 }
 
-/// The configuration of a component, as bytes.
+/// Generates the configuration of a component.
 pub(crate) fn config(component: &Descriptor, upload: &Upload) -> Vec<u8> {
     let created = Timestamp::from_second(upload.created).unwrap_or_default();
     let document = json!({
@@ -151,7 +149,7 @@ pub(crate) fn config(component: &Descriptor, upload: &Upload) -> Vec<u8> {
     document.to_string().into_bytes()
 }
 
-/// The manifest of a component, as bytes.
+/// Generates the manifest of a component.
 pub(crate) fn manifest(mut component: Descriptor, config: Descriptor, upload: &Upload) -> Vec<u8> {
     const TITLE: &str = "org.opencontainers.image.title";
     component
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn both_types_of_layer_are_components_and_nothing_else_is() {
+    fn only_the_two_wasm_media_types_are_components() {
         let component = |types: &[&str]| {
             let manifest = Manifest::read(&layers(types), "it").unwrap();
             manifest
@@ -202,7 +200,7 @@ mod tests {
                 "tar+gzip, not a component",
             ),
             (&[WASM_LAYER, OLD_WASM_LAYER], "more than one"),
-            (&[], "holds nothing"),
+            (&[], "has nothing"),
         ] {
             let error = component(types).unwrap_err();
             assert!(error.contains(why), "{error}");
@@ -210,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_manifest_of_one_artifact_is_told() {
+    fn manifests_of_anything_but_one_artifact_are_refused() {
         let many: Vec<&str> = std::iter::repeat_n(WASM_LAYER, MAX_LAYERS + 1).collect();
         let evil =
             json!({"schemaVersion": 2, "config": {"mediaType": "x", "digest": "sha256:../../x", "size": 1}});
@@ -219,10 +217,10 @@ mod tests {
             (b"{}".to_vec(), "cannot be read"),
             (
                 br#"{"schemaVersion": 2, "manifests": []}"#.to_vec(),
-                "one for each platform",
+                "an image per platform",
             ),
             (layers(&many), "more than 64"),
-            (evil.to_string().into_bytes(), "not a digest"),
+            (evil.to_string().into_bytes(), "not a SHA-256 digest"),
         ] {
             let error = Manifest::read(&bytes, "it").unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
@@ -241,17 +239,17 @@ mod tests {
             String::from_utf8(config_bytes.clone()).unwrap(),
             r#"{"architecture":"wasm","component":{"exports":[],"imports":[],"target":null},"created":"1970-01-01T00:00:00Z","layerDigests":["sha256:5694d08a2e53ffcae0c3103e5ad6f6076abd960eb1f8a56577040bc1028f702b"],"os":"wasip2"}"#
         );
-        let made = manifest(
+        let generated = manifest(
             component.clone(),
             Descriptor::of(WASM_CONFIG, &config_bytes),
             &upload,
         );
-        let read = Manifest::read(&made, "it").unwrap();
+        let read = Manifest::read(&generated, "it").unwrap();
         assert_eq!(
             read.component("it").unwrap().annotations["org.opencontainers.image.title"],
             "java.wasm"
         );
         let again = manifest(component, Descriptor::of(WASM_CONFIG, &config_bytes), &upload);
-        assert_eq!(made, again);
+        assert_eq!(generated, again);
     }
 }

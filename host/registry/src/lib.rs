@@ -1,7 +1,7 @@
-//! Plugins in registries: they are pulled and pushed here, and kept by their digests.
+//! Plugins from registries: a client that pulls and pushes, content-addressed stores, signatures, and bundles.
 //!
-//! Everything that a registry says is bounded in bytes and in time, and believed only as far as a digest proves it. No
-//! credential leaves for a place that the registry alone named. Internal to trocar, without stability: programs use the crate
+//! Registries are untrusted: every answer is bounded in bytes and in time, and what comes is verified by its digest. Credentials
+//! are never sent to a host that only the registry named. Internal to trocar, without stability: programs use the crate
 //! `trocar`.
 
 mod address;

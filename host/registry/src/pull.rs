@@ -1,41 +1,41 @@
-//! Pulling: from a reference to bytes that are what their digests say.
+//! Pulling: resolves a reference and downloads a plugin, verified by its digests.
 
 use bytes::Bytes;
 use http::{StatusCode, header};
 use trocar_core::registry::RegistryReference;
 
 use crate::{
-    client::{Action, Client, MAX_DOCUMENT, Question, Session},
+    client::{Action, ApiRequest, Client, MAX_DOCUMENT, Session},
     digest::digest,
     error::RegistryError,
     layout::{ACCEPTED, Descriptor, Manifest},
 };
 
-/// How large a configuration is carried along.
+/// The largest configuration that is kept with a plugin, in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
 
 /// A plugin that was pulled.
 #[derive(Clone, Debug)]
 pub struct Pulled {
-    /// The digest of the manifest: what the registry knows the plugin by, and what is signed.
+    /// The digest of the manifest. It identifies the plugin in the registry, and is what cosign signs.
     pub digest: String,
-    /// The manifest, as the registry has it.
+    /// The manifest, byte for byte.
     pub manifest: Bytes,
     /// The digest of the component.
     pub component_digest: String,
     /// The component.
     pub component: Bytes,
-    /// Its configuration, where that is small enough to be carried along.
+    /// The configuration; none if it could not be fetched or is larger than 1 MiB.
     pub config: Option<Bytes>,
-    /// Where it came from: the registry or one of its mirrors.
+    /// The reference that it was fetched from: of the registry or of one of its mirrors.
     pub from: RegistryReference,
 }
 
 impl Client {
-    /// Pulls a plugin, of at most so many bytes.
+    /// Pulls a plugin whose component has at most `allowed` bytes. Mirrors are tried first.
     ///
     /// # Errors
-    /// Fails when none of the places gives it; the error is that of the registry that the reference names.
+    /// Fails when neither a mirror nor the registry has it. The error is the registry's.
     pub async fn pull(&self, reference: &RegistryReference, allowed: u64) -> Result<Pulled, RegistryError> {
         let mut places = self.places(reference);
         let last = places.pop();
@@ -49,10 +49,10 @@ impl Client {
     }
 
     async fn pull_from(&self, place: &RegistryReference, allowed: u64) -> Result<Pulled, RegistryError> {
-        self.in_time(place, self.pull_slowly(place, allowed)).await
+        self.in_time(place, self.pull_unbounded(place, allowed)).await
     }
 
-    async fn pull_slowly(&self, place: &RegistryReference, allowed: u64) -> Result<Pulled, RegistryError> {
+    async fn pull_unbounded(&self, place: &RegistryReference, allowed: u64) -> Result<Pulled, RegistryError> {
         let mut session = self.session(place, Action::Pull)?;
         let (digest, bytes) = session.manifest(place).await?;
         let what = place.to_string();
@@ -61,7 +61,7 @@ impl Client {
         let component = session
             .blob(described, &format!("the component of {what}"), allowed)
             .await?;
-        // Nothing needs it but other tools, to which the plugin is carried.
+        // Trocar does not read the configuration, so a failure is ignored. Other tools need it when they read a bundle.
         let config = session
             .blob(
                 &manifest.config,
@@ -82,7 +82,7 @@ impl Client {
 }
 
 impl Session {
-    /// A manifest and its digest, which is the one in the reference where there is one.
+    /// Fetches a manifest. Returns its digest too, which is verified if the reference has one.
     pub(crate) async fn manifest(
         &mut self,
         reference: &RegistryReference,
@@ -92,16 +92,16 @@ impl Session {
             .wanted()
             .ok_or_else(|| RegistryError::NoTag { name: what.clone() })?;
         let url = self.url(&format!("manifests/{wanted}"));
-        let question = Question::get(url).header(header::ACCEPT, ACCEPTED);
-        let answer = self.fetch(&question).await?;
+        let request = ApiRequest::get(url).header(header::ACCEPT, ACCEPTED);
+        let answer = self.fetch(&request).await?;
         if answer.status != StatusCode::OK {
-            return Err(self.failure(answer, &question, &what).await);
+            return Err(self.failure(answer, &request, &what).await);
         }
         let content_type = answer.header(header::CONTENT_TYPE).unwrap_or_default();
         if content_type.starts_with("text/html") {
             return Err(RegistryError::NotARegistry {
                 host: answer.host,
-                found: "it answers with a page for people".into(),
+                found: "it answers with an HTML page".into(),
             });
         }
         let bytes = answer
@@ -118,7 +118,7 @@ impl Session {
         }
     }
 
-    /// A blob that is what a manifest says of it, of at most so many bytes.
+    /// Fetches a blob of at most `allowed` bytes, and verifies its size and digest.
     pub(crate) async fn blob(
         &mut self,
         described: &Descriptor,
@@ -132,12 +132,12 @@ impl Session {
                 announced: Some(described.size),
             });
         }
-        let question = Question::get(self.url(&format!("blobs/{}", described.digest)));
-        let answer = self.fetch(&question).await?;
+        let request = ApiRequest::get(self.url(&format!("blobs/{}", described.digest)));
+        let answer = self.fetch(&request).await?;
         if answer.status != StatusCode::OK {
-            return Err(self.failure(answer, &question, what).await);
+            return Err(self.failure(answer, &request, what).await);
         }
-        // No more than was announced: what is longer is not what was meant, and need not be read to its end.
+        // At most the announced size is read: a longer blob has the wrong digest anyway.
         let bytes = answer.bytes(what, described.size).await?;
         if bytes.len() as u64 != described.size {
             return Err(RegistryError::Size {

@@ -1,4 +1,4 @@
-//! Pushing: a component, its configuration and its manifest, the same bytes whenever it is done.
+//! Pushing: uploads a component, its configuration and its manifest. Reproducible: the same component has the same digest.
 
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri, header};
@@ -6,18 +6,18 @@ use trocar_core::registry::RegistryReference;
 
 use crate::{
     address::Origin,
-    client::{Action, Client, MAX_ERROR, Question, Session, said},
+    client::{Action, ApiRequest, Client, MAX_ERROR, Session, error_message},
     digest::digest,
     error::RegistryError,
     layout::{self, Descriptor, MANIFEST, WASM_CONFIG, WASM_LAYER},
 };
 
-/// A component that is to be pushed.
+/// A component to push.
 #[derive(Clone, Debug, Default)]
 pub struct Upload {
     /// The component.
     pub component: Bytes,
-    /// The name under which it is saved by tools that write it to a file.
+    /// The title annotation, without `.wasm`: tools such as oras use it as the name of the file.
     pub title: String,
     /// The interfaces that it imports.
     pub imports: Vec<String>,
@@ -25,13 +25,13 @@ pub struct Upload {
     pub exports: Vec<String>,
     /// Annotations of the manifest; empty ones are left out.
     pub annotations: Vec<(&'static str, String)>,
-    /// When it was made, in seconds since 1970.
+    /// The creation time, in seconds since 1970.
     pub created: i64,
-    /// The type of its configuration; by default the CNCF's.
+    /// The media type of its configuration; [`WASM_CONFIG`] by default. Some registries accept only types that they know.
     pub config_type: Option<String>,
 }
 
-/// What was pushed.
+/// A plugin that was pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pushed {
     /// The digest of the manifest.
@@ -42,12 +42,12 @@ impl Client {
     /// Pushes a component under a tag.
     ///
     /// # Errors
-    /// Fails when the reference has no tag, and when the registry takes one of the parts not.
+    /// Fails when the reference has no tag, and when the registry refuses the push.
     pub async fn push(&self, to: &RegistryReference, upload: &Upload) -> Result<Pushed, RegistryError> {
-        self.in_time(to, self.push_slowly(to, upload)).await
+        self.in_time(to, self.push_unbounded(to, upload)).await
     }
 
-    async fn push_slowly(&self, to: &RegistryReference, upload: &Upload) -> Result<Pushed, RegistryError> {
+    async fn push_unbounded(&self, to: &RegistryReference, upload: &Upload) -> Result<Pushed, RegistryError> {
         let tag = to.tag().ok_or_else(|| RegistryError::NoTag { name: to.name() })?;
         let config_type = upload.config_type.as_deref().unwrap_or(WASM_CONFIG);
         let component = Descriptor::of(WASM_LAYER, &upload.component);
@@ -65,18 +65,18 @@ impl Client {
 }
 
 impl Session {
-    /// Uploads a blob, unless it is there.
+    /// Uploads a blob unless the registry has it.
     async fn upload(&mut self, digest: &str, blob: &Bytes) -> Result<(), RegistryError> {
-        let head = Question {
+        let head = ApiRequest {
             method: Method::HEAD,
-            ..Question::get(self.url(&format!("blobs/{digest}")))
+            ..ApiRequest::get(self.url(&format!("blobs/{digest}")))
         };
         if self.ask(&head).await?.status == StatusCode::OK {
             return Ok(());
         }
-        let begin = Question {
+        let begin = ApiRequest {
             method: Method::POST,
-            ..Question::get(self.url("blobs/uploads/"))
+            ..ApiRequest::get(self.url("blobs/uploads/"))
         };
         let answer = self.ask(&begin).await?;
         let what = format!("an upload to {}", self.reference.name());
@@ -87,13 +87,13 @@ impl Session {
         let to = self.location(&at, &answer)?;
         drop(answer);
         let separator = if to.query().is_some() { '&' } else { '?' };
-        let put = Question {
+        let put = ApiRequest {
             method: Method::PUT,
             body: blob.clone(),
-            ..Question::get(format!("{to}{separator}digest={}", digest.replace(':', "%3A")))
+            ..ApiRequest::get(format!("{to}{separator}digest={}", digest.replace(':', "%3A")))
         };
         let put = put.header(header::CONTENT_TYPE, "application/octet-stream");
-        // Credentials are for the registry, not for where it keeps its blobs.
+        // The upload URL may be that of a storage provider, which must not see the registry's credentials.
         let answer = match Origin::of(&to).as_ref() == Some(&self.origin) {
             true => self.ask(&put).await?,
             false => self.send(&put, None, false).await?,
@@ -104,17 +104,17 @@ impl Session {
         }
     }
 
-    /// Writes a manifest under a tag.
+    /// Uploads a manifest under a tag.
     async fn put_manifest(
         &mut self,
         tag: &str,
         manifest: &Bytes,
         config_type: &str,
     ) -> Result<(), RegistryError> {
-        let put = Question {
+        let put = ApiRequest {
             method: Method::PUT,
             body: manifest.clone(),
-            ..Question::get(self.url(&format!("manifests/{tag}")))
+            ..ApiRequest::get(self.url(&format!("manifests/{tag}")))
         };
         let put = put.header(header::CONTENT_TYPE, MANIFEST);
         let answer = self.ask(&put).await?;
@@ -127,7 +127,7 @@ impl Session {
         }
         let (host, status) = (answer.host.clone(), answer.status.as_u16());
         let (body, _) = answer.read(MAX_ERROR).await?;
-        let said = said(&body);
+        let said = error_message(&body);
         let lower = said.to_lowercase();
         let is_type =
             lower.contains("media type") || lower.contains("mediatype") || lower.contains(config_type);

@@ -1,8 +1,8 @@
-//! Signatures that cosign makes with a key, verified without any network.
+//! Signatures made by cosign with a key, verified offline.
 //!
-//! Three forms are known: the bundle of cosign 3 around a statement about a manifest, the same around the bytes of a file, and
-//! the "simple signing" of cosign 2. A signature counts where the key verifies it and what is signed names the digest. What else
-//! is in there, such as the name of a registry, proves nothing and is not looked at.
+//! Three forms are supported: cosign 3 bundles with a statement about a manifest, cosign 3 bundles for the bytes of a file, and
+//! the "simple signing" of cosign 2. A signature is valid if the key verifies it and the signed payload has the digest. The rest
+//! of the payload, such as the name of a registry, is ignored.
 
 use std::collections::BTreeMap;
 
@@ -13,36 +13,36 @@ use serde_json::{Map, Value};
 
 use crate::digest::digest;
 
-/// The type of a bundle.
+/// The media type of a bundle.
 pub(crate) const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
-/// The type of what cosign 2 signs.
+/// The media type of cosign 2's payload.
 pub(crate) const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-/// The annotation with the signature of cosign 2.
+/// The annotation that holds cosign 2's signature.
 pub(crate) const SIMPLE_SIGNATURE: &str = "dev.cosignproject.cosign/signature";
-/// What a bundle's statement is called.
+/// The payload type of a bundle's statement.
 const STATEMENT: &str = "application/vnd.in-toto+json";
-/// What it says.
+/// The predicate type of a statement that cosign made.
 const COSIGN_SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
 
-/// The longest key, in bytes.
+/// The longest PEM text of a key, in bytes.
 const MAX_KEY: usize = 16 << 10;
-/// The most signatures in one bundle that are tried.
+/// The most signatures of one bundle that are verified: each costs time.
 const MAX_TRIED: usize = 10;
-/// The most subjects of a statement that are looked at.
+/// The most subjects of a statement that are compared.
 const MAX_SUBJECTS: usize = 100;
 
-/// Why a key cannot be used: one sentence.
+/// Why a key cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct KeyError(&'static str);
 
 /// A public key: ECDSA over P-256 or P-384, Ed25519, or RSA of at least 2048 bits.
 pub struct PublicKey {
-    /// The key as the algorithms want it.
+    /// The subject public key, as the algorithms expect it.
     bits: Vec<u8>,
-    /// The algorithms of its kind: they differ in the hash.
+    /// The algorithms for keys of its kind, which differ in the hash: cosign does not record which one it used.
     algorithms: Vec<&'static dyn SignatureVerificationAlgorithm>,
-    /// The digest of the whole, by which it is told apart.
+    /// The digest of the DER encoding.
     fingerprint: String,
 }
 
@@ -53,17 +53,18 @@ impl std::fmt::Debug for PublicKey {
 }
 
 impl PublicKey {
-    /// Reads a key in PEM.
+    /// Parses a public key in PEM.
     ///
     /// # Errors
-    /// Fails when it is not one, or of a kind that is not verified.
+    /// Fails when the text is not a public key, or the key is of an unsupported kind.
     pub fn read(pem: &str) -> Result<Self, KeyError> {
         if pem.len() > MAX_KEY {
             return Err(KeyError("the key is longer than 16 KiB"));
         }
         let info = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes())
             .map_err(|_| KeyError("it is not a public key in PEM"))?;
-        let (algorithm, bits) = parts(&info).ok_or(KeyError("the key is not written as X.509 has it"))?;
+        let (algorithm, bits) =
+            parts(&info).ok_or(KeyError("the key is not a valid X.509 SubjectPublicKeyInfo"))?;
         let known = rustls::crypto::ring::default_provider().signature_verification_algorithms;
         let of_kind = known
             .all
@@ -72,7 +73,7 @@ impl PublicKey {
         let algorithms: Vec<_> = of_kind.copied().collect();
         if algorithms.is_empty() {
             return Err(KeyError(
-                "the key is none of ECDSA P-256 or P-384, Ed25519 and RSA",
+                "the key is not of a supported kind: ECDSA P-256 or P-384, Ed25519, RSA",
             ));
         }
         Ok(Self {
@@ -82,7 +83,7 @@ impl PublicKey {
         })
     }
 
-    /// The digest of the key: `sha256:…`.
+    /// The digest of the key's DER encoding: `sha256:…`.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -95,7 +96,7 @@ impl PublicKey {
     }
 }
 
-/// The algorithm and the bits of a `SubjectPublicKeyInfo`.
+/// Splits a `SubjectPublicKeyInfo` into algorithm and key bits.
 fn parts(info: &[u8]) -> Option<(&[u8], &[u8])> {
     let (info, rest) = element(info, 0x30)?;
     let (algorithm, bits) = element(info, 0x30)?;
@@ -104,7 +105,7 @@ fn parts(info: &[u8]) -> Option<(&[u8], &[u8])> {
     (rest.is_empty() && after.is_empty() && *unused == 0).then_some((algorithm, bits))
 }
 
-/// The contents of a DER element, and what follows it. Lengths of up to two bytes: a key is not longer.
+/// The contents of a DER element, and what follows it. Supports lengths of up to two bytes, enough for [`MAX_KEY`].
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (length, rest) = match der {
         [found, length @ 0..=0x7f, rest @ ..] if *found == tag => (usize::from(*length), rest),
@@ -117,20 +118,20 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
-/// A signature, read but not verified.
+/// A signature that was parsed, not verified.
 #[derive(Clone, Debug)]
 pub struct Signature(Form);
 
 #[derive(Clone, Debug)]
 enum Form {
-    /// A statement in an envelope.
+    /// An in-toto statement in a DSSE envelope.
     Statement {
         payload: Vec<u8>,
         signatures: Vec<Vec<u8>>,
     },
-    /// Of the bytes of a file.
+    /// A signature of a file's bytes.
     Bytes(Vec<u8>),
-    /// Of cosign 2.
+    /// Cosign 2's simple signing.
     Simple { payload: Vec<u8>, signature: Vec<u8> },
 }
 
@@ -161,7 +162,7 @@ struct MessageSignature {
 }
 
 impl Signature {
-    /// Reads a bundle; none where it is not one, or not of a kind that is known.
+    /// Parses a bundle; none if it is malformed or of an unsupported version.
     pub fn of_bundle(json: &[u8]) -> Option<Self> {
         let bundle: Bundle = serde_json::from_slice(json).ok()?;
         if bundle.media_type != BUNDLE {
@@ -183,7 +184,7 @@ impl Signature {
         Some(Self(Form::Bytes(signature)))
     }
 
-    /// Reads a signature of cosign 2: what is signed, and the signature in base64.
+    /// Parses a signature of cosign 2: the signed payload, and the signature in base64.
     pub fn of_simple_signing(payload: &[u8], signature: &str) -> Option<Self> {
         Some(Self(Form::Simple {
             payload: payload.to_vec(),
@@ -191,7 +192,7 @@ impl Signature {
         }))
     }
 
-    /// Says whether a key signed this manifest, with these annotations at least.
+    /// Returns whether a key signed the manifest with this digest, with at least these annotations.
     pub fn is_of_manifest(
         &self,
         key: &PublicKey,
@@ -213,7 +214,7 @@ impl Signature {
         }
     }
 
-    /// Says whether a key signed these bytes. Nothing can be annotated there.
+    /// Returns whether a key signed these bytes. A signature of a file has no annotations, so it satisfies none.
     pub fn is_of_bytes(&self, key: &PublicKey, bytes: &[u8], annotations: &BTreeMap<String, String>) -> bool {
         match &self.0 {
             Form::Bytes(signature) => annotations.is_empty() && key.verifies(bytes, signature),
@@ -224,7 +225,7 @@ impl Signature {
     }
 }
 
-/// What is signed of an envelope: the "pre-authentication encoding" of DSSE.
+/// The bytes that an envelope's signature covers: DSSE's "pre-authentication encoding".
 fn envelope_message(payload: &[u8]) -> Vec<u8> {
     let mut message = format!("DSSEv1 {} {STATEMENT} {} ", STATEMENT.len(), payload.len()).into_bytes();
     message.extend_from_slice(payload);
@@ -274,7 +275,7 @@ fn has_annotations(found: Option<&Map<String, Value>>, wanted: &BTreeMap<String,
 mod tests {
     use super::*;
 
-    /// Made by cosign 3.1.3: the manifest that the bundle is about.
+    /// The manifest that cosign 3.1.3 signed with the bundle below.
     const MANIFEST: &str = "sha256:8e780db2475711d57cdbd66ea83c6908d9263a962d9ab532dae5236c2ce07102";
     const BUNDLE_JSON: &str = include_str!("../../../tests/registry/signatures/bundle.json");
     const BLOB_JSON: &str = include_str!("../../../tests/registry/signatures/blob.bundle.json");
@@ -290,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_of_the_real_cosign_is_verified() {
+    fn a_bundle_made_by_cosign_is_verified() {
         let bundle = Signature::of_bundle(BUNDLE_JSON.as_bytes()).unwrap();
         assert!(bundle.is_of_manifest(&key(), MANIFEST, &none()));
         assert_eq!(
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn another_key_another_digest_and_missing_annotations_do_not_count() {
+    fn another_key_another_digest_and_missing_annotations_are_refused() {
         let bundle = Signature::of_bundle(BUNDLE_JSON.as_bytes()).unwrap();
         let other = PublicKey::read(OTHER_KEY).unwrap();
         assert!(!bundle.is_of_manifest(&other, MANIFEST, &none()));
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_payload_does_not_count() {
+    fn a_changed_payload_is_refused() {
         let bundle: Value = serde_json::from_str(BUNDLE_JSON).unwrap();
         let payload = STANDARD
             .decode(bundle["dsseEnvelope"]["payload"].as_str().unwrap())
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_signer_among_strangers_counts() {
+    fn one_valid_signature_among_several_is_enough() {
         let mut bundle: Value = serde_json::from_str(BUNDLE_JSON).unwrap();
         let good = bundle["dsseEnvelope"]["signatures"][0].clone();
         let stranger = serde_json::json!({"sig": "MEUCIQDFDPoMWC+QiNyfqYbs6BN4I9yC4dR4gVVAa7S2J/Xx2AIgAMg7cvxYotrsfWVfreiMmbD0ufoaLFKbOkCER1NdXUM="});
@@ -340,11 +341,14 @@ mod tests {
         bundle["dsseEnvelope"]["signatures"] =
             std::iter::repeat_n(stranger, MAX_TRIED).chain([good]).collect();
         let read = Signature::of_bundle(bundle.to_string().as_bytes()).unwrap();
-        assert!(!read.is_of_manifest(&key(), MANIFEST, &none()), "ten are tried");
+        assert!(
+            !read.is_of_manifest(&key(), MANIFEST, &none()),
+            "only ten are verified"
+        );
     }
 
     #[test]
-    fn what_is_not_a_key_or_a_bundle_is_refused() {
+    fn malformed_keys_and_bundles_are_refused() {
         for (pem, why) in [
             ("", "not a public key"),
             (

@@ -1,8 +1,7 @@
-//! Plugins on this machine, by their digests: what was pulled, and with it the signatures that were found.
+//! Content-addressed stores of pulled plugins and their signatures.
 //!
-//! Everything lies under the digest of its bytes and is held against it whenever it is read. So what is there may be written by
-//! all who could also run the plugin, two programs may write the same at once, and one that is killed leaves nothing that
-//! is taken for whole.
+//! A file's name is its digest, which is verified at each read. So a changed or incomplete file is never used, and several
+//! processes may write to a store at once.
 
 use std::{
     collections::HashSet,
@@ -24,14 +23,14 @@ use crate::{
     whole::write_whole,
 };
 
-/// The most signatures of a plugin that are kept and looked at.
+/// The most signatures of a plugin that are stored and verified.
 pub const MAX_SIGNATURES: usize = 50;
 
-/// A folder of plugins.
+/// A store of plugins in a folder.
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
-    /// The modes of folders and files.
+    /// The modes of folders and of files.
     modes: (u32, u32),
 }
 
@@ -40,31 +39,31 @@ pub struct Store {
 pub struct StoredPlugin {
     /// The digest of its manifest.
     pub manifest: String,
-    /// Its component, as the manifest describes it.
+    /// The manifest's descriptor of its component.
     pub component: Descriptor,
-    /// Where the component lies.
+    /// The component's file. Its digest was not verified yet.
     pub path: PathBuf,
-    /// The manifests of its signatures.
+    /// The digests of its signatures' manifests.
     pub signatures: Vec<String>,
 }
 
 /// What was removed from a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// How many files.
+    /// The number of files.
     pub files: usize,
-    /// How many bytes.
+    /// Their size in bytes.
     pub bytes: u64,
 }
 
-/// The list of the signatures of one plugin.
+/// The file that lists the signatures of one plugin.
 #[derive(Default, Serialize, Deserialize)]
 struct Signatures {
     manifests: Vec<String>,
 }
 
 impl Store {
-    /// A user's store, which is for that user alone.
+    /// A user's store, readable by that user only.
     pub fn of_user(folder: PathBuf) -> Self {
         Self {
             folder,
@@ -72,7 +71,7 @@ impl Store {
         }
     }
 
-    /// The system's store, which all users read.
+    /// The system's store, readable by all users.
     pub fn of_system(folder: PathBuf) -> Self {
         Self {
             folder,
@@ -80,12 +79,12 @@ impl Store {
         }
     }
 
-    /// Where it is.
+    /// The store's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where bytes with this digest lie.
+    /// The path of the blob with a digest; none for a malformed digest.
     fn path(&self, digest: &str) -> Option<PathBuf> {
         let hex = digest.strip_prefix("sha256:").filter(|_| is_digest(digest))?;
         Some(self.folder.join("blobs/sha256").join(hex))
@@ -96,10 +95,10 @@ impl Store {
         Some(self.folder.join("signatures").join(format!("{hex}.json")))
     }
 
-    /// The bytes with this digest; none where they are not there, or others are in their place.
+    /// Reads a blob of at most `allowed` bytes; none if it is missing, larger, or does not have the digest.
     ///
     /// # Errors
-    /// Fails when there is something that cannot be read.
+    /// Fails when the file exists and cannot be read.
     pub fn read(&self, wanted: &str, allowed: u64) -> Result<Option<Vec<u8>>, RegistryError> {
         let Some(path) = self.path(wanted) else {
             return Ok(None);
@@ -108,10 +107,10 @@ impl Store {
         Ok(bytes.filter(|bytes| digest(bytes) == wanted))
     }
 
-    /// Keeps bytes, and gives their digest.
+    /// Stores a blob. Returns its digest.
     ///
     /// # Errors
-    /// Fails when they cannot be written; nothing is left of them then.
+    /// Fails when a file cannot be written. No incomplete file is left then.
     pub fn write(&self, bytes: &[u8]) -> Result<String, RegistryError> {
         let digest = digest(bytes);
         if let Some(path) = self.path(&digest) {
@@ -120,10 +119,10 @@ impl Store {
         Ok(digest)
     }
 
-    /// Keeps a plugin that was pulled. Its manifest comes last: what it names is there then.
+    /// Stores a pulled plugin. The manifest is written last, so that one in the store is always complete.
     ///
     /// # Errors
-    /// Fails when it cannot be written.
+    /// Fails when a file cannot be written.
     pub fn keep(&self, pulled: &Pulled) -> Result<(), RegistryError> {
         self.write(&pulled.component)?;
         if let Some(config) = &pulled.config {
@@ -133,10 +132,10 @@ impl Store {
         Ok(())
     }
 
-    /// Finds a plugin by the digest of its manifest. Its component is held against its digest by who reads it.
+    /// Finds a plugin by the digest of its manifest. The caller has to verify the component's digest when reading it.
     ///
     /// # Errors
-    /// Fails when something of it cannot be read.
+    /// Fails when a file exists and cannot be read, or the manifest is malformed.
     pub fn find(&self, manifest: &str) -> Result<Option<StoredPlugin>, RegistryError> {
         let Some(bytes) = self.read(manifest, MAX_DOCUMENT)? else {
             return Ok(None);
@@ -153,10 +152,10 @@ impl Store {
         }))
     }
 
-    /// The manifests of a plugin's signatures.
+    /// The digests of the manifests of a plugin's signatures.
     ///
     /// # Errors
-    /// Fails when there is a list that cannot be read.
+    /// Fails when the list exists and cannot be read.
     pub fn signatures(&self, manifest: &str) -> Result<Vec<String>, RegistryError> {
         let Some(path) = self.signatures_path(manifest) else {
             return Ok(Vec::new());
@@ -172,7 +171,7 @@ impl Store {
         Ok(known.take(MAX_SIGNATURES).collect())
     }
 
-    /// Adds signatures of a plugin to those that are known. Their manifests and blobs were written before.
+    /// Adds to the list of a plugin's signatures. The caller has written their manifests and blobs.
     ///
     /// # Errors
     /// Fails when the list cannot be written.
@@ -180,7 +179,7 @@ impl Store {
         let Some(path) = self.signatures_path(manifest) else {
             return Ok(());
         };
-        // The newest first, so that they are looked at where there are many.
+        // The newest first, since the list is cut at its end.
         let mut manifests = more.to_vec();
         manifests.extend(self.signatures(manifest).unwrap_or_default());
         let mut seen = HashSet::new();
@@ -193,10 +192,11 @@ impl Store {
         self.write_whole(&path, &list)
     }
 
-    /// Removes what none of these plugins needs, by the digests of their manifests, and what is left of killed programs.
+    /// Removes everything that these plugins do not need, such as temporary files of killed processes. `kept` has the digests of
+    /// their manifests.
     ///
     /// # Errors
-    /// Fails when the folder cannot be read or a file not be removed.
+    /// Fails when a file cannot be read or removed.
     pub fn prune(&self, kept: &[String]) -> Result<Pruned, RegistryError> {
         let mut needed: HashSet<String> = HashSet::new();
         let mut names = |digest: &str| {
@@ -231,18 +231,18 @@ impl Store {
             source,
         };
         let folder = path.parent().unwrap_or(&self.folder);
-        self.make(folder).map_err(failed)?;
+        self.create_folder(folder).map_err(failed)?;
         write_whole(path, Some(self.modes.1), bytes).map_err(failed)
     }
 
-    /// Makes a folder, whatever the mask of the process.
-    fn make(&self, folder: &Path) -> io::Result<()> {
+    /// Creates a folder and its parents with the store's mode, regardless of the umask.
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
         let missing: Vec<&Path> = folder.ancestors().take_while(|part| !part.exists()).collect();
         for part in missing.into_iter().rev() {
-            let made = fs::DirBuilder::new().mode(self.modes.0).create(part);
-            match made {
+            let created = fs::DirBuilder::new().mode(self.modes.0).create(part);
+            match created {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                // Another program made it.
+                // Another process created it.
                 Err(_) => {}
                 Ok(()) => fs::set_permissions(part, fs::Permissions::from_mode(self.modes.0))?,
             }
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_found_by_its_manifest_and_private() {
+    fn a_stored_plugin_is_found_and_private() {
         let (_home, store) = store();
         let plugin = pulled(b"code");
         assert!(store.find(&plugin.digest).unwrap().is_none());
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_the_place_of_a_manifest_is_not_taken_for_it() {
+    fn files_with_another_digest_are_not_used() {
         let (_home, store) = store();
         let (one, other) = (pulled(b"code"), pulled(b"other"));
         store.keep(&one).unwrap();
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_killed_write_leaves_nothing_that_is_used_and_is_swept_away() {
+    fn incomplete_files_are_not_used_and_are_pruned() {
         let (_home, store) = store();
         let plugin = pulled(b"code");
         store.write(&plugin.component).unwrap();
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn two_pulls_at_once_both_end_well() {
+    fn concurrent_pulls_succeed() {
         let (_home, store) = store();
         let plugin = pulled(&vec![7; 300_000]);
         thread::scope(|scope| {
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_plugin_needs_is_removed_and_signatures_stay_with_theirs() {
+    fn pruning_keeps_plugins_with_their_signatures() {
         let (_home, store) = store();
         let (one, other) = (pulled(b"code"), pulled(b"other"));
         store.keep(&one).unwrap();
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_is_told() {
+    fn a_folder_that_cannot_be_created_is_an_error() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("file"), "").unwrap();
         let store = Store::of_user(home.path().join("file/plugins"));

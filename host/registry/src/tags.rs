@@ -5,13 +5,13 @@ use serde::Deserialize;
 use trocar_core::registry::RegistryReference;
 
 use crate::{
-    client::{Action, Client, MAX_DOCUMENT, Question},
+    client::{Action, ApiRequest, Client, MAX_DOCUMENT},
     error::RegistryError,
 };
 
-/// The most tags of a repository.
+/// The most tags that are listed.
 const MAX_TAGS: usize = 10_000;
-/// The most parts in which they come.
+/// The most pages of tags that are requested.
 const MAX_PAGES: usize = 100;
 
 #[derive(Deserialize)]
@@ -21,30 +21,30 @@ struct Page {
 }
 
 impl Client {
-    /// The tags of a repository, without those under which signatures lie.
+    /// Lists the tags of a repository, without those that hold signatures.
     ///
     /// # Errors
-    /// Fails when there is no such repository, and when there are more than 10,000.
+    /// Fails when the repository does not exist, and when it has more than 10,000 tags.
     pub async fn tags(&self, repository: &RegistryReference) -> Result<Vec<String>, RegistryError> {
-        self.in_time(repository, self.tags_slowly(repository)).await
+        self.in_time(repository, self.tags_unbounded(repository)).await
     }
 
-    async fn tags_slowly(&self, repository: &RegistryReference) -> Result<Vec<String>, RegistryError> {
+    async fn tags_unbounded(&self, repository: &RegistryReference) -> Result<Vec<String>, RegistryError> {
         let mut session = self.session(repository, Action::Pull)?;
         let what = format!("the tags of {}", repository.name());
         let mut url = session.url("tags/list?n=1000");
         let mut tags = Vec::new();
         for _ in 0..MAX_PAGES {
-            let question = Question::get(url.clone());
-            let answer = session.ask(&question).await?;
+            let request = ApiRequest::get(url.clone());
+            let answer = session.ask(&request).await?;
             if answer.status != StatusCode::OK {
-                return Err(session.failure(answer, &question, &repository.name()).await);
+                return Err(session.failure(answer, &request, &repository.name()).await);
             }
             let next = answer.header(header::LINK).and_then(next_path).map(str::to_owned);
             let body = answer.bytes(&what, MAX_DOCUMENT).await?;
             let page: Page = serde_json::from_slice(&body).map_err(|_| RegistryError::NotARegistry {
                 host: session.origin.authority(),
-                found: "its list of tags is not one".into(),
+                found: "its list of tags is not valid JSON".into(),
             })?;
             tags.extend(page.tags.unwrap_or_default());
             if tags.len() > MAX_TAGS {
@@ -53,7 +53,7 @@ impl Client {
             match next {
                 Some(path) => url = format!("{}{path}", session.origin.url()),
                 None => {
-                    tags.retain(|tag| is_for_people(tag));
+                    tags.retain(|tag| is_plugin_tag(tag));
                     return Ok(tags);
                 }
             }
@@ -66,15 +66,15 @@ impl Client {
     }
 }
 
-/// The path in `</v2/…>; rel="next"`. Only paths of the same registry are followed.
+/// The path in a `Link` header, `</v2/…>; rel="next"`. Only paths are accepted, so that a registry cannot send requests elsewhere.
 fn next_path(link: &str) -> Option<&str> {
     let (path, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
     let is_next = rest.contains("rel=\"next\"") || rest.contains("rel=next");
     (is_next && path.starts_with("/v2/")).then_some(path)
 }
 
-/// `sha256-…` and `sha256-….sig` are where signatures lie.
-fn is_for_people(tag: &str) -> bool {
+/// Returns false for `sha256-…` and `sha256-….sig`: the tags at which cosign and older registries keep signatures.
+fn is_plugin_tag(tag: &str) -> bool {
     let is_of_digest = tag
         .strip_prefix("sha256-")
         .is_some_and(|rest| rest.len() >= 64 && rest.as_bytes()[..64].iter().all(u8::is_ascii_hexdigit));
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn tags_of_signatures_are_left_out() {
         let hex = "8e780db2475711d57cdbd66ea83c6908d9263a962d9ab532dae5236c2ce07102";
-        assert!(!is_for_people(&format!("sha256-{hex}")) && !is_for_people(&format!("sha256-{hex}.sig")));
-        assert!(is_for_people("1.0") && is_for_people("sha256-short"));
+        assert!(!is_plugin_tag(&format!("sha256-{hex}")) && !is_plugin_tag(&format!("sha256-{hex}.sig")));
+        assert!(is_plugin_tag("1.0") && is_plugin_tag("sha256-short"));
     }
 }

@@ -1,4 +1,4 @@
-//! Files that others see whole or not at all.
+//! Atomic writes of files.
 
 use std::{
     fs,
@@ -7,21 +7,22 @@ use std::{
     path::Path,
 };
 
-/// Writes a file so that a reader sees the old one or all of the new one, whenever this is killed. `mode` holds whatever the
-/// mask of the process is; without one the mask decides.
+/// Replaces a file atomically: a reader sees the old contents or all of the new, even if this process is killed. `mode` is set
+/// regardless of the umask; without one the umask decides.
 ///
 /// # Errors
-/// Fails when the file cannot be written; what was there is still there then.
+/// Fails when the file cannot be written. The old contents are kept then.
 pub fn write_whole(path: &Path, mode: Option<u32>, bytes: &[u8]) -> io::Result<()> {
     let mut unique = [0; 8];
-    getrandom::fill(&mut unique).map_err(|_| io::Error::other("no randomness"))?;
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(format!(".{:016x}.tmp", u64::from_ne_bytes(unique)));
-    let unfinished = Path::new(&unfinished);
-    let written = write_new(unfinished, mode, bytes).and_then(|()| fs::rename(unfinished, path));
+    getrandom::fill(&mut unique)
+        .map_err(|_| io::Error::other("cannot get random bytes for a temporary name"))?;
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{:016x}.tmp", u64::from_ne_bytes(unique)));
+    let temporary = Path::new(&temporary);
+    let written = write_new(temporary, mode, bytes).and_then(|()| fs::rename(temporary, path));
     if written.is_err() {
-        // What is left of a failed write is of no use; that it may stay is not a second error.
-        drop(fs::remove_file(unfinished));
+        // Best effort: the error to report is that of the write.
+        drop(fs::remove_file(temporary));
     }
     written
 }
