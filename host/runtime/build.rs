@@ -1,6 +1,6 @@
-//! Compiles the default plugins ahead of time, so that no compiler runs to use them.
+//! Compiles the default plugins ahead of time, so that using them needs no compilation.
 //!
-//! Reads `plugins/NAME/NAME.wasm` as committed, writes machine code to `OUT_DIR` and a table that names it.
+//! Reads the committed `plugins/NAME/NAME.wasm`, and writes machine code and a table of it to `OUT_DIR`.
 //! Building those components from source is `cargo xtask guests`.
 
 #[path = "src/config.rs"]
@@ -52,14 +52,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// An engine for the target's least processor, so that the program runs on all of them.
+/// An engine for the target's baseline processor, so that the program runs on every one.
 fn engine(target: &str) -> Result<Engine, Box<dyn Error>> {
     let mut config = config::compiler_config();
     config.target(target)?;
     Ok(Engine::new(&config)?)
 }
 
-/// What the host would read from a component each time it starts.
+/// What the host would otherwise read from a component at each start.
 #[derive(Default)]
 struct Outline {
     manifest: String,

@@ -432,7 +432,7 @@ hint: trocar plugin list shows the plugins that can be used by name
     check_flags(
         "--image=a --strategy=./pod.yaml",
         r#"--- stderr ---
-error: plugin "./pod.yaml": this is not a WebAssembly component: it does not start as one
+error: plugin "./pod.yaml": this is not a WebAssembly component: it does not start with a WebAssembly header
 hint: a plugin is the .wasm file that trocar plugin build or trocar plugin pack writes
 --- exit code 1 ---
 "#,

@@ -442,7 +442,7 @@ fn a_plugin_of_a_file_must_be_the_one_that_is_meant() {
         let first = output.stderr.lines().next().unwrap();
         assert!(first.starts_with("error: "), "{output}");
         assert!(
-            first.contains("the plugin $HOME/.config/trocar/allows.wasm has the digest sha256:"),
+            first.contains("the plugin $HOME/.config/trocar/allows.wasm has digest sha256:"),
             "{output}"
         );
         assert!(
@@ -532,7 +532,7 @@ fn a_plugin_of_the_systems_is_compiled_each_time_until_root_does_it_once() {
     let output = env.run("debug web-0 --image=busybox");
     assert!(
         output.stderr.contains(
-            "the plugin $HOME/system/allows.wasm of the system's configuration is not used: others than root can write to"
+            "the plugin $HOME/system/allows.wasm of the system's configuration cannot be used: users other than root can write to"
         ),
         "{output}"
     );

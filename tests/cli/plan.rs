@@ -200,7 +200,7 @@ fn a_limit_on_addresses_is_not_the_plugins_fault() {
     let output = env.run_limited("ulimit -v 1500000", "plan -f pod.json --image=busybox");
     assert_eq!(
         output.stderr,
-        "error: plugin \"ephemeral 0.1.0\": there is no room to run the plugin: Cannot allocate memory (os error 12)\n\
+        "error: plugin \"ephemeral 0.1.0\": not enough address space to run the plugin: Cannot allocate memory (os error 12)\n\
          hint: a plugin reserves 5 GB of address space, though it uses little memory: raise the limit (ulimit -v)\n"
     );
 }

@@ -83,7 +83,7 @@ hint: trocar plugin list shows the plugins that can be used by name
     check(
         &env.run("plugin inspect ./text.wasm"),
         r#"--- stderr ---
-error: plugin "./text.wasm": this is not a WebAssembly component: it does not start as one
+error: plugin "./text.wasm": this is not a WebAssembly component: it does not start with a WebAssembly header
 hint: a plugin is the .wasm file that trocar plugin build or trocar plugin pack writes
 --- exit code 1 ---
 "#,

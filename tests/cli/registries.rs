@@ -737,7 +737,7 @@ fn the_systems_plugins_come_from_the_systems_store_alone() {
     allow(&blobs, 0o777);
     refused(
         &scene.plan("lists"),
-        "others than root can write to",
+        "users other than root can write to",
         "chmod go-w",
     );
 }

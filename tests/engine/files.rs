@@ -90,13 +90,18 @@ fn webassembly_text() {
 
 #[test]
 fn something_else_altogether() {
-    assert_refused("elf", b"\x7fELF and so on", Blame::User, "does not start as one");
+    assert_refused(
+        "elf",
+        b"\x7fELF and so on",
+        Blame::User,
+        "does not start with a WebAssembly header",
+    );
     assert_refused("head", b"\0asm", Blame::User, "not a WebAssembly component");
     assert_refused(
         "odd",
         b"\0asm\x09\x00\x07\x00",
         Blame::User,
-        "does not start as one",
+        "does not start with a WebAssembly header",
     );
 }
 
@@ -173,7 +178,7 @@ fn hidden_manifest() {
 #[test]
 fn two_manifests() {
     let twice = guest::with_section(guest::plugin("trap"), &guest::manifest("trap"));
-    assert_refused("twice", &twice, Blame::Plugin, "there are two of them");
+    assert_refused("twice", &twice, Blame::Plugin, "the component has two manifests");
     let again = pack(&guest::plugin("trap"), &guest::manifest("trap")).unwrap_err();
     assert!(matches!(again, PackError::HasManifest), "{again}");
 }
@@ -364,7 +369,7 @@ fn unknown_import() {
         &error,
         "unknown_import.wasm",
         Blame::Plugin,
-        &["imports \"example:net/sockets@1.0.0\", which trocar does not offer"],
+        &["imports \"example:net/sockets@1.0.0\", which trocar does not provide"],
     );
 }
 
@@ -420,12 +425,7 @@ fn a_function_that_no_compiler_should_see() {
     let body = "(drop (i32.const 1))".repeat(400_000);
     let text = format!("(component (core module (func {body})))");
     let plugin = guest::with_section(wat::parse_str(text).unwrap(), &guest::manifest("trap"));
-    assert_refused(
-        "bulky",
-        &plugin,
-        Blame::Plugin,
-        "is larger than the 1048576 that are compiled",
-    );
+    assert_refused("bulky", &plugin, Blame::Plugin, "bytes; the maximum is 1048576");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn recurses() {
         &error,
         "\"recurses 0.1.0\"",
         Blame::Plugin,
-        &["it left its memory, most often by recursing too deeply in recurses::depth"],
+        &["it accessed memory out of bounds, most often after recursing too deeply in recurses::depth"],
     );
 }
 

@@ -174,7 +174,7 @@ fn too_many_changes() {
 fn escapes_pointer() {
     assert_fails(
         "escapes_pointer",
-        &["the pointer of a change is too long or holds control characters: /steps/0/object/\\u{1b}[2J"],
+        &["the pointer of an amendment is too long or has control characters: /steps/0/object/\\u{1b}[2J"],
     );
 }
 

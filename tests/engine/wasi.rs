@@ -111,7 +111,7 @@ fn wasi_resource_flood() {
         &error,
         "wasi-resource-flood 0.1.0",
         Blame::Plugin,
-        &["the plugin crashed: it keeps too many of the host's resources in plan"],
+        &["the plugin crashed: it holds too many host resources in plan"],
     );
 }
 
@@ -134,7 +134,7 @@ fn wasi_http() {
         &error,
         "wasi_http.wasm",
         Blame::Plugin,
-        &["imports \"wasi:http/outgoing-handler@0.2.0\", which trocar does not offer"],
+        &["imports \"wasi:http/outgoing-handler@0.2.0\", which trocar does not provide"],
     );
 }
 

@@ -1,4 +1,4 @@
-//! Generated from `guest-sdk/wit`, and nothing else. No public signature of the crate names these types.
+//! Bindings generated from `guest-sdk/wit`. They are in no public signature of this crate.
 
 pub(crate) mod strategy {
     wasmtime::component::bindgen!({

@@ -1,8 +1,8 @@
-//! Compiled components on disk. Each file says at its end what it was compiled from and how, with a checksum over all of
-//! it: one that a broken disk or a hand has changed is not taken, nor one that was put in the place of another.
+//! Caches of compiled components on disk. Each file ends with what it was compiled from and how, and a checksum over all of it,
+//! so that a corrupt file, or one under the name of another, is not used.
 //!
-//! The folder holds code that is run as it is. A user's own belongs to the user alone, and promises nothing against its
-//! owner; the system's can be written to by root alone.
+//! The code in these folders is run unverified. A user's cache is accessible to that user only, and not protected against its
+//! owner; the system's is writable by root only.
 
 use std::{
     fs,
@@ -14,46 +14,46 @@ use std::{
 
 use crate::protection::{Protection, Unprotected};
 
-/// How many bytes of compiled code are kept; the least recently compiled go first.
-const LARGEST: u64 = 512 << 20;
+/// The most bytes of compiled code in a cache. The oldest files are removed first.
+const MAX_CACHE: u64 = 512 << 20;
 
-/// The largest record about a component that is read, in bytes: a manifest has at most a quarter of it.
-const MAX_KEPT: u64 = 1 << 20;
+/// The largest record that is read, in bytes. A manifest has at most a quarter of it.
+const MAX_RECORD: u64 = 1 << 20;
 
 /// What a compiled file is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CompiledFrom<'a> {
     /// The digest of the component.
     pub(crate) component: &'a str,
-    /// The compiler: its version and all of its settings.
+    /// A hash of the compiler's version and settings.
     pub(crate) compiler: u64,
 }
 
 impl CompiledFrom<'_> {
-    /// How files about it begin.
+    /// The beginning of the names of its files.
     pub(crate) fn stem(&self) -> String {
         let digest = self.component.trim_start_matches("sha256:");
         format!("{digest}-{:016x}", self.compiler)
     }
 
-    /// What stands between the code and the checksum.
+    /// The trailer between code and checksum.
     pub(crate) fn mark(&self) -> String {
         format!("{} {:016x}", self.component, self.compiler)
     }
 }
 
-/// A folder of compiled components.
+/// A cache of compiled components.
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
-    /// The mode of what is written.
+    /// The mode of new files.
     mode: u32,
-    /// What must protect each file; none in a folder that others cannot enter.
+    /// How each file must be protected; none in a folder that other users cannot enter.
     protection: Option<Protection>,
 }
 
 impl Cache {
-    /// Uses a folder of the user's, which is made when it is missing.
+    /// Opens a user's cache, and creates the folder if it is missing.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         if !folder.exists() {
             let mut builder = fs::DirBuilder::new();
@@ -64,7 +64,7 @@ impl Cache {
         if !found.is_dir() || found.uid() != me || found.mode() & 0o077 != 0 {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
-                "it must be a folder that belongs to you and that nobody else may enter (mode 0700)",
+                "it must be a folder that you own and that no other user can enter (mode 0700)",
             ));
         }
         Ok(Self {
@@ -74,7 +74,7 @@ impl Cache {
         })
     }
 
-    /// Uses the system's folder, which everybody reads and nobody but its owner may be able to change.
+    /// Opens the system's cache, which all users can read and only its owner can change.
     pub(crate) fn open_system(folder: &Path, protection: &Protection) -> Result<Self, Unprotected> {
         Ok(Self {
             folder: protection.resolve(folder)?,
@@ -83,8 +83,8 @@ impl Cache {
         })
     }
 
-    /// Makes the system's folder, whatever the mask of the process, and uses it.
-    pub(crate) fn make_system(folder: &Path, protection: &Protection) -> Result<Self, Unprotected> {
+    /// Opens the system's cache, and creates the folder if it is missing, regardless of the umask.
+    pub(crate) fn create_system(folder: &Path, protection: &Protection) -> Result<Self, Unprotected> {
         let missing: Vec<&Path> = folder.ancestors().take_while(|part| !part.exists()).collect();
         for part in missing.into_iter().rev() {
             fs::create_dir(part)?;
@@ -93,24 +93,24 @@ impl Cache {
         Self::open_system(folder, protection)
     }
 
-    /// The file with the compiled form of a component, where it is there and as it was written.
+    /// Finds the compiled code of a component; none if it is missing or corrupt.
     pub(crate) fn find(&self, wanted: CompiledFrom<'_>) -> Option<PathBuf> {
         let path = self.protected(&self.path(wanted))?;
         let mut file = fs::File::open(&path).ok()?;
         is_whole(&mut file, wanted).unwrap_or(false).then_some(path)
     }
 
-    /// Where it is.
+    /// The cache's folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where the compiled form of a component is, or will be.
+    /// The path of a component's compiled code, which may not exist.
     pub(crate) fn path(&self, from: CompiledFrom<'_>) -> PathBuf {
         self.folder.join(format!("{}.cwasm", from.stem()))
     }
 
-    /// A file of this folder without links; none where others than its owner can change it.
+    /// Resolves the links of a file in this folder; none if users other than its owner can change it.
     pub(crate) fn protected(&self, path: &Path) -> Option<PathBuf> {
         match &self.protection {
             Some(protection) => protection.resolve(path).ok(),
@@ -118,25 +118,26 @@ impl Cache {
         }
     }
 
-    /// Writes a compiled component so that a reader sees all of it or nothing, whenever this is killed.
+    /// Stores compiled code atomically.
     pub(crate) fn store(&self, from: CompiledFrom<'_>, compiled: &[u8]) -> io::Result<()> {
         self.keep(&format!("{}.cwasm", from.stem()), &from.mark(), compiled)
     }
 
-    /// Writes a file with what it is bound to, and a checksum over both, whole or not at all.
+    /// Atomically writes a file with a trailer (`mark`) and a checksum over both.
     pub(crate) fn keep(&self, name: &str, mark: &str, bytes: &[u8]) -> io::Result<()> {
         let mut unique = [0; 8];
-        getrandom::fill(&mut unique).map_err(|_| io::Error::other("no randomness"))?;
+        getrandom::fill(&mut unique)
+            .map_err(|_| io::Error::other("cannot get random bytes for a temporary name"))?;
         let path = self.folder.join(name);
-        let unfinished = path.with_extension(format!("{:016x}.tmp", u64::from_ne_bytes(unique)));
+        let temporary = path.with_extension(format!("{:016x}.tmp", u64::from_ne_bytes(unique)));
         let written = self
-            .write(&unfinished, bytes, mark)
-            .and_then(|()| fs::rename(&unfinished, path));
+            .write(&temporary, bytes, mark)
+            .and_then(|()| fs::rename(&temporary, path));
         if written.is_err() {
-            // What is left of a failed write is of no use to anyone; that it may stay is no second error.
-            drop(fs::remove_file(&unfinished));
+            // Best effort: the error to report is that of the write.
+            drop(fs::remove_file(&temporary));
         }
-        written.map(|()| self.forget_oldest())
+        written.map(|()| self.remove_oldest())
     }
 
     /// A small file of the cache without its mark, where it is whole and bound to what is wanted.
@@ -145,7 +146,7 @@ impl Cache {
         let mut kept = Vec::new();
         fs::File::open(path)
             .ok()?
-            .take(MAX_KEPT)
+            .take(MAX_RECORD)
             .read_to_end(&mut kept)
             .ok()?;
         let (marked, checksum) = kept
@@ -163,7 +164,7 @@ impl Cache {
             .create_new(true)
             .mode(self.mode)
             .open(path)?;
-        // Whatever the mask of the process.
+        // Regardless of the umask.
         file.set_permissions(fs::Permissions::from_mode(self.mode))?;
         let mut checksum = crc32fast::Hasher::new();
         for part in [bytes, mark.as_bytes()] {
@@ -174,7 +175,7 @@ impl Cache {
         file.sync_all()
     }
 
-    fn forget_oldest(&self) {
+    fn remove_oldest(&self) {
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return;
         };
@@ -188,7 +189,7 @@ impl Cache {
         files.sort();
         let mut size: u64 = files.iter().map(|(_, size, _)| size).sum();
         for (_, length, path) in files {
-            if size <= LARGEST {
+            if size <= MAX_CACHE {
                 return;
             }
             if fs::remove_file(path).is_ok() {
@@ -198,10 +199,10 @@ impl Cache {
     }
 }
 
-/// Says whether a folder can keep compiled components; makes it when it is missing.
+/// Checks that a folder can be a user's cache. Creates it if it is missing.
 ///
 /// # Errors
-/// Fails when it cannot be made, or when anyone but the user may enter it.
+/// Fails when it cannot be created, and when other users can enter it.
 pub fn check(folder: &Path) -> io::Result<()> {
     Cache::open(folder).map(drop)
 }
@@ -209,7 +210,7 @@ pub fn check(folder: &Path) -> io::Result<()> {
 /// The length of a checksum, in bytes.
 const CHECKSUM: usize = 4;
 
-/// Returns true if a file is compiled from what is wanted, and as it was written.
+/// Returns whether a file has the wanted trailer and a correct checksum.
 fn is_whole(file: &mut fs::File, wanted: CompiledFrom<'_>) -> io::Result<bool> {
     let mark = wanted.mark();
     let found = file.metadata()?;
@@ -247,7 +248,7 @@ mod tests {
         compiler: 7,
     };
 
-    /// A place in which nothing is yet, and what removes it at the end.
+    /// The path of a folder that does not exist, and the guard of its parent.
     fn folder(name: &str) -> (tempfile::TempDir, PathBuf) {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join(name);
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_is_private_and_whole() {
+    fn stored_code_is_private_and_complete() {
         let (_home, folder) = folder("store");
         let cache = Cache::open(&folder).unwrap();
         cache.store(ONE, b"code").unwrap();
@@ -277,12 +278,12 @@ mod tests {
         assert_eq!(
             fs::read_dir(&folder).unwrap().count(),
             1,
-            "an unfinished file was left"
+            "a temporary file was left"
         );
     }
 
     #[test]
-    fn any_change_to_what_is_stored_is_noticed() {
+    fn corrupt_files_are_not_used() {
         let (_home, folder) = folder("change");
         let cache = Cache::open(&folder).unwrap();
         assert_eq!(cache.find(ONE), None, "nothing is there");
@@ -344,7 +345,7 @@ mod tests {
             Cache::open_system(&folder, &protection).is_err(),
             "it is not made by reading"
         );
-        let cache = Cache::make_system(&folder, &protection).unwrap();
+        let cache = Cache::create_system(&folder, &protection).unwrap();
         cache.store(ONE, b"code").unwrap();
         assert_eq!(mode(&cache.find(ONE).unwrap()), 0o644);
         for part in folder.ancestors().take(3) {
@@ -362,7 +363,7 @@ mod tests {
     fn a_systems_folder_that_others_can_write_to_is_not_used() {
         let (home, folder) = folder("open");
         let protection = protection(home.path());
-        Cache::make_system(&folder, &protection).unwrap();
+        Cache::create_system(&folder, &protection).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
         assert!(matches!(
             Cache::open_system(&folder, &protection),

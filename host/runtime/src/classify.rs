@@ -1,4 +1,4 @@
-//! From what the engine reports when a call fails to what a person can use.
+//! Turns the engine's errors into ours: limits, crashes, and whose fault they are.
 
 use std::{io, time::Instant};
 
@@ -14,13 +14,13 @@ use super::{
     state::LimitReached,
 };
 
-/// During what a call failed.
+/// The phase in which a call failed.
 pub(super) enum Phase {
     Instantiate(wasmtime::Error),
     Call(wasmtime::Error),
 }
 
-/// From what the engine reports to what a person can use. The engine's own text starts with a backtrace and is shown last.
+/// Classifies an error by its type. The engine's own text is a last resort, since it starts with a backtrace.
 pub(super) fn classify(
     phase: Phase,
     limits: &Limits,
@@ -69,8 +69,10 @@ fn reached(limit: Limit, limits: &Limits) -> WasmError {
 
 fn trap_reason(trap: Trap) -> String {
     match trap {
-        // A Rust guest keeps its own stack at the start of its memory: recursion without end falls off that end.
-        Trap::MemoryOutOfBounds => "it left its memory, most often by recursing too deeply".into(),
+        // A Rust guest's own stack is at the start of its memory and grows down: endless recursion leaves the memory.
+        Trap::MemoryOutOfBounds => {
+            "it accessed memory out of bounds, most often after recursing too deeply".into()
+        }
         other => other.to_string().trim_start_matches("wasm trap: ").to_owned(),
     }
 }
@@ -81,8 +83,8 @@ fn innermost_function(error: &wasmtime::Error) -> Option<String> {
     Some(message(&format!("{:#}", rustc_demangle::demangle(frame))))
 }
 
-/// What the engine has no type for. Two of them are known by their text: the tests `data_bomb` and
-/// `too_many_instances` fail should the text ever change.
+/// Classifies errors that have no type of their own. Two are recognized by their text: the tests `data_bomb` and
+/// `too_many_instances` fail if wasmtime changes it.
 fn untyped(phase: &Phase, limits: &Limits) -> WasmError {
     let (Phase::Instantiate(error) | Phase::Call(error)) = phase;
     let cause = innermost_cause(error);
@@ -98,15 +100,15 @@ fn untyped(phase: &Phase, limits: &Limits) -> WasmError {
         .is_some_and(|backtrace| !backtrace.frames().is_empty());
     match phase {
         _ if error.is::<ResourceTableError>() => WasmError::Trapped {
-            reason: "it keeps too many of the host's resources".into(),
+            reason: "it holds too many host resources".into(),
             function: innermost_function(error),
         },
-        // The guest was running, so it is a call into the host that went wrong.
+        // The guest was running, so a call into the host failed.
         _ if ran => WasmError::Trapped {
             reason: message(&cause),
             function: innermost_function(error),
         },
-        Phase::Instantiate(error) if is_systems(error) => WasmError::NoRoom(message(&cause)),
+        Phase::Instantiate(error) if is_os_error(error) => WasmError::NoRoom(message(&cause)),
         Phase::Instantiate(_) => {
             WasmError::Invalid(format!("it cannot be instantiated: {}", message(&cause)))
         }
@@ -114,8 +116,8 @@ fn untyped(phase: &Phase, limits: &Limits) -> WasmError {
     }
 }
 
-/// Returns true for an error of the system: under `ulimit -v`, for example, there may be no addresses for a memory.
-fn is_systems(error: &wasmtime::Error) -> bool {
+/// Returns true for errors of the operating system, such as a failed reservation of address space under `ulimit -v`.
+fn is_os_error(error: &wasmtime::Error) -> bool {
     error
         .chain()
         .any(|cause| cause.is::<io::Error>() || cause.is::<rustix::io::Errno>())

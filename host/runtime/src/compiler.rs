@@ -1,4 +1,4 @@
-//! Compiling components, with a limit on the processor's time: how long it takes on a busy machine is nobody's fault.
+//! Compiling components, with a limit on CPU time rather than wall time, which depends on how busy the machine is.
 
 use std::{
     fs,
@@ -23,23 +23,23 @@ use crate::{
     trusted::{self, CompiledHere},
 };
 
-/// How long a person waits before being told why.
-const NOTICEABLE: Duration = Duration::from_millis(500);
+/// The wall time after which a user is told what takes so long.
+const NOTICE_AFTER: Duration = Duration::from_millis(500);
 
-/// How often it is looked how far the compiler is.
-const INTERVAL: Duration = Duration::from_millis(50);
+/// How often CPU time is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Compiles on threads of its own. One that takes too long is left behind: nothing can stop a compiler.
+/// Compiles on threads of its own. A compilation that exceeds the limit is abandoned, not stopped: wasmtime has no means for that.
 ///
-/// `tell` is called once when it takes longer than a person waits without a word.
+/// `notify` is called once if it takes longer than [`NOTICE_AFTER`].
 ///
 /// # Errors
-/// Fails when the component is not valid, and at the limit.
+/// Fails when the component is not valid, and when the limit is reached.
 pub(crate) fn compile(
     engine: &Engine,
     component: &[u8],
     limits: &Limits,
-    tell: &dyn Fn(),
+    notify: &dyn Fn(),
 ) -> Result<CompiledHere, WasmError> {
     let threads = Arc::new(Threads::new());
     let (sender, receiver) = mpsc::channel();
@@ -60,9 +60,9 @@ pub(crate) fn compile(
         processor: &|| threads.time(),
         wall: &|| started.elapsed(),
     };
-    match progress.wait(&receiver, limits.compile_time, tell) {
+    match progress.wait(&receiver, limits.compile_time, notify) {
         Some(Ok(compiled)) => compiled.map_err(|error| WasmError::Invalid(message(&format!("{error:#}")))),
-        Some(Err(Panicked)) => Err(WasmError::Invalid("the compiler gave up on it".into())),
+        Some(Err(Panicked)) => Err(WasmError::Invalid("the compiler panicked on it".into())),
         None => Err(WasmError::Limit {
             limit: Limit::CompileTime,
             allowed: limits.get(Limit::CompileTime),
@@ -71,37 +71,37 @@ pub(crate) fn compile(
     }
 }
 
-/// The compiler ended without an answer.
+/// The compiler's thread ended without a result.
 #[derive(Debug, PartialEq, Eq)]
 struct Panicked;
 
-/// How far a compiler is.
+/// The clocks of a compilation.
 struct Progress<'a> {
-    /// The processor's time that it has taken.
+    /// CPU time so far.
     processor: &'a dyn Fn() -> Duration,
-    /// The time since it began.
+    /// Wall time so far.
     wall: &'a dyn Fn() -> Duration,
 }
 
 impl Progress<'_> {
-    /// Waits for an answer; none once as much of the processor's time was taken as is allowed.
+    /// Waits for the result; none once the allowed CPU time was used.
     fn wait<T>(
         &self,
         answer: &Receiver<T>,
         allowed: Duration,
-        tell: &dyn Fn(),
+        notify: &dyn Fn(),
     ) -> Option<Result<T, Panicked>> {
-        let mut is_told = false;
+        let mut is_notified = false;
         loop {
             let left = allowed.saturating_sub((self.processor)());
             if left.is_zero() {
                 return None;
             }
-            if !is_told && (self.wall)() >= NOTICEABLE {
-                is_told = true;
-                tell();
+            if !is_notified && (self.wall)() >= NOTICE_AFTER {
+                is_notified = true;
+                notify();
             }
-            match answer.recv_timeout(left.min(INTERVAL)) {
+            match answer.recv_timeout(left.min(POLL_INTERVAL)) {
                 Ok(answer) => return Some(Ok(answer)),
                 Err(RecvTimeoutError::Disconnected) => return Some(Err(Panicked)),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -110,10 +110,10 @@ impl Progress<'_> {
     }
 }
 
-/// The threads of one compiler, and how much of the processor's time they took.
+/// The threads of one compilation, for their CPU time.
 struct Threads {
     ids: Mutex<Vec<Pid>>,
-    /// What the whole process had taken when the compiler began.
+    /// The CPU time of the process when the compilation began.
     process: Duration,
 }
 
@@ -125,19 +125,19 @@ impl Threads {
         }
     }
 
-    /// Counts the thread that calls this.
+    /// Adds the current thread.
     fn add(&self) {
         if let Ok(mut ids) = self.ids.lock() {
             ids.push(gettid());
         }
     }
 
-    /// What these threads took. Where the system does not say it of threads, what the process took meanwhile.
+    /// The CPU time of these threads; that of the process since the beginning where the system does not report it per thread.
     fn time(&self) -> Duration {
         self.time_of(&thread_time, &process_time)
     }
 
-    /// The same by the clocks of a caller.
+    /// The same, with injected clocks for tests.
     fn time_of(
         &self,
         of_thread: &dyn Fn(Pid) -> Option<Duration>,
@@ -151,10 +151,10 @@ impl Threads {
     }
 }
 
-/// The processor's time that a thread of this process has taken, as Linux tells it.
+/// The CPU time of a thread of this process, by Linux's `schedstat`.
 fn thread_time(id: Pid) -> Option<Duration> {
-    let told = fs::read_to_string(format!("/proc/self/task/{}/schedstat", id.as_raw_pid())).ok()?;
-    let nanoseconds = told.split_ascii_whitespace().next()?.parse().ok()?;
+    let stat = fs::read_to_string(format!("/proc/self/task/{}/schedstat", id.as_raw_pid())).ok()?;
+    let nanoseconds = stat.split_ascii_whitespace().next()?.parse().ok()?;
     Some(Duration::from_nanos(nanoseconds))
 }
 
@@ -172,11 +172,11 @@ mod tests {
 
     use super::*;
 
-    /// Waits for a compiler that takes a millisecond of the processor's time in each step, and answers after so many. What
-    /// passes meanwhile is told by `wall`. Returns the answer and how often it was told that it takes long.
+    /// Simulates a compilation of `steps` steps with 1 ms of CPU time each, and `wall` time. Returns the result and the number of
+    /// notifications.
     fn compiled_in(steps: u32, allowed: u32, wall: &dyn Fn(u32) -> Duration) -> (Option<&'static str>, u32) {
         let (sender, receiver) = mpsc::channel();
-        let (step, told) = (Cell::new(0), Cell::new(0));
+        let (step, notified) = (Cell::new(0), Cell::new(0));
         let progress = Progress {
             processor: &|| {
                 step.set(step.get() + 1);
@@ -187,47 +187,50 @@ mod tests {
             },
             wall: &|| wall(step.get()),
         };
-        let tell = || told.set(told.get() + 1);
-        let answer = progress.wait(&receiver, Duration::from_millis(allowed.into()), &tell);
-        (answer.map(Result::unwrap), told.get())
+        let notify = || notified.set(notified.get() + 1);
+        let answer = progress.wait(&receiver, Duration::from_millis(allowed.into()), &notify);
+        (answer.map(Result::unwrap), notified.get())
     }
 
     #[test]
-    fn an_hour_on_a_busy_machine_is_not_counted() {
+    fn wall_time_is_not_limited() {
         let hours = |step| Duration::from_secs(3600) * step;
         assert_eq!(
             compiled_in(5, 10, &hours),
             (Some("compiled"), 1),
-            "and it is told once"
+            "with one notification"
         );
     }
 
     #[test]
-    fn the_processors_time_is_limited() {
+    fn cpu_time_is_limited() {
         assert_eq!(compiled_in(11, 10, &|_| Duration::ZERO), (None, 0));
     }
 
     #[test]
-    fn what_a_person_does_not_notice_is_not_told() {
+    fn a_quick_compilation_notifies_no_user() {
         let quick = |step| Duration::from_millis(99) * step;
         assert_eq!(compiled_in(5, 10, &quick), (Some("compiled"), 0));
     }
 
     #[test]
-    fn a_compiler_that_panics_is_told_apart_from_a_slow_one() {
+    fn a_panic_is_not_taken_for_a_timeout() {
         let (sender, receiver) = mpsc::channel::<()>();
         drop(sender);
         let progress = Progress {
             processor: &|| Duration::ZERO,
             wall: &|| Duration::ZERO,
         };
-        assert_eq!(progress.wait(&receiver, INTERVAL, &|| {}), Some(Err(Panicked)));
+        assert_eq!(
+            progress.wait(&receiver, POLL_INTERVAL, &|| {}),
+            Some(Err(Panicked))
+        );
     }
 
     #[test]
-    fn only_the_threads_of_the_compiler_are_counted() {
+    fn only_the_compilers_threads_are_counted() {
         let threads = &Threads::new();
-        // Both live when they are counted, so that their numbers differ.
+        // Both threads are alive at once, so that their ids differ.
         let [one, two] = thread::scope(|scope| {
             let added = || {
                 threads.add();
@@ -253,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn where_threads_cannot_be_told_apart_it_is_what_the_process_took_meanwhile() {
+    fn without_times_per_thread_the_processs_time_is_used() {
         let threads = Threads {
             ids: Mutex::default(),
             process: Duration::from_secs(60),
@@ -264,7 +267,7 @@ mod tests {
         assert_eq!(
             threads.time_of(&of_thread, &process),
             meanwhile,
-            "none was seen yet"
+            "no thread was added yet"
         );
         threads.add();
         assert_eq!(threads.time_of(&of_thread, &process), Duration::from_secs(1));

@@ -1,5 +1,4 @@
-//! Looking at a component's bytes before anything of it is compiled or run: is it one, what does it say about itself,
-//! and is that true.
+//! Inspecting a component before it is compiled or run: its format, its manifest, and whether the two agree.
 
 use serde::{Deserialize, Serialize};
 use wasmparser::{
@@ -17,16 +16,16 @@ use trocar_core::{
     text::message,
 };
 
-/// The most functions that a component may have; compiling takes time for each.
-const MOST_FUNCTIONS: u64 = 200_000;
+/// The most functions of a component. Each costs compile time.
+const MAX_FUNCTIONS: u64 = 200_000;
 
-/// The largest body of one function, in bytes: what is larger takes the compiler out of all proportion.
-const LARGEST_FUNCTION: u64 = 1 << 20;
+/// The largest function body, in bytes. Compile time grows faster than linearly with the size.
+const MAX_FUNCTION_SIZE: u64 = 1 << 20;
 
-/// The packages of WASI 0.2 that the second tier gets.
+/// The packages of WASI 0.2 that the second tier provides.
 const WASI_PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
-/// The interfaces that the contract has.
+/// The interfaces of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interface {
     Types,
@@ -45,7 +44,7 @@ impl Interface {
         Self::Policy,
     ];
 
-    /// The name in a component, without its version.
+    /// The name in a component, without the version.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Types => "trocar:plugin/types",
@@ -64,16 +63,16 @@ impl Interface {
     }
 }
 
-/// What a component takes from the start, at most.
+/// The initial sizes of a component.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sizes {
-    /// The bytes of a memory.
+    /// Bytes of the largest memory.
     pub(crate) memory: u64,
-    /// The elements of a table.
+    /// Elements of the largest table.
     pub(crate) table: u64,
 }
 
-/// What a component's bytes say.
+/// What is known of a component from its bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Inspected {
     pub(crate) manifest: PluginManifest,
@@ -85,18 +84,18 @@ pub(crate) struct Inspected {
 }
 
 impl Inspected {
-    /// Refuses what takes more from the start than it may.
+    /// Fails when the initial sizes exceed a limit: no call could succeed.
     pub(crate) fn check_sizes(&self, limits: &Limits) -> Result<(), WasmError> {
         limits.allow(Limit::Memory, self.sizes.memory)?;
         limits.allow(Limit::TableElements, self.sizes.table)
     }
 
-    /// Says whether the component is of the second tier.
+    /// Returns whether the component is of the second tier.
     pub(crate) fn wants_wasi(&self) -> bool {
         self.imports.iter().any(|import| import.starts_with("wasi:"))
     }
 
-    /// Says whether the component imports an interface of the contract.
+    /// Returns whether the component imports an interface of the contract.
     pub(crate) fn imports(&self, interface: Interface) -> bool {
         self.imports
             .iter()
@@ -104,11 +103,10 @@ impl Inspected {
     }
 }
 
-/// Reads what a component says about itself and checks that it is so.
+/// Parses a component, and checks its manifest against its imports and exports.
 ///
 /// # Errors
-/// Fails when the bytes are no component, are too large or too hard to compile, and when the manifest is missing,
-/// malformed or untrue.
+/// Fails when the bytes are not a component or exceed a limit, and when the manifest is missing, malformed or wrong.
 pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, WasmError> {
     check_size(bytes.len() as u64, limits)?;
     check_encoding(bytes)?;
@@ -128,12 +126,12 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, WasmEr
     Ok(inspected)
 }
 
-/// Refuses a file by its size alone, before it is read.
+/// Checks a file's size, before it is read.
 pub(crate) fn check_size(size: u64, limits: &Limits) -> Result<(), WasmError> {
     limits.allow(Limit::Component, size)
 }
 
-/// Refuses everything that is not a component.
+/// Checks that the bytes begin like a component.
 pub(crate) fn check_encoding(bytes: &[u8]) -> Result<(), WasmError> {
     if wasmtime::Engine::detect_precompiled(bytes).is_some() {
         return Err(WasmError::Precompiled);
@@ -145,7 +143,7 @@ pub(crate) fn check_encoding(bytes: &[u8]) -> Result<(), WasmError> {
         let looks_like = match bytes {
             [] => "the file is empty",
             _ if bytes.starts_with(b"(") => "it looks like WebAssembly text",
-            _ => "it does not start as one",
+            _ => "it does not start with a WebAssembly header",
         };
         return Err(WasmError::NotWasm(looks_like.into()));
     }
@@ -180,7 +178,7 @@ fn outline(bytes: &[u8]) -> Result<Outline<'_>, WasmError> {
             Payload::CustomSection(section) if depth == 1 && section.name() == MANIFEST_SECTION => {
                 let earlier = outline.manifest.replace(section.data());
                 if earlier.is_some() {
-                    return Err(WasmError::Manifest("there are two of them".into()));
+                    return Err(WasmError::Manifest("the component has two manifests".into()));
                 }
             }
             Payload::ComponentImportSection(imports) if depth == 1 => {
@@ -215,7 +213,7 @@ fn outline(bytes: &[u8]) -> Result<Outline<'_>, WasmError> {
     Ok(outline)
 }
 
-/// The most bytes that one of these memories has from the start.
+/// The initial size of the largest of these memories, in bytes.
 fn largest_memory(memories: MemorySectionReader<'_>) -> Result<u64, WasmError> {
     let mut largest = 0;
     for memory in memories {
@@ -226,7 +224,7 @@ fn largest_memory(memories: MemorySectionReader<'_>) -> Result<u64, WasmError> {
     Ok(largest)
 }
 
-/// The most elements that one of these tables has from the start.
+/// The initial size of the largest of these tables, in elements.
 fn largest_table(tables: TableSectionReader<'_>) -> Result<u64, WasmError> {
     let mut largest = 0;
     for table in tables {
@@ -236,14 +234,14 @@ fn largest_table(tables: TableSectionReader<'_>) -> Result<u64, WasmError> {
 }
 
 fn check_function(size: u64, count: u64) -> Result<(), WasmError> {
-    if size > LARGEST_FUNCTION {
+    if size > MAX_FUNCTION_SIZE {
         return Err(WasmError::Invalid(format!(
-            "a function of {size} bytes is larger than the {LARGEST_FUNCTION} that are compiled"
+            "a function has {size} bytes; the maximum is {MAX_FUNCTION_SIZE}"
         )));
     }
-    if count > MOST_FUNCTIONS {
+    if count > MAX_FUNCTIONS {
         return Err(WasmError::Invalid(format!(
-            "it has more than {MOST_FUNCTIONS} functions"
+            "it has more than {MAX_FUNCTIONS} functions"
         )));
     }
     Ok(())
@@ -253,7 +251,7 @@ fn invalid(error: wasmparser::BinaryReaderError) -> WasmError {
     WasmError::Invalid(format!("{} (at byte {:#x})", error.message(), error.offset()))
 }
 
-/// The exports tell what a plugin is and for which version of the contract; the manifest must say the same.
+/// Checks that the manifest has the plugin type and contract version of the component's exports.
 fn check_exports(inspected: &Inspected) -> Result<(), WasmError> {
     let manifest = &inspected.manifest;
     let wanted = Interface::of(manifest.plugin_type);
@@ -276,7 +274,7 @@ fn check_exports(inspected: &Inspected) -> Result<(), WasmError> {
             wanted: format!("{}@{ABI}.0", wanted.name()),
         });
     };
-    if !fits(version) {
+    if !is_supported(version) {
         return Err(WasmError::Version {
             found: format!("{name}@{version}"),
             supported: format!("{name}@{ABI}"),
@@ -294,7 +292,7 @@ fn check_exports(inspected: &Inspected) -> Result<(), WasmError> {
     Ok(())
 }
 
-/// The imports are what a component asks for; the manifest must declare all of it, and no more than it uses.
+/// Checks that the host provides every import, and that the manifest declares exactly the capabilities that are imported.
 fn check_imports(inspected: &Inspected) -> Result<(), WasmError> {
     for import in &inspected.imports {
         if is_wasi(import) {
@@ -307,7 +305,7 @@ fn check_imports(inspected: &Inspected) -> Result<(), WasmError> {
         if !known {
             return Err(WasmError::UnknownImport(import.clone()));
         }
-        if !fits(version) {
+        if !is_supported(version) {
             return Err(WasmError::Version {
                 found: import.clone(),
                 supported: format!("{name}@{ABI}"),
@@ -331,7 +329,7 @@ fn check_imports(inspected: &Inspected) -> Result<(), WasmError> {
     Ok(())
 }
 
-/// Says whether an import is an interface of the WASI that the second tier gets.
+/// Returns whether an import is an interface of the WASI that the second tier provides.
 fn is_wasi(import: &str) -> bool {
     let (name, version) = split(import);
     let package = name.strip_prefix("wasi:").and_then(|name| name.split('/').next());
@@ -343,15 +341,15 @@ fn split(name: &str) -> (&str, &str) {
     name.split_once('@').unwrap_or((name, ""))
 }
 
-/// Says whether a version of the contract is one that this host runs: the same 0.MINOR.
-fn fits(version: &str) -> bool {
+/// Returns whether this host runs a version of the contract: the same 0.MINOR.
+fn is_supported(version: &str) -> bool {
     version
         .strip_prefix(ABI)
         .and_then(|rest| rest.strip_prefix('.'))
         .is_some_and(|patch| patch.parse::<u32>().is_ok())
 }
 
-/// Appends a manifest to a component.
+/// Appends the manifest's section to a component.
 pub(crate) fn with_manifest(mut component: Vec<u8>, manifest: &[u8]) -> Vec<u8> {
     use wasm_encoder::{ComponentSection as _, CustomSection};
     CustomSection {
@@ -362,12 +360,12 @@ pub(crate) fn with_manifest(mut component: Vec<u8>, manifest: &[u8]) -> Vec<u8> 
     component
 }
 
-/// Says whether a core module or component already has a manifest.
+/// Returns whether a core module or component already has a manifest.
 pub(crate) fn has_manifest(bytes: &[u8]) -> bool {
     outline(bytes).is_ok_and(|outline| outline.manifest.is_some())
 }
 
-/// Says whether the bytes are a core module.
+/// Returns whether the bytes are a core module.
 pub(crate) fn is_core_module(bytes: &[u8]) -> bool {
     Parser::is_core_wasm(bytes)
 }

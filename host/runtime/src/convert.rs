@@ -1,4 +1,4 @@
-//! From the contract's generated types to ours. Everything that comes in is bounded and made harmless here.
+//! Converts the contract's generated types into ours. Everything from a guest is bounded and escaped here.
 
 use trocar_core::{
     planning::{Decision, Proposal},
@@ -18,8 +18,8 @@ use super::{
     limits::{Limit, Limits},
 };
 
-/// The most diagnostics that are kept of an answer.
-const MOST_DIAGNOSTICS: usize = 100;
+/// The most diagnostics that are kept per answer.
+const MAX_DIAGNOSTICS: usize = 100;
 
 pub(crate) fn plan(plan: abi::Plan, limits: &Limits) -> Result<Proposal, WasmError> {
     let steps: Vec<(String, String)> = plan
@@ -51,11 +51,11 @@ pub(crate) fn decision(decision: policy::Decision, limits: &Limits) -> Result<De
     });
     check_result_size(size.sum(), limits)?;
     let changes = amendments.into_iter().map(|amendment| {
-        // A pointer is obeyed, so it is never made into another one that is harmless to show.
+        // Escaping would change which field the pointer names, so one that needs it is refused.
         let at = message(&amendment.at);
         if at != amendment.at {
             return Err(WasmError::Answer(format!(
-                "the pointer of a change is too long or holds control characters: {at}"
+                "the pointer of an amendment is too long or has control characters: {at}"
             )));
         }
         let operation = match amendment.operation {
@@ -92,8 +92,8 @@ pub(crate) fn failure(failure: types::Failure) -> Failure {
 }
 
 pub(crate) fn diagnostics(found: Vec<types::Diagnostic>) -> Vec<Diagnostic> {
-    let more = found.len().saturating_sub(MOST_DIAGNOSTICS);
-    let mut kept: Vec<Diagnostic> = found.into_iter().take(MOST_DIAGNOSTICS).map(diagnostic).collect();
+    let more = found.len().saturating_sub(MAX_DIAGNOSTICS);
+    let mut kept: Vec<Diagnostic> = found.into_iter().take(MAX_DIAGNOSTICS).map(diagnostic).collect();
     if more > 0 {
         kept.push(Diagnostic::warning(
             "diagnostics-dropped",

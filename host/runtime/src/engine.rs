@@ -1,4 +1,4 @@
-//! Plugins as the outside sees them: described, loaded with what they were granted, and called.
+//! The public engine: describes, compiles, loads and calls plugins.
 
 use std::{
     collections::HashMap,
@@ -22,24 +22,24 @@ use crate::{
     state::Reads,
 };
 
-/// How an engine is made.
+/// The settings of an engine.
 #[derive(Clone, Debug, Default)]
 pub struct EngineConfig {
-    /// What a guest may use.
+    /// The limits of guests.
     pub limits: Limits,
-    /// Where compiled components are kept; none to compile each time. The folder is made when it is missing, and must
-    /// belong to the user alone.
+    /// The cache of compiled components; none compiles at each start. The folder is created if it is missing, and must be
+    /// accessible to the user only.
     pub cache: Option<PathBuf>,
-    /// Reserve memory for many plans, as a server does; off for a program that makes a few and ends.
+    /// Reserves memory for many plans at once, for servers. Off for programs that make a few plans and exit.
     pub pooling: bool,
-    /// Compile quickly rather than well, for plugins that are replaced soon. Code that was compiled well is not used then.
+    /// Compiles without optimization, for plugins that are replaced soon. Does not share cached code with other engines.
     pub compiles_quickly: bool,
-    /// What the plugins of the system's configuration are taken from.
+    /// The files of plugins of the system's configuration.
     pub system: SystemFiles,
 }
 
-/// The files that plugins of the system's configuration ([`PluginSource::System`]) are taken from: component and compiled
-/// form, in folders that root alone can write to.
+/// Where plugins of the system's configuration ([`PluginSource::System`]) may be: their components and compiled code, in folders
+/// that only root can write to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SystemFiles {
     pub(crate) compiled: Option<PathBuf>,
@@ -59,15 +59,14 @@ impl Default for SystemFiles {
 }
 
 impl SystemFiles {
-    /// Looks for compiled forms in a folder, which [`Engine::compile`] fills. Without it they are compiled at each start.
+    /// Sets the folder of compiled code, which [`Engine::compile`] fills. Without one, plugins are compiled at each start.
     #[must_use]
     pub fn compiled_in(mut self, folder: PathBuf) -> Self {
         self.compiled = Some(folder);
         self
     }
 
-    /// Puts another user in root's place, and looks at the way to a file from a folder on only: for a system within a
-    /// system, as tests have it.
+    /// Accepts another owner than root, and checks only folders below `below`. For tests.
     #[must_use]
     pub fn owned_by(mut self, owner: u32, below: PathBuf) -> Self {
         self.protection = Protection { owner, below };
@@ -75,23 +74,23 @@ impl SystemFiles {
     }
 }
 
-/// What is worth a word while plugins are loaded.
+/// Events while plugins are loaded, which a user may want to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadEvent<'a> {
-    /// A component takes longer to compile than half a second. Told once for each.
+    /// A component takes longer than half a second to compile. Sent once per component.
     Compiling {
         /// Its name.
         plugin: &'a str,
     },
-    /// A rule of trust that only warns does not hold.
+    /// A plugin does not satisfy a trust rule that only warns.
     NotSigned {
         /// Its reference or path.
         plugin: &'a str,
-        /// What is missing.
+        /// The missing signatures.
         missing: &'a str,
     },
-    /// A plugin of the system's configuration has no compiled form, so it is compiled at each start.
+    /// A plugin of the system's configuration has no compiled code, so it is compiled at each start.
     NotCompiled {
         /// Its name.
         plugin: &'a str,
@@ -100,15 +99,15 @@ pub enum LoadEvent<'a> {
 
 type Listener = Box<dyn Fn(&LoadEvent<'_>) + Send + Sync>;
 
-/// Runs plugins. What they answer is not checked yet.
+/// Runs plugins. Answers are bounded and escaped, but plans are not checked yet.
 pub struct Engine {
     runtime: Runtime,
-    /// The plugins in use that are the same whenever they are loaded.
+    /// Loaded plugins in use, shared when the same is loaded again. Files without a digest are not in it, since they may change.
     loaded: Mutex<HashMap<(PluginSource, Grants), Weak<LoadedPlugin>>>,
     listener: Option<Listener>,
 }
 
-/// The texts of a request for a plan: JSON documents.
+/// A request for a plan, as JSON documents.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanInput<'a> {
     /// The target.
@@ -121,7 +120,7 @@ pub struct PlanInput<'a> {
     pub context: &'a str,
 }
 
-/// The texts of a plan under review: JSON documents.
+/// A plan under review, as JSON documents.
 #[derive(Clone, Copy, Debug)]
 pub struct ReviewInput<'a> {
     /// The plan.
@@ -130,7 +129,7 @@ pub struct ReviewInput<'a> {
     pub target: &'a str,
     /// The `DebugOptions`.
     pub options: &'a str,
-    /// Who asks, and why.
+    /// The user and the reason of the debug.
     pub actor: &'a str,
     /// The policy's settings.
     pub settings: &'a str,
@@ -138,21 +137,20 @@ pub struct ReviewInput<'a> {
     pub context: &'a str,
 }
 
-/// What a single call may need besides its documents: data, or a capability that was granted.
+/// The context of a single call besides its documents.
 #[derive(Clone, Copy, Default)]
 pub struct CallAids<'a> {
-    /// The time in the request, since 1970, for guests that read a clock.
+    /// The time of the request, since 1970, for guests that read a clock.
     pub now: Duration,
-    /// The capability `cluster-read`, where there is a cluster.
+    /// The reader behind the capability `cluster-read`; none without a cluster.
     pub reader: Option<&'a Arc<dyn ClusterReader>>,
 }
 
-/// What a plugin answered, or its own refusal; or why there is no answer.
+/// A plugin's answer or refusal (inner), or why there is neither (outer).
 pub type Answer<T> = Result<Result<T, Failure>, PluginError>;
 
 impl Engine {
-    /// Makes an engine. Nothing is compiled, no thread is started and no file is read before the first need, but for the
-    /// cache folder.
+    /// Creates an engine. Nothing is compiled and no thread is started; only the cache folder is opened.
     ///
     /// # Errors
     /// Fails when the cache folder cannot be used.
@@ -176,7 +174,7 @@ impl Engine {
         })
     }
 
-    /// Hands what is worth a word while plugins are loaded to a function.
+    /// Sets a listener for events while plugins are loaded.
     #[must_use]
     pub fn with_listener(mut self, listener: impl Fn(&LoadEvent<'_>) + Send + Sync + 'static) -> Self {
         self.listener = Some(Box::new(listener));
@@ -188,7 +186,7 @@ impl Engine {
         self.runtime.limits()
     }
 
-    /// Tells the listener of something that happened before a plugin is loaded.
+    /// Sends an event to the listener.
     pub fn tell(&self, event: &LoadEvent<'_>) {
         if let Some(listener) = &self.listener {
             listener(event);
@@ -198,7 +196,7 @@ impl Engine {
     /// Describes a plugin, without running it.
     ///
     /// # Errors
-    /// Fails when there is no such plugin and when it would be refused.
+    /// Fails when the plugin does not exist or cannot be used.
     pub fn describe(&self, source: &PluginSource) -> Result<PluginDescription, PluginError> {
         match self.runtime.known(source) {
             Some(known) => Ok(PluginDescription::known(source, known)),
@@ -206,7 +204,7 @@ impl Engine {
         }
     }
 
-    /// A plugin that was compiled in an earlier run, without reading its component.
+    /// Opens a plugin that was compiled in an earlier run, without reading its component.
     fn ready(&self, source: &PluginSource) -> Option<Opened> {
         let known = self.runtime.known(source)?;
         let code = self.runtime.ready(&known)?;
@@ -217,33 +215,33 @@ impl Engine {
         plugin::open(source, self.runtime.limits(), self.runtime.protection())
     }
 
-    /// Compiles a plugin ahead of its first use, and keeps it where it is looked for then. Returns false where there was
-    /// nothing to do, or no place to keep it.
+    /// Compiles a plugin into the cache ahead of its first use. Returns false if it was compiled already, is a default plugin, or
+    /// there is no cache.
     ///
     /// # Errors
-    /// Fails when there is no such plugin, when it is refused, and when what was compiled cannot be kept.
+    /// Fails when the plugin does not exist or cannot be used, and when the cache cannot be written.
     pub fn compile(&self, source: &PluginSource) -> Result<bool, PluginError> {
         let opened = self.open(source)?;
         let compiled = self.runtime.precompile(&opened.code(), &|event| self.tell(event));
         compiled.map_err(|error| blamed(&opened.description, error))
     }
 
-    /// Makes a plugin ready to run, with what it was granted.
+    /// Loads a plugin with the capabilities that it was granted.
     ///
     /// # Errors
-    /// Fails when there is no such plugin, when it is of the other kind, and when it is refused.
+    /// Fails when the plugin does not exist, is of the other type, or cannot be used.
     pub fn load(
         &self,
         source: &PluginSource,
         wanted: PluginType,
         grants: &Grants,
     ) -> Result<Plugin, PluginError> {
-        // What a digest stands for does not change; a file may.
+        // A file without a digest may have changed since it was loaded.
         let key = (!matches!(source, PluginSource::File(_))).then(|| (source.clone(), grants.clone()));
         let known = key.as_ref().and_then(|key| self.known(key));
         let (loaded, is_new) = match known {
             Some(known) => (known, false),
-            None => (Arc::new(self.load_anew(source, wanted, grants)?), true),
+            None => (Arc::new(self.load_new(source, wanted, grants)?), true),
         };
         check_type(&loaded.description, wanted)?;
         if let Some(key) = key.filter(|_| is_new) {
@@ -263,7 +261,7 @@ impl Engine {
         }
     }
 
-    fn load_anew(
+    fn load_new(
         &self,
         source: &PluginSource,
         wanted: PluginType,
@@ -287,7 +285,7 @@ impl Engine {
         }
     }
 
-    /// Asks a strategy for a plan. The second value is what it logged.
+    /// Asks a strategy for a plan. Returns its log, too.
     pub fn propose(
         &self,
         strategy: &Plugin,
@@ -295,10 +293,10 @@ impl Engine {
         aids: CallAids<'_>,
     ) -> (Answer<Proposal>, Vec<LogLine>) {
         let call = call_context(strategy, aids);
-        answered(strategy, self.runtime.make_plan(&strategy.0.loaded, input, call))
+        with_blame(strategy, self.runtime.make_plan(&strategy.0.loaded, input, call))
     }
 
-    /// Asks a policy about a plan. The second value is what it logged.
+    /// Asks a policy to review a plan. Returns its log, too.
     pub fn evaluate(
         &self,
         policy: &Plugin,
@@ -306,13 +304,13 @@ impl Engine {
         aids: CallAids<'_>,
     ) -> (Answer<Decision>, Vec<LogLine>) {
         let call = call_context(policy, aids);
-        answered(policy, self.runtime.evaluate(&policy.0.loaded, input, call))
+        with_blame(policy, self.runtime.evaluate(&policy.0.loaded, input, call))
     }
 
-    /// Lets a plugin check its settings beyond what its schema can say.
+    /// Lets a plugin check its settings beyond their schema.
     ///
     /// # Errors
-    /// Fails when the plugin breaks or reaches a limit.
+    /// Fails when the plugin crashes or reaches a limit.
     pub fn validate_settings(&self, plugin: &Plugin, settings: &str) -> Answer<Vec<Diagnostic>> {
         self.runtime
             .validate_settings(&plugin.0.loaded, settings, CallContext::default())
@@ -329,7 +327,7 @@ fn call_context(plugin: &Plugin, aids: CallAids<'_>) -> CallContext {
     }
 }
 
-fn answered<T>(plugin: &Plugin, (answer, lines): Called<T>) -> (Answer<T>, Vec<LogLine>) {
+fn with_blame<T>(plugin: &Plugin, (answer, lines): Called<T>) -> (Answer<T>, Vec<LogLine>) {
     (answer.map_err(|error| blamed(plugin.description(), error)), lines)
 }
 
@@ -359,7 +357,7 @@ mod tests {
 
     use super::*;
 
-    /// A default plugin as a file of its own, known by its digest.
+    /// A default plugin as a file with a digest.
     struct Scene {
         home: tempfile::TempDir,
         digest: String,
@@ -413,7 +411,7 @@ mod tests {
         engine.load(source, PluginType::Policy, &Grants::default())
     }
 
-    /// Uses a plugin until its file is not as new any more as its last change could be another one.
+    /// Uses a plugin until its file is old enough for a record.
     fn use_until_known(scene: &Scene, source: &PluginSource, used: impl Fn()) {
         for _ in 0..10_000 {
             used();
@@ -421,11 +419,11 @@ mod tests {
                 return;
             }
         }
-        panic!("it is read each time");
+        panic!("no record was written");
     }
 
     #[test]
-    fn a_plugin_that_is_known_by_its_digest_is_read_once() {
+    fn a_plugin_with_a_digest_is_read_once() {
         let scene = Scene::new();
         let source = scene.pinned();
         assert!(!scene.is_known(&source));
@@ -443,14 +441,14 @@ mod tests {
         assert!(engine.ready(&source).is_some(), "and its compiled code is loaded");
         assert!(
             !scene.is_known(&PluginSource::File(scene.file())),
-            "nothing says which bytes these are"
+            "a file without a digest has no record"
         );
         let other = PluginSource::Pinned(scene.file(), format!("sha256:{}", "0".repeat(64)));
         assert!(!scene.is_known(&other));
     }
 
     #[test]
-    fn what_was_swapped_is_read_and_refused() {
+    fn a_changed_file_is_read_and_refused() {
         let scene = Scene::new();
         let source = scene.pinned();
         use_until_known(&scene, &source, || drop(load(&scene.engine(), &source).unwrap()));
@@ -463,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_hold_for_what_is_known_as_well() {
+    fn limits_apply_to_known_plugins() {
         let scene = Scene::new();
         let source = scene.pinned();
         use_until_known(&scene, &source, || drop(load(&scene.engine(), &source).unwrap()));
@@ -483,11 +481,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_the_systems_plugins_is_taken_from_where_root_alone_can_write() {
+    fn records_of_system_plugins_come_from_protected_files() {
         let scene = Scene::new();
         let source = scene.system();
         drop(load(&scene.engine(), &source).unwrap());
-        assert!(!scene.is_known(&source), "a use writes nothing there");
+        assert!(!scene.is_known(&source), "loading writes no record");
         use_until_known(&scene, &source, || {
             scene.engine().compile(&source).unwrap();
         });
@@ -497,7 +495,7 @@ mod tests {
             assert!(!scene.is_known(&source), "{} is open", open.display());
             fs::set_permissions(&open, before).unwrap();
         }
-        // The change of its mode was one of the file as well.
+        // Changing the mode changed the file's ctime.
         assert!(!scene.is_known(&source));
         use_until_known(&scene, &source, || {
             scene.engine().compile(&source).unwrap();

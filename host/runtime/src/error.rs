@@ -1,4 +1,4 @@
-//! What can go wrong with a component: whose fault it is, and what was expected.
+//! Errors of components, and whose fault they are.
 
 use std::{io, path::PathBuf};
 
@@ -6,24 +6,24 @@ use trocar_core::planning::Blame;
 
 use super::limits::Limit;
 
-/// Why a component cannot be used or did not answer. The plugin is named by whoever wraps this.
+/// Why a component cannot be used or did not answer. [`PluginError`](crate::plugin::PluginError) adds the plugin's name.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WasmError {
-    /// The file is no WebAssembly.
+    /// The file is not WebAssembly.
     #[error("this is not a WebAssembly component: {0}")]
     NotWasm(String),
     /// The file is a core module.
     #[error("this is a core WebAssembly module, not a component")]
     CoreModule,
-    /// The file is machine code, which the host never takes from anyone.
+    /// The file is machine code, which is never loaded from outside: wasmtime cannot verify it.
     #[error("this is precompiled machine code; for safety only WebAssembly components are loaded")]
     Precompiled,
     /// The component is not valid, or uses features that are switched off.
     #[error("the component is not valid: {0}")]
     Invalid(String),
     /// The component has no manifest.
-    #[error("the component has no manifest, so nobody can know what it is and what it may do")]
+    #[error("the component has no manifest, which states what it is and what it may do")]
     NoManifest,
     /// The manifest is malformed.
     #[error("the component's manifest is not valid: {0}")]
@@ -36,51 +36,51 @@ pub enum WasmError {
         /// What the component is.
         found: String,
     },
-    /// The component was made for another version of the contract.
+    /// The component was built for another version of the contract.
     #[error("the component implements {found}; this trocar runs {supported}")]
     Version {
         /// The interface and version that the component exports.
         found: String,
-        /// What this host runs.
+        /// The version that this host supports.
         supported: String,
     },
-    /// The component is of the other kind, or of none.
+    /// The component does not export the interface of its plugin type.
     #[error("the component does not export {wanted}")]
     World {
-        /// The interface that was looked for.
+        /// The expected interface.
         wanted: String,
     },
     /// The component needs a capability that was not granted.
     #[error("the plugin needs the capability {0:?}, which is not granted")]
     NotGranted(String),
-    /// The component imports something that no host of this version offers.
-    #[error("the component imports {0:?}, which trocar does not offer")]
+    /// The component imports something that this version of the host does not provide.
+    #[error("the component imports {0:?}, which trocar does not provide")]
     UnknownImport(String),
     /// A limit was reached.
     #[error("the plugin {}", limit_message(*limit, *allowed, *asked))]
     Limit {
-        /// Which.
+        /// The limit.
         limit: Limit,
-        /// What it is set to.
+        /// Its value, in the unit of [`Limits::get`](crate::Limits::get).
         allowed: u64,
-        /// What the guest wanted, where that is known.
+        /// The amount that the guest asked for, if known.
         asked: Option<u64>,
     },
-    /// The guest panicked and said why.
+    /// The guest trapped after it logged an error, as a panic does.
     #[error("the plugin panicked: {0}")]
     Panicked(String),
-    /// The guest called exit.
+    /// The guest called WASI's `exit`.
     #[error("the plugin called exit instead of answering")]
     Exited,
     /// The guest trapped for another reason.
     #[error("the plugin crashed: {reason}{}", in_function(function.as_deref()))]
     Trapped {
-        /// The reason, in the words of the engine.
+        /// The reason, as the engine states it.
         reason: String,
-        /// The innermost function that has a name.
+        /// The innermost named function of the backtrace.
         function: Option<String>,
     },
-    /// The answer is not what the contract says.
+    /// The answer violates the contract.
     #[error("the plugin's answer is not valid: {0}")]
     Answer(String),
     /// The folder for compiled components cannot be used.
@@ -88,27 +88,27 @@ pub enum WasmError {
     Cache {
         /// The folder.
         folder: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The system's folder for compiled components cannot be filled.
-    #[error("the system's folder {} cannot be used: {source}", folder.display())]
+    /// The system's folder for compiled components cannot be written.
+    #[error("the system's cache folder {} cannot be used: {source}", folder.display())]
     SystemCache {
         /// The folder.
         folder: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The system refuses the addresses that an instance reserves: some gigabytes, of which it uses as much as it may.
-    #[error("there is no room to run the plugin: {0}")]
+    /// The system refuses to reserve address space: some gigabytes, of which the plugin's memory limit is used.
+    #[error("not enough address space to run the plugin: {0}")]
     NoRoom(String),
-    /// The host is at fault.
+    /// A bug in the host.
     #[error("trocar itself failed to run the plugin: {0}")]
     Host(String),
 }
 
 impl WasmError {
-    /// Says who has to change something.
+    /// Returns who has to fix it.
     pub fn blame(&self) -> Blame {
         match self {
             Self::NotWasm(_)

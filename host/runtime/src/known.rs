@@ -1,9 +1,9 @@
-//! Plugins that were read, hashed and compiled before: what was found out then is taken again for as long as neither the file
-//! of the component nor that of its compiled code was touched. So a start does not read and hash what may be 18 MB and more.
+//! Records about plugins that were read, hashed and compiled in an earlier run. They are used as long as neither the component's
+//! file nor that of its compiled code has changed, so that a start does not read and hash 18 MB or more.
 //!
-//! A file is untouched when it is the same one with the same size, owner, mode and times. The time of its last change is among
-//! them, which no program can set: to write to a file, to put another in its place and to put the first one back all change it.
-//! What is not noticed is what does not pass through the file system, as a broken disk, and a clock that root turns back.
+//! A file counts as unchanged if its device, inode, size, owner, mode and times are the same. The ctime is among them, which no
+//! program can set: a write, a rename over the file, and restoring it all change it. Not detected are changes that bypass the file
+//! system, such as disk corruption, and a clock that root sets back.
 
 use std::{
     fs, io,
@@ -20,13 +20,13 @@ use crate::{
     component::{Inspected, Sizes},
 };
 
-/// The coarsest clock of a file system that counts less than seconds, with room: a change right after another may have its time.
+/// More than the coarsest step of file times below a second: two changes within a step may have the same time.
 const TICK: Duration = Duration::from_millis(50);
 
-/// The same of a file system that counts seconds.
+/// The same for file systems with times in whole seconds.
 const COARSE_TICK: Duration = Duration::from_secs(2);
 
-/// A file as it was when it was looked at.
+/// The metadata by which a change of a file is detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
     device: u64,
@@ -52,7 +52,7 @@ impl Identity {
         }
     }
 
-    /// Returns whether every change from now on gives the file another time.
+    /// Returns whether the last change is so long ago that any further one gets another time.
     fn is_settled(&self, now: SystemTime) -> bool {
         let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(self.changed.0), u32::try_from(self.changed.1))
         else {
@@ -64,15 +64,15 @@ impl Identity {
     }
 }
 
-/// A file whose bytes were read, and which nothing touched meanwhile.
+/// A file that did not change while it was read.
 #[derive(Clone, Debug)]
 pub(crate) struct SeenFile {
-    /// Without links.
+    /// The path, with links resolved.
     pub(crate) path: PathBuf,
     pub(crate) identity: Identity,
 }
 
-/// What is known of a plugin whose files are as they were.
+/// What a valid record has about a plugin.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) inspected: Inspected,
@@ -84,32 +84,32 @@ pub(crate) struct Known {
     pub(crate) compiled: PathBuf,
 }
 
-/// What is written down.
+/// The JSON of a record.
 #[derive(Serialize, Deserialize)]
 struct Record {
     file: PathBuf,
     component: Identity,
     compiled: Identity,
-    /// The manifest as JSON: it is read and checked as that of a component.
+    /// The manifest as JSON: it is parsed and checked like one in a component.
     manifest: String,
     imports: Vec<String>,
     exports: Vec<String>,
     sizes: Sizes,
 }
 
-/// What a record is bound to. What is checked of a component may change with each version of this program.
+/// What a record is bound to: also this program's version, since each version may check more of a component.
 fn mark(from: CompiledFrom<'_>) -> String {
     format!("{} {}", from.mark(), env!("CARGO_PKG_VERSION"))
 }
 
-/// Where what is known of a file lies: one component may be in several.
+/// The name of the record of a file. It has a hash of the path, since several files may hold the same component.
 fn name(from: CompiledFrom<'_>, file: &Path) -> String {
-    let place = crc32fast::hash(file.as_os_str().as_encoded_bytes());
-    format!("{}-{place:08x}.known", from.stem())
+    let path_hash = crc32fast::hash(file.as_os_str().as_encoded_bytes());
+    format!("{}-{path_hash:08x}.known", from.stem())
 }
 
 impl Cache {
-    /// Writes down what was found out of a component that is compiled here, unless its file may be changing.
+    /// Writes the record of a component whose compiled code is in this cache. Does nothing if the file changed just now.
     pub(crate) fn remember(
         &self,
         from: CompiledFrom<'_>,
@@ -137,7 +137,7 @@ impl Cache {
         )
     }
 
-    /// What is known of the component in a file, where file and compiled code are as they were. The file's path has no links.
+    /// Reads the record of a file; none if it, its component or its compiled code has changed. Links in `file` must be resolved.
     pub(crate) fn known(&self, from: CompiledFrom<'_>, file: &Path) -> Option<Known> {
         let json = self.read_kept(&name(from, file), &mark(from))?;
         let record: Record = serde_json::from_slice(&json).ok()?;
@@ -145,9 +145,9 @@ impl Cache {
         let is = |path: &Path, known: &Identity| {
             fs::symlink_metadata(path).is_ok_and(|found| Identity::of(&found) == *known)
         };
-        let is_untouched =
+        let is_unchanged =
             record.file == file && is(file, &record.component) && is(&compiled, &record.compiled);
-        is_untouched.then_some(())?;
+        is_unchanged.then_some(())?;
         Some(Known {
             digest: from.component.to_owned(),
             size: record.component.size,
@@ -181,7 +181,7 @@ mod tests {
         file: PathBuf,
     }
 
-    /// A component that is compiled, and was seen an hour ago.
+    /// A compiled component with a record.
     fn scene() -> Scene {
         let home = tempfile::tempdir().unwrap();
         let file = fs::canonicalize(home.path()).unwrap().join("one.wasm");
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_out_is_known_until_a_file_is_touched() {
+    fn a_record_is_valid_until_a_file_changes() {
         let scene = scene();
         let known = scene.cache.known(ONE, &scene.file).unwrap();
         assert_eq!(known.inspected, inspected());
@@ -244,7 +244,7 @@ mod tests {
             let bytes = fs::read(&touched).unwrap();
             let before = fs::metadata(&touched).unwrap();
             fs::write(&touched, &bytes).unwrap();
-            // As a tool does that wants to hide it.
+            // Like a tool that hides its change.
             let file = fs::File::options().write(true).open(&touched).unwrap();
             file.set_modified(before.modified().unwrap()).unwrap();
             assert!(
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_counts_for_its_file_its_component_and_its_compiler() {
+    fn a_record_is_bound_to_file_component_and_compiler() {
         let scene = scene();
         let other_file = scene.file.with_file_name("two.wasm");
         fs::copy(&scene.file, &other_file).unwrap();
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_changed_is_not_taken() {
+    fn a_corrupt_record_is_not_used() {
         let scene = scene();
         let whole = fs::read(scene.record()).unwrap();
         for place in 0..whole.len() {
@@ -311,18 +311,18 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_written_a_moment_ago_is_not_remembered() {
+    fn a_file_that_changed_just_now_gets_no_record() {
         let at = |seconds, nanoseconds| Identity {
             changed: (seconds, nanoseconds),
             ..scene().seen().identity
         };
         let now = SystemTime::UNIX_EPOCH + Duration::from_millis(10_500);
         for (changed, is_settled, why) in [
-            (at(10, 449_000_000), true, "another tick has begun"),
-            (at(10, 460_000_000), false, "this tick"),
-            (at(11, 1), false, "a clock that goes otherwise"),
-            (at(9, 0), false, "a file system that counts seconds"),
-            (at(8, 0), true, "the same, two of them later"),
+            (at(10, 449_000_000), true, "more than a tick ago"),
+            (at(10, 460_000_000), false, "within a tick"),
+            (at(11, 1), false, "in the future"),
+            (at(9, 0), false, "within a tick of whole seconds"),
+            (at(8, 0), true, "more than a tick of whole seconds ago"),
             (at(-1, 0), false, "before 1970"),
         ] {
             assert_eq!(changed.is_settled(now), is_settled, "{why}");

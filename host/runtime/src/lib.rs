@@ -1,4 +1,4 @@
-//! Running components: what a plugin's bytes say, compiling, linking, limits, and one fresh instance for every call.
+//! Runs components: inspects, compiles and links them, enforces limits, and uses a fresh instance for every call.
 //!
 //! Nothing in here knows that a cluster exists. Internal to trocar, without stability: programs use the crate `trocar`.
 
@@ -16,10 +16,10 @@ mod limits;
 mod log;
 pub mod plugin;
 mod protection;
+mod queue;
 mod runtime;
 mod state;
 mod trusted;
-mod turns;
 mod wasi;
 
 pub use cache::check as check_cache;

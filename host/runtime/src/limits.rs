@@ -1,10 +1,10 @@
-//! The limits of a guest: what they are, how they are named on the command line, and what each says when it is reached.
+//! The limits of guests: their defaults, and their names and units on the command line.
 
 use std::{fmt, time::Duration};
 
 use super::error::WasmError;
 
-/// What a guest may use. Set by the host, never by a plugin.
+/// The limits of a guest. Set by the host, never by a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -16,15 +16,15 @@ pub struct Limits {
     pub table_elements: u64,
     /// Calls from the guest into the host, per call.
     pub host_calls: u64,
-    /// Bytes that cross from the guest into the host in one call.
+    /// Bytes that a guest passes to the host in one call.
     pub data: u64,
-    /// Bytes of the objects and texts in an answer.
+    /// Bytes of all objects and strings in an answer.
     pub result: u64,
-    /// Bytes of log that are kept; what goes beyond is dropped and counted.
+    /// Bytes of log that are kept per call; the rest is dropped and counted.
     pub log: u64,
     /// Bytes of a component's file.
     pub component: u64,
-    /// The processor's time of compiling a component, summed over the compiler's threads.
+    /// CPU time of compiling a component, summed over the compiler's threads.
     pub compile_time: Duration,
 }
 
@@ -44,7 +44,7 @@ impl Default for Limits {
     }
 }
 
-/// One of the limits, as it is named on the command line.
+/// The name of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
@@ -54,9 +54,9 @@ pub enum Limit {
     Memory,
     /// [`Limits::table_elements`].
     TableElements,
-    /// The guest's stack; fixed.
+    /// The guest's stack, in bytes. Fixed, since it is part of the compiled code.
     Stack,
-    /// The memories, the tables and the instances that a component is linked from; fixed.
+    /// The memories, tables or instances that a component is linked from. Fixed, since it sizes the pool.
     Parts,
     /// [`Limits::host_calls`].
     HostCalls,
@@ -73,7 +73,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// The limits that can be set.
+    /// The limits that can be set, in the order in which they are listed.
     pub const SETTABLE: [Self; 9] = [
         Self::Time,
         Self::Memory,
@@ -111,13 +111,13 @@ impl Limit {
         }
     }
 
-    /// Writes an amount of what is limited, as it would be typed.
+    /// Formats an amount as it would be typed, such as `64Mi`.
     pub fn amount(self, amount: u64) -> impl fmt::Display {
         Amount(amount, self.unit())
     }
 }
 
-/// Why a limit cannot be set: one sentence.
+/// Why a limit cannot be set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct LimitError(String);
@@ -130,7 +130,7 @@ impl Limits {
             Limit::Memory => self.memory,
             Limit::TableElements => self.table_elements,
             Limit::Stack => super::config::GUEST_STACK as u64,
-            Limit::Parts => super::state::PARTS as u64,
+            Limit::Parts => super::state::MAX_INSTANCES as u64,
             Limit::HostCalls => self.host_calls,
             Limit::Data => self.data,
             Limit::Result => self.result,
@@ -140,7 +140,7 @@ impl Limits {
         }
     }
 
-    /// Refuses what needs more than a limit allows.
+    /// Fails when `asked` exceeds the limit.
     pub(super) fn allow(&self, limit: Limit, asked: u64) -> Result<(), WasmError> {
         let allowed = self.get(limit);
         if asked <= allowed {
@@ -156,7 +156,7 @@ impl Limits {
     /// Sets one limit from `NAME=VALUE`, for example `time=5s`, `memory=128Mi` or `host-calls=500`.
     ///
     /// # Errors
-    /// Fails with the names or the units that would have been valid.
+    /// Fails with the valid names or units in the message.
     pub fn set(&mut self, typed: &str) -> Result<(), LimitError> {
         self.set_typed(typed).map_err(LimitError)
     }
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_can_be_typed() {
+    fn amounts_round_trip() {
         let mut limits = Limits::default();
         for limit in Limit::SETTABLE {
             let value = limits.get(limit);
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_limit_says_what_would_be_good() {
+    fn errors_name_what_is_valid() {
         let mut limits = Limits::default();
         for (typed, wanted) in [
             ("time", "NAME=VALUE"),

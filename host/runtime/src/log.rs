@@ -1,42 +1,42 @@
-//! What a guest wrote: bounded, line by line, harmless on a terminal.
+//! A guest's log: bounded, split into lines, and escaped for terminals.
 
 use trocar_core::text::plain;
 
 use crate::limits::Limit;
 
-/// The longest mistake that is remembered, in bytes.
-const LONGEST_ERROR: usize = 4 << 10;
+/// The longest error message that is remembered, in bytes.
+const MAX_ERROR: usize = 4 << 10;
 
-/// How important a line is.
+/// The level of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// Every step.
+    /// Single steps of the plugin.
     Trace,
     /// For the plugin's author.
     Debug,
-    /// For the curious user.
+    /// For users who want to know how a plan came about.
     Info,
-    /// Perhaps a mistake.
+    /// Possibly an error.
     Warn,
-    /// A mistake.
+    /// An error; the last one is the reason if the guest traps.
     Error,
 }
 
 /// One line that a guest wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// How important it is.
+    /// The level.
     pub level: LogLevel,
-    /// The text, without control characters.
+    /// The text, with control characters escaped.
     pub text: String,
 }
 
-/// The lines of one call.
+/// The log of one call.
 #[derive(Debug)]
 pub(crate) struct Log {
     lines: Vec<LogLine>,
     limit: u64,
-    room: u64,
+    capacity: u64,
     dropped: u64,
     last_error: Option<String>,
     last_was_error: bool,
@@ -47,27 +47,27 @@ impl Log {
         Self {
             lines: Vec::new(),
             limit,
-            room: limit,
+            capacity: limit,
             dropped: 0,
             last_error: None,
             last_was_error: false,
         }
     }
 
-    /// Keeps a text as far as there is room.
+    /// Appends a text, as far as the limit allows.
     pub(crate) fn write(&mut self, level: LogLevel, text: &str) {
         self.remember(level, text);
-        // What there is no room for is not looked at, else a guest could keep the host busy with it.
-        let room = usize::try_from(self.room).unwrap_or(usize::MAX);
-        let (looked_at, rest) = text.split_at(text.floor_char_boundary(room));
+        // Only what fits is processed, or a guest could keep the host busy beyond the limit.
+        let capacity = usize::try_from(self.capacity).unwrap_or(usize::MAX);
+        let (fitting, rest) = text.split_at(text.floor_char_boundary(capacity));
         self.dropped += rest.len() as u64;
-        for line in looked_at.lines() {
+        for line in fitting.lines() {
             let size = line.len() as u64 + 1;
-            if size > self.room {
+            if size > self.capacity {
                 self.dropped += size;
                 continue;
             }
-            self.room -= size;
+            self.capacity -= size;
             self.lines.push(LogLine {
                 level,
                 text: plain(line),
@@ -75,8 +75,8 @@ impl Log {
         }
     }
 
-    /// Remembers the last mistake, whether there is room for it or not: after a flood it is what matters. A panic's
-    /// message may span several writes; of a long text the end says what happened.
+    /// Remembers the last error even beyond the limit: after a flood it is what matters. A panic's message may span several
+    /// writes, and of a long text the end is the most telling.
     fn remember(&mut self, level: LogLevel, text: &str) {
         if text.is_empty() {
             return;
@@ -84,22 +84,22 @@ impl Log {
         let is_error = level == LogLevel::Error;
         if is_error {
             let before = self.last_error.take().filter(|_| self.last_was_error);
-            let start = text.ceil_char_boundary(text.len().saturating_sub(LONGEST_ERROR));
+            let start = text.ceil_char_boundary(text.len().saturating_sub(MAX_ERROR));
             let lines = text[start..].lines().map(plain);
             let all: Vec<String> = before.into_iter().chain(lines).collect();
             let all = all.join(" ");
-            let start = all.ceil_char_boundary(all.len().saturating_sub(LONGEST_ERROR));
+            let start = all.ceil_char_boundary(all.len().saturating_sub(MAX_ERROR));
             self.last_error = Some(all[start..].to_owned());
         }
         self.last_was_error = is_error;
     }
 
-    /// The last mistake that the guest reported, which is why it trapped if it did.
+    /// The last error that the guest logged, which is the reason if it trapped.
     pub(crate) fn last_error(&self) -> Option<String> {
         self.last_error.clone()
     }
 
-    /// All lines, with a last one that says how much was dropped.
+    /// The lines, with a last one about how much was dropped.
     pub(crate) fn into_lines(mut self) -> Vec<LogLine> {
         if self.dropped > 0 {
             self.lines.push(LogLine {
@@ -130,17 +130,17 @@ mod tests {
     }
 
     #[test]
-    fn the_last_mistake_is_remembered_even_when_there_is_no_room() {
+    fn the_last_error_is_remembered_beyond_the_limit() {
         let mut log = Log::new(10);
         log.write(LogLevel::Error, "old");
         log.write(LogLevel::Info, &"x".repeat(100));
         log.write(LogLevel::Error, "at src/lib.rs:\nno");
         log.write(LogLevel::Error, "more");
         assert_eq!(log.last_error().as_deref(), Some("at src/lib.rs: no more"));
-        log.write(LogLevel::Error, &"é\n".repeat(LONGEST_ERROR));
+        log.write(LogLevel::Error, &"é\n".repeat(MAX_ERROR));
         let remembered = log.last_error().unwrap();
         assert!(
-            remembered.ends_with('é') && remembered.len() <= LONGEST_ERROR,
+            remembered.ends_with('é') && remembered.len() <= MAX_ERROR,
             "{remembered}"
         );
     }

@@ -1,6 +1,6 @@
-//! Which files only one user can change: what the system's configuration takes plugins from.
+//! Checks that only root can change a file, for plugins of the system's configuration.
 //!
-//! A file is as safe as every folder on the way to it: who can write to one of them can put something else in its place.
+//! All parent folders are checked too, since write access to one of them is enough to replace the file.
 
 use std::{
     fs::{self, Metadata},
@@ -9,26 +9,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The bits of a mode that let others than the owner write. They are the mask of an access control list, where there is one.
+/// The mode bits that let users other than the owner write. With an access control list, the group's bits are its mask.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// Who alone may write to a file and to the folders above it.
+/// The required owner of a file and of its parent folders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Protection {
-    /// The user.
+    /// The user id.
     pub(crate) owner: u32,
-    /// The folder from which on the way is looked at.
+    /// The folder at which checking begins: `/`, except in tests.
     pub(crate) below: PathBuf,
 }
 
 /// Why a path is not protected.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unprotected {
-    /// A part of it cannot be looked at.
+    /// A part of the path cannot be read.
     #[error(transparent)]
     Unknown(#[from] io::Error),
-    /// Others can change a part of it.
-    #[error("others than root can write to {}", .0.display())]
+    /// Another user can change a part of the path.
+    #[error("users other than root can write to {}", .0.display())]
     Writable(PathBuf),
 }
 
@@ -42,10 +42,10 @@ impl From<Unprotected> for io::Error {
 }
 
 impl Protection {
-    /// Resolves a path, of which each part must be protected: links are followed, the way to their ends is looked at.
+    /// Resolves the links in a path, and checks each part of the result.
     ///
     /// # Errors
-    /// Fails with the first part that others can change.
+    /// Fails at the first part that another user can change.
     pub(crate) fn resolve(&self, path: &Path) -> Result<PathBuf, Unprotected> {
         let resolved = fs::canonicalize(path)?;
         let below = fs::canonicalize(&self.below)?;
@@ -73,8 +73,8 @@ mod tests {
 
     use super::*;
 
-    /// A folder of this user's, with a file three folders down.
-    fn made() -> (tempfile::TempDir, Protection, PathBuf) {
+    /// A file in three nested folders that only this user can change.
+    fn protected_file() -> (tempfile::TempDir, Protection, PathBuf) {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("opt/trocar/plugin.wasm");
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -101,8 +101,8 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_protected_when_no_part_of_the_way_to_it_can_be_written_to() {
-        let (_root, protection, file) = made();
+    fn every_parent_folder_has_to_be_protected() {
+        let (_root, protection, file) = protected_file();
         let resolved = fs::canonicalize(&file).unwrap();
         assert_eq!(protection.resolve(&file).unwrap(), resolved);
         for part in resolved.ancestors().take(4) {
@@ -116,8 +116,8 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_another_user_is_not_protected() {
-        let (root, protection, file) = made();
+    fn files_of_another_user_are_not_protected() {
+        let (root, protection, file) = protected_file();
         let other = Protection {
             owner: protection.owner + 1,
             ..protection
@@ -126,15 +126,15 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_as_safe_as_the_way_to_its_end() {
-        let (root, protection, file) = made();
+    fn the_target_of_a_link_has_to_be_protected() {
+        let (root, protection, file) = protected_file();
         let link = root.path().join("link.wasm");
         symlink(&file, &link).unwrap();
         let resolved = fs::canonicalize(&file).unwrap();
         assert_eq!(
             protection.resolve(&link).unwrap(),
             resolved,
-            "the link is not used again"
+            "the caller gets the resolved path"
         );
         let open = root.path().join("open");
         fs::create_dir(&open).unwrap();
@@ -154,8 +154,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_told_so() {
-        let (root, protection, _) = made();
+    fn a_missing_file_is_not_reported_as_writable() {
+        let (root, protection, _) = protected_file();
         let gone = protection.resolve(&root.path().join("gone"));
         assert!(matches!(gone, Err(Unprotected::Unknown(_))), "{gone:?}");
     }

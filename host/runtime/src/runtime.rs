@@ -1,4 +1,4 @@
-//! The engine: compiling components, linking what was granted, and one fresh instance for every call.
+//! Runs components with wasmtime: compiles them, links what was granted, and uses a fresh instance for every call.
 
 use std::{
     fs,
@@ -33,10 +33,9 @@ use super::{
     log::LogLine,
     plugin::PluginSource,
     protection::Protection,
-    state::{PARTS, Reads, State},
-    trusted,
-    turns::{Room, Turns},
-    wasi,
+    queue::{Capacity, Queue},
+    state::{MAX_INSTANCES, Reads, State},
+    trusted, wasi,
 };
 use trocar_core::{
     capability::{CLUSTER_READ, Grants},
@@ -45,34 +44,34 @@ use trocar_core::{
     text::message,
 };
 
-/// How often the clock of running guests ticks.
+/// The interval of epochs, which is the resolution of guests' time limits.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
-/// What is reserved for many plans at once. A component with more memories or tables would never get its turn.
-const POOL: Room = Room {
+/// The capacity of a pool. A component that needs more could never be instantiated.
+const POOL: Capacity = Capacity {
     instances: 16,
     memories: 16,
-    tables: PARTS as u32,
+    tables: MAX_INSTANCES as u32,
 };
 
-/// The largest instance of a pool, in bytes: what the most functions that a component may have need, with room.
+/// The size of an instance's metadata in a pool, in bytes: more than the maximum number of functions needs.
 const POOLED_INSTANCE: usize = 8 << 20;
 
-/// Where the memory of instances comes from.
+/// How the memory of instances is allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Allocation {
-    /// From the operating system at each call: for a program that makes a few plans and ends.
+    /// From the operating system at each call, for programs that make a few plans and exit.
     OnDemand,
-    /// From a pool that is reserved once: for a program that makes many plans.
+    /// From a pool that is reserved once, for servers.
     Pooling,
 }
 
-/// A component that is ready to be instantiated.
+/// A component that was compiled and linked.
 pub(crate) struct Loaded {
     pre: Pre,
     wants_wasi: bool,
-    /// What a call takes of the pool.
-    needed: Room,
+    /// The pool's capacity that a call takes.
+    needed: Capacity,
 }
 
 enum Pre {
@@ -80,24 +79,24 @@ enum Pre {
     Policy(PolicyPluginPre<State>),
 }
 
-/// Where the code of a component is.
+/// The code of a component.
 pub(crate) enum Code<'a> {
-    /// Compiled when the program was built.
+    /// Machine code, compiled when the program was built.
     Embedded(&'static [u8]),
-    /// Compiled in an earlier run, and loaded.
+    /// Compiled in an earlier run, and already loaded.
     Ready(Component),
-    /// A component of somebody's, by its digest.
+    /// A component that may have to be compiled.
     Component(Source<'a>),
 }
 
-/// A component of somebody's.
+/// A third-party component.
 pub(crate) struct Source<'a> {
     pub(crate) inspected: &'a Inspected,
-    /// The file that it was read from, where that may be recognised later.
+    /// The file that it was read from; none if no record can be written about it.
     pub(crate) seen: Option<&'a SeenFile>,
     pub(crate) bytes: &'a [u8],
     pub(crate) digest: &'a str,
-    /// It is one of the system's configuration.
+    /// It is named by the system's configuration.
     pub(crate) is_systems: bool,
 }
 
@@ -107,25 +106,25 @@ impl Source<'_> {
     }
 }
 
-/// Is told what happens while a component is loaded.
+/// A listener for events while a component is loaded.
 pub(crate) type Tell<'a> = dyn Fn(&LoadEvent<'_>) + 'a;
 
-/// What a call gave, and what the guest wrote meanwhile.
+/// The answer of a call, and the guest's log.
 pub(crate) type Called<T> = (Result<Result<T, Failure>, WasmError>, Vec<LogLine>);
 
-/// The engine with its limits and its cache.
+/// A wasmtime engine with limits and caches.
 pub(crate) struct Runtime {
     engine: Engine,
     limits: Arc<Limits>,
     cache: Option<Cache>,
     system: SystemFiles,
     clock: OnceLock<()>,
-    /// Who waits for the pool, where there is one.
-    turns: Option<Turns>,
+    /// The queue for the pool, with pooling.
+    queue: Option<Queue>,
 }
 
 impl Runtime {
-    /// Makes an engine. Nothing is compiled and no thread is started before the first need.
+    /// Creates an engine. Compiles nothing and starts no thread.
     pub(crate) fn new(
         allocation: Allocation,
         limits: Limits,
@@ -135,7 +134,7 @@ impl Runtime {
     ) -> Result<Self, WasmError> {
         let mut config = compiler_config();
         if compiles_quickly {
-            // Such code takes more of the stack, which is no fault of the plugin's.
+            // Unoptimized code needs more stack. The plugin must not fail for that.
             config
                 .cranelift_opt_level(OptLevel::None)
                 .max_wasm_stack(4 * GUEST_STACK)
@@ -159,7 +158,7 @@ impl Runtime {
             cache,
             system,
             clock: OnceLock::new(),
-            turns: (allocation == Allocation::Pooling).then(|| Turns::new(POOL)),
+            queue: (allocation == Allocation::Pooling).then(|| Queue::new(POOL)),
         })
     }
 
@@ -168,12 +167,12 @@ impl Runtime {
         &self.limits
     }
 
-    /// What protects the files of the system's configuration.
+    /// How the files of the system's configuration must be protected.
     pub(crate) fn protection(&self) -> &Protection {
         &self.system.protection
     }
 
-    /// Makes a component ready: compiles it unless that was done before, and links what it was granted.
+    /// Compiles a component, unless its code is in a cache, and links what it was granted.
     pub(crate) fn load(
         &self,
         code: &Code<'_>,
@@ -221,7 +220,7 @@ impl Runtime {
     fn compiled(&self, source: &Source<'_>, tell: &Tell<'_>) -> Result<Component, WasmError> {
         let from = self.compiled_from(source.digest);
         let cache = self.cache_of(source.is_systems);
-        // A file that cannot be loaded, from whatever cause, is compiled anew.
+        // A cached file that cannot be loaded, for whatever reason, is compiled again.
         if let Some(path) = cache.as_ref().and_then(|cache| cache.find(from))
             && let Ok(component) = trusted::cached(&self.engine, &path)
         {
@@ -237,14 +236,14 @@ impl Runtime {
         }
         let code = self.compile(source, tell)?;
         if let Some(cache) = cache.filter(|_| !source.is_systems) {
-            // A full disk is no reason not to run: the next run compiles again.
+            // A failure, such as a full disk, does not prevent this run: the next one compiles again.
             drop(cache.store(from, code.bytes()));
             remember(Some(&cache), from, source);
         }
         trusted::compiled(&self.engine, &code).map_err(host_error)
     }
 
-    /// What is known of a plugin without reading its component, where nothing touched its files since it was compiled.
+    /// What is known of a plugin without reading its component; none if a file changed since it was compiled.
     pub(crate) fn known(&self, source: &PluginSource) -> Option<Known> {
         let (digest, file) = (source.digest()?, source.file()?);
         let file = match source.is_systems() {
@@ -253,18 +252,18 @@ impl Runtime {
         };
         let cache = self.cache_of(source.is_systems())?;
         let known = cache.known(self.compiled_from(digest), &file)?;
-        // What breaks a limit is read again, and told.
+        // A component that exceeds a limit is read again, which reports the error.
         let is_allowed =
             check_size(known.size, &self.limits).is_ok() && known.inspected.check_sizes(&self.limits).is_ok();
         is_allowed.then_some(known)
     }
 
-    /// Loads what is known to be compiled; none where that does not work, from whatever cause.
+    /// Loads compiled code that a record names; none if that fails, for whatever reason.
     pub(crate) fn ready(&self, known: &Known) -> Option<Component> {
         trusted::cached(&self.engine, &known.compiled).ok()
     }
 
-    /// Where the compiled code of plugins is: the system's, or all others.
+    /// The cache of the system's plugins, or of all others.
     fn cache_of(&self, is_systems: bool) -> Option<Cache> {
         match is_systems {
             true => self.system_cache(),
@@ -272,7 +271,7 @@ impl Runtime {
         }
     }
 
-    /// Compiles a component unless that was done before, and keeps what comes of it.
+    /// Compiles a component into a cache. Returns false if the code was there already, or there is no cache.
     pub(crate) fn precompile(&self, code: &Code<'_>, tell: &Tell<'_>) -> Result<bool, WasmError> {
         let Code::Component(source) = code else {
             return Ok(false);
@@ -292,8 +291,8 @@ impl Runtime {
         };
         let cache = match (source.is_systems, &self.system.compiled) {
             (true, Some(folder)) => {
-                let made = Cache::make_system(folder, &self.system.protection);
-                Some(made.map_err(|error| unusable(folder, error.into()))?)
+                let created = Cache::create_system(folder, &self.system.protection);
+                Some(created.map_err(|error| unusable(folder, error.into()))?)
             }
             (true, None) => None,
             (false, _) => self.cache.clone(),
@@ -313,7 +312,7 @@ impl Runtime {
         Ok(true)
     }
 
-    /// The system's folder of compiled components, where it is one.
+    /// The system's cache; none if it is missing or not protected.
     fn system_cache(&self) -> Option<Cache> {
         let folder = self.system.compiled.as_deref()?;
         Cache::open_system(folder, &self.system.protection).ok()
@@ -335,7 +334,7 @@ impl Runtime {
         })
     }
 
-    /// Asks a strategy for a plan.
+    /// Calls a strategy's `make-plan`.
     pub(crate) fn make_plan(
         &self,
         loaded: &Loaded,
@@ -363,7 +362,7 @@ impl Runtime {
         (answer, log)
     }
 
-    /// Asks a policy about a plan.
+    /// Calls a policy's `evaluate`.
     pub(crate) fn evaluate(
         &self,
         loaded: &Loaded,
@@ -393,7 +392,7 @@ impl Runtime {
         (answer, log)
     }
 
-    /// Lets a plugin check its settings.
+    /// Calls a plugin's `validate-settings`.
     pub(crate) fn validate_settings(
         &self,
         loaded: &Loaded,
@@ -427,13 +426,10 @@ impl Runtime {
         run: impl FnOnce(&mut Store<State>) -> Result<T, Phase>,
     ) -> (Result<T, WasmError>, Vec<LogLine>) {
         self.clock.get_or_init(|| start_clock(&self.engine));
-        // Given back after the store, which is what takes the room.
-        let _turn = self.turns.as_ref().map(|turns| turns.wait_for(loaded.needed));
-        let surroundings = loaded.wants_wasi.then(|| wasi::surroundings(call.now));
-        let mut store = Store::new(
-            &self.engine,
-            State::new(self.limits.clone(), surroundings, call.reads),
-        );
+        // Declared before the store, so dropped after it: the store holds the capacity.
+        let _permit = self.queue.as_ref().map(|queue| queue.acquire(loaded.needed));
+        let wasi = loaded.wants_wasi.then(|| wasi::wasi_context(call.now));
+        let mut store = Store::new(&self.engine, State::new(self.limits.clone(), wasi, call.reads));
         store.limiter(|state| state);
         store.set_hostcall_fuel(usize::try_from(self.limits.data).unwrap_or(usize::MAX));
         store.set_epoch_deadline(ticks(self.limits.time));
@@ -445,22 +441,22 @@ impl Runtime {
     }
 }
 
-/// What a single call may need besides the request: all of it data or a capability that was granted.
+/// The context of a single call besides its documents.
 #[derive(Default)]
 pub(crate) struct CallContext {
-    /// The time in the request, since 1970, for guests that ask a clock.
+    /// The time of the request, since 1970, for guests that read a clock.
     pub(crate) now: Duration,
-    /// The capability `cluster-read`, where it was granted and there is a cluster.
+    /// The capability `cluster-read`, if it was granted and there is a cluster.
     pub(crate) reads: Option<Reads>,
 }
 
-/// What a call of a component takes of a pool; refuses a component of which no pool has room for one.
-fn needed(component: &Component) -> Result<Room, WasmError> {
-    // Only components that import modules do not know, and no host offers a module.
+/// The capacity of a pool that an instance takes. Fails if it exceeds that of an empty pool.
+fn needed(component: &Component) -> Result<Capacity, WasmError> {
+    // Unknown only for components that import core modules, which cannot be linked anyway.
     let found = component
         .resources_required()
         .map_or((0, 0), |required| (required.num_memories, required.num_tables));
-    let needed = Room {
+    let needed = Capacity {
         instances: 1,
         memories: found.0,
         tables: found.1,
@@ -477,25 +473,24 @@ fn needed(component: &Component) -> Result<Room, WasmError> {
     Ok(needed)
 }
 
-/// Writes down what was found out of a component that is compiled here, where its file may be recognised. Where that cannot be
-/// written, the next run finds it out again.
+/// Writes the record of a compiled component. A failure is ignored: the next run reads the component again.
 fn remember(cache: Option<&Cache>, from: CompiledFrom<'_>, source: &Source<'_>) {
     if let (Some(cache), Some(seen)) = (cache, source.seen) {
         drop(cache.remember(from, seen, source.inspected, SystemTime::now()));
     }
 }
 
-/// The clock may tick right away, so it is one tick more than the time takes.
+/// The epochs of a time limit. One more than fits, since the first tick may come at once.
 fn ticks(time: Duration) -> u64 {
     let ticks = time.as_millis().div_ceil(TICK.as_millis()) + 1;
-    // Half of what a clock can count, so that a deadline from now on is still a number.
+    // Capped so that adding the current epoch does not overflow.
     u64::try_from(ticks).unwrap_or(u64::MAX).min(u64::MAX / 2)
 }
 
 fn pool(limits: &Limits) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(POOL.instances)
-        .total_core_instances(POOL.instances * PARTS as u32)
+        .total_core_instances(POOL.instances * MAX_INSTANCES as u32)
         .total_memories(POOL.memories)
         .total_tables(POOL.tables)
         .total_stacks(POOL.instances)
@@ -506,15 +501,15 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
         .max_memory_size(usize::try_from(limits.memory).unwrap_or(usize::MAX))
         .table_elements(usize::try_from(limits.table_elements).unwrap_or(usize::MAX))
         .max_unused_warm_slots(16)
-        // What a plan of a usual size touches; without it, each call pays a page fault for each page.
+        // A typical plan's memory. Without it, each call pays a page fault for each page.
         .linear_memory_keep_resident(1 << 20)
-        // Only the pages that a call wrote to are cleared after it, where the kernel can tell which.
+        // Clears only pages that a call wrote to, where the kernel reports them.
         .pagemap_scan(Enabled::Auto)
         .table_keep_resident(64 << 10);
     pool
 }
 
-/// Ticks until the engine is gone. Unconditional: a deadline without a clock would never pass.
+/// Starts the thread that advances epochs until the engine is dropped. Without it no time limit would ever be reached.
 fn start_clock(engine: &Engine) {
     let engine = engine.weak();
     thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! What an instance can reach in the host: its log, its limits, and what was granted. Nothing ambient.
+//! The store's state: what an instance can reach in the host. That is its log, its limits and granted capabilities, nothing else.
 
 use std::{
     collections::BTreeSet,
@@ -20,10 +20,10 @@ use trocar_core::{
     manifest::{KindScope, PluginManifest},
 };
 
-/// How many instances, memories and tables a component may be made of: what Python and JavaScript guests need, with room.
-pub(crate) const PARTS: usize = 64;
+/// The most instances, memories and tables of a component, each. More than Python and JavaScript guests need.
+pub(crate) const MAX_INSTANCES: usize = 64;
 
-/// A limit that was reached: what the store's error carries, so that it can be told apart.
+/// The error of a reached limit, by which `classify` recognizes it.
 #[derive(Debug, thiserror::Error)]
 #[error("limit reached: {}", limit.name())]
 pub(crate) struct LimitReached {
@@ -44,7 +44,7 @@ pub(crate) struct State {
     pub(crate) started: Instant,
 }
 
-/// The second tier's surroundings, made only for components that want them.
+/// The WASI context, only for components of the second tier.
 pub(crate) struct Wasi {
     pub(crate) ctx: WasiCtx,
     pub(crate) table: ResourceTable,
@@ -52,7 +52,7 @@ pub(crate) struct Wasi {
     pub(crate) stderr: super::wasi::Output,
 }
 
-/// The capability `cluster-read`, bound to one plugin's scope.
+/// The capability `cluster-read`, limited to a plugin's scope.
 #[derive(Clone)]
 pub(crate) struct Reads {
     pub(crate) reader: Arc<dyn ClusterReader>,
@@ -61,7 +61,10 @@ pub(crate) struct Reads {
 
 impl Reads {
     pub(crate) fn new(reader: Arc<dyn ClusterReader>, manifest: &PluginManifest) -> Self {
-        let scope = manifest.capabilities.iter().flat_map(|asked| asked.scope.clone());
+        let scope = manifest
+            .capabilities
+            .iter()
+            .flat_map(|request| request.scope.clone());
         Self {
             reader,
             scope: scope.collect(),
@@ -69,12 +72,12 @@ impl Reads {
     }
 
     fn check(&self, api_version: &str, kind: &str) -> Result<(), cluster::ReadError> {
-        let inside = self
+        let is_in_scope = self
             .scope
             .iter()
             .any(|scope| scope.api_version == api_version && scope.kind == kind);
-        // Secrets are refused in the manifest already; twice is cheap.
-        if inside && kind != "Secret" {
+        // Manifests cannot ask for Secrets. Checked again, since this is the last line of defence.
+        if is_in_scope && kind != "Secret" {
             return Ok(());
         }
         let scope: Vec<String> = self
@@ -100,7 +103,7 @@ impl State {
         }
     }
 
-    /// The log, with what the second tier wrote to its standard streams.
+    /// Takes the log, with what a guest of the second tier wrote to its standard streams.
     pub(crate) fn take_log(&mut self) -> Log {
         let mut log = std::mem::replace(&mut self.log, Log::new(0));
         if let Some(wasi) = &self.wasi {
@@ -110,7 +113,7 @@ impl State {
         log
     }
 
-    /// What is left of the call's time.
+    /// The rest of the call's time limit.
     fn time_left(&self) -> Duration {
         self.limits.time.saturating_sub(self.started.elapsed())
     }
@@ -140,22 +143,22 @@ impl State {
     }
 }
 
-/// The most fields that a guest may name in one read, and the longest name of one in bytes.
-const MOST_FIELDS: usize = 256;
-const LONGEST_FIELD: usize = 1024;
+/// The most fields that a guest may name in one read, and the longest of their pointers in bytes.
+const MAX_FIELDS: usize = 256;
+const MAX_FIELD_LENGTH: usize = 1024;
 
-/// Keeps the work that the fields of one read may ask for within bounds: no time limit interrupts the host.
+/// Bounds the work of a read: the guest's time limit does not interrupt host code.
 fn check_fields(fields: &[String]) -> Result<(), cluster::ReadError> {
-    if fields.len() <= MOST_FIELDS && fields.iter().all(|field| field.len() <= LONGEST_FIELD) {
+    if fields.len() <= MAX_FIELDS && fields.iter().all(|field| field.len() <= MAX_FIELD_LENGTH) {
         return Ok(());
     }
     Err(cluster::ReadError::Unavailable(format!(
-        "a read names {MOST_FIELDS} fields of {LONGEST_FIELD} bytes at the most"
+        "a read may name at most {MAX_FIELDS} fields of at most {MAX_FIELD_LENGTH} bytes"
     )))
 }
 
-/// Keeps only the parts that the pointers name, at their places; the whole when there are none. What stood before a part
-/// in a list is null, so that the part keeps its place.
+/// Reduces an object to the parts that the pointers name; no pointers name the whole. Earlier items of a list become null, so
+/// that a part keeps its index.
 fn project(value: Value, fields: &[String]) -> Value {
     if fields.is_empty() {
         return value;
@@ -173,7 +176,7 @@ fn project(value: Value, fields: &[String]) -> Value {
     }
 }
 
-/// Says whether another field holds this one, so that no part is copied twice.
+/// Returns whether another field contains this one, so that no part is copied twice.
 fn is_covered(field: &str, fields: &BTreeSet<&str>) -> bool {
     fields.iter().any(|other| {
         field
@@ -182,17 +185,17 @@ fn is_covered(field: &str, fields: &BTreeSet<&str>) -> bool {
     })
 }
 
-/// Makes the place in `kept` at which the pointer leads to a part of `whole`.
+/// Creates the path of a pointer in `kept`, with the types of `whole`.
 fn place<'a>(mut kept: &'a mut Value, mut whole: &Value, pointer: &str) -> &'a mut Value {
     for step in pointer.split('/').skip(1) {
         let step = step.replace("~1", "/").replace("~0", "~");
         match whole {
             Value::Array(items) => {
-                let index: usize = step.parse().expect("the pointer leads to a part");
+                let index: usize = step.parse().expect("the pointer exists in the whole");
                 if !kept.is_array() {
                     *kept = Value::Array(Vec::new());
                 }
-                let list = kept.as_array_mut().expect("it was just made a list");
+                let list = kept.as_array_mut().expect("it is a list by now");
                 if list.len() <= index {
                     list.resize(index + 1, Value::Null);
                 }
@@ -211,7 +214,7 @@ fn place<'a>(mut kept: &'a mut Value, mut whole: &Value, pointer: &str) -> &'a m
     kept
 }
 
-/// Says whether a name can be part of a request's path and nothing else.
+/// Returns whether a name is a single segment of a URL path.
 fn is_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..")
         && !name.contains(['/', '\\', '%', '?', '#'])
@@ -298,7 +301,7 @@ impl cluster::Host for State {
     }
 }
 
-/// An object with such a name does not exist, and the name must not become part of a path.
+/// Refuses names that would change a request's path. No object has such a name, hence "not found".
 fn check_names<const N: usize>(names: [Option<&String>; N]) -> Result<(), cluster::ReadError> {
     if names.into_iter().flatten().all(|name| is_name(name)) {
         return Ok(());
@@ -320,7 +323,10 @@ fn read_error(error: ReadError) -> cluster::ReadError {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let wasi = self.wasi.as_mut().expect("WASI is linked only where it was made");
+        let wasi = self
+            .wasi
+            .as_mut()
+            .expect("WASI is linked only for components that get a context");
         WasiCtxView {
             ctx: &mut wasi.ctx,
             table: &mut wasi.table,
@@ -328,7 +334,7 @@ impl WasiView for State {
     }
 }
 
-/// Sums over all memories and all tables: the engine's own limits are for each one alone.
+/// Limits the sums over all memories and tables, since the engine's own limits are for each one.
 impl ResourceLimiter for State {
     fn memory_growing(
         &mut self,
@@ -340,7 +346,7 @@ impl ResourceLimiter for State {
         if asked > self.limits.memory {
             return Err(self.reached(Limit::Memory, Some(asked)));
         }
-        // What the memory's own type forbids is not granted, so it must not be counted.
+        // Growth beyond the memory's own maximum fails, so it must not be counted.
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
@@ -366,15 +372,15 @@ impl ResourceLimiter for State {
     }
 
     fn instances(&self) -> usize {
-        PARTS
+        MAX_INSTANCES
     }
 
     fn tables(&self) -> usize {
-        PARTS
+        MAX_INSTANCES
     }
 
     fn memories(&self) -> usize {
-        PARTS
+        MAX_INSTANCES
     }
 }
 
@@ -417,13 +423,13 @@ mod tests {
 
     #[test]
     fn the_fields_of_a_read_are_bounded() {
-        assert!(check_fields(&vec!["/a".to_owned(); MOST_FIELDS]).is_ok());
-        assert!(check_fields(&vec!["/a".to_owned(); MOST_FIELDS + 1]).is_err());
-        assert!(check_fields(&["/a".repeat(LONGEST_FIELD)]).is_err());
+        assert!(check_fields(&vec!["/a".to_owned(); MAX_FIELDS]).is_ok());
+        assert!(check_fields(&vec!["/a".to_owned(); MAX_FIELDS + 1]).is_err());
+        assert!(check_fields(&["/a".repeat(MAX_FIELD_LENGTH)]).is_err());
     }
 
     #[test]
-    fn a_name_that_would_lead_elsewhere_is_nobodys() {
+    fn names_that_would_change_a_path_are_refused() {
         for name in [
             "",
             ".",

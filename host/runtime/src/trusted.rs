@@ -1,10 +1,10 @@
-//! Loading machine code: the one place of the host that needs `unsafe`, and the reasons why it may.
+//! Loading machine code: the only `unsafe` of the host, and why it is sound.
 //!
-//! Machine code is never taken from a user, a registry or a plugin: it is what `build.rs` compiled into this program, or
-//! what this program compiled itself and kept in a folder that only its user may enter, or only root may change.
+//! Machine code never comes from a user, a registry or a plugin. `build.rs` compiled it into this program, or this program
+//! compiled it itself and stored it in a folder that only its user can enter, or only root can change.
 #![expect(
     unsafe_code,
-    reason = "wasmtime cannot check machine code; that it is our own is checked by where it comes from"
+    reason = "wasmtime cannot verify machine code; its origin shows that it is our own"
 )]
 
 use std::{
@@ -17,17 +17,17 @@ use std::{
 use rustix::mm::{MprotectFlags, mprotect};
 use wasmtime::{Config, CustomCodeMemory, Engine, component::Component};
 
-/// Machine code within the program where the processor can run it: at the beginning of a page.
+/// Machine code in the program's data, aligned to a page so that it can be made executable in place.
 #[repr(C, align(4096))]
 pub(crate) struct PageAligned<T>(pub(crate) T);
 
-/// Says whether code can be run where it lies within the program. Elsewhere pages are larger, or caches want to be told.
+/// Whether embedded code can run in place. On other systems pages may be larger, or instruction caches need a flush.
 const IN_PLACE: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));
 
-/// The size of a page.
+/// The size of a page, in bytes.
 const PAGE: usize = 4096;
 
-/// Lets an engine run code where it lies within the program.
+/// Configures an engine to run embedded code in place.
 pub(crate) fn allow_embedded(config: &mut Config) {
     if IN_PLACE {
         config.with_custom_code_memory(Some(Arc::new(InPlace)));
@@ -39,7 +39,7 @@ pub(crate) fn embedded(engine: &Engine, code: &'static [u8]) -> wasmtime::Result
     // SAFETY: the bytes are the output of `Engine::precompile_component` in our own build, and part of the program, which
     // lives longer than the component and is never written to.
     unsafe {
-        // To copy it would take a third of a short run.
+        // Copying the code would take a third of a short run.
         if IN_PLACE && code.as_ptr().align_offset(PAGE) == 0 && is_first_use(code) {
             Component::deserialize_raw(engine, NonNull::from(code))
         } else {
@@ -48,15 +48,15 @@ pub(crate) fn embedded(engine: &Engine, code: &'static [u8]) -> wasmtime::Result
     }
 }
 
-/// Says whether this process did not load the code before: wasmtime tells components apart by where their code is, so only
-/// one may have it where it lies.
+/// Returns whether this process loads the code for the first time. Wasmtime registers code by its address, so only one component
+/// can use it in place.
 fn is_first_use(code: &[u8]) -> bool {
     static USED: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
     USED.lock()
         .is_ok_and(|mut used| used.insert(code.as_ptr().addr()))
 }
 
-/// Code is made executable where it is, and stays so until its memory is given back.
+/// Makes code executable in place, until its memory is unmapped.
 struct InPlace;
 
 impl CustomCodeMemory for InPlace {
@@ -66,15 +66,15 @@ impl CustomCodeMemory for InPlace {
 
     fn publish_executable(&self, code: *const u8, length: usize) -> wasmtime::Result<()> {
         // SAFETY: wasmtime passes the pages of a component's code and of nothing else: of a mapping that it owns, or of
-        // what was given to `embedded`, which is all that lies on its pages. Nobody writes to them.
-        let made = unsafe {
+        // what was given to `embedded`, which has its pages to itself. No code writes to them.
+        let protected = unsafe {
             mprotect(
                 code.cast_mut().cast(),
                 length,
                 MprotectFlags::READ | MprotectFlags::EXEC,
             )
         };
-        Ok(made?)
+        Ok(protected?)
     }
 
     fn unpublish_executable(&self, _code: *const u8, _length: usize) -> wasmtime::Result<()> {
@@ -82,16 +82,16 @@ impl CustomCodeMemory for InPlace {
     }
 }
 
-/// Loads what was compiled a moment ago.
+/// Loads code that this process compiled.
 pub(crate) fn compiled(engine: &Engine, code: &CompiledHere) -> wasmtime::Result<Component> {
-    // SAFETY: only `compile` makes a `CompiledHere`.
+    // SAFETY: only `compile` creates a `CompiledHere`.
     unsafe { Component::deserialize(engine, &code.0) }
 }
 
-/// Loads what this program compiled in an earlier run, from a file that a cache has found.
+/// Loads code that this program compiled in an earlier run, from a file in a cache.
 pub(crate) fn cached(engine: &Engine, file: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: `Cache::open` refuses a folder that others than the user may enter, `Cache::open_system` one that others than
-    // root may change, and `Cache::store` writes only the output of `Engine::precompile_component`, whole or not at all.
+    // SAFETY: `Cache::open` refuses a folder that other users can enter, `Cache::open_system` one that users other than root can
+    // change, and `Cache::store` writes only the output of `Engine::precompile_component`, atomically.
     unsafe { Component::deserialize_file(engine, file) }
 }
 
@@ -104,7 +104,7 @@ impl CompiledHere {
     }
 }
 
-/// Compiles a component.
+/// Compiles a component, on all threads of the current rayon pool.
 pub(crate) fn compile(engine: &Engine, component: &[u8]) -> wasmtime::Result<CompiledHere> {
     engine.precompile_component(component).map(CompiledHere)
 }

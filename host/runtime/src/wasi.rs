@@ -1,8 +1,8 @@
-//! The second tier: a WASI 0.2 with nothing in it, for components of toolchains that cannot do without.
+//! The second tier: an empty, deterministic WASI 0.2 for components whose toolchain needs one.
 //!
-//! No files, environment, arguments, sockets or input. The clock stands still at the time in the request, waiting
-//! takes no time, randomness comes from a fixed seed, and output goes to the log. Linked only for components
-//! that import it; nothing in here ever blocks, so a guest's time limit holds.
+//! No files, environment, arguments, sockets or input. The clock is fixed at the time in the request, waiting takes no time,
+//! random numbers have a fixed seed, and output goes to the log. Linked only for components that import it. Nothing blocks, so
+//! a guest's time limit holds.
 
 use std::{
     sync::{Arc, Mutex},
@@ -23,42 +23,42 @@ use super::{
     state::{State, Wasi},
 };
 
-/// How much output is kept, at the most, before the log's own limit applies.
-const OUTPUT_KEPT: usize = 1 << 20;
+/// The most output that is buffered per stream, in bytes. The log's own limit applies after the call.
+const MAX_OUTPUT: usize = 1 << 20;
 
-/// How many streams, pollables and the like a guest may hold at one time.
-const MOST_RESOURCES: usize = 4096;
+/// The most streams, pollables and other resources that a guest may hold at once.
+const MAX_RESOURCES: usize = 4096;
 
-/// What a guest gets, over and over, when it asks for random bytes.
+/// The bytes that the random number generators repeat.
 const SEED: &[u8; 61] = b"trocar: nothing here is random, so that plans can be repeated";
 
 /// Links the interfaces of WASI 0.2.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_sync(linker)?;
-    // The standard monotonic clock would wait in real time, which no time limit of a guest interrupts.
+    // Wasmtime's monotonic clock would block in the host, where epoch interruption cannot stop it.
     linker.allow_shadowing(true);
-    monotonic_clock::add_to_linker::<State, StandingClock>(linker, |state| StandingClockView {
+    monotonic_clock::add_to_linker::<State, FixedClock>(linker, |state| FixedClockView {
         table: &mut state
             .wasi
             .as_mut()
-            .expect("WASI is linked only where it was made")
+            .expect("WASI is linked only for components that get a context")
             .table,
     })?;
     linker.allow_shadowing(false);
     Ok(())
 }
 
-/// Makes the surroundings of one call, at a time that the host passes in.
-pub(crate) fn surroundings(now: Duration) -> Box<Wasi> {
+/// Creates the WASI context of one call. `now` is the time since 1970 that clocks show.
+pub(crate) fn wasi_context(now: Duration) -> Box<Wasi> {
     let (stdout, stderr) = (Output::default(), Output::default());
     let mut table = ResourceTable::new();
-    table.set_max_capacity(MOST_RESOURCES);
+    table.set_max_capacity(MAX_RESOURCES);
     let mut builder = WasiCtx::builder();
     builder
         .stdout(stdout.clone())
         .stderr(stderr.clone())
-        .wall_clock(StandingAt(now))
-        .monotonic_clock(StandingAt(Duration::ZERO))
+        .wall_clock(FixedTime(now))
+        .monotonic_clock(FixedTime(Duration::ZERO))
         .secure_random(Deterministic::new(SEED.to_vec()))
         .insecure_random(Deterministic::new(SEED.to_vec()))
         .insecure_random_seed(0)
@@ -74,7 +74,7 @@ pub(crate) fn surroundings(now: Duration) -> Box<Wasi> {
     })
 }
 
-/// What a guest wrote to its standard streams. A full buffer drops what is more; it never fails the guest.
+/// A guest's output to a standard stream. What does not fit is dropped; a write never fails.
 #[derive(Clone, Default)]
 pub(crate) struct Output(Arc<Mutex<Vec<u8>>>);
 
@@ -109,8 +109,8 @@ impl Pollable for Output {
 impl OutputStream for Output {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         let mut kept = self.0.lock().expect("no writer panics");
-        let room = OUTPUT_KEPT.saturating_sub(kept.len());
-        kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let capacity = MAX_OUTPUT.saturating_sub(kept.len());
+        kept.extend_from_slice(&bytes[..bytes.len().min(capacity)]);
         Ok(())
     }
 
@@ -123,9 +123,9 @@ impl OutputStream for Output {
     }
 }
 
-struct StandingAt(Duration);
+struct FixedTime(Duration);
 
-impl HostWallClock for StandingAt {
+impl HostWallClock for FixedTime {
     fn resolution(&self) -> Duration {
         Duration::from_nanos(1)
     }
@@ -135,7 +135,7 @@ impl HostWallClock for StandingAt {
     }
 }
 
-impl HostMonotonicClock for StandingAt {
+impl HostMonotonicClock for FixedTime {
     fn resolution(&self) -> u64 {
         1
     }
@@ -145,24 +145,24 @@ impl HostMonotonicClock for StandingAt {
     }
 }
 
-struct StandingClock;
+struct FixedClock;
 
-struct StandingClockView<'a> {
+struct FixedClockView<'a> {
     table: &'a mut ResourceTable,
 }
 
-impl HasData for StandingClock {
-    type Data<'a> = StandingClockView<'a>;
+impl HasData for FixedClock {
+    type Data<'a> = FixedClockView<'a>;
 }
 
-impl StandingClockView<'_> {
-    fn at_once(&mut self) -> wasmtime::Result<Resource<DynPollable>> {
-        let ready = self.table.push(AtOnce)?;
+impl FixedClockView<'_> {
+    fn ready_pollable(&mut self) -> wasmtime::Result<Resource<DynPollable>> {
+        let ready = self.table.push(AlwaysReady)?;
         subscribe(self.table, ready)
     }
 }
 
-impl monotonic_clock::Host for StandingClockView<'_> {
+impl monotonic_clock::Host for FixedClockView<'_> {
     fn now(&mut self) -> wasmtime::Result<u64> {
         Ok(0)
     }
@@ -172,17 +172,17 @@ impl monotonic_clock::Host for StandingClockView<'_> {
     }
 
     fn subscribe_instant(&mut self, _: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        self.at_once()
+        self.ready_pollable()
     }
 
     fn subscribe_duration(&mut self, _: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        self.at_once()
+        self.ready_pollable()
     }
 }
 
-struct AtOnce;
+struct AlwaysReady;
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for AtOnce {
+impl Pollable for AlwaysReady {
     async fn ready(&mut self) {}
 }

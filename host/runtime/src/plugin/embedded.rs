@@ -1,4 +1,4 @@
-//! The default plugins, as `build.rs` compiled them. They have no right that a user's plugin lacks.
+//! The default plugins, compiled by `build.rs`. They have the same rights as a user's plugins.
 
 use trocar_core::manifest::PluginManifest;
 
@@ -34,10 +34,10 @@ pub(super) fn describe(plugin: &Embedded) -> PluginDescription {
     PluginDescription {
         inspected: Inspected {
             manifest: PluginManifest::parse(plugin.manifest.as_bytes())
-                .expect("a test reads the manifest of every default plugin"),
+                .expect("a test parses the manifest of every default plugin"),
             imports: owned(plugin.imports),
             exports: owned(plugin.exports),
-            // What is part of the program is not limited.
+            // Default plugins are not limited.
             sizes: Sizes::default(),
         },
         digest: plugin.digest.to_owned(),

@@ -1,4 +1,4 @@
-//! Plugins: components with a manifest, where they come from, and what is known of them without running them.
+//! Plugins: their sources, how they are opened, and what is known of them without running them.
 
 mod embedded;
 mod pack;
@@ -30,26 +30,25 @@ use crate::{
 
 pub use pack::{PackError, mistake, pack, read_manifest};
 
-/// Where a plugin comes from.
+/// The source of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PluginSource {
-    /// Part of the program, by its name.
+    /// A default plugin, by its name.
     Default(String),
     /// A file.
     File(PathBuf),
-    /// A file that must have a certain digest: `sha256:…`.
+    /// A file that must have a digest: `sha256:…`.
     Pinned(PathBuf, String),
-    /// The same for the system's configuration: component and compiled form come from folders that root alone can write to.
+    /// The same for the system's configuration: component and compiled code must be in folders that only root can write to.
     System(PathBuf, String),
-    /// A plugin of a registry, of which it has to be found out first where it is on this machine.
+    /// A plugin from a registry, which must be found in a store before it is opened.
     Registry(RegistrySource),
-    /// A file with a certain digest that was found out so, or that was held against rules of trust.
+    /// A file with a digest that was found in a store, or checked by trust rules.
     Stored(StoredSource),
 }
 
 impl PluginSource {
-    /// Reads a source as it is typed: a reference in a registry, a name, or a path, which has a slash in it or ends in
-    /// `.wasm`.
+    /// Parses a source as typed: a reference beginning with `oci://`, a path (with a slash, or ending in `.wasm`), or a name.
     pub fn typed(typed: &str) -> Self {
         if typed.starts_with(SCHEME) {
             return Self::Registry(RegistrySource {
@@ -68,7 +67,7 @@ impl PluginSource {
 }
 
 impl PluginSource {
-    /// It is one of the system's configuration.
+    /// Returns whether it is named by the system's configuration.
     pub fn is_systems(&self) -> bool {
         match self {
             Self::System(..) => true,
@@ -78,7 +77,7 @@ impl PluginSource {
         }
     }
 
-    /// The digest that its component has to have, where it is known before the component is read.
+    /// The digest that its component must have.
     pub(crate) fn digest(&self) -> Option<&str> {
         match self {
             Self::Pinned(_, digest) | Self::System(_, digest) => Some(digest),
@@ -87,7 +86,7 @@ impl PluginSource {
         }
     }
 
-    /// The file that it is read from, where it is known.
+    /// The file that it is read from; none for default plugins and unresolved references.
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) | Self::Pinned(path, _) | Self::System(path, _) => Some(path),
@@ -120,7 +119,7 @@ pub struct PluginDescription {
 }
 
 impl PluginDescription {
-    /// What was found out of a component in an earlier run.
+    /// The description by a record of an earlier run.
     pub(crate) fn known(source: &PluginSource, known: Known) -> Self {
         Self {
             digest: known.digest,
@@ -145,17 +144,17 @@ impl PluginDescription {
         self.size
     }
 
-    /// The bytes of its largest memory from the start; 0 of a default plugin, which is not limited.
+    /// The initial size of its largest memory, in bytes; 0 for a default plugin, which is not limited.
     pub fn memory(&self) -> u64 {
         self.inspected.sizes.memory
     }
 
-    /// Where it comes from.
+    /// The source that it was opened from.
     pub fn source(&self) -> &PluginSource {
         &self.source
     }
 
-    /// Who signed it, as far as the configuration asks for that.
+    /// The signers that trust rules asked for and found.
     pub fn signers(&self) -> &[String] {
         match &self.source {
             PluginSource::Stored(source) => &source.signers,
@@ -163,7 +162,7 @@ impl PluginDescription {
         }
     }
 
-    /// Says whether it is a default plugin, part of the program.
+    /// Returns whether it is a default plugin.
     pub fn is_default(&self) -> bool {
         matches!(self.source, PluginSource::Default(_))
     }
@@ -178,7 +177,7 @@ impl PluginDescription {
         &self.inspected.exports
     }
 
-    /// Name, version and digest.
+    /// Name, version, digest and signers, as plans and audit records have them.
     pub fn id(&self) -> PluginId {
         PluginId {
             name: self.manifest().name.clone(),
@@ -213,28 +212,28 @@ impl Plugin {
     }
 }
 
-/// Why a plugin cannot be had or did not answer; names the plugin.
+/// Why a plugin cannot be used or did not answer, with the plugin's name.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PluginError {
-    /// There is no default plugin of that name.
+    /// No default plugin has that name.
     #[error("there is no plugin named {name:?}; the default {} are {}", plugin_type.map_or("plugins", plural), known.join(", "))]
     Unknown {
         /// What was typed.
         name: String,
-        /// What was looked for.
+        /// The expected type.
         plugin_type: Option<PluginType>,
-        /// What there is.
+        /// The names that exist.
         known: Vec<String>,
     },
-    /// The plugin is of the other kind.
+    /// The plugin is of the other type.
     #[error("plugin {name:?} is a {}, not a {}", found.name(), wanted.name())]
     WrongType {
         /// Its name.
         name: String,
-        /// What was looked for.
+        /// The expected type.
         wanted: PluginType,
-        /// What it is.
+        /// Its type.
         found: PluginType,
     },
     /// The file cannot be read.
@@ -242,41 +241,41 @@ pub enum PluginError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The file is not the one that the configuration means.
-    #[error("the plugin {} has the digest {found}, not {wanted}", path.display())]
+    /// The file does not have the digest in the configuration.
+    #[error("the plugin {} has digest {found} instead of {wanted}", path.display())]
     Digest {
         /// The file.
         path: PathBuf,
         /// The digest in the configuration.
         wanted: String,
-        /// The file's own.
+        /// The file's digest.
         found: String,
     },
-    /// A plugin of the system's configuration is where others than root could change it.
-    #[error("the plugin {} of the system's configuration is not used: others than root can write to {}", path.display(), writable.display())]
+    /// Users other than root could change a plugin of the system's configuration.
+    #[error("the plugin {} of the system's configuration cannot be used: users other than root can write to {}", path.display(), writable.display())]
     Unprotected {
         /// The file.
         path: PathBuf,
-        /// It, or a folder on the way to it.
+        /// The file or a parent folder.
         writable: PathBuf,
     },
-    /// A plugin of a registry is not there, or one is not trusted.
-    #[error("the plugin {plugin} is not used: {error}")]
+    /// A plugin from a registry is not on this machine, or trust rules refuse it.
+    #[error("the plugin {plugin} cannot be used: {error}")]
     Supply {
-        /// Its reference, or its path.
+        /// Its reference or path.
         plugin: String,
-        /// Why not.
+        /// The cause.
         error: SupplyError,
     },
     /// The component cannot be used or did not answer.
     #[error("plugin {plugin:?}: {error}")]
     Wasm {
-        /// Name and version, or the file where those are not known.
+        /// Name and version, or the file if these are unknown.
         plugin: String,
-        /// Why.
+        /// The cause.
         error: WasmError,
     },
 }
@@ -291,7 +290,7 @@ impl Blamed for PluginError {
 }
 
 impl PluginError {
-    /// Who has to change something.
+    /// Returns who has to fix it.
     pub fn blame(&self) -> Blame {
         Blamed::blame(self)
     }
@@ -304,7 +303,7 @@ fn plural(plugin_type: PluginType) -> &'static str {
     }
 }
 
-/// The bytes of a plugin and what is known of it.
+/// A plugin that was read and checked, but not loaded.
 pub(crate) struct Opened {
     pub(crate) description: PluginDescription,
     code: OpenedCode,
@@ -314,7 +313,7 @@ enum OpenedCode {
     Embedded(&'static [u8]),
     /// Compiled in an earlier run, and loaded.
     Ready(Component),
-    /// A component, and its file where that may be recognised later.
+    /// A component; and its file if a record can be written about it.
     Bytes(Vec<u8>, Option<SeenFile>),
 }
 
@@ -340,7 +339,7 @@ impl Opened {
     }
 }
 
-/// Finds a plugin and reads what it says about itself.
+/// Reads a plugin, and checks its digest and manifest.
 pub(crate) fn open(
     source: &PluginSource,
     limits: &Limits,
@@ -365,7 +364,7 @@ pub(crate) fn open(
     }
 }
 
-/// Opens a file that root alone can change.
+/// Opens a file that only root can change.
 fn open_protected(
     path: &Path,
     digest: &str,
@@ -386,7 +385,7 @@ fn open_protected(
     open_file(path, &resolved, Some(digest), limits, source)
 }
 
-/// Describes the default plugins, in alphabetical order.
+/// Describes all default plugins, in alphabetical order.
 pub fn defaults() -> Vec<PluginDescription> {
     embedded::ALL.iter().map(embedded::describe).collect()
 }
@@ -407,12 +406,12 @@ fn open_default(name: &str) -> Result<Opened, PluginError> {
     })
 }
 
-/// Says whether a name is a default plugin's.
+/// Returns whether a default plugin has this name.
 pub fn is_default_name(name: &str) -> bool {
     embedded::ALL.iter().any(|plugin| plugin.name == name)
 }
 
-/// Reads a plugin from where it is; errors name it by the path that was typed.
+/// Reads a plugin from `at`, the resolved path. Errors name `path`, as typed.
 fn open_file(
     path: &Path,
     at: &Path,
@@ -435,7 +434,7 @@ fn open_file(
         });
     }
     let inspected = inspect(&bytes, limits).map_err(of_file)?;
-    // One without a digest is read each time: there is nothing to recognise it by.
+    // A plugin without a digest is read each time, since no record is looked up without one.
     let identity = identity.filter(|_| wanted.is_some());
     let seen = identity.and_then(|identity| {
         let path = fs::canonicalize(at).ok()?;
@@ -452,10 +451,10 @@ fn open_file(
     })
 }
 
-/// The bytes of a file, and which file they are of where it did not change meanwhile.
+/// The bytes of a file, and its identity unless it changed while it was read.
 type FileBytes = (Vec<u8>, Option<Identity>);
 
-/// Reads a file of which the size is not to be trusted: it may be a device, or grow.
+/// Reads a file, bounded, since its reported size may be wrong: it may be a device, or grow.
 fn read(path: &Path, at: &Path, limits: &Limits) -> Result<Result<FileBytes, WasmError>, PluginError> {
     let unreadable = |source| PluginError::Read {
         path: path.to_owned(),

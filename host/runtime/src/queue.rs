@@ -1,19 +1,19 @@
-//! Whose turn it is at a pool of instances: a call waits until there is room for it, first come, first served.
+//! A fair queue for a pool of instances: calls wait for free capacity, first in, first out.
 //!
-//! Without this, the call that finds the pool full would fail, through nobody's fault. Every call ends within its time
-//! limit, so nobody waits for ever.
+//! Wasmtime's pool fails an instantiation when it is full, which is not an error of the plugin. Waiting is bounded, since every
+//! running call ends within its time limit.
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-/// What a component takes of a pool while it runs, or what is left of the pool.
+/// What an instance takes of a pool, or what is left of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Room {
+pub(crate) struct Capacity {
     pub(crate) instances: u32,
     pub(crate) memories: u32,
     pub(crate) tables: u32,
 }
 
-impl Room {
+impl Capacity {
     fn holds(&self, needed: Self) -> bool {
         self.instances >= needed.instances && self.memories >= needed.memories && self.tables >= needed.tables
     }
@@ -31,22 +31,22 @@ impl Room {
     }
 }
 
-/// The queue before a pool.
-pub(crate) struct Turns {
-    queue: Mutex<Queue>,
+/// A queue for a pool.
+pub(crate) struct Queue {
+    queue: Mutex<QueueState>,
     changed: Condvar,
 }
 
-struct Queue {
-    free: Room,
+struct QueueState {
+    free: Capacity,
     next_ticket: u64,
     now_served: u64,
 }
 
-impl Turns {
-    pub(crate) fn new(pool: Room) -> Self {
+impl Queue {
+    pub(crate) fn new(pool: Capacity) -> Self {
         Self {
-            queue: Mutex::new(Queue {
+            queue: Mutex::new(QueueState {
                 free: pool,
                 next_ticket: 0,
                 now_served: 0,
@@ -55,8 +55,8 @@ impl Turns {
         }
     }
 
-    /// Waits for room; the room is taken until the turn is dropped. What is asked for must fit into the pool.
-    pub(crate) fn wait_for(&self, needed: Room) -> Turn<'_> {
+    /// Waits for capacity, which is taken until the permit is dropped. `needed` must fit into the empty pool, or this never returns.
+    pub(crate) fn acquire(&self, needed: Capacity) -> Permit<'_> {
         let mut queue = self.locked();
         let ticket = queue.next_ticket;
         queue.next_ticket += 1;
@@ -65,43 +65,43 @@ impl Turns {
             .wait_while(queue, |queue| {
                 queue.now_served != ticket || !queue.free.holds(needed)
             })
-            .expect("nothing panics while it holds the queue");
+            .expect("no thread panics while it holds the lock");
         queue.now_served += 1;
         queue.free.take(needed);
-        self.call_next(queue);
-        Turn {
-            turns: self,
+        self.wake(queue);
+        Permit {
+            queue: self,
             taken: needed,
         }
     }
 
-    /// Lets those who wait look again; a call into the system, so only where there is someone.
-    fn call_next(&self, queue: MutexGuard<'_, Queue>) {
-        let somebody_waits = queue.next_ticket != queue.now_served;
+    /// Wakes the waiting calls. A system call, so only if there are any.
+    fn wake(&self, queue: MutexGuard<'_, QueueState>) {
+        let has_waiting = queue.next_ticket != queue.now_served;
         drop(queue);
-        if somebody_waits {
+        if has_waiting {
             self.changed.notify_all();
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, Queue> {
+    fn locked(&self) -> MutexGuard<'_, QueueState> {
         self.queue
             .lock()
-            .expect("nothing panics while it holds the queue")
+            .expect("no thread panics while it holds the lock")
     }
 }
 
-/// Room in the pool, for as long as this lives.
-pub(crate) struct Turn<'a> {
-    turns: &'a Turns,
-    taken: Room,
+/// Capacity of the pool, given back on drop.
+pub(crate) struct Permit<'a> {
+    queue: &'a Queue,
+    taken: Capacity,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        let mut queue = self.turns.locked();
+        let mut queue = self.queue.locked();
         queue.free.give_back(self.taken);
-        self.turns.call_next(queue);
+        self.queue.wake(queue);
     }
 }
 
@@ -114,8 +114,8 @@ mod tests {
 
     use super::*;
 
-    fn room(instances: u32, memories: u32) -> Room {
-        Room {
+    fn capacity(instances: u32, memories: u32) -> Capacity {
+        Capacity {
             instances,
             memories,
             tables: 0,
@@ -123,25 +123,25 @@ mod tests {
     }
 
     #[test]
-    fn never_more_run_than_fit_and_all_of_them_run() {
-        let turns = Turns::new(room(3, 4));
+    fn the_pool_is_never_exceeded_and_every_call_runs() {
+        let queue = Queue::new(capacity(3, 4));
         let (running, finished) = (AtomicU32::new(0), AtomicU32::new(0));
         thread::scope(|scope| {
             for number in 0..40 {
-                let (turns, running, finished) = (&turns, &running, &finished);
+                let (queue, running, finished) = (&queue, &running, &finished);
                 scope.spawn(move || {
-                    let needed = room(1, 1 + number % 4);
-                    let turn = turns.wait_for(needed);
+                    let needed = capacity(1, 1 + number % 4);
+                    let permit = queue.acquire(needed);
                     let memories = running.fetch_add(needed.memories, Ordering::SeqCst) + needed.memories;
                     assert!(memories <= 4, "{memories} memories of 4 are in use");
                     thread::yield_now();
                     running.fetch_sub(needed.memories, Ordering::SeqCst);
-                    drop(turn);
+                    drop(permit);
                     finished.fetch_add(1, Ordering::SeqCst);
                 });
             }
         });
         assert_eq!(finished.into_inner(), 40);
-        assert_eq!(turns.locked().free, room(3, 4));
+        assert_eq!(queue.locked().free, capacity(3, 4));
     }
 }
