@@ -89,9 +89,9 @@ fn cases_that_do_not_hold_say_what_is_there_instead() {
     assert_eq!(
         timeless(&output.stdout),
         r#"FAILED reason.cases.yaml: no reason
-    nobody says "please"
-    nothing has the code "nonsense"
-    said: reason-missing: a reason is needed to debug here (--reason="why you debug")
+    no message contains "please"
+    no diagnostic has the code "nonsense"
+    diagnostic: reason-missing: a reason is needed to debug here (--reason="why you debug")
 FAILED reason.cases.yaml: a ticket
     the verdict is allow, not amend
     plan.attach is "debugger-bbbbb", not "x"
@@ -178,7 +178,7 @@ fn a_snapshot_holds_what_was_there() {
         &env.run("policy test"),
         expect![[r#"
             --- stderr ---
-            error: ./reason.snapshots.yaml: these are no snapshots
+            error: ./reason.snapshots.yaml: this is not a file of snapshots
             --- exit code 1 ---
         "#]],
     );
@@ -282,11 +282,11 @@ fn files_with_cases_that_are_wrong() {
         ("kind: Pod\n", "this is not trocar.dev/v1alpha1 PolicyCases"),
         (
             &CASES.replace("- name: a ticket", "- name: no reason"),
-            "every case needs a name of its own: \"no reason\"",
+            "every case needs a unique name: \"no reason\"",
         ),
         (
             &CASES.replace("- name: a ticket\n  actor", "- actor"),
-            "every case needs a name of its own: \"\"",
+            "every case needs a unique name: \"\"",
         ),
         (
             &CASES.replace("verdict: allow", "verdict: alow"),
@@ -318,7 +318,7 @@ fn files_with_cases_that_are_wrong() {
         ),
         (
             &CASES.replace("cases:\n", "cases: {}\nmore:\n"),
-            "cases: it must be a list",
+            "cases: must be a list",
         ),
     ] {
         env.write("a.cases.yaml", text);

@@ -76,7 +76,7 @@ fn what_the_policies_do_not_allow_gets_no_session_and_replaces_nothing() {
     let denied = |list: &str, kind: &str, left: &str| {
         format!(
             "--- stderr ---
-error: the server stores something else than what was judged, and the policies do not allow that
+error: the server stores something other than what was judged, and the policies do not allow that
   /spec/{list}/securityContext/privileged is a right that was not part of the plan
   /spec/{list}/securityContext/allowPrivilegeEscalation is a restriction of the plan that was not stored
   privilege-ceiling: {kind} sets privileged to true; only false or nothing is allowed (privileged-containers, Pod Security level \

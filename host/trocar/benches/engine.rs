@@ -1,10 +1,10 @@
-//! What a sandbox costs: one plan in a fresh instance beside the same function compiled natively, for pods of growing size; and
-//! what a third-party component costs before its first call, once it is in the cache: read and hashed, known by its digest,
-//! and found in a store with its signatures. And what policies add to a plan.
+//! The cost of the sandbox: a plan in a fresh instance against the same function compiled natively, for pods of growing size; the
+//! time before the first call of a cached third-party component, by file, by digest, and from a store with signatures; and the
+//! cost of policies.
 //!
-//! Both sides of `plan` parse the request and write the answer as text. The engine's side also checks the plan.
-//! `cargo bench -p trocar --bench engine`; the figures are in docs/performance.md. `TROCAR_BENCH_PLUGINS=FILE:FILE` has other
-//! plugins besides: large ones are not in the tree.
+//! Both sides of `plan` parse the request and serialize the answer. The engine's side also checks the plan.
+//! `cargo bench -p trocar --bench engine`; results are in docs/performance.md. `TROCAR_BENCH_PLUGINS=FILE:FILE` adds plugins, since
+//! large ones are not in the repository.
 
 use std::{
     env, fs,
@@ -26,7 +26,7 @@ use trocar::{
 };
 use trocar_sdk::Request;
 
-/// The pods, by about how large they are.
+/// Names and approximate sizes of the pods, in bytes.
 const SIZES: [(&str, usize); 4] = [
     ("1KB", 1 << 10),
     ("14KB", 14 << 10),
@@ -90,7 +90,7 @@ fn default_plugin(engine: &Engine, name: &str, wanted: PluginType) -> Plugin {
     loaded.unwrap_or_else(|error| panic!("{name} is a default plugin: {error}"))
 }
 
-/// Five policies that allow what they see. What they add is the difference of the two.
+/// Plans with and without five policies that allow everything: the difference is their cost.
 fn policies(criterion: &mut Criterion) {
     let engine = pooling_engine();
     let strategy = default_plugin(&engine, "ephemeral", PluginType::Strategy);
@@ -146,7 +146,7 @@ fn policies(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The work of the plugin without a sandbox: from the texts of the request to the texts of the answer.
+/// The work of the plugin without a sandbox: from the request's JSON to the answer's.
 fn natively(target: &Target, options: &DebugOptions, context: &Context) -> Vec<(&'static str, String)> {
     let options = serde_json::to_string(options).expect("options can be written");
     let context = serde_json::to_string(context).expect("a context can be written");
@@ -158,7 +158,7 @@ fn natively(target: &Target, options: &DebugOptions, context: &Context) -> Vec<(
         .collect()
 }
 
-/// The default strategy, and what the environment names.
+/// The default strategy, and the plugins in `TROCAR_BENCH_PLUGINS`.
 fn components() -> Vec<PathBuf> {
     let others = env::var_os("TROCAR_BENCH_PLUGINS").unwrap_or_default();
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/ephemeral/ephemeral.wasm");
@@ -166,8 +166,8 @@ fn components() -> Vec<PathBuf> {
     iter::once(committed).chain(others).collect()
 }
 
-/// The second use of a component: in a file that is read and hashed, and in one that is known by its digest. Each with an engine
-/// of its own, as in a program that starts.
+/// The second load of a component: from a file that is read and hashed, and from one with a record. Each has a new engine, as at a
+/// program's start.
 fn load(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("there is room for temporary files");
     let config = EngineConfig {
@@ -198,7 +198,7 @@ fn load(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What it takes to find a plugin of a registry: in a store, with signatures of the real cosign, without and with rules of trust.
+/// Finding a plugin from a registry in a store, with signatures made by cosign, without and with trust rules.
 fn registry(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("there is room for temporary files");
     let signed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/registry/signatures/cosign");
@@ -234,7 +234,7 @@ fn registry(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Keeps all of an image layout, and gives the digest of the plugin's manifest.
+/// Stores the blobs of an image layout. Returns the digest of the plugin's manifest.
 fn keep(store: &Store, layout: &Path) -> String {
     let blobs = fs::read_dir(layout.join("blobs/sha256")).expect("the layout is committed");
     for blob in blobs.flatten() {
@@ -280,7 +280,7 @@ fn asked() -> (DebugOptions, Context) {
     (options, context)
 }
 
-/// A pod of about as many bytes: containers as real pods have them, as many as it takes.
+/// A pod of about `size` bytes, with as many realistic containers as needed.
 fn pod(size: usize) -> Target {
     let made = |count: usize| {
         let containers: Vec<Value> = (0..count).map(container).collect();

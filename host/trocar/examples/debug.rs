@@ -1,7 +1,7 @@
-//! Debugs a pod as the command line does: policies are asked, rights agreed to, everything stamped and written down.
+//! Debugs a pod as the command line does: with policies, consent, stamps and an audit.
 //!
 //!     cargo run --example debug -- web-0 busybox:1.36 CONFIG ls /
-#![expect(clippy::print_stderr, reason = "an example talks to its user")]
+#![expect(clippy::print_stderr, reason = "an example prints")]
 
 use std::{env, error::Error, io::stdin, process::ExitCode};
 
@@ -24,7 +24,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let engine = Engine::new(EngineConfig::default())?;
     let mut debugger = Debugger::new(cluster, engine, context())
         .with_config(&config)
-        .with_audit(AuditLog::open(&config, tell, tell)?);
+        .with_audit(AuditLog::open(&config, print, print)?);
     let target = debugger.find(&Reference::parse(pod)?).await?;
     let draft = debugger.plan(&request(image, command), &target).await?;
     let approved = draft.approve(agree)?;
@@ -36,7 +36,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ended.map_or(ExitCode::SUCCESS, |ended| ended.exit_code().into()))
 }
 
-fn tell(line: &str) {
+fn print(line: &str) {
     eprintln!("{line}");
 }
 
@@ -51,13 +51,13 @@ fn request(image: &str, command: &[String]) -> DebugRequest {
 fn agree(rights: &[Right]) -> bool {
     rights
         .iter()
-        .for_each(|right| eprintln!("The plan gives {right}."));
-    eprint!("Go on? [y/N] ");
+        .for_each(|right| eprintln!("The plan grants {right}."));
+    eprint!("Continue? [y/N] ");
     let mut answer = String::new();
     stdin().read_line(&mut answer).is_ok() && answer.trim() == "y"
 }
 
-/// Time and randomness are data: a session's name, and when it began.
+/// The time and the random suffix of the session. The library reads neither a clock nor random numbers for a plan.
 fn context() -> Context {
     let mut random = [0; 8];
     getrandom::fill(&mut random).expect("the system has random bytes");

@@ -1,7 +1,7 @@
-//! Asks the policies of a configuration whether somebody may debug a pod so; there is no cluster.
+//! Asks the policies of a configuration whether a user may debug a pod. Offline.
 //!
 //!     cargo run --example judge -- docs/examples/pod.yaml CONFIG jane
-#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+#![expect(clippy::print_stdout, reason = "an example prints")]
 
 use std::{env, error::Error, fs, process::ExitCode};
 

@@ -1,7 +1,7 @@
-//! Plans a debug offline: what would be created for the pod in a file?
+//! Plans a debug of the pod in a file, offline, and prints what would be created.
 //!
 //!     cargo run --example plan -- docs/examples/pod.yaml
-#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+#![expect(clippy::print_stdout, reason = "an example prints")]
 
 use std::{env, error::Error, fs};
 
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         image: Some("busybox:1.36".into()),
         ..DebugOptions::default()
     });
-    // Time and randomness are data, so the same input gives the same plan.
+    // Time and suffix are inputs, so that the same input gives the same plan.
     let context = Context {
         namespace: "default".into(),
         suffix: "abc12".into(),

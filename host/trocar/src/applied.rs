@@ -1,4 +1,4 @@
-//! A plan that was carried out: its session, and what stays of it.
+//! An applied plan: its session, and what it leaves behind.
 
 use std::time::Duration;
 
@@ -15,20 +15,20 @@ use trocar_core::{
 
 use crate::{audit::LastRecord, quota::GivenForQuota, tail::TailOutput};
 
-/// What a front has for a session.
+/// The caller's side of a session.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
-    /// There is something for the container's standard input.
+    /// The caller has input for the container.
     pub stdin: bool,
-    /// Our terminal is the container's.
+    /// The container's terminal is attached to the caller's.
     pub tty: bool,
-    /// The terminal that a person looks at, where one does.
+    /// The size of the user's terminal; none where output goes to no terminal.
     pub screen: Option<Screen>,
-    /// How long the container may take to start.
+    /// The time within which the container has to start.
     pub start_timeout: Duration,
-    /// A pod that no node takes is waited for that long as well. Else it is given up after 10 s where waiting does not help.
+    /// Waits the full `start_timeout` for an unschedulable pod, rather than 10 s when only another pod or other nodes could help.
     pub waits_for_nodes: bool,
-    /// How many lines are shown of what was written before; none for all of it.
+    /// The number of earlier lines that are shown; none shows all.
     pub tail: Option<usize>,
 }
 
@@ -45,10 +45,10 @@ impl Default for SessionOptions {
     }
 }
 
-/// A plan that was carried out. How it ends is written down when this goes away.
+/// An applied plan. Its end is audited on drop.
 ///
 /// ```compile_fail,E0599
-/// // There is no session without a write.
+/// // There is no session before the write.
 /// async fn early(approved: trocar::Approved, output: &mut dyn trocar::cluster::Output) {
 ///     let (_, mut input) = trocar::cluster::input_queue(1);
 ///     approved.attach(output, &mut input, Default::default()).await;
@@ -56,14 +56,14 @@ impl Default for SessionOptions {
 /// ```
 ///
 /// ```compile_fail,E0451
-/// // Nothing but a write makes one.
+/// // Only the write creates one.
 /// fn forged(applied: trocar::Applied) -> trocar::Applied {
 ///     trocar::Applied { ..applied }
 /// }
 /// ```
 ///
 /// ```compile_fail,E0382
-/// // One write is good for one session.
+/// // There is one session per write.
 /// async fn twice(applied: trocar::Applied, output: &mut dyn trocar::cluster::Output) {
 ///     let (_, mut input) = trocar::cluster::input_queue(1);
 ///     applied.attach(output, &mut input, Default::default()).await;
@@ -78,11 +78,11 @@ pub struct Applied {
 }
 
 impl Applied {
-    /// The pod that the plan created, to be asked about once its session has ended. None for an ephemeral container.
+    /// A query about the deletion of the created pod, for after its session. None for an ephemeral container.
     pub fn deletion(&self) -> Option<Deletion> {
-        let creates = |step: &Step| matches!(step, Step::CreatePod(_));
+        let creates_pod = |step: &Step| matches!(step, Step::CreatePod(_));
         let uid = self.record.pod["metadata"]["uid"].as_str()?;
-        self.plan().steps().iter().any(creates).then(|| Deletion {
+        self.plan().steps().iter().any(creates_pod).then(|| Deletion {
             cluster: self.cluster.clone(),
             namespace: self.plan().debug_namespace().unwrap_or_default().to_owned(),
             name: self.plan().debug_pod().to_owned(),
@@ -90,7 +90,7 @@ impl Applied {
         })
     }
 
-    /// What runs the debug container, to be asked about once its program has ended. None where the pod has no node yet.
+    /// A query about the node's container runtime, for after the session. None while the pod has no node.
     pub fn runtime(&self) -> Option<NodeRuntime> {
         let node = self.record.pod["spec"]["nodeName"].as_str()?;
         Some(NodeRuntime {
@@ -99,7 +99,7 @@ impl Applied {
         })
     }
 
-    /// The plan as it was carried out.
+    /// The plan, as it was applied.
     pub fn plan(&self) -> &DebugPlan {
         &self.record.plan
     }
@@ -109,17 +109,17 @@ impl Applied {
         &self.record.pod
     }
 
-    /// What was stored otherwise than it was judged. No policy that is enforced denies it.
+    /// Differences between what was judged and what the server stored. No enforced policy denies them.
     pub fn stored_otherwise(&self) -> Option<&StoredOtherwise> {
         self.stored_otherwise.as_ref()
     }
 
-    /// What the debug container was given besides, since quotas of the namespace take no pod without.
+    /// Resources that were added to the debug container, since quotas of the namespace require them.
     pub fn given_for_quota(&self) -> &[GivenForQuota] {
         &self.given
     }
 
-    /// Returns true if a flag of the container that a session is with is set, for example `tty`.
+    /// Returns true if a boolean field of the session's container is set, such as `tty`.
     pub fn container_flag(&self, flag: &str) -> bool {
         let name = self.plan().attach().unwrap_or_default();
         ["ephemeralContainers", "containers", "initContainers"]
@@ -129,13 +129,13 @@ impl Applied {
             .any(|container| container["name"] == name && container[flag] == true)
     }
 
-    /// Runs a session with the container that the plan made, to its end. None where the plan has no session.
+    /// Runs the plan's session to its end. Returns none if the plan has no session.
     ///
-    /// Dropping the future leaves: the connections are closed and the program goes on.
+    /// Dropping the future detaches: the connections are closed and the program goes on.
     ///
     /// # Errors
-    /// Fails when the container does not start, when the pod goes away, when the cluster does not answer for longer than
-    /// another try can mend, and when the output cannot be written.
+    /// Fails when the container does not start, when the pod is deleted, when the connection is lost and cannot be made again,
+    /// and when the output cannot be written.
     pub async fn attach(
         mut self,
         output: &mut dyn Output,
@@ -173,7 +173,7 @@ impl Applied {
     }
 }
 
-/// Who deleted a created pod, if it was deleted: asked once its session has ended.
+/// A query about who deleted a created pod, for after its session.
 pub struct Deletion {
     cluster: Cluster,
     namespace: String,
@@ -182,21 +182,20 @@ pub struct Deletion {
 }
 
 impl Deletion {
-    /// Says whether it was deleted, and by what: empty where the cluster's events do not say. None where it still is, and where
-    /// it cannot be read.
+    /// Returns what deleted the pod, by the cluster's events, which may be empty. None if the pod exists or cannot be read.
     pub async fn by(&self) -> Option<Vec<String>> {
         deleted_by(&self.cluster, &self.namespace, &self.name, &self.uid).await
     }
 }
 
-/// The container runtime of the node on which a debug container is.
+/// A query about the container runtime of a debug container's node.
 pub struct NodeRuntime {
     cluster: Cluster,
     node: String,
 }
 
 impl NodeRuntime {
-    /// Its name and version, where that is known to lose output itself. None where the node may not be read.
+    /// Returns the runtime's name and version if it is known to lose output. None if not, or if the node cannot be read.
     pub async fn losing(&self) -> Option<String> {
         losing_runtime(&read_node(&self.cluster, &self.node).await.ok()?)
     }
@@ -207,7 +206,7 @@ impl NodeRuntime {
     }
 }
 
-/// How much of the output was written before the last lines. All is shown where the log cannot be read: the session tells that.
+/// The number of bytes before the last lines of the log; 0 if the log cannot be read, which the session reports.
 async fn before_tail(session: &Session, lines: usize) -> u64 {
     let Session {
         cluster,
@@ -220,24 +219,24 @@ async fn before_tail(session: &Session, lines: usize) -> u64 {
     counted.unwrap_or_default()
 }
 
-/// What a debug leaves behind in the cluster.
+/// An object that a debug leaves behind in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeftBehind {
-    /// An ephemeral container, which nothing can remove from its pod.
+    /// An ephemeral container. Kubernetes cannot remove one from its pod.
     Container {
         /// Its name.
         container: String,
     },
-    /// A pod.
+    /// A created pod.
     Pod,
-    /// A pod that is gone now.
+    /// The absence of a pod that was deleted.
     Deleted {
         /// Its name.
         pod: String,
     },
 }
 
-/// What a plan leaves behind once it was carried out.
+/// What a plan leaves behind when it was applied.
 pub fn left_behind(plan: &DebugPlan) -> Vec<LeftBehind> {
     left_by(plan.steps())
 }

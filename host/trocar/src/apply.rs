@@ -1,4 +1,4 @@
-//! The write: an approved plan is carried out step by step, and what the server stored is looked at.
+//! Applying approved plans: writes their steps, and compares what the server stored with what was judged.
 
 use std::time::Duration;
 
@@ -23,58 +23,58 @@ use crate::{
     sessions,
 };
 
-/// How often a conflict is met with another try: enough for twenty people who debug one pod at once.
+/// The most attempts after conflicts: enough for twenty users who debug one pod at once.
 const MAX_TRIES: u32 = 30;
 
-/// The longest pause before another try.
+/// The longest pause between attempts.
 const MAX_PAUSE: Duration = Duration::from_millis(320);
 
-/// How old a plan may be before its target is looked at again: a person may have thought about it for long.
+/// The age from which on a plan's target is read again: its user may have taken long to consent.
 const MAX_AGE: Duration = Duration::from_secs(3);
 
-/// The step that makes the debug container or pod. By the guard rails it is the first, and all others delete.
-const MAKES: usize = 0;
+/// The index of the step that creates the debug container or pod. The guard rails require it to be the first; all others delete.
+const CREATING_STEP: usize = 0;
 
-/// Why a plan was not carried out, or not as it was judged.
+/// Why a plan was not applied, or not as it was judged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApplyError {
-    /// The target changed, and the plan for it as it is now gives more than was agreed to. Nothing was changed.
-    #[error("{} has changed, and its plan gives more than was agreed to now", .0.plan().target())]
+    /// The target changed, and its new plan grants more than was consented to. Nothing was written.
+    #[error("{} has changed, and its new plan grants more than was consented to", .0.plan().target())]
     Stale(Box<Draft>),
-    /// The target changed and there is no plan for it as it is now, or it cannot be read any more. Nothing was changed.
+    /// The target changed and planning failed for its current state, or it cannot be read. Nothing was written.
     #[error(transparent)]
     Plan(#[from] DebugError),
-    /// Another debugger made the plan, for another cluster or by other rules. Nothing was changed.
+    /// Another debugger made the plan, for another cluster or by other rules. Nothing was written.
     #[error("the plan was made by another debugger")]
     OtherDebugger,
-    /// A step of the plan was not carried out, or not as it was judged. No session begins.
+    /// A step was not written, or not stored as it was judged. There is no session.
     #[error("{error}")]
     Write {
-        /// What happened.
+        /// The error of the step.
         error: WriteError,
         /// The plan.
         plan: Box<DebugPlan>,
-        /// What the steps that were carried out leave behind.
+        /// What the completed steps leave behind.
         left: Vec<LeftBehind>,
     },
 }
 
-/// What became of a step that was not carried out as it was judged.
+/// Why a step was not written as it was judged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// The server refused it.
+    /// The server refused the step.
     #[error(transparent)]
     Refused(ClusterError),
-    /// The server's answer was lost, and it is not known whether the step was carried out.
+    /// The server's answer was lost, and it is unknown whether the step was carried out.
     #[error(transparent)]
     Unknown(ClusterError),
-    /// The server stores something else than what was judged. Policies that are enforced do not allow that, or there are
-    /// such policies and it breaks a guard rail.
-    #[error("the server stores something else than what was judged, and {} not allow that", refuser(.0))]
+    /// The server stores something other than what was judged. An enforced policy denies that, or there are enforced policies and
+    /// it breaks a guard rail.
+    #[error("the server stores something other than what was judged, and {} not allow that", refuser(.0))]
     NotAllowed(Box<StoredOtherwise>),
-    /// What the server stored cannot be written down where the configuration requires it.
+    /// A required audit record cannot be written.
     #[error(transparent)]
     Audit(AuditError),
 }
@@ -87,7 +87,7 @@ fn refuser(stored: &StoredOtherwise) -> &'static str {
 }
 
 impl WriteError {
-    /// Why the server refused it.
+    /// The server's reason, if it refused the step.
     fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Refused(error) => error.refusal(),
@@ -96,22 +96,22 @@ impl WriteError {
     }
 }
 
-/// What a server would make of a plan.
+/// The result of a dry run.
 #[derive(Debug)]
 pub struct DryRun {
-    /// What it would store otherwise than it was judged.
+    /// Differences between what was judged and what the server would store.
     pub stored_otherwise: Option<StoredOtherwise>,
-    /// What the debug container was given besides, since quotas of the namespace take no pod without.
+    /// Resources that were added to the debug container, since quotas of the namespace require them.
     pub given: Vec<GivenForQuota>,
 }
 
 impl Debugger {
-    /// Lets the server check a plan with everything that it has, and store nothing. Needs no consent.
+    /// Runs a plan through the server's checks and admission without storing anything. Needs no consent.
     ///
-    /// Where a quota takes the pod only with resources, the draft becomes the one that has them.
+    /// If a quota requires resources, the draft is replaced by one that has them.
     ///
     /// # Errors
-    /// Fails when the server would refuse it, and when what would be stored is not what the policies allow.
+    /// Fails when the server would refuse the plan, and when policies deny what would be stored.
     pub async fn dry_run(&mut self, draft: &mut Draft) -> Result<DryRun, ApplyError> {
         if !self.is_own(&draft.auditor) {
             return Err(ApplyError::OtherDebugger);
@@ -143,7 +143,7 @@ impl Debugger {
         for step in 0..draft.plan().steps().len() {
             let answer = dry_run_step(&self.cluster, &draft.judged, step, &stamp).await;
             let answer = answer.map_err(WriteError::Refused)?;
-            if step == MAKES {
+            if step == CREATING_STEP {
                 let stored = self.judge_stored(&draft.request, &draft.judged, &answer);
                 otherwise = stored.map(allowed).transpose()?;
             }
@@ -151,16 +151,16 @@ impl Debugger {
         Ok(otherwise)
     }
 
-    /// Carries out an approved plan, with its stamps, and writes down how it ends.
+    /// Applies an approved plan, with stamps. Its end is audited.
     ///
-    /// Where the target changed meanwhile it is read and judged again; it is written to when the policies allow it and its
-    /// rights are among those agreed to. The same is done where a quota takes the pod only with resources for its debug
-    /// container. What the server stored is looked at: where it has more rights or fewer restrictions
-    /// than what was judged, or breaks a guard rail, that is written down, and policies that are enforced are asked about it.
+    /// If the target changed meanwhile, it is read and planned for again, and written if policies allow the new plan and its rights
+    /// were consented to. The same is done if a quota requires resources of the debug container. What the server stored is
+    /// compared with what was judged: if it has more rights or fewer restrictions, or breaks a guard rail, that is audited and
+    /// reviewed by the enforced policies.
     ///
     /// # Errors
-    /// Fails when the server refuses, with a new draft when more would be given than was agreed to, and when what was stored
-    /// is not what the policies allowed.
+    /// Fails when the server refuses, when more would be granted than was consented to (with the new draft), and when policies deny
+    /// what was stored.
     pub async fn apply(&mut self, mut approved: Approved) -> Result<Applied, ApplyError> {
         if !self.is_own(approved.record.auditor()) {
             return Err(ApplyError::OtherDebugger);
@@ -171,8 +171,8 @@ impl Debugger {
             self.judge_again(&mut approved, now.map_err(DebugError::Lookup)?)?;
         }
         let mut given = Vec::new();
-        approved.record.pod = self.make(&mut approved, &mut given).await?;
-        let stored_otherwise = self.look(&approved)?;
+        approved.record.pod = self.create(&mut approved, &mut given).await?;
+        let stored_otherwise = self.check_stored(&approved)?;
         self.delete(&approved).await?;
         approved.record.outcome = AuditOutcome::Created;
         Ok(Applied {
@@ -183,21 +183,21 @@ impl Debugger {
         })
     }
 
-    /// Makes the debug container or pod. Returns the pod as the server stored it.
-    async fn make(
+    /// Creates the debug container or pod. Returns the pod as the server stored it.
+    async fn create(
         &mut self,
         approved: &mut Approved,
         given: &mut Vec<GivenForQuota>,
     ) -> Result<Value, ApplyError> {
         let mut tried = 1;
         loop {
-            self.note(approved.plan(), None);
-            self.tell_created(approved, &Value::Null);
-            let error = match self.write(&approved.judged, MAKES).await {
+            self.write_journal(approved.plan(), None);
+            self.report_created(approved, &Value::Null);
+            let error = match self.write(&approved.judged, CREATING_STEP).await {
                 Ok(pod) => {
-                    if matches!(approved.plan().steps()[MAKES], Step::CreatePod(_)) {
-                        self.note(approved.plan(), pod["metadata"]["uid"].as_str());
-                        self.tell_created(approved, &pod);
+                    if matches!(approved.plan().steps()[CREATING_STEP], Step::CreatePod(_)) {
+                        self.write_journal(approved.plan(), pod["metadata"]["uid"].as_str());
+                        self.report_created(approved, &pod);
                     }
                     return Ok(pod);
                 }
@@ -208,31 +208,31 @@ impl Debugger {
             if let Some((request, now)) = fitted {
                 approved.request = request;
                 let target = approved.target().clone();
-                self.judge_newly(approved, &target)?;
+                self.plan_again(approved, &target)?;
                 given.push(now);
                 continue;
             }
-            // The test of the target's identity fails like any other invalid request. Only another look tells.
+            // A failed test of the target's identity looks like any other invalid request. Reading the target again decides.
             let is_invalid = error.refusal() == Some(Refusal::Invalid);
             let is_conflict = error.refusal() == Some(Refusal::Conflict);
             if !(is_invalid || is_conflict) || tried == MAX_TRIES {
-                return Err(stopped(approved, MAKES, error));
+                return Err(stopped(approved, CREATING_STEP, error));
             }
             tokio::time::sleep(pause(tried, &self.context.suffix)).await;
             tried += 1;
             match self.read_again(approved.plan().target()).await {
                 Ok(now) if is_invalid && now.id() == approved.target().id() => {
-                    return Err(stopped(approved, MAKES, error));
+                    return Err(stopped(approved, CREATING_STEP, error));
                 }
                 Ok(now) => self.judge_again(approved, now)?,
-                Err(_) if is_invalid => return Err(stopped(approved, MAKES, error)),
+                Err(_) if is_invalid => return Err(stopped(approved, CREATING_STEP, error)),
                 Err(error) => return Err(DebugError::Lookup(error).into()),
             }
         }
     }
 
-    /// Writes into the journal what is about to be made, and once more what it became: `uid` is the pod's.
-    fn note(&self, plan: &DebugPlan, uid: Option<&str>) {
+    /// Writes a debug to the journal: before it is created, and with the pod's `uid` afterwards.
+    fn write_journal(&self, plan: &DebugPlan, uid: Option<&str>) {
         let Some((journal, warn)) = &self.journal else {
             return;
         };
@@ -241,21 +241,21 @@ impl Debugger {
         let entry = sessions::begun(&self.cluster, plan, uid, time, reason, is_removed);
         if let Some(Err(error)) = entry.map(|entry| journal.append(&entry)) {
             warn(&format!(
-                "{} cannot be written, so this session will not be known as yours: {error}",
+                "cannot write {}, so this session will not be listed as yours: {error}",
                 journal.path().display()
             ));
         }
     }
 
-    /// Tells of a pod that is about to be created, or was: then `stored` is what the server answered.
-    fn tell_created(&self, approved: &Approved, stored: &Value) {
-        if let (Some(tell), Some(pod)) = (&self.removal, created_pod(approved.plan(), stored)) {
+    /// Reports a pod that is about to be created, or was. `stored` is the server's answer, else null.
+    fn report_created(&self, approved: &Approved, stored: &Value) {
+        if let (Some(report), Some(pod)) = (&self.removal, created_pod(approved.plan(), stored)) {
             let stamp = self.stamp(approved.judged.draft());
-            tell(&CreatedPod { stamp, ..pod });
+            report(&CreatedPod { stamp, ..pod });
         }
     }
 
-    /// Writes a step. Where its answer is lost it is not written again, but looked for.
+    /// Writes a step. If the answer is lost, its result is looked up; it is never written twice.
     async fn write(&self, judged: &planning::Approved, step: usize) -> Result<Value, WriteError> {
         let stamp = self.stamp(judged.draft());
         let error = match apply_step(&self.cluster, judged, step, &stamp).await {
@@ -270,8 +270,8 @@ impl Debugger {
         }
     }
 
-    /// Looks at what was stored. Where it is not what was judged that is written down, with what the policies say of it.
-    fn look(&self, approved: &Approved) -> Result<Option<StoredOtherwise>, ApplyError> {
+    /// Compares what was stored with what was judged. Differences are audited, with the policies' verdicts.
+    fn check_stored(&self, approved: &Approved) -> Result<Option<StoredOtherwise>, ApplyError> {
         let record = &approved.record;
         let stored = self.judge_stored(&approved.request, approved.judged.draft(), &record.pod);
         let Some(stored) = stored else {
@@ -282,29 +282,29 @@ impl Debugger {
         let allowed = written.map_err(WriteError::Audit).and_then(|()| allowed(stored));
         allowed
             .map(Some)
-            .map_err(|error| stopped(approved, MAKES + 1, error))
+            .map_err(|error| stopped(approved, CREATING_STEP + 1, error))
     }
 
-    /// Deletes what the debug pod takes the place of.
+    /// Deletes the target that a copy replaces.
     async fn delete(&self, approved: &Approved) -> Result<(), ApplyError> {
-        for step in MAKES + 1..approved.plan().steps().len() {
+        for step in CREATING_STEP + 1..approved.plan().steps().len() {
             let deleted = self.write(&approved.judged, step).await;
             deleted.map_err(|error| stopped(approved, step, error))?;
         }
         Ok(())
     }
 
-    /// Takes the plan for the target as it is now: the same where nothing changed that it is made of, else a new one.
+    /// Renews the plan for the target's current state: keeps it if nothing that it depends on has changed, else plans again.
     fn judge_again(&mut self, approved: &mut Approved, now: Target) -> Result<(), ApplyError> {
         if let Some(same) = approved.judged.for_target(&now) {
             approved.judged = same;
             return Ok(());
         }
-        self.judge_newly(approved, &now)
+        self.plan_again(approved, &now)
     }
 
-    /// Takes a new plan, for the request as it is now.
-    fn judge_newly(&mut self, approved: &mut Approved, now: &Target) -> Result<(), ApplyError> {
+    /// Plans again, and replaces the approved plan if the new one grants nothing more.
+    fn plan_again(&mut self, approved: &mut Approved, now: &Target) -> Result<(), ApplyError> {
         let newer = self.draft(&approved.request, now)?;
         match approved.judged.renew(newer.judged) {
             Ok(renewed) => {
@@ -323,7 +323,7 @@ impl Debugger {
         }
     }
 
-    /// What is stored otherwise than it was judged, and what the policies say of it.
+    /// Differences between what was judged and stored, with the policies' verdicts.
     fn judge_stored(
         &self,
         request: &DebugRequest,
@@ -335,7 +335,8 @@ impl Debugger {
     }
 }
 
-/// How long to wait before another try: longer each time, and differently long for each session, by its name.
+/// The pause before another attempt: exponential, and spread by the session's name so that concurrent sessions do not collide
+/// again.
 fn pause(tried: u32, session: &str) -> Duration {
     let spread = session.bytes().fold(tried, |sum, byte| {
         sum.wrapping_mul(31).wrapping_add(u32::from(byte))
@@ -344,7 +345,7 @@ fn pause(tried: u32, session: &str) -> Duration {
     pause * (50 + spread) / 100
 }
 
-/// What was stored otherwise, where the policies allow it.
+/// Fails if the policies deny the differences.
 fn allowed(stored: StoredOtherwise) -> Result<StoredOtherwise, WriteError> {
     match stored.is_allowed {
         true => Ok(stored),
@@ -352,7 +353,7 @@ fn allowed(stored: StoredOtherwise) -> Result<StoredOtherwise, WriteError> {
     }
 }
 
-/// A plan that was not carried out from a step on.
+/// The error of a plan that stopped at a step.
 fn stopped(approved: &Approved, step: usize, error: WriteError) -> ApplyError {
     let plan = approved.plan();
     failed(plan, error, left_by(&plan.steps()[..step]))

@@ -1,4 +1,4 @@
-//! Drafts and approvals as the outside sees them: each decision about them is written down as it is made.
+//! Drafts and approvals. Each decision is audited when it is made.
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -15,24 +15,24 @@ use trocar_sdk::pod::flag;
 
 use crate::audit::{AuditError, Auditor, LastRecord};
 
-/// A plan that the policies allow, for one target. Made by [`Debugger::plan`](crate::Debugger::plan) alone.
+/// A plan for one target that the policies allow. Only [`Debugger::plan`](crate::Debugger::plan) creates one.
 ///
 /// ```compile_fail,E0451
-/// // Nothing but planning makes one.
+/// // Only planning creates a draft.
 /// fn forged(draft: trocar::Draft) -> trocar::Draft {
 ///     trocar::Draft { ..draft }
 /// }
 /// ```
 ///
 /// ```compile_fail,E0451
-/// // Nor does anything else make the plan in it.
+/// // Nothing else creates the plan in it, either.
 /// fn forged(plan: trocar::DebugPlan) -> trocar::DebugPlan {
 ///     trocar::DebugPlan { ..plan }
 /// }
 /// ```
 ///
 /// ```compile_fail,E0382
-/// // One draft is good for one question.
+/// // A draft can be approved once.
 /// fn twice(draft: trocar::Draft) {
 ///     let _ = draft.approve(|_| false);
 ///     let _ = draft.approve(|_| true);
@@ -40,7 +40,7 @@ use crate::audit::{AuditError, Auditor, LastRecord};
 /// ```
 ///
 /// ```compile_fail,E0425
-/// // No write of the inner crates is to be had from here.
+/// // The writes of the inner crates are not public.
 /// use trocar::cluster;
 /// fn write() {
 ///     cluster::apply_step();
@@ -59,24 +59,24 @@ impl std::fmt::Debug for Draft {
     }
 }
 
-/// A plan that may be carried out.
+/// A plan that may be applied.
 ///
 /// ```compile_fail,E0451
-/// // Nothing but an approval of a draft makes one.
+/// // Only the approval of a draft creates one.
 /// fn forged(approved: trocar::Approved) -> trocar::Approved {
 ///     trocar::Approved { ..approved }
 /// }
 /// ```
 ///
 /// ```compile_fail,E0308
-/// // A draft is not carried out without an approval.
+/// // A draft cannot be applied without an approval.
 /// async fn unapproved(debugger: &mut trocar::Debugger, draft: trocar::Draft) {
 ///     debugger.apply(draft).await;
 /// }
 /// ```
 ///
 /// ```compile_fail,E0382
-/// // One approval is good for one debug.
+/// // An approval can be applied once.
 /// async fn twice(debugger: &mut trocar::Debugger, approved: trocar::Approved) {
 ///     debugger.apply(approved).await;
 ///     debugger.apply(approved).await;
@@ -93,10 +93,10 @@ pub struct Approved {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotAgreed {
-    /// Its rights were not agreed to.
-    #[error("the plan gives more than was asked for, and that was not agreed to")]
+    /// The user did not consent to its rights. The drafts are returned.
+    #[error("the plan grants more than was asked for, and consent was not given")]
     Rights(Vec<Draft>),
-    /// The decision cannot be written down where the configuration requires it.
+    /// A required audit record cannot be written.
     #[error(transparent)]
     Audit(#[from] AuditError),
 }
@@ -107,20 +107,20 @@ impl Draft {
         self.judged.plan()
     }
 
-    /// What it was made for.
+    /// The target that it was made for.
     pub fn target(&self) -> &Target {
         self.judged.target()
     }
 
-    /// The rights that need consent. Empty when none is needed.
+    /// The rights that need consent; empty if none do.
     pub fn rights(&self) -> &[Right] {
         self.judged.rights()
     }
 
-    /// A session of one's own with a container that runs in the target and is what this plan would add, but for its name: made by
-    /// the same strategy of the same container, and stored as it was planned. What is one's own `journal` says.
+    /// Finds one of the user's own sessions with a running container of the target that is what this plan would add, except for its
+    /// name: planned by the same strategy, and stored as planned. `journal` decides which sessions are the user's own.
     ///
-    /// One that reads standard input once is not among them: it reads nothing any more.
+    /// Containers with `stdinOnce` are left out: their standard input is closed after the first attach.
     pub fn same_session(&self, journal: &Journal) -> Option<Session> {
         let recipe = self.plan().recipe()?;
         let pod = serde_json::from_value(Value::Object(self.target().object().clone())).ok()?;
@@ -140,20 +140,20 @@ impl Draft {
         sessions.rfind(|session| is_same(session) && !reads_once)
     }
 
-    /// Asks for consent where it is needed: `agree` is given the rights.
+    /// Approves the draft. `agree` is called with the rights if they need consent.
     ///
     /// # Errors
-    /// Fails when consent is refused, and when the decision cannot be written down.
+    /// Fails when consent is refused, and when a required audit record cannot be written.
     pub fn approve(self, agree: impl FnOnce(&[Right]) -> bool) -> Result<Approved, NotAgreed> {
         let mut approved = approve_all(vec![self], |drafts| agree(drafts[0].rights()))?;
         Ok(approved.remove(0))
     }
 }
 
-/// Approves several drafts with one question, which is asked where one of them needs consent.
+/// Approves several drafts. `agree` is called once, if any of them needs consent.
 ///
 /// # Errors
-/// Fails when consent is refused, and when a decision cannot be written down. No draft is approved then.
+/// Fails when consent is refused, and when a required audit record cannot be written. No draft is approved then.
 pub fn approve_all(
     drafts: Vec<Draft>,
     agree: impl FnOnce(&[Draft]) -> bool,
@@ -173,7 +173,7 @@ pub fn approve_all(
             record: LastRecord::begin(&draft.auditor, draft.plan())?,
             request: draft.request,
             made: draft.made,
-            // The question was answered for all of them.
+            // `agree` has answered for all of them.
             judged: draft.judged.approve(|_| true).expect("consent was given"),
         });
     }
@@ -186,7 +186,7 @@ impl Approved {
         self.judged.plan()
     }
 
-    /// What it was made for.
+    /// The target that it was made for.
     pub fn target(&self) -> &Target {
         self.judged.target()
     }
@@ -196,13 +196,13 @@ impl Approved {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} and {} would both become pod {pod:?}", targets[0], targets[1])]
 pub struct SamePod {
-    /// What they were made for.
+    /// The targets of the two plans.
     pub targets: [String; 2],
     /// The pod's name.
     pub pod: String,
 }
 
-/// Checks that no two plans create the same pod.
+/// Checks that no two plans create a pod of the same name and namespace.
 ///
 /// # Errors
 /// Fails with the first two that do.

@@ -1,6 +1,6 @@
-//! Writing down what was decided and how it ended, where the configuration says so.
+//! The audit: writes decisions and how they ended to the places in the configuration.
 //!
-//! Each record is on a line of its own, whole or not at all.
+//! Records are lines of JSON, each written atomically.
 
 use std::{
     fs::{self, File},
@@ -21,31 +21,32 @@ use trocar_core::{
 };
 use trocar_sdk::Actor;
 
-/// How often a file that another process writes to is tried again, and how long each time.
+/// How often, and at which interval, the lock of a file is tried while another process holds it.
 const LOCK_TRIES: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// A decision that could not be written down.
+/// An audit record could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("the audit file {file} cannot be written: {source}")]
 pub struct AuditError {
     /// The file.
     pub file: String,
-    /// The configuration requires it, so nothing is debugged without it.
+    /// The configuration requires the record, so the debug fails.
     pub is_required: bool,
-    /// Why not.
+    /// The cause.
     pub source: io::Error,
 }
 
-type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+type LineSink = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// The places where records go. Opened before anything is written to a cluster.
+/// The open audit files. Opened before anything is written to a cluster.
 #[derive(Default)]
 pub struct AuditLog {
     sinks: Vec<Sink>,
-    /// Records for standard error, and warnings about places that are not required.
-    lines: Option<Tell>,
-    warnings: Option<Tell>,
+    /// Where records for standard error go.
+    lines: Option<LineSink>,
+    /// Where warnings about files that are not required go.
+    warnings: Option<LineSink>,
 }
 
 struct Sink {
@@ -55,11 +56,11 @@ struct Sink {
 }
 
 impl AuditLog {
-    /// Opens all places of a configuration. `lines` prints records on standard error, `warnings` is told of places that
-    /// cannot be had and are not required.
+    /// Opens the audit files of a configuration. `lines` prints records for standard error; `warnings` is called for files that are
+    /// not required and cannot be opened or written.
     ///
     /// # Errors
-    /// Fails when a place that is required cannot be had.
+    /// Fails when a required file cannot be opened.
     pub fn open(
         config: &Config,
         lines: impl Fn(&str) + Send + Sync + 'static,
@@ -90,20 +91,20 @@ impl AuditLog {
         Ok(log)
     }
 
-    /// Returns true if nothing is written down.
+    /// Returns true if nothing is audited.
     pub fn is_empty(&self) -> bool {
         self.sinks.is_empty()
     }
 
-    /// Writes a record to all places.
+    /// Writes a record to all files.
     ///
     /// # Errors
-    /// Fails when a place that is required cannot be written to.
+    /// Fails when a required file cannot be written.
     pub fn record(&self, record: &AuditRecord<'_>) -> Result<(), AuditError> {
         self.write(&record.line())
     }
 
-    /// Writes one line to all places.
+    /// Writes one line to all files.
     fn write(&self, line: &str) -> Result<(), AuditError> {
         for sink in &self.sinks {
             match &sink.file {
@@ -143,11 +144,11 @@ impl AuditLog {
     }
 }
 
-/// Checks that records could be written to a file, without writing one or making the file.
+/// Checks that records could be written to a file, without writing one or creating the file.
 ///
 /// # Errors
-/// Fails when it is neither a regular file nor a character device, or may not be written; where there is no file, when its
-/// folder may not be written.
+/// Fails when it is neither a regular file nor a character device, or may not be written; for a missing file, when its folder may
+/// not be written.
 pub fn check_audit_file(path: &Path) -> io::Result<()> {
     match open(path, IfMissing::Fail) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -160,24 +161,24 @@ pub fn check_audit_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What happens where there is no file.
+/// What to do about a missing file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum IfMissing {
     Create,
     Fail,
 }
 
-/// Opens a place for records.
+/// Opens an audit file.
 fn open(path: &Path, if_missing: IfMissing) -> io::Result<File> {
     let mut options = fs::OpenOptions::new();
-    // A FIFO without a reader would hang; a non-blocking open of one fails at once.
+    // Opening a FIFO without a reader would hang; a non-blocking open fails at once.
     options
         .append(true)
         .create(if_missing == IfMissing::Create)
         .mode(0o600)
         .custom_flags(O_NONBLOCK);
     let readable = options.clone().read(true).open(path);
-    // One that may be written and not read is written to all the same.
+    // Read access is only for completing a torn line, so write access alone is enough.
     let file = readable.or_else(|_| options.open(path))?;
     let kind = file.metadata()?.file_type();
     if kind.is_file() || kind.is_char_device() {
@@ -190,7 +191,7 @@ fn open(path: &Path, if_missing: IfMissing) -> io::Result<File> {
 
 const O_NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
 
-/// Appends one line, whole or not at all. What another program left unfinished is ended first.
+/// Appends one line atomically. An incomplete last line of another program is ended first.
 pub(crate) fn append(file: &mut File, line: &str) -> io::Result<()> {
     if !file.metadata()?.is_file() {
         return file.write_all(format!("{line}\n").as_bytes());
@@ -206,7 +207,7 @@ fn append_locked(file: &mut File, line: &str) -> io::Result<()> {
     let start = if ends_within_line(file, length) { "\n" } else { "" };
     let written = file.write_all(format!("{start}{line}\n").as_bytes());
     if written.is_err() {
-        // A full disk: the part that fitted is taken back.
+        // On a full disk: remove the part that was written.
         file.set_len(length)?;
     }
     written
@@ -230,7 +231,7 @@ fn lock(file: &File) -> io::Result<()> {
     Err(io::Error::other("another program holds its lock"))
 }
 
-/// What all records of one debugger share.
+/// What all audit records of one debugger share.
 pub(crate) struct Auditor {
     pub(crate) log: Arc<AuditLog>,
     pub(crate) session: String,
@@ -263,7 +264,7 @@ impl Auditor {
     }
 }
 
-/// The last record of a debug: written when this is dropped, so that no way out can leave it unwritten.
+/// The final audit record of a debug. Written on drop, so that no error path can omit it.
 pub(crate) struct LastRecord {
     auditor: Arc<Auditor>,
     pub(crate) plan: DebugPlan,
@@ -272,7 +273,7 @@ pub(crate) struct LastRecord {
 }
 
 impl LastRecord {
-    /// Writes that a plan is allowed; from then on, how it ends is written as well.
+    /// Audits that a plan is allowed. From here on its end is audited on drop.
     pub(crate) fn begin(auditor: &Arc<Auditor>, plan: &DebugPlan) -> Result<Self, AuditError> {
         auditor.write(AuditEvent::Allowed, plan, &Value::Null, None)?;
         Ok(Self {
@@ -291,7 +292,7 @@ impl LastRecord {
 impl Drop for LastRecord {
     fn drop(&mut self) {
         let event = AuditEvent::Ended(self.outcome);
-        // What was done is done: that it cannot be written down is only told.
+        // The debug has happened, so a failure can only be a warning.
         if let Err(error) = self.auditor.write(event, &self.plan, &self.pod, None) {
             self.auditor.log.warn(&error);
         }
@@ -303,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_after_a_torn_one_is_on_a_line_of_its_own() {
+    fn a_record_after_a_torn_line_is_on_its_own_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.log");
         fs::write(&path, "{\"whole\":1}\n{\"torn\":").unwrap();
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_makes_no_file_and_writes_nothing() {
+    fn checking_creates_no_file_and_writes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.log");
         check_audit_file(&path).unwrap();
@@ -327,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_without_a_reader_is_refused_and_does_not_hang() {
+    fn opening_a_pipe_without_a_reader_does_not_hang() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pipe");
         let mode = rustix::fs::Mode::from_raw_mode(0o600);

@@ -1,4 +1,4 @@
-//! The one way from a request to a session: plan, approve, apply, attach. Here is the first of them.
+//! The debugger, and the first of the four steps from a request to a session: plan, approve, apply, attach.
 
 use std::{sync::Arc, time::Instant};
 
@@ -24,11 +24,11 @@ use crate::{
     planner::{Planner, PluginChoice},
 };
 
-/// Told what could not be written into the journal.
-type Tell = Box<dyn Fn(&str)>;
+/// Receives warnings about the journal.
+type Warn = Box<dyn Fn(&str)>;
 
-/// Told of a pod that is created, before and after.
-type TellCreated = Box<dyn Fn(&CreatedPod)>;
+/// Receives each created pod: before it is created, and with its uid afterwards.
+type OnCreated = Box<dyn Fn(&CreatedPod)>;
 
 /// Debugs targets of one cluster, by the rules of one configuration.
 pub struct Debugger {
@@ -39,21 +39,21 @@ pub struct Debugger {
     is_identified: bool,
     impersonator: Option<String>,
     audit: Arc<AuditLog>,
-    /// Made with the first plan, and anew once anything else is: an approval is only good with what it was made by.
+    /// Created at the first plan, and replaced when identity or rules change: an approval is bound to the auditor of its plan.
     auditor: Option<Arc<Auditor>>,
-    pub(crate) journal: Option<(JournalFile, Tell)>,
-    pub(crate) removal: Option<TellCreated>,
+    pub(crate) journal: Option<(JournalFile, Warn)>,
+    pub(crate) removal: Option<OnCreated>,
 }
 
 impl Debugger {
-    /// Makes a debugger without configuration: no policies, no audit.
+    /// Creates a debugger without configuration: no policies, no audit.
     ///
-    /// `context` is the time, the namespace of pods for targets without one, and the session's name, as data.
+    /// `context` has the time, the namespace of pods for targets without one, and the session's random suffix.
     pub fn new(cluster: Cluster, engine: Engine, context: Context) -> Self {
         Self::with_planner(cluster, Planner::new(engine, &Config::default()), context)
     }
 
-    /// Makes a debugger of a planner, which has configuration and chosen plugins.
+    /// Creates a debugger with a planner's configuration and plugins.
     pub fn with_planner(cluster: Cluster, planner: Planner, context: Context) -> Self {
         Self {
             cluster,
@@ -69,7 +69,7 @@ impl Debugger {
         }
     }
 
-    /// Asks the policies of a configuration, and takes its defaults.
+    /// Uses the policies and defaults of a configuration.
     #[must_use]
     pub fn with_config(mut self, config: &Config) -> Self {
         self.planner = self.planner.with_config(config);
@@ -77,7 +77,7 @@ impl Debugger {
         self
     }
 
-    /// Chooses plugins besides those of the configuration.
+    /// Uses plugins in addition to those of the configuration.
     #[must_use]
     pub fn with_plugins(mut self, choice: PluginChoice) -> Self {
         self.planner = self.planner.with_plugins(choice);
@@ -85,7 +85,7 @@ impl Debugger {
         self
     }
 
-    /// Writes decisions down.
+    /// Audits decisions.
     #[must_use]
     pub fn with_audit(mut self, log: AuditLog) -> Self {
         self.audit = Arc::new(log);
@@ -93,26 +93,26 @@ impl Debugger {
         self
     }
 
-    /// Keeps a journal of what is made, by which a person finds their own sessions again. `warn` is told when it cannot be
-    /// written: nothing is debugged less for that.
+    /// Writes sessions to a journal, by which users find their own again. `warn` is called if it cannot be written: that does not
+    /// prevent a debug.
     #[must_use]
     pub fn with_journal(mut self, journal: JournalFile, warn: impl Fn(&str) + 'static) -> Self {
         self.journal = Some((journal, Box::new(warn)));
         self
     }
 
-    /// Notes of each created pod that it is to be deleted at the end of its session, which the caller does: with
+    /// Marks created pods in the journal as deleted at the end of their sessions. The caller deletes them, with
     /// [`removal::remove`](crate::removal::remove).
     ///
-    /// `tell` is told of a pod before it is created, and again with its unique id once it was: a process that outlives this one
-    /// has to know of it by then.
+    /// `on_created` is called before a pod is created, and again with its uid afterwards, so that a process that outlives this one
+    /// knows of it in time.
     #[must_use]
-    pub fn with_removal(mut self, tell: impl Fn(&CreatedPod) + 'static) -> Self {
-        self.removal = Some(Box::new(tell));
+    pub fn with_removal(mut self, on_created: impl Fn(&CreatedPod) + 'static) -> Self {
+        self.removal = Some(Box::new(on_created));
         self
     }
 
-    /// What is known of who asks besides what the cluster says: the reason, and the names in the kubeconfig.
+    /// Sets what is known of the user besides the cluster's answer: the reason, and the names in the kubeconfig.
     #[must_use]
     pub fn with_actor(mut self, actor: Actor) -> Self {
         self.actor = actor;
@@ -121,24 +121,24 @@ impl Debugger {
         self
     }
 
-    /// The connection.
+    /// The connection to the cluster.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
 
-    /// Asks the cluster who asks, where policies or audit have to know. Once; the first plan does it otherwise.
+    /// Asks the cluster for the user's identity, if policies or audit need it. Later calls do nothing; the first plan calls it, too.
     ///
-    /// `real` is a connection without impersonation, where the usual one acts as somebody else.
+    /// `real` is a connection without impersonation, if the debugger's own impersonates another user.
     ///
     /// # Errors
-    /// Fails when the cluster cannot be reached or does not take the credentials.
+    /// Fails when the cluster cannot be reached or refuses the credentials.
     pub async fn identify(&mut self, real: Option<&Cluster>) -> Result<(), ClusterError> {
         if !self.planner.has_policies() && self.audit.is_empty() {
             return Ok(());
         }
         if !self.is_identified {
             let identity = who_am_i(&self.cluster).await?;
-            self.know(identity);
+            self.set_identity(identity);
         }
         if let (Some(real), None) = (real, &self.impersonator) {
             self.impersonator = Some(who_am_i(real).await?.user);
@@ -147,14 +147,14 @@ impl Debugger {
         Ok(())
     }
 
-    /// What the cluster said of who asks, where it was asked already.
+    /// Sets the user's identity, if the caller has asked the cluster already.
     #[must_use]
     pub fn with_identity(mut self, identity: Identity) -> Self {
-        self.know(identity);
+        self.set_identity(identity);
         self
     }
 
-    fn know(&mut self, identity: Identity) {
+    fn set_identity(&mut self, identity: Identity) {
         (self.actor.user, self.actor.groups) = (identity.user, identity.groups);
         self.is_identified = true;
         self.auditor = None;
@@ -172,31 +172,31 @@ impl Debugger {
         auditor.clone()
     }
 
-    /// Returns true if a plan was made by this debugger, as it is now.
+    /// Returns true if a plan was made by this debugger with its current identity and rules.
     pub(crate) fn is_own(&self, auditor: &Arc<Auditor>) -> bool {
         self.auditor.as_ref().is_some_and(|own| Arc::ptr_eq(own, auditor))
     }
 
-    /// The marks of a plan on what it makes.
+    /// The stamp for objects that a plan creates.
     pub(crate) fn stamp(&self, draft: &planning::Draft) -> Stamp {
         Stamp::new(draft.plan(), &self.actor, &self.context)
     }
 
-    /// Finds what a reference names: a pod or node itself, or the best pod of a workload, in the context's namespace.
+    /// Finds the target of a reference: a pod or node, or the best pod of a workload, in the context's namespace.
     ///
     /// # Errors
-    /// Fails when it is not there, may not be read, or has no pods.
+    /// Fails when the object does not exist, may not be read, or has no pods.
     pub async fn find(&self, reference: &Reference) -> Result<Target, LookupError> {
         let mut found = lookup(&self.cluster, reference, &self.context.namespace, false).await?;
         Ok(found.remove(0).target)
     }
 
-    /// Makes a plan for a target: strategy, configured policies, guard rails. Nothing is written to the cluster.
+    /// Plans a debug: strategy, guard rails, configured policies. Nothing is written to the cluster.
     ///
-    /// A target that is not from a cluster (a file names it, for example) only says which object is meant: that is read.
+    /// A target without uid and resource version, such as one from a file, is read from the cluster first.
     ///
     /// # Errors
-    /// Fails when there is no plan, and when policies deny it, which is written down.
+    /// Fails when planning fails, and when policies deny the plan, which is audited.
     pub async fn plan(&mut self, request: &DebugRequest, target: &Target) -> Result<Draft, DebugError> {
         self.identify(None).await?;
         if target.id().uid.is_some() && target.resource_version().is_some() {
@@ -206,13 +206,13 @@ impl Debugger {
         self.draft(request, &live)
     }
 
-    /// Makes a plan for a target as it was read. A denial is written down.
+    /// Plans for a target as it was read. A denial is audited.
     pub(crate) fn draft(&mut self, request: &DebugRequest, target: &Target) -> Result<Draft, DebugError> {
         let auditor = self.auditor();
         let made = Instant::now();
         let judged = self.planner.draft(request, target, &self.context, &self.actor);
         if let Err(error) = &judged {
-            note_denial(&auditor, error)?;
+            audit_denial(&auditor, error)?;
         }
         Ok(Draft {
             judged: judged?,
@@ -222,7 +222,7 @@ impl Debugger {
         })
     }
 
-    /// Reads a target as it is now.
+    /// Reads the current state of a target.
     pub(crate) async fn read_again(&self, target: &TargetId) -> Result<Target, LookupError> {
         let reference = Reference {
             kind: match target.kind {
@@ -237,8 +237,8 @@ impl Debugger {
     }
 }
 
-/// Writes down that policies deny a plan.
-pub(crate) fn note_denial(auditor: &Auditor, error: &PlannerError) -> Result<(), AuditError> {
+/// Audits a plan that policies deny.
+pub(crate) fn audit_denial(auditor: &Auditor, error: &PlannerError) -> Result<(), AuditError> {
     if let PlannerError::Plan(error) = error
         && let Some(plan) = error.reviewed()
     {

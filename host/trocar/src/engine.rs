@@ -1,4 +1,4 @@
-//! One plan with plugins that are loaded already: what policy tests, servers and embedders use. No cluster is needed.
+//! Planning with loaded plugins, for policy tests, servers and embedders. Offline.
 
 use std::{
     collections::BTreeSet,
@@ -28,15 +28,15 @@ use trocar_sdk::{Actor, Context, DebugOptions, Diagnostic, Failure, Profile};
 
 use crate::supply::{self, Stores};
 
-/// Why there is no plan.
+/// Why planning failed.
 pub type PlanError = planning::PlanError<PluginError>;
 
-/// Runs plugins and checks what they propose.
+/// Runs plugins, and checks what they propose.
 pub struct Engine {
     runtime: runtime::Engine,
     stores: Stores,
-    /// What was told of plugins that lack a signature, each once.
-    told: Mutex<BTreeSet<(String, String)>>,
+    /// Warnings about missing signatures that were sent: each is sent once.
+    warned: Mutex<BTreeSet<(String, String)>>,
 }
 
 /// A policy as it is configured.
@@ -44,18 +44,19 @@ pub struct Engine {
 pub struct PolicyRule {
     /// Its name, unique in the configuration.
     pub name: String,
-    /// The plugin that judges.
+    /// The policy's plugin.
     pub plugin: Plugin,
     /// How its verdict is enforced.
     pub mode: Mode,
-    /// The plans that it is asked about.
+    /// The plans that it reviews.
     pub matches: Match,
     /// The plugin's settings, as JSON text.
     pub settings: String,
 }
 
 impl PolicyRule {
-    /// Returns true if the policy is asked about an action. Some are for policies that declare them; none stands for others.
+    /// Returns true if the policy reviews an action. `declared_action` is one that a policy reviews only if its manifest declares it;
+    /// none for actions that all policies review.
     pub fn reviews(&self, declared_action: Option<&str>) -> bool {
         let manifest = self.plugin.description().manifest();
         declared_action.is_none_or(|action| manifest.reviews(action))
@@ -71,73 +72,73 @@ impl PolicyRule {
     }
 }
 
-/// Everything that goes into one plan.
+/// The inputs of a plan.
 #[derive(Clone, Copy)]
 pub struct PlanRequest<'a> {
-    /// What is debugged.
+    /// The target.
     pub target: &'a Target,
-    /// What the user asked for.
+    /// The user's options.
     pub options: &'a DebugOptions,
     /// The strategy.
     pub strategy: &'a Plugin,
-    /// The name by which configuration knows the strategy; none for its own. It decides which policies are asked.
+    /// The strategy's configured name; none for the name in its manifest. Policies are matched by it.
     pub strategy_name: Option<&'a str>,
     /// The strategy's settings, as JSON text.
     pub settings: &'a str,
-    /// Time, namespace and random suffix, as data.
+    /// Time, namespace and random suffix.
     pub context: &'a Context,
-    /// Who asks, and why.
+    /// The user, and the reason of the debug.
     pub actor: &'a Actor,
-    /// The policies, in the order in which they are asked. Those whose conditions do not hold are not.
+    /// The policies, in the order of their reviews. Those that do not match are skipped.
     pub policies: &'a [&'a PolicyRule],
-    /// What reads the cluster for a plugin that was granted it.
+    /// The reader for plugins that were granted `cluster-read`.
     pub reader: Option<&'a Arc<dyn ClusterReader>>,
-    /// How long a created pod may live.
+    /// The time to live of a created pod.
     pub time_to_live: Option<TimeToLive<'a>>,
 }
 
-/// What another program planned, as it reached a cluster, and who is to judge it.
+/// What another program planned, as it reached a cluster, and the policies that judge it.
 #[derive(Clone, Copy)]
 pub struct SubmittedRequest<'a> {
-    /// What was planned.
+    /// What was submitted.
     pub submitted: &'a Submitted,
-    /// What is debugged.
+    /// The target.
     pub target: &'a Target,
-    /// What is known of it, by which the policies are chosen.
+    /// What policies are matched by.
     pub subject: Subject<'a>,
-    /// Time and namespace, as data.
+    /// Time and namespace.
     pub context: &'a Context,
-    /// Who asks, and why.
+    /// The user, and the reason of the debug.
     pub actor: &'a Actor,
-    /// The policies, in the order in which they are asked. Those whose conditions do not hold are not.
+    /// The policies, in the order of their reviews. Those that do not match are skipped.
     pub policies: &'a [PolicyRule],
-    /// What reads the cluster for a plugin that was granted it.
+    /// The reader for plugins that were granted `cluster-read`.
     pub reader: Option<&'a Arc<dyn ClusterReader>>,
 }
 
-/// What came of something that another program planned.
+/// The review of something that another program planned.
 #[derive(Debug)]
 pub struct SubmittedReview {
-    /// The plan, with what the policies said and changed.
+    /// The plan, with the policies' reviews and amendments.
     pub plan: DebugPlan,
-    /// What it comes to.
+    /// The outcome of all reviews.
     pub outcome: Outcome,
-    /// What each policy wrote, in the order in which they were asked.
+    /// The policies' logs, in the order of their reviews.
     pub logs: Vec<PluginLog>,
-    /// How long each call of a policy took.
+    /// The duration of each policy's call.
     pub took: Vec<(String, Duration)>,
 }
 
-/// A plan, and what the plugins wrote while it was made.
+/// A plan, with the logs of its plugins.
 #[derive(Debug)]
 pub struct Planned {
     /// The plan, checked.
     pub plan: DebugPlan,
-    /// What each plugin wrote, in the order in which they were asked.
+    /// The plugins' logs, in the order of their calls.
     pub logs: Vec<PluginLog>,
 }
 
-/// What one plugin wrote in one call.
+/// The log of one call of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginLog {
     /// The strategy's name, or the policy's in the configuration.
@@ -147,8 +148,7 @@ pub struct PluginLog {
 }
 
 impl Engine {
-    /// Makes an engine. Nothing is compiled, no thread is started and no file is read before the first need, but for the
-    /// cache folder.
+    /// Creates an engine. Nothing is compiled and no thread is started; only the cache folder is opened.
     ///
     /// # Errors
     /// Fails when the cache folder cannot be used.
@@ -156,11 +156,11 @@ impl Engine {
         Ok(Self {
             runtime: runtime::Engine::new(config)?,
             stores: Stores::default(),
-            told: Mutex::default(),
+            warned: Mutex::default(),
         })
     }
 
-    /// Hands what is worth a word while plugins are loaded to a function.
+    /// Sets a listener for events while plugins are loaded.
     #[must_use]
     pub fn with_listener(self, listener: impl Fn(&LoadEvent<'_>) + Send + Sync + 'static) -> Self {
         Self {
@@ -169,40 +169,40 @@ impl Engine {
         }
     }
 
-    /// Finds plugins of registries in these stores. Without them there are none.
+    /// Sets the stores of plugins from registries. Without stores, such plugins are not found.
     #[must_use]
     pub fn with_stores(mut self, stores: Stores) -> Self {
         self.stores = stores;
         self
     }
 
-    /// Finds out where a plugin of a registry is on this machine, and holds any plugin but the default ones against the rules
-    /// of trust of a configuration. What is loaded then is what was held against them.
+    /// Resolves a plugin from a registry to a file in a store, and checks every plugin except the default ones by the trust rules of a
+    /// configuration. The result is bound to what was checked.
     ///
     /// # Errors
-    /// Fails when it is not there, when a lock says something else, and when it is not trusted.
+    /// Fails when the plugin is not on this machine, when a lock differs, and when the trust rules refuse it.
     pub fn find(&self, config: &Config, source: &PluginSource) -> Result<PluginSource, PluginError> {
         supply::find(
             &self.stores,
             config,
             source,
             self.runtime.limits().component,
-            &|plugin, missing| self.tell_once(plugin, missing),
+            &|plugin, missing| self.warn_once(plugin, missing),
         )
     }
 
-    /// One plugin may be found for several policies.
-    fn tell_once(&self, plugin: &str, missing: &str) {
-        let told = (plugin.to_owned(), missing.to_owned());
-        if self.told.lock().is_ok_and(|mut known| known.insert(told)) {
+    /// Sends a warning once, even if several policies use the plugin.
+    fn warn_once(&self, plugin: &str, missing: &str) {
+        let warning = (plugin.to_owned(), missing.to_owned());
+        if self.warned.lock().is_ok_and(|mut known| known.insert(warning)) {
             self.runtime.tell(&LoadEvent::NotSigned { plugin, missing });
         }
     }
 
-    /// Says whether a key signed a plugin, whatever the configuration asks for.
+    /// Returns whether a key signed a plugin, regardless of the trust rules.
     ///
     /// # Errors
-    /// Fails when the plugin is not there.
+    /// Fails when the plugin is not on this machine.
     pub fn is_signed(
         &self,
         config: &Config,
@@ -216,11 +216,11 @@ impl Engine {
         })
     }
 
-    /// Compiles a plugin ahead of its first use, and keeps it where it is looked for then. Returns false where there was
-    /// nothing to do, or no place to keep it.
+    /// Compiles a plugin into the cache ahead of its first use. Returns false if it was compiled already, is a default plugin, or
+    /// there is no cache.
     ///
     /// # Errors
-    /// Fails when there is no such plugin, when it is refused, and when what was compiled cannot be kept.
+    /// Fails when the plugin does not exist or cannot be used, and when the cache cannot be written.
     pub fn compile(&self, source: &PluginSource) -> Result<bool, PluginError> {
         self.runtime.compile(source)
     }
@@ -228,15 +228,15 @@ impl Engine {
     /// Describes a plugin, without running it.
     ///
     /// # Errors
-    /// Fails when there is no such plugin and when it would be refused.
+    /// Fails when the plugin does not exist or cannot be used.
     pub fn describe(&self, source: &PluginSource) -> Result<PluginDescription, PluginError> {
         self.runtime.describe(source)
     }
 
-    /// Makes a plugin ready to run, with what it was granted.
+    /// Loads a plugin with the capabilities that it was granted.
     ///
     /// # Errors
-    /// Fails when there is no such plugin, when it is of the other kind, and when it is refused.
+    /// Fails when the plugin does not exist, is of the other type, or cannot be used.
     pub fn load(
         &self,
         source: &PluginSource,
@@ -246,19 +246,18 @@ impl Engine {
         self.runtime.load(source, wanted, grants)
     }
 
-    /// Lets a plugin check its settings beyond what its schema can say.
+    /// Lets a plugin check its settings beyond their schema.
     ///
     /// # Errors
-    /// Fails when the plugin breaks or reaches a limit.
+    /// Fails when the plugin crashes or reaches a limit.
     pub fn validate_settings(&self, plugin: &Plugin, settings: &str) -> Answer<Vec<Diagnostic>> {
         self.runtime.validate_settings(plugin, settings)
     }
 
-    /// Makes a plan, lets the policies review it and checks it. Blocks while plugins run, each within its time limit.
+    /// Makes a plan: strategy, guard rails, policies. Blocks while plugins run, each within its time limit.
     ///
     /// # Errors
-    /// Fails when the strategy refuses, breaks or reaches a limit, when a policy denies the plan, and when it breaks a guard
-    /// rail.
+    /// Fails when the strategy refuses, crashes or reaches a limit, when a policy denies the plan, and when it breaks a guard rail.
     pub fn plan(&self, request: &PlanRequest<'_>) -> Result<Planned, PlanError> {
         let mut logs = Vec::new();
         let draft = self.draft(request, &mut logs)?;
@@ -268,7 +267,7 @@ impl Engine {
         })
     }
 
-    /// The same, as a draft, and with the logs of the plugins also when there is no plan.
+    /// Like [`Self::plan`], but returns a draft, and logs even if planning fails.
     pub(crate) fn draft(
         &self,
         request: &PlanRequest<'_>,
@@ -277,7 +276,7 @@ impl Engine {
         self.with_guests(request, logs, |inputs, guests| planning::draft(inputs, guests))
     }
 
-    /// Judges what is there already: it stands in the place of the strategy's answer.
+    /// Judges an existing debug container, in place of the strategy's answer.
     pub(crate) fn draft_of(
         &self,
         request: &PlanRequest<'_>,
@@ -290,7 +289,7 @@ impl Engine {
         })
     }
 
-    /// Compares what a server stored with a draft of the same request, and asks its policies where it is not the same.
+    /// Compares what a server stored with a draft of the same request. Policies review the differences; none if there are none.
     pub(crate) fn judge_stored(
         &self,
         request: &PlanRequest<'_>,
@@ -303,8 +302,8 @@ impl Engine {
         })
     }
 
-    /// Lets the policies judge what another program planned. It is never carried out here. Blocks while plugins run, each
-    /// within its time limit.
+    /// Lets policies judge what another program planned. The result cannot be applied. Blocks while plugins run, each within its
+    /// time limit.
     pub fn judge_submitted(&self, request: &SubmittedRequest<'_>) -> SubmittedReview {
         let policies = request.policies.iter();
         let action = request.submitted.declared_action();
@@ -338,11 +337,11 @@ impl Engine {
         }
     }
 
-    /// Finds the options that make no difference to what a strategy plans, by the names of their fields. The strategy is asked
-    /// once more for each option that is set; of a default one, and of one that reads the cluster, nothing is said.
+    /// Finds options that make no difference to a strategy's plan, by field name. Calls the strategy once more for each option that
+    /// is set. Returns nothing for default strategies, and for those that read the cluster, since its state may change between calls.
     pub fn unread_options(&self, request: &PlanRequest<'_>) -> Vec<String> {
-        let about = request.strategy.description();
-        if about.is_default() || about.manifest().asks_for(CLUSTER_READ) {
+        let description = request.strategy.description();
+        if description.is_default() || description.manifest().asks_for(CLUSTER_READ) {
             return Vec::new();
         }
         let Ok(Value::Object(options)) = serde_json::to_value(request.options) else {
@@ -364,7 +363,7 @@ impl Engine {
         set.into_iter().filter(is_unread).cloned().collect()
     }
 
-    /// What a strategy proposes with these options; none where it refuses or breaks.
+    /// What a strategy proposes with these options; none if it refuses or fails.
     fn proposal(&self, request: &PlanRequest<'_>, options: &Map<String, Value>) -> Option<Proposal> {
         let options = Value::Object(options.clone()).to_string();
         let context = serde_json::to_string(request.context).ok()?;
@@ -423,7 +422,7 @@ impl Engine {
     }
 }
 
-/// Says whether a field of the options is what somebody typed: a profile is always there, and how input ends follows from others.
+/// Returns whether a user set a field of the options. A profile is always present, and `stdinOnce` follows from other options.
 fn is_set(name: &str, value: &Value) -> bool {
     match name {
         "profile" => value != Profile::default().name(),
@@ -435,15 +434,15 @@ fn is_set(name: &str, value: &Value) -> bool {
 /// The plugins of one plan.
 struct LoadedGuests<'a, 'b> {
     engine: &'a runtime::Engine,
-    /// The strategy and its settings; none where something was planned already.
+    /// The strategy and its settings; none for what another program planned.
     strategy: Option<(&'b Plugin, &'b str)>,
     context: &'b Context,
     reader: Option<&'b Arc<dyn ClusterReader>>,
     asked: &'a [&'b PolicyRule],
     logs: &'a mut Vec<PluginLog>,
-    /// How long each call of a policy took, where that is wanted.
+    /// Collects the durations of policies' calls, if wanted.
     took: Option<&'a mut Vec<(String, Duration)>>,
-    /// Stands in the place of the strategy's answer.
+    /// Replaces the strategy's answer.
     present: Option<Proposal>,
 }
 
@@ -471,7 +470,7 @@ impl Guests for LoadedGuests<'_, '_> {
             return Ok(Ok(present));
         }
         let Some((strategy, settings)) = self.strategy else {
-            // What was planned already is never proposed again.
+            // Not reached: `judge_submitted` does not ask for a proposal.
             return Ok(Ok(Proposal::default()));
         };
         let input = PlanInput {
@@ -495,10 +494,10 @@ impl Guests for LoadedGuests<'_, '_> {
             settings: &rule.settings,
             context: &documents.context,
         };
-        let began = self.took.as_ref().map(|_| Instant::now());
+        let started = self.took.as_ref().map(|_| Instant::now());
         let (answer, lines) = self.engine.evaluate(&rule.plugin, &input, self.aids());
-        if let (Some(took), Some(began)) = (&mut self.took, began) {
-            took.push((rule.name.clone(), began.elapsed()));
+        if let (Some(took), Some(started)) = (&mut self.took, started) {
+            took.push((rule.name.clone(), started.elapsed()));
         }
         self.log(&rule.name, lines);
         let answer = answer.map_err(|error| error.to_string())?;
@@ -506,7 +505,7 @@ impl Guests for LoadedGuests<'_, '_> {
     }
 }
 
-/// The time of a context, for guests that read a clock. A malformed time is no reason not to plan.
+/// The time of a context, for guests that read a clock; 1970 for a malformed time, which must not prevent a plan.
 fn since_1970(time: &str) -> Duration {
     let seconds = time.parse::<jiff::Timestamp>().map_or(0, |time| time.as_second());
     Duration::from_secs(u64::try_from(seconds).unwrap_or(0))

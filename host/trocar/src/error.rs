@@ -1,93 +1,93 @@
-//! Why there is no draft, as facts. Words about flags are added by the front that has flags.
+//! Errors before a draft exists, as facts. The command line adds flags and next steps.
 
 use trocar_core::{request::RequestError, settings::SettingsProblem};
 use trocar_runtime::plugin::PluginError;
 
 use crate::{audit::AuditError, engine::PlanError};
 
-/// Why there is no draft.
+/// Why planning failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlannerError {
-    /// The request makes no sense.
+    /// The request contradicts itself.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// A plugin cannot be had.
+    /// A plugin cannot be loaded.
     #[error(transparent)]
     Plugin(#[from] PluginError),
-    /// A configured policy cannot be had.
+    /// A configured policy cannot be loaded.
     #[error("{place}: policy {policy:?}: {error}")]
     Policy {
-        /// Where it is configured.
+        /// The position in the configuration.
         place: String,
-        /// Its name.
+        /// The policy's name.
         policy: String,
-        /// Why not.
+        /// The cause.
         error: Box<Self>,
     },
-    /// A plugin calls itself as a default or configured one is called.
+    /// A plugin's manifest has the name of a default or configured plugin, so it could be mistaken for that one.
     #[error("the plugin {file} calls itself {name:?}, which is the name of a {} plugin", if *is_default { "default" } else { "configured" })]
     NameTaken {
-        /// Where it comes from.
+        /// The plugin's source.
         file: String,
         /// The name in its manifest.
         name: String,
-        /// The name is a default plugin's.
+        /// Whether the name is that of a default plugin.
         is_default: bool,
     },
-    /// Settings do not fit the plugin.
+    /// Settings do not satisfy the plugin's schema.
     #[error("{problem}")]
     Settings {
-        /// Whose settings.
+        /// Which settings.
         of: SettingsOf,
         /// What is wrong.
         problem: SettingsProblem,
     },
-    /// A plugin's schema of settings is malformed, which is the plugin's fault.
-    #[error("plugin {plugin:?}: the schema of its settings is malformed: {problem}")]
+    /// A plugin's settings schema is malformed, which is the plugin's fault.
+    #[error("plugin {plugin:?}: its settings schema is malformed: {problem}")]
     Schema {
         /// The plugin.
         plugin: String,
         /// What is wrong.
         problem: String,
     },
-    /// There is no plan, or none that may be carried out.
+    /// The strategy, a policy or a guard rail refused.
     #[error(transparent)]
     Plan(Box<PlanError>),
 }
 
-/// Whose settings are wrong.
+/// Which settings are wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingsOf {
-    /// The strategy's, as it was chosen.
+    /// Those of the strategy, by its name or file.
     Strategy(String),
-    /// Those of a policy that was chosen, which is given none.
+    /// Those of a chosen policy, which always has empty settings.
     Chosen(String),
     /// Those of a configured policy.
     Configured {
-        /// Where they are.
+        /// Their position in the configuration.
         place: String,
         /// The policy.
         policy: String,
-        /// The plugin that judges.
+        /// The policy's plugin.
         plugin: String,
     },
 }
 
-/// Why a debug did not get as far as a draft or an approval.
+/// Why a debug failed before its approval.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DebugError {
-    /// There is no draft.
+    /// Planning failed.
     #[error(transparent)]
     Planner(#[from] PlannerError),
-    /// The cluster does not say who asks.
+    /// The cluster does not return the user's identity.
     #[error(transparent)]
     Cluster(#[from] trocar_cluster::ClusterError),
     /// The target cannot be read.
     #[error(transparent)]
     Lookup(#[from] trocar_cluster::LookupError),
-    /// The decision cannot be written down where the configuration requires it.
+    /// A required audit record cannot be written.
     #[error(transparent)]
     Audit(#[from] AuditError),
 }

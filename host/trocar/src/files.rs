@@ -1,4 +1,4 @@
-//! Reading what the library itself has to read: configuration files, by the paths that a front gives.
+//! Reading configuration files. The caller passes their paths.
 
 use std::{
     fs,
@@ -13,10 +13,10 @@ use trocar_core::{
 use trocar_registry::PublicKey;
 use trocar_runtime::plugin;
 
-/// Reads configuration files in layers, the one that binds most first. Files that they include are read as well.
+/// Reads configuration files of several layers, the strongest first, and the files that they include.
 ///
 /// # Errors
-/// Fails at the first file that cannot be read, is malformed, or takes what an earlier layer has set.
+/// Fails at the first file that cannot be read, is malformed, or redefines an entry of an earlier layer.
 pub fn read_config(files: &[(Layer, PathBuf)]) -> Result<Config, ConfigError> {
     let defaults = plugin::defaults();
     let names: Vec<&str> = defaults
@@ -28,7 +28,7 @@ pub fn read_config(files: &[(Layer, PathBuf)]) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// A key that cannot be read would be one of which no signature counts.
+/// Checks the public keys of trust rules: with a malformed one, every signature would be reported as missing.
 fn check_keys(config: &Config) -> Result<(), ConfigError> {
     for trust in &config.trust {
         for (at, signer) in trust.value.signers() {

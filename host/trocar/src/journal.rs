@@ -1,7 +1,7 @@
-//! The journal's file: one line for each write, in the user's state folder, read by nobody else.
+//! The journal's file: one line per write, in the user's state folder, readable by that user only.
 //!
-//! It is what makes a session one's own. Whoever can write to the file can claim sessions by it, and gains nothing that the
-//! cluster does not allow them.
+//! It decides which sessions are the user's own. It is not protected against the user: a forged line makes a session look like
+//! one's own, which grants no rights in the cluster.
 
 use std::{
     fs::{self, File},
@@ -14,36 +14,36 @@ use trocar_core::sessions::journal::{Entry, Journal, line};
 
 use crate::audit::append;
 
-/// The size from which on the file is rewritten, in bytes.
+/// The size in bytes above which the file is compacted.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// How much of it is kept then, in bytes: far less, or it would be rewritten with each line.
+/// The size after compaction, in bytes: far less than [`MAX_SIZE`], or each line would compact again.
 const MAX_KEPT: usize = 512 << 10;
 
-/// How much of a file is read, in bytes: what another program made of it must not fill the memory.
+/// The most bytes that are read, in case another program wrote to the file. The end is read, since the newest lines are there.
 const MAX_READ: u64 = 16 << 20;
 
-/// The journal of a user.
+/// A user's journal.
 #[derive(Clone, Debug)]
 pub struct JournalFile {
     path: PathBuf,
 }
 
 impl JournalFile {
-    /// The journal in a file. It is made when it is first written to, and its folder as well.
+    /// Uses the journal in a file. The file and its folder are created at the first write.
     pub fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
-    /// Where it is.
+    /// The file's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Reads it. A file that is not there is an empty journal.
+    /// Reads the journal. A missing file is an empty journal.
     ///
     /// # Errors
-    /// Fails when it cannot be read. A damaged line is no error: the journal counts it.
+    /// Fails when the file cannot be read. Malformed lines are counted, not errors.
     pub fn read(&self) -> io::Result<Journal> {
         let mut file = match File::open(&self.path) {
             Ok(file) => file,
@@ -57,7 +57,7 @@ impl JournalFile {
         Ok(Journal::parse(&String::from_utf8_lossy(&bytes)))
     }
 
-    /// Appends a line, whole or not at all.
+    /// Appends a line atomically.
     ///
     /// # Errors
     /// Fails when the file or its folder cannot be written.
@@ -79,8 +79,8 @@ impl JournalFile {
         Ok(())
     }
 
-    /// Rewrites the file without what is gone. Another program's line that comes between is lost at most once: its session
-    /// is then listed as one that is claimed.
+    /// Rewrites the file without removed pods and old lines. A line that another process appends meanwhile is lost: its session is
+    /// then listed as claimed rather than one's own.
     fn compact(&self) -> io::Result<()> {
         let kept = self.read()?.compacted(MAX_KEPT);
         let beside = self.path.with_extension(format!("{}.new", std::process::id()));
@@ -93,7 +93,7 @@ impl JournalFile {
             .write_all(kept.as_bytes())
             .and_then(|()| fs::rename(&beside, &self.path));
         if written.is_err() {
-            // What is half written is of no use.
+            // Best effort: the error to report is that of the write.
             drop(fs::remove_file(&beside));
         }
         written
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn only_its_owner_may_read_the_journal() {
+    fn the_journal_is_private() {
         let folder = tempfile::tempdir().unwrap();
         let journal = JournalFile::new(folder.path().join("state/trocar/sessions.jsonl"));
         assert!(journal.read().unwrap().pod("u-1").is_none());
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_of_years_stays_small_and_keeps_the_newest() {
+    fn compaction_keeps_the_newest_lines() {
         let folder = tempfile::tempdir().unwrap();
         let journal = JournalFile::new(folder.path().join("sessions.jsonl"));
         for uid in 0..3_000 {

@@ -1,9 +1,9 @@
-//! Debug Kubernetes pods and nodes, with sandboxed WebAssembly plugins that decide how.
+//! Debug Kubernetes pods and nodes, as planned by sandboxed WebAssembly plugins.
 //!
-//! A plugin proposes a plan, policies review it, the host checks it, a person agrees to what it gives beyond the request,
-//! and only then is anything written to a cluster. That order is in the types: [`Debugger::plan`] makes a [`Draft`],
-//! [`Draft::approve`] makes an [`Approved`] plan of it, [`Debugger::apply`] takes nothing else, and [`Applied::attach`]
-//! is the session. There is no other way to a write, so a front that is built on this crate cannot get it wrong.
+//! A plugin proposes a plan, policies review it, the host checks it, a user consents to what it grants beyond the request, and
+//! only then is anything written to a cluster. The types enforce this order: [`Debugger::plan`] returns a [`Draft`],
+//! [`Draft::approve`] turns it into an [`Approved`] plan, [`Debugger::apply`] takes nothing else, and [`Applied::attach`] runs
+//! the session. Nothing else writes, so callers cannot skip a step.
 //!
 //! A plan needs no cluster:
 //!
@@ -96,7 +96,7 @@ pub use trocar_sdk::{
     names, options::API_VERSION,
 };
 
-/// A cluster: how it is reached, what is read from it, and what a session shows. Nothing here writes.
+/// Clusters: connections, reads, and the types of sessions. Nothing here writes.
 pub mod cluster {
     pub use trocar_cluster::{
         Action, Cluster, ClusterConfig, ClusterError, CredentialError, Doubt, Ended, Found, Hopeless,
@@ -108,7 +108,7 @@ pub mod cluster {
     };
 }
 
-/// Registries: what is pulled from them and pushed to them, and the stores in which it is kept.
+/// Registries: pulling and pushing plugins, and the stores for pulled ones.
 pub mod registry {
     pub use trocar_core::registry::*;
     pub use trocar_registry::{
@@ -118,7 +118,7 @@ pub mod registry {
     };
 }
 
-/// Plugins: where they come from, what is known of them without running them, and how they are made.
+/// Plugins: sources, descriptions, manifests and packing.
 pub mod plugin {
     pub use trocar_core::manifest::{
         ABI, CapabilityRequest, KindScope, PluginFlag, PluginManifest, PluginRule, PluginType,

@@ -1,4 +1,4 @@
-//! Plans without a cluster: which strategy and which policies, with which settings, loaded once each.
+//! The planner: selects and loads the strategy and policies of a debug, with settings and grants, each once. Offline.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -26,16 +26,16 @@ use crate::{
     error::{PlannerError, SettingsOf},
 };
 
-/// The plugins that were chosen for one debug, besides those of the configuration.
+/// Plugins that a user chose for one debug, in addition to those of the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct PluginChoice {
-    /// The strategy: a default or configured name, or a file. None for the one that fits target and options.
+    /// The strategy: a default or configured name, or a file. None for the default one for target and options.
     pub strategy: Option<String>,
     /// The strategy's settings.
     pub settings: Map<String, Value>,
-    /// What the strategy and the policies chosen here are granted.
+    /// The capabilities granted to the plugins chosen here.
     pub grants: Grants,
-    /// Policies besides the configured ones: names or files.
+    /// Policies in addition to the configured ones: names or files.
     pub policies: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ type LogSink = Arc<dyn Fn(&str, &[LogLine]) + Send + Sync>;
 
 type UnreadSink = Arc<dyn Fn(&str, &[String]) + Send + Sync>;
 
-/// Makes drafts of plans. Nothing is loaded before the first one.
+/// Plans debugs. Plugins are loaded when they are first needed.
 pub struct Planner {
     engine: Engine,
     config: Config,
@@ -51,7 +51,7 @@ pub struct Planner {
     strategies: BTreeMap<String, Strategy>,
     /// The configured policies, by their names.
     policies: BTreeMap<String, PolicyRule>,
-    /// The chosen ones. They never stand in the place of a configured one, whatever their name.
+    /// The chosen policies, separate so that one can never replace a configured policy of the same name.
     chosen: BTreeMap<String, PolicyRule>,
     reader: Option<Arc<dyn ClusterReader>>,
     log: Option<LogSink>,
@@ -60,13 +60,13 @@ pub struct Planner {
 
 struct Strategy {
     plugin: Plugin,
-    /// The name by which configuration knows it: never just the plugin's word.
+    /// The configured name, else that in the manifest, which cannot be a configured plugin's.
     name: String,
     settings: String,
 }
 
 impl Planner {
-    /// Makes a planner that asks the policies of a configuration.
+    /// Creates a planner with the policies and defaults of a configuration.
     pub fn new(engine: Engine, config: &Config) -> Self {
         Self {
             engine,
@@ -81,21 +81,21 @@ impl Planner {
         }
     }
 
-    /// Asks the policies of a configuration, and takes its defaults.
+    /// Uses the policies and defaults of a configuration.
     #[must_use]
     pub fn with_config(mut self, config: &Config) -> Self {
         self.config = config.clone();
         self.unload()
     }
 
-    /// Chooses plugins besides those of the configuration.
+    /// Uses plugins in addition to those of the configuration.
     #[must_use]
     pub fn with_plugins(mut self, choice: PluginChoice) -> Self {
         self.choice = choice;
         self.unload()
     }
 
-    /// Forgets what was loaded by other rules.
+    /// Drops plugins that were loaded under other rules.
     fn unload(mut self) -> Self {
         self.strategies.clear();
         self.policies.clear();
@@ -103,29 +103,29 @@ impl Planner {
         self
     }
 
-    /// Lets plugins that were granted `cluster-read` read through this.
+    /// Sets the reader for plugins that were granted `cluster-read`.
     #[must_use]
     pub fn with_reader(mut self, reader: Arc<dyn ClusterReader>) -> Self {
         self.reader = Some(reader);
         self
     }
 
-    /// Hands what plugins log to a function: the plugin's or policy's name, and the lines of one call.
+    /// Sets the receiver of logs: the plugin's or policy's name, and the lines of one call.
     #[must_use]
     pub fn with_log(mut self, log: impl Fn(&str, &[LogLine]) + Send + Sync + 'static) -> Self {
         self.log = Some(Arc::new(log));
         self
     }
 
-    /// Hands the options that make no difference to what a strategy plans to a function, the first time that there are any: the
-    /// strategy's name, and the names of their fields. It asks the strategy once more for each option that is set.
+    /// Sets a function that is called once with the options that make no difference to a strategy's plan: the strategy's name, and
+    /// field names. Finding them calls the strategy once more for each option that is set.
     #[must_use]
     pub fn with_unread(mut self, unread: impl Fn(&str, &[String]) + Send + Sync + 'static) -> Self {
         self.unread = Some(Arc::new(unread));
         self
     }
 
-    /// Returns true if policies may be asked, for which it must be known who asks.
+    /// Returns true if there may be policies, which need the user's identity.
     pub fn has_policies(&self) -> bool {
         !self.config.policies.is_empty() || !self.choice.policies.is_empty()
     }
@@ -135,13 +135,13 @@ impl Planner {
         &self.config
     }
 
-    /// Makes a plan for a target: strategy, guard rails, policies, guard rails again, rights.
+    /// Plans a debug: strategy, guard rails, policies, guard rails again, rights.
     ///
     /// Blocks while plugins run, each within its time limit.
     ///
     /// # Errors
-    /// Fails when the request makes no sense, when a plugin cannot be had or refuses, when policies deny the plan, and
-    /// when it breaks a guard rail.
+    /// Fails when the request contradicts itself, when a plugin cannot be loaded or refuses, when policies deny the plan, and when it
+    /// breaks a guard rail.
     pub fn plan(
         &mut self,
         request: &DebugRequest,
@@ -181,7 +181,7 @@ impl Planner {
                 actor,
                 |engine, request, _| engine.unread_options(request),
             );
-            // Told once.
+            // Reported once.
             if let Some(unread) = self.unread.take_if(|_| !options.is_empty()) {
                 unread(&self.strategies[&strategy].name, &options);
             }
@@ -189,7 +189,7 @@ impl Planner {
         drafted.map_err(|error| PlannerError::Plan(Box::new(error)))
     }
 
-    /// Compares what a server stored with a draft of this planner, and asks the policies where it is not the same.
+    /// Compares what a server stored with a draft of this planner. Policies review the differences; none if there are none.
     pub(crate) fn judge_stored(
         &self,
         request: &DebugRequest,
@@ -220,7 +220,7 @@ impl Planner {
         }
     }
 
-    /// Lets the engine ask plugins that are loaded.
+    /// Calls the engine with the loaded plugins, and reports their logs.
     fn ask<T>(
         &self,
         strategy: &str,
@@ -256,8 +256,8 @@ impl Planner {
         answer
     }
 
-    /// Lets the policies judge a debug container that is there already, as if it were made now. `strategy` is the default
-    /// strategy that would make one like it, `target` the pod without it.
+    /// Lets policies judge an existing debug container, as if it were added now. `strategy` is the default strategy that would add
+    /// one like it, `target` the pod without it.
     pub(crate) fn judge_present(
         &mut self,
         strategy: &str,
@@ -292,7 +292,7 @@ impl Planner {
         }
     }
 
-    /// The loaded policies in the order in which they are asked: the configured ones, then those that were chosen.
+    /// The loaded policies in the order of their reviews: configured ones, then chosen ones.
     fn rules(&self) -> Vec<&PolicyRule> {
         let configured = self.config.policies.iter();
         let configured = configured.filter_map(|policy| self.policies.get(&policy.value.name));
@@ -328,7 +328,7 @@ impl Planner {
         Ok(())
     }
 
-    /// Loads the policies that this debug concerns, and no others.
+    /// Loads the policies that match this debug. Others are not even read, which saves time at the start.
     fn load_policies(
         &mut self,
         strategy: &str,
@@ -341,8 +341,8 @@ impl Planner {
         let names = strategy_names(&strategy.name, is_default, target.id().kind);
         for policy in &self.config.policies {
             let entry = &policy.value;
-            let is_concerned = entry.matches.holds(&names, target, &context.namespace, actor);
-            if is_concerned && !self.policies.contains_key(&entry.name) {
+            let is_matching = entry.matches.holds(&names, target, &context.namespace, actor);
+            if is_matching && !self.policies.contains_key(&entry.name) {
                 let rule = policy_rule(&self.engine, &self.config, policy)?;
                 self.policies.insert(entry.name.clone(), rule);
             }
@@ -357,7 +357,7 @@ impl Planner {
     }
 }
 
-/// A plugin by its name: where it comes from, and what it may do.
+/// A plugin that was named, with its source and grants.
 struct Named {
     /// The default or configured name; none for a file.
     name: Option<String>,
@@ -365,9 +365,9 @@ struct Named {
     grants: Grants,
 }
 
-/// Finds a plugin by what was typed: a name of the configuration, a default one, or a file.
+/// Resolves what was typed: a configured name, a default one, a reference or a file.
 ///
-/// A policy of a layer finds plugins of its own layer and of stronger ones only.
+/// A policy can only use plugins of its own layer and of stronger ones.
 fn named(config: &Config, typed: &str, policy: Option<&Sourced<PolicyEntry>>) -> Named {
     let is_visible = |layer| policy.is_none_or(|policy| layer <= policy.layer);
     let mut plugins = config.plugins.iter();
@@ -376,7 +376,7 @@ fn named(config: &Config, typed: &str, policy: Option<&Sourced<PolicyEntry>>) ->
         Some((entry, source)) => Named {
             name: Some(entry.name.clone()),
             source,
-            // Unknown names were refused when the configuration was read; here they grant nothing.
+            // Unknown names were refused when the configuration was read.
             grants: Grants::parse(&entry.grants).unwrap_or_default(),
         },
         None => {
@@ -390,7 +390,7 @@ fn named(config: &Config, typed: &str, policy: Option<&Sourced<PolicyEntry>>) ->
     }
 }
 
-/// Where a configured plugin comes from. The system's are taken from where root alone can write.
+/// The source of a configured plugin. Those of the system's layer must be in files that only root can change.
 pub fn configured_source(plugin: &Sourced<PluginEntry>) -> PluginSource {
     let PluginEntry {
         file, digest, source, ..
@@ -410,12 +410,12 @@ pub fn configured_source(plugin: &Sourced<PluginEntry>) -> PluginSource {
     }
 }
 
-/// The source of a plugin that was named by what was typed.
+/// The source of what was typed: a configured name, a default one, a reference or a file.
 pub fn source_named(config: &Config, typed: &str) -> PluginSource {
     named(config, typed, None).source
 }
 
-/// A plugin may not call itself as a default or configured one is called.
+/// Checks that a plugin's manifest does not have the name of a default or another configured plugin.
 fn check_own_name(config: &Config, named: &Named, plugin: &Plugin) -> Result<(), PlannerError> {
     let description = plugin.description();
     if description.is_default() {
@@ -435,7 +435,7 @@ fn check_own_name(config: &Config, named: &Named, plugin: &Plugin) -> Result<(),
     })
 }
 
-/// Finds a plugin, holds it against the rules of trust, and loads it.
+/// Resolves a plugin, checks it by the trust rules, and loads it.
 fn loaded(
     engine: &Engine,
     config: &Config,
@@ -451,7 +451,7 @@ fn loaded(
 /// Loads a configured policy and checks its settings against the plugin's schema.
 ///
 /// # Errors
-/// Fails when the plugin cannot be had, and when the settings do not fit.
+/// Fails when the plugin cannot be loaded, and when the settings are invalid.
 pub fn policy_rule(
     engine: &Engine,
     config: &Config,
@@ -511,7 +511,7 @@ fn chosen_rule(
     })
 }
 
-/// Holds settings against what a plugin's manifest says of them: the first problem.
+/// The first problem of settings, by the schema in a plugin's manifest.
 fn settings_problem(
     manifest: &PluginManifest,
     settings: &Value,
@@ -519,7 +519,7 @@ fn settings_problem(
     settings_problems(manifest, settings).map(|problems| problems.into_iter().next())
 }
 
-/// Holds settings against what a plugin's manifest says of them.
+/// Checks settings by the schema in a plugin's manifest.
 ///
 /// # Errors
 /// Fails when the manifest's schema is malformed, which is the plugin's fault.

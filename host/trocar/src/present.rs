@@ -1,11 +1,10 @@
-//! A debug container that is there already, as a policy can judge it: as if it were added now.
+//! Turns an existing debug container into one that policies can judge: as if it were added now.
 
 use serde_json::{Value, json};
 use trocar_core::{sessions::SessionKind, target::Target};
 use trocar_sdk::{Object, pod::text};
 
-/// What a container in a pod has in common with one that a debug adds. The rest, such as ports and probes, an ephemeral
-/// container cannot have, and no policy asks for.
+/// The fields that a container may keep. An ephemeral container cannot have the others, such as ports and probes.
 const FIELDS: [&str; 12] = [
     "name",
     "image",
@@ -21,12 +20,10 @@ const FIELDS: [&str; 12] = [
     "volumeMounts",
 ];
 
-/// The lists of containers that a pod has.
+/// The lists of containers in a pod's spec.
 const LISTS: [&str; 3] = ["ephemeralContainers", "containers", "initContainers"];
 
-/// A container of a pod, and the pod without it.
-///
-/// None where the pod has no such container.
+/// Splits a pod into one of its containers and the pod without it; none if it does not have the container.
 pub(crate) fn container_of(pod: &Target, name: &str, namespace: &str) -> Option<(Object, Target)> {
     let mut object = Value::Object(pod.object().clone());
     let list = LISTS
@@ -39,7 +36,7 @@ pub(crate) fn container_of(pod: &Target, name: &str, namespace: &str) -> Option<
     };
     container.retain(|field, _| FIELDS.contains(&field.as_str()));
     let mounts = container.get_mut("volumeMounts").and_then(Value::as_array_mut);
-    // Only the target's own containers can have these.
+    // The API server refuses these in ephemeral containers.
     mounts
         .into_iter()
         .flatten()
@@ -49,7 +46,7 @@ pub(crate) fn container_of(pod: &Target, name: &str, namespace: &str) -> Option<
             mount.remove("subPathExpr");
         });
     if object["spec"]["containers"].as_array().is_none_or(Vec::is_empty) {
-        // A pod of one container, which a node pod is, would be none without it.
+        // A pod needs a container, but this was the only one, as in a node pod.
         object["spec"]["containers"] = json!([{"name": "none", "image": "none"}]);
     }
     Some((container, Target::new(object, namespace).ok()?))
@@ -65,7 +62,7 @@ fn position(pod: &Value, list: &str, name: &str) -> Option<usize> {
     })
 }
 
-/// The default strategy that makes sessions of a kind.
+/// The default strategy for sessions of a kind.
 pub(crate) fn strategy(kind: SessionKind) -> &'static str {
     match kind {
         SessionKind::EphemeralContainer => "ephemeral",
@@ -79,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_container_is_judged_by_what_a_debug_could_have_given_it() {
+    fn a_container_keeps_only_fields_of_ephemeral_containers() {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop"},
             "spec": {"containers": [{"name": "app", "image": "web:1"}, {"name": "dbg", "image": "busybox", "tty": true,

@@ -1,4 +1,4 @@
-//! A quota that takes no pod without amounts of resources: the debug container of a created pod is given small ones. Pure.
+//! Adds small resource requests and limits to a debug container where a quota of the namespace requires them. Pure.
 
 use serde_json::{Map, Value, json};
 use trocar_cluster::Refusal;
@@ -7,7 +7,7 @@ use trocar_core::{
     request::DebugRequest,
 };
 
-/// What a debug container is given. The requests are small, since a node may be full; the limits leave room for tools.
+/// The amounts to add. Requests are small, since the node may be full; limits are enough for common tools.
 const AMOUNTS: [(&str, &str, &str); 4] = [
     ("requests", "cpu", "10m"),
     ("requests", "memory", "32Mi"),
@@ -15,19 +15,19 @@ const AMOUNTS: [(&str, &str, &str); 4] = [
     ("limits", "memory", "256Mi"),
 ];
 
-/// Resources that the debug container of a created pod was given, since a quota of its namespace takes no pod without.
+/// Resources that were added to the debug container of a created pod, since a quota of the namespace requires them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenForQuota {
-    /// The quota.
+    /// The quota's name.
     pub quota: String,
-    /// Resource, as a quota names it, and amount: `limits.cpu`, `500m`.
+    /// Resources as quotas name them, with amounts: `limits.cpu`, `500m`.
     pub resources: Vec<(String, String)>,
 }
 
-/// The request with the resources for its debug container that a quota wants.
+/// Adds to a request the resources that a quota requires of its debug container.
 ///
-/// None where something else was refused, where the quota wants something of another container, and where the container was
-/// given all that there is to give.
+/// None if the refusal has another cause, if the quota misses resources of another container, and if the missing resources
+/// were added already or are none of [`AMOUNTS`].
 pub(crate) fn fitted(
     request: &DebugRequest,
     plan: &DebugPlan,
@@ -36,8 +36,8 @@ pub(crate) fn fitted(
     let Refusal::QuotaNeedsResources { quota, missing } = refusal else {
         return None;
     };
-    let creates = matches!(plan.steps().first(), Some(Step::CreatePod(_)));
-    let container = plan.attach().filter(|_| creates)?;
+    let creates_pod = matches!(plan.steps().first(), Some(Step::CreatePod(_)));
+    let container = plan.attach().filter(|_| creates_pod)?;
     if missing.is_empty() || missing.iter().any(|missing| missing.containers != [container]) {
         return None;
     }
@@ -46,7 +46,10 @@ pub(crate) fn fitted(
     let resources = object(custom, "resources")?;
     let mut given = Vec::new();
     for (list, name, amount) in AMOUNTS {
-        if !missing.iter().any(|missing| wants(&missing.resource, list, name)) {
+        if !missing
+            .iter()
+            .any(|missing| is_for(&missing.resource, list, name))
+        {
             continue;
         }
         let amounts = object(resources, list)?;
@@ -65,8 +68,8 @@ pub(crate) fn fitted(
     ))
 }
 
-/// Whether a missing resource is met by an amount. `cpu` stands for its request; a limit without a request would be both.
-fn wants(missing: &str, list: &str, name: &str) -> bool {
+/// Returns whether an amount is for a missing resource. In quotas, `cpu` means `requests.cpu`.
+fn is_for(missing: &str, list: &str, name: &str) -> bool {
     match missing.split_once('.') {
         Some(("limits", of)) => of == name,
         Some(("requests", of)) => of == name && list == "requests",

@@ -1,4 +1,4 @@
-//! Coming back to a session that was made before, by the same policies as if it were made now.
+//! Rejoining an existing session, judged by the same policies as a new one.
 
 use serde_json::Value;
 use trocar_cluster::{ClusterError, LookupError};
@@ -7,17 +7,17 @@ use trocar_core::target::{TargetId, TargetKind};
 use crate::{
     applied::Applied,
     audit::{AuditError, LastRecord},
-    debugger::{Debugger, note_denial},
+    debugger::{Debugger, audit_denial},
     error::PlannerError,
     present,
     sessions::Session,
 };
 
-/// Why a person cannot come back to a session.
+/// Why a session cannot be rejoined.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RejoinError {
-    /// The pod or the container is not the one that was found.
+    /// The pod or the container is gone, or another one has its name.
     #[error("{session} is gone")]
     Gone {
         /// The session's name.
@@ -26,24 +26,24 @@ pub enum RejoinError {
     /// The pod cannot be read.
     #[error(transparent)]
     Lookup(#[from] LookupError),
-    /// The cluster does not say who asks.
+    /// The cluster does not return the user's identity.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// A policy denies it, or cannot be asked.
+    /// A policy denies it or failed.
     #[error(transparent)]
     Planner(PlannerError),
-    /// The decision cannot be written down where the configuration requires it.
+    /// A required audit record cannot be written.
     #[error(transparent)]
     Audit(#[from] AuditError),
 }
 
 impl Debugger {
-    /// Comes back to the container of a session that was made before, by whomever: the policies judge it as if it were
-    /// added now, and the decision is written down. Nothing is written to the cluster.
+    /// Rejoins the container of an existing session, of any user. Policies judge the container as if it were added now, and
+    /// the decision is audited. Nothing is written to the cluster.
     ///
     /// # Errors
-    /// Fails when the pod or the container is another by now or gone, when a policy denies it, and when the decision cannot
-    /// be written down where the configuration requires it.
+    /// Fails when the pod or the container is gone or was replaced, when a policy denies it, and when a required audit record
+    /// cannot be written.
     pub async fn rejoin(&mut self, session: &Session) -> Result<Applied, RejoinError> {
         self.identify(None).await?;
         let id = TargetId {
@@ -67,7 +67,7 @@ impl Debugger {
             .judge_present(strategy, &target, &container, &self.context, &self.actor);
         let auditor = self.auditor();
         if let Err(error) = &judged {
-            note_denial(&auditor, error)?;
+            audit_denial(&auditor, error)?;
         }
         let draft = judged.map_err(RejoinError::Planner)?;
         let mut record = LastRecord::begin(&auditor, draft.plan())?;

@@ -1,9 +1,9 @@
-//! Pods that are deleted at the end of their sessions, also when the program that holds the session is killed: then by another
-//! process, which was told of them over a pipe.
+//! Deletion of pods at the end of their sessions, even when the program that runs the session is killed: a second process does it
+//! then, which learns of the pods through a pipe.
 //!
-//! A front starts that process before anything is created, writes [`Message`]s to it, one a line, and hands
-//! [`Debugger::with_removal`](crate::Debugger::with_removal) what tells it of each pod. The process takes them as [`Orders`] to
-//! the end of the pipe, and carries out what is left of them. It runs no credential plugin and asks nobody.
+//! The caller starts that process before anything is created, and writes [`Message`]s to it, one per line:
+//! [`Debugger::with_removal`](crate::Debugger::with_removal) reports each pod. The process collects them in [`Orders`] until the
+//! pipe is closed, and then deletes the pods that remain. It runs no credential plugin and does not prompt.
 
 use std::{
     io::{self, BufRead, Read as _},
@@ -25,21 +25,21 @@ use crate::{
     sessions::{self, Session},
 };
 
-/// How long a removal is tried.
+/// The time within which removals are retried.
 pub const MAX_TIME: Duration = Duration::from_secs(60);
 
-/// The largest message, in bytes: a bundle of authorities is the largest part of one.
+/// The largest message, in bytes. Most of it can be a bundle of certificate authorities.
 const MAX_MESSAGE: u64 = 16 << 20;
 
-/// What the process that removes pods is told.
+/// A message to the process that removes pods.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Message {
-    /// How the cluster is reached from now on.
+    /// The connection to use from now on. It replaces an earlier one, since credentials are renewed.
     Connection(Box<Handover>),
-    /// A pod that is to be deleted. It takes the place of what is known of the pod of its name.
+    /// A pod to delete. It replaces an earlier message about a pod of this name, which may have had no uid.
     Pod(CreatedPod),
-    /// A pod that stays, or is gone.
+    /// A pod that must not be deleted, or was deleted already.
     Forget {
         /// Its namespace.
         namespace: String,
@@ -49,7 +49,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// The message that a pod stays, or is gone.
+    /// Creates the message that a pod needs no deletion.
     pub fn forget(pod: &CreatedPod) -> Self {
         Self::Forget {
             namespace: pod.namespace.clone(),
@@ -57,15 +57,15 @@ impl Message {
         }
     }
 
-    /// The message as a line. It holds secrets.
+    /// The message as a line of JSON. It may contain credentials.
     pub fn line(&self) -> String {
         format!("{}\n", serde_json::json!(self))
     }
 
-    /// Reads the next message. None at the end, to which also a line that is cut off belongs.
+    /// Reads the next message; none at the end of the input. An incomplete last line is dropped.
     ///
     /// # Errors
-    /// Fails when it cannot be read, and on a line that is not a message. Nothing of the line is in the error.
+    /// Fails when the input cannot be read, and on a malformed line. The error does not contain the line.
     pub fn read(input: &mut impl BufRead) -> io::Result<Option<Self>> {
         let mut line = Vec::new();
         input.take(MAX_MESSAGE).read_until(b'\n', &mut line)?;
@@ -81,7 +81,7 @@ impl Message {
     }
 }
 
-/// What is to be removed, as far as it was told.
+/// The pods to remove, by the messages so far.
 #[derive(Debug, Default)]
 pub struct Orders {
     connection: Option<Handover>,
@@ -89,7 +89,7 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Takes a message.
+    /// Adds a message.
     pub fn take(&mut self, message: Message) {
         match message {
             Message::Connection(connection) => self.connection = Some(*connection),
@@ -106,12 +106,13 @@ impl Orders {
             .retain(|known| (known.namespace.as_str(), known.name.as_str()) != (namespace, name));
     }
 
-    /// The pods that are to be removed.
+    /// The pods to remove.
     pub fn pods(&self) -> &[CreatedPod] {
         &self.pods
     }
 
-    /// Removes the pods, within [`MAX_TIME`]. Returns those that could not be, and why. Must be called within a tokio runtime.
+    /// Removes the pods within [`MAX_TIME`]. Returns those that could not be removed, with the cause. Must be called within a tokio
+    /// runtime.
     pub async fn carry_out(self) -> Vec<(CreatedPod, String)> {
         let Some(connection) = self.connection.filter(|_| !self.pods.is_empty()) else {
             return Vec::new();
@@ -135,21 +136,21 @@ impl Orders {
     }
 }
 
-/// Why a pod was not removed. That credentials have ended is told: they could not be renewed.
+/// The cause of a failed removal, with a note if the credentials have expired: this process cannot renew them.
 fn explained(error: &ClusterError, expires: Option<jiff::Timestamp>) -> String {
-    let has_ended = expires.is_some_and(|expires| expires <= jiff::Timestamp::now());
+    let has_expired = expires.is_some_and(|expires| expires <= jiff::Timestamp::now());
     match (error.code(), expires) {
-        (Some(401), Some(expires)) if has_ended => {
-            format!("the credentials, which a credential plugin gave, ended at {expires}: {error}")
+        (Some(401), Some(expires)) if has_expired => {
+            format!("the credentials from the credential plugin expired at {expires}: {error}")
         }
         _ => error.to_string(),
     }
 }
 
-/// The pod that a plan creates; `stored` is the server's answer, where there is one. None where it creates none.
+/// The pod that a plan creates; none if it creates none. `stored` is the server's answer, else null.
 pub fn created_pod(plan: &DebugPlan, stored: &Value) -> Option<CreatedPod> {
-    let creates = |step: &Step| matches!(step, Step::CreatePod(_));
-    plan.steps().iter().any(creates).then(|| CreatedPod {
+    let creates_pod = |step: &Step| matches!(step, Step::CreatePod(_));
+    plan.steps().iter().any(creates_pod).then(|| CreatedPod {
         namespace: plan.debug_namespace().unwrap_or_default().to_owned(),
         name: plan.debug_pod().to_owned(),
         uid: stored["metadata"]["uid"].as_str().map(str::to_owned),
@@ -157,7 +158,7 @@ pub fn created_pod(plan: &DebugPlan, stored: &Value) -> Option<CreatedPod> {
     })
 }
 
-/// The pod of a session that was found. None where the session's container is not in a pod of its own.
+/// The created pod of a session; none for an ephemeral container.
 pub fn pod_of_session(session: &Session) -> Option<CreatedPod> {
     session.kind.is_pod().then(|| CreatedPod {
         namespace: session.namespace.clone(),
@@ -167,11 +168,11 @@ pub fn pod_of_session(session: &Session) -> Option<CreatedPod> {
     })
 }
 
-/// Deletes a pod at the end of its session, and tries that for as long as `within` says; the journal learns of it. One that is
-/// gone already is no error.
+/// Deletes a pod at the end of its session, with retries for `within`, and writes it to the journal. A missing pod is not an
+/// error.
 ///
 /// # Errors
-/// Fails when it may not be deleted, and when the cluster does not answer in time.
+/// Fails when the pod may not be deleted, and when the cluster does not answer in time.
 pub async fn remove(
     cluster: &Cluster,
     pod: &CreatedPod,
@@ -180,7 +181,7 @@ pub async fn remove(
 ) -> Result<(), ClusterError> {
     remove_created(cluster, pod, within).await?;
     if let Some(journal) = journal {
-        // Only a later clean-up of the journal needs this line.
+        // A failure is ignored: the line only lets the journal be compacted.
         drop(journal.append(&sessions::removed(cluster, pod)));
     }
     Ok(())
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_is_known_by_its_name_until_its_id_is_told_and_forgotten_when_it_stays() {
+    fn a_later_message_replaces_or_forgets_a_pod() {
         let orders = orders(&[
             Message::Pod(pod("a", None)),
             Message::Pod(pod("b", None)),
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_was_cut_off_was_never_sent_and_another_text_is_refused_unseen() {
+    fn incomplete_lines_are_dropped_and_malformed_ones_are_not_shown() {
         let line = Message::Pod(pod("a", None)).line();
         let mut cut = &line.as_bytes()[..line.len() - 1];
         assert!(Message::read(&mut cut).unwrap().is_none());
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn that_credentials_have_ended_is_told_and_nothing_else_is_made_of_a_refusal() {
+    fn expired_credentials_are_named_as_the_cause() {
         let refused = || ClusterError::Refused {
             action: trocar_cluster::Action {
                 verb: "delete",
@@ -253,9 +254,9 @@ mod tests {
             }),
         };
         let past: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let told = explained(&refused(), Some(past));
-        let wanted = "the credentials, which a credential plugin gave, ended at 2026-01-01T00:00:00Z: ";
-        assert!(told.starts_with(wanted), "{told}");
+        let message = explained(&refused(), Some(past));
+        let wanted = "the credentials from the credential plugin expired at 2026-01-01T00:00:00Z: ";
+        assert!(message.starts_with(wanted), "{message}");
         let future: jiff::Timestamp = "2999-01-01T00:00:00Z".parse().unwrap();
         for expires in [None, Some(future)] {
             assert_eq!(explained(&refused(), expires), refused().to_string());
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_pod_nothing_is_done() {
+    async fn without_pods_nothing_is_done() {
         assert!(Orders::default().carry_out().await.is_empty());
     }
 }

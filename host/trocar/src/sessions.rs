@@ -1,4 +1,4 @@
-//! The sessions of a cluster: found, whoever made them; and removed, where they are pods.
+//! Finding the sessions of a cluster, of all users, and removing those that are pods.
 
 use trocar_cluster::{Cluster, ClusterError, CreatedPod, delete_pod, list_sessions, read_pod};
 pub use trocar_cluster::{PodChange, PodChanges, watch_pods};
@@ -16,23 +16,23 @@ pub use trocar_core::sessions::{
 
 use crate::journal::JournalFile;
 
-/// What was found, and how much that is worth.
+/// The sessions that were found, and how complete they are.
 #[derive(Clone, Debug, Default)]
 pub struct FoundSessions {
     /// The sessions, by namespace and name.
     pub sessions: Vec<Session>,
-    /// The version from which a watch goes on; empty where there cannot be one.
+    /// The resource version at which a watch can begin; empty if none can.
     pub resource_version: String,
-    /// The server's clock: RFC 3339. None where it does not say.
+    /// The server's time in RFC 3339; none if it does not send one.
     pub server_time: Option<String>,
-    /// Pods may not be listed, so only those that the journal names were read.
+    /// Only pods in the journal were read, since pods may not be listed.
     pub is_journal_only: bool,
 }
 
-/// Finds the sessions of a namespace, or of all of them.
+/// Finds the sessions of a namespace, or of all namespaces.
 ///
-/// `user` is who asks, by the cluster's name for them: whose stamps count as claims of theirs. Where pods may be read but
-/// not listed, those are found that the journal names.
+/// `user` is the user's name in the cluster: stamps with it count as claims of the user. If pods may be read but not listed,
+/// only those in the journal are found.
 ///
 /// # Errors
 /// Fails when pods may not be read, and when the cluster cannot be reached.
@@ -73,30 +73,30 @@ pub async fn find_sessions(
     if was_read { Ok(found) } else { Err(refused) }
 }
 
-/// What came of a removal.
+/// The result of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
-    /// The pod is deleted.
+    /// The pod was deleted.
     Removed,
-    /// It was gone already.
+    /// The pod did not exist any more.
     WasGone,
-    /// It is not as it was shown any more, so it stays.
+    /// The session has changed since it was shown, so the pod was not deleted.
     Changed,
 }
 
-/// How often a pod is read again, which the kubelet has written to meanwhile.
+/// The most attempts at a deletion. Each may conflict with a status update of the kubelet.
 const MAX_ATTEMPTS: usize = 5;
 
-/// Removes the pod of a session, where it is as it was found; the journal learns of it.
+/// Deletes the pod of a session if the session is as it was shown, and writes it to the journal.
 ///
-/// What the pod has that a [`Session`] does not show may have changed: a kubelet writes a pod's status several times after the
-/// program ended.
+/// Fields of the pod that a [`Session`] does not show may have changed: a kubelet updates a pod's status several times after its
+/// program has ended.
 ///
 /// # Errors
-/// Fails when it may not be deleted, and when the cluster cannot be reached.
+/// Fails when the pod may not be deleted, and when the cluster cannot be reached.
 ///
 /// # Panics
-/// Panics for an ephemeral container, which is not a pod to remove: the caller looks at [`Session::kind`] first.
+/// Panics for an ephemeral container, which cannot be removed. Check [`Session::kind`] first.
 pub async fn remove(
     cluster: &Cluster,
     session: &Session,
@@ -115,8 +115,8 @@ pub async fn remove(
         version = version_as_shown(cluster, session, journal).await?;
     }
     if let (Some(journal), true) = (journal, removal != Removal::Changed) {
-        // Only a later clean-up of the journal needs this line.
-        drop(journal.append(&gone(cluster, session, time)));
+        // A failure is ignored: the line only lets the journal be compacted.
+        drop(journal.append(&removed_session(cluster, session, time)));
     }
     Ok(removal)
 }
@@ -137,7 +137,7 @@ async fn remove_version(
     }
 }
 
-/// The version of the pod as it is now, where everything that was shown of the session is still so.
+/// The current version of the pod, if the session is still as it was shown.
 async fn version_as_shown(
     cluster: &Cluster,
     session: &Session,
@@ -161,7 +161,7 @@ async fn version_as_shown(
         let is_as_shown = *session
             == Session {
                 resource_version: session.resource_version.clone(),
-                // Somebody else deletes it as well.
+                // Another deletion may have begun, which does not matter.
                 deleting: session.deleting,
                 ..now
             };
@@ -169,7 +169,7 @@ async fn version_as_shown(
     }))
 }
 
-/// The line of the journal for a pod that was deleted at the end of its session.
+/// The journal's entry for a pod that was deleted at the end of its session.
 pub(crate) fn removed(cluster: &Cluster, pod: &CreatedPod) -> Entry {
     Entry {
         time: jiff::Timestamp::now().to_string(),
@@ -189,7 +189,7 @@ pub(crate) fn removed(cluster: &Cluster, pod: &CreatedPod) -> Entry {
     }
 }
 
-fn gone(cluster: &Cluster, session: &Session, time: &str) -> Entry {
+fn removed_session(cluster: &Cluster, session: &Session, time: &str) -> Entry {
     Entry {
         time: time.to_owned(),
         server: cluster.server().to_owned(),
@@ -208,8 +208,8 @@ fn gone(cluster: &Cluster, session: &Session, time: &str) -> Entry {
     }
 }
 
-/// The line of the journal for a plan, before it is written to the cluster. `uid` is the pod's, where it is known; with
-/// `is_removed` a pod that the plan creates is deleted at the end of its session.
+/// The journal's entry for a plan, before and after it is written to the cluster. `uid` is the pod's, if known. With `is_removed`,
+/// the created pod is deleted at the end of its session.
 pub(crate) fn begun(
     cluster: &Cluster,
     plan: &DebugPlan,

@@ -1,7 +1,6 @@
-//! From a named plugin to bytes that may be used: references, locks and stores of registries, and rules of trust.
+//! Resolves a plugin's source to a file with a digest: by locks and stores for registries, and checked by trust rules.
 //!
-//! Nothing here reaches a network. What is given back names a file and its digest, so that what is loaded then is what was
-//! looked at here.
+//! Offline. The digest binds what is loaded later to what was checked here.
 
 use std::{
     fs,
@@ -21,23 +20,23 @@ use trocar_runtime::plugin::{PluginError, PluginSource};
 
 use crate::files;
 
-/// Where plugins of registries are found.
+/// The stores of plugins from registries.
 #[derive(Clone, Debug, Default)]
 pub struct Stores {
     /// The user's store.
     pub user: Option<Store>,
-    /// The system's store, from which alone plugins of the system's configuration are taken.
+    /// The system's store. Plugins of the system's configuration come from here only.
     pub system: Option<Store>,
 }
 
-/// Told what is missing where a rule only warns: the plugin and what it lacks.
+/// Receives warnings of trust rules: the plugin, and the missing signatures.
 type Warn<'a> = dyn Fn(&str, &str) + 'a;
 
-/// A plugin that is to be held against the rules of trust.
+/// A plugin to be checked by trust rules.
 struct Candidate<'a> {
     /// Its reference or path.
     shown: String,
-    /// What rules know it by.
+    /// The source that rules match.
     named: Named,
     digests: Vec<&'a str>,
 }
@@ -52,7 +51,7 @@ pub(crate) fn find(
     let found = match source {
         PluginSource::Default(_) | PluginSource::Stored(_) => return Ok(source.clone()),
         PluginSource::Registry(wanted) => of_registry(stores, config, wanted, warn),
-        // A run without rules reads nothing more than it would else.
+        // Without trust rules files are not read here, only once when they are loaded.
         _ if config.trust.is_empty() => return Ok(source.clone()),
         PluginSource::File(path) => of_file(config, path, None, false, allowed, warn),
         PluginSource::Pinned(path, digest) => of_file(config, path, Some(digest), false, allowed, warn),
@@ -60,7 +59,7 @@ pub(crate) fn find(
     };
     match found {
         Ok(Some(stored)) => Ok(PluginSource::Stored(stored)),
-        // What is wrong with the file is told by what reads it.
+        // The file cannot be used: loading it reports why.
         Ok(None) => Ok(source.clone()),
         Err(error) => Err(PluginError::Supply {
             plugin: source.to_string(),
@@ -110,16 +109,16 @@ fn of_registry(
     }))
 }
 
-/// The digest of the manifest that a reference means: its own, or the one that the lock says.
+/// Resolves a reference to the digest of a manifest: its own, or that in the lock.
 ///
 /// # Errors
-/// Fails when neither says one, or both say different ones.
+/// Fails when there is neither, and when they differ.
 pub fn manifest_of(config: &Config, wanted: &RegistrySource) -> Result<String, SupplyError> {
     let reference = RegistryReference::parse(&wanted.reference)?;
     Ok(pinned(config, wanted, &reference)?.0)
 }
 
-/// The digest of the manifest that is meant, and what the lock says of it.
+/// The manifest's digest, and the lock's entry with the lock's path.
 fn pinned(
     config: &Config,
     wanted: &RegistrySource,
@@ -153,7 +152,7 @@ fn pinned(
     }
 }
 
-/// Says whether a file of the plugin's layer or of a stronger one wants it in a lock.
+/// Returns whether a configuration file of the plugin's layer or of a stronger one requires a lock.
 fn must_be_locked(config: &Config, is_systems: bool, name: &str) -> bool {
     let plugin = config.plugins.iter().find(|plugin| plugin.value.name == *name);
     let weakest = if is_systems { Layer::System } else { Layer::Kuberc };
@@ -161,10 +160,10 @@ fn must_be_locked(config: &Config, is_systems: bool, name: &str) -> bool {
     config.locks.iter().any(|lock| lock.layer <= layer)
 }
 
-/// Reads a lock; none where there is none.
+/// Reads a lock; none if the file does not exist.
 ///
 /// # Errors
-/// Fails when there is a file that cannot be read, or is not a lock.
+/// Fails when the file cannot be read or is malformed.
 pub fn read_lock(file: &Path) -> Result<Option<Lock>, SupplyError> {
     let text = match files::read(file) {
         Ok(text) => text,
@@ -181,7 +180,7 @@ pub fn read_lock(file: &Path) -> Result<Option<Lock>, SupplyError> {
     Ok(Some(lock))
 }
 
-/// Finds a plugin in the stores: the system's in the system's alone.
+/// Finds a plugin in the stores. Plugins of the system's configuration are found in the system's store only.
 fn stored<'a>(
     stores: &'a Stores,
     manifest: &str,
@@ -240,7 +239,7 @@ fn of_file(
     }))
 }
 
-/// Says whether a key signed a plugin, whatever the configuration asks for.
+/// Returns whether a key signed a plugin, regardless of the trust rules.
 pub(crate) fn is_signed(
     stores: &Stores,
     config: &Config,
@@ -265,7 +264,7 @@ pub(crate) fn is_signed(
     Ok(signature_beside(file).is_some_and(|signature| signature.is_of_bytes(key, &bytes, &none)))
 }
 
-/// Where a file is without links, and its bytes; none where it cannot be read or is too large.
+/// Reads a file of at most `allowed` bytes. Returns its resolved path, too; none if it cannot be read or is larger.
 fn read_file(path: &Path, allowed: u64) -> Option<(PathBuf, Vec<u8>)> {
     let resolved = fs::canonicalize(path).ok()?;
     let file = fs::File::open(&resolved).ok()?;
@@ -276,13 +275,13 @@ fn read_file(path: &Path, allowed: u64) -> Option<(PathBuf, Vec<u8>)> {
     (bytes.len() as u64 <= allowed).then_some((resolved, bytes))
 }
 
-/// What a signature is of.
+/// What signatures are about.
 enum Signed<'a> {
     Manifest(&'a str),
     Bytes(&'a [u8]),
 }
 
-/// Holds a plugin against the rules of all layers. Signatures are read only where there are rules.
+/// Checks a plugin by the trust rules of all layers. Signatures are read only if there are rules.
 fn judge<'a>(
     config: &Config,
     candidate: &Candidate<'_>,
@@ -320,7 +319,7 @@ fn judge<'a>(
     Ok(all)
 }
 
-/// How a signer is called: by its owner and the beginning of its key's digest.
+/// A signer's name in messages: its owner and the beginning of its key's digest.
 fn shown(signer: &Signer, key: &PublicKey) -> String {
     let hex = key.fingerprint().trim_start_matches("sha256:");
     let hex = hex.get(..16).unwrap_or(hex);

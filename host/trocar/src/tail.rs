@@ -1,13 +1,13 @@
-//! Output of a session without what was written long before it.
+//! Skips the beginning of a session's output, for `attach --tail`.
 
 use std::io;
 
 use trocar_cluster::{Output, SessionEvent, Stream};
 
-/// Leaves out the first bytes of a session's output.
+/// Drops the first bytes of a session's output.
 pub(crate) struct TailOutput<'a> {
     output: &'a mut dyn Output,
-    /// How many bytes are still to be left out.
+    /// The number of bytes that are still to be dropped.
     left: u64,
 }
 
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bytes_are_left_out_however_they_come() {
+    fn the_first_bytes_are_dropped_across_writes() {
         for pieces in [
             vec!["one\ntwo\n"],
             vec!["on", "e\nt", "wo\n"],

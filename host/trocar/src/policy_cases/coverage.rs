@@ -1,4 +1,4 @@
-//! What of a policy the cases touch: the codes of its rules, and its settings.
+//! Coverage of a policy by cases: the codes of its rules, and its settings.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use trocar_core::manifest::PluginManifest;
 use super::outcome::Outcome;
 use crate::engine::PolicyRule;
 
-/// The host's own codes: a policy could not judge, or said nothing.
+/// The host's own codes, for policies that failed or denied without a reason.
 const OF_HOST: [&str; 2] = ["policy-failed", "policy-silent"];
 
-/// What of a policy was touched by a case.
+/// What cases have covered of a policy.
 #[derive(Default)]
 pub(super) struct Coverage {
     manifest: Option<PluginManifest>,
@@ -20,18 +20,21 @@ pub(super) struct Coverage {
 }
 
 impl Coverage {
-    /// A rule was asked, and this came of it.
+    /// Records the outcome of a rule.
     pub(super) fn touch(&mut self, rule: &PolicyRule, outcome: &Outcome) {
         let manifest = rule.plugin.description().manifest();
         self.manifest.get_or_insert_with(|| manifest.clone());
-        let said = outcome.policies.iter().filter(|said| said.policy == rule.name);
+        let results = outcome
+            .policies
+            .iter()
+            .filter(|result| result.policy == rule.name);
         self.codes
-            .extend(said.flat_map(|said| said.diagnostics.iter().map(|found| found.code.clone())));
+            .extend(results.flat_map(|result| result.diagnostics.iter().map(|found| found.code.clone())));
         let settings: Value = serde_json::from_str(&rule.settings).unwrap_or_default();
         set_settings("", &settings, &mut self.settings);
     }
 
-    /// What no case has touched.
+    /// What no case has covered.
     pub(super) fn untouched(&self) -> Vec<String> {
         let Some(manifest) = &self.manifest else {
             return Vec::new();
@@ -49,7 +52,7 @@ impl Coverage {
     }
 }
 
-/// Codes that a policy used and its manifest does not declare as a rule, where it declares any.
+/// Codes that a policy used without declaring them as rules. Nothing if its manifest declares no rules at all.
 pub(super) fn undeclared(rule: &PolicyRule, outcome: &Outcome) -> Vec<String> {
     let manifest = rule.plugin.description().manifest();
     let is_known = |code: &str| {
@@ -57,9 +60,12 @@ pub(super) fn undeclared(rule: &PolicyRule, outcome: &Outcome) -> Vec<String> {
             || OF_HOST.contains(&code)
             || manifest.rules.iter().any(|declared| declared.code == code)
     };
-    let said = outcome.policies.iter().filter(|said| said.policy == rule.name);
-    let codes: BTreeSet<&str> = said
-        .flat_map(|said| said.diagnostics.iter().map(|found| found.code.as_str()))
+    let results = outcome
+        .policies
+        .iter()
+        .filter(|result| result.policy == rule.name);
+    let codes: BTreeSet<&str> = results
+        .flat_map(|result| result.diagnostics.iter().map(|found| found.code.as_str()))
         .filter(|code| !is_known(code))
         .collect();
     codes
@@ -73,7 +79,7 @@ pub(super) fn undeclared(rule: &PolicyRule, outcome: &Outcome) -> Vec<String> {
         .collect()
 }
 
-/// The settings that a value sets: names joined by dots, items of lists as `[]`.
+/// Collects the settings that a value sets: names joined by dots, items of lists as `[]`.
 fn set_settings(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
@@ -92,7 +98,7 @@ fn set_settings(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The settings that a schema names.
+/// Collects the settings that a schema declares.
 fn known_settings(prefix: &str, schema: &Value, found: &mut BTreeSet<String>) {
     for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
         let name = joined(prefix, name);

@@ -1,5 +1,5 @@
-//! A case as it reaches a cluster's door: the request by which an API server asks about what the strategy plans, and the
-//! configuration of the policies. The same policies should come to the same verdict there.
+//! Cases for the admission webhook: the `AdmissionReview` that an API server would send about what the strategy plans, and the
+//! configuration of the policies. The webhook should come to the same verdict.
 
 use serde_json::{Value, json};
 use trocar_core::{
@@ -12,15 +12,15 @@ use trocar_sdk::{DebugOptions, options::API_VERSION};
 use super::{Case, CaseError, run::Runner};
 use crate::engine::PlanRequest;
 
-/// The kind of the document.
+/// The kind of these documents.
 pub const DOOR_KIND: &str = "PolicyCaseAtTheDoor";
 
 impl Runner<'_> {
-    /// Makes the document of a case: an `AdmissionReview`, the configuration, the objects that can be read, and the verdict
-    /// that the case comes to here. `unreachable` says why where a case does not get to a cluster.
+    /// Generates the document of a case: an `AdmissionReview`, the configuration, the objects that can be read, and the verdict of
+    /// the case here. Its `unreachable` has the reason if the case never sends a request to a cluster.
     ///
     /// # Errors
-    /// Fails when a plugin cannot be had and when settings do not fit.
+    /// Fails when a plugin cannot be loaded, and when settings are invalid.
     pub fn at_the_door(&mut self, case: &Case) -> Result<Value, CaseError> {
         let verdict = self.run(case, None)?.outcome.verdict;
         let mut document = json!({
@@ -47,7 +47,7 @@ impl Runner<'_> {
         Ok(document)
     }
 
-    /// What the strategy plans, before any policy sees it.
+    /// The strategy's plan, before policies review it.
     fn planned(
         &mut self,
         case: &Case,
@@ -71,7 +71,7 @@ impl Runner<'_> {
             .map_err(|error| error.to_string()))
     }
 
-    /// The policies, as a configuration with plugins by their digests.
+    /// The policies as a configuration, with plugins pinned by digest.
     fn config(&mut self, case: &Case) -> Result<Value, CaseError> {
         let (mut plugins, mut policies) = (Vec::new(), Vec::new());
         for (index, (entry, source)) in case.policies.iter().enumerate() {
@@ -89,14 +89,14 @@ impl Runner<'_> {
     }
 }
 
-/// A copy does not say what it is a copy of.
+/// Returns false for copies: the created pod does not name its source.
 fn is_source_known(case: &Case, plan: &DebugPlan) -> bool {
     let is_copy = case.target.id().kind == TargetKind::Pod;
     let creates = plan.steps().iter().any(|step| matches!(step, Step::CreatePod(_)));
     !(is_copy && creates)
 }
 
-/// What an API server asks about the first step of a plan. A deletion is no debug.
+/// The `AdmissionReview` for the first step of a plan. A deletion has none: it is not judged.
 fn review(case: &Case, plan: &DebugPlan) -> Value {
     let target = case.target.object();
     let namespace = plan.debug_namespace().unwrap_or(&case.context.namespace);
@@ -113,7 +113,7 @@ fn review(case: &Case, plan: &DebugPlan) -> Value {
         Some(Step::CreatePod(pod)) => {
             let mut pod = json!(pod);
             if let Some(reason) = &case.actor.reason {
-                // As the stamp of what is created has it.
+                // The stamp of the created pod has it there.
                 pod["metadata"]["annotations"]["trocar.dev/reason"] = json!(reason);
             }
             ("", "CREATE", pod, Value::Null)

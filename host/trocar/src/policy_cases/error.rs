@@ -1,4 +1,4 @@
-//! What is wrong with cases, as facts.
+//! Errors of cases, as facts.
 
 use std::{io, path::PathBuf};
 
@@ -11,7 +11,7 @@ use trocar_runtime::plugin::PluginError;
 
 use crate::error::PlannerError;
 
-/// Why cases cannot be read, run or kept.
+/// Why cases cannot be read or run, or snapshots not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaseError {
@@ -20,21 +20,21 @@ pub enum CaseError {
     Read {
         /// The file or folder.
         file: PathBuf,
-        /// Why not.
+        /// The cause.
         error: io::Error,
     },
-    /// A file is larger than what is read.
+    /// A file is too large.
     #[error("{} is larger than the {} MiB that are read", .0.display(), LARGEST >> 20)]
     TooLarge(PathBuf),
-    /// A file with snapshots cannot be written.
+    /// A snapshot file cannot be written.
     #[error("cannot write {}: {error}", file.display())]
     Write {
         /// The file.
         file: PathBuf,
-        /// Why not.
+        /// The cause.
         error: io::Error,
     },
-    /// A place holds no cases.
+    /// A folder has no files with cases.
     #[error("{}: there are no cases", .0.display())]
     NoCases(PathBuf),
     /// A file is neither YAML nor JSON.
@@ -45,7 +45,7 @@ pub enum CaseError {
         /// What is wrong.
         error: DocumentError,
     },
-    /// A file is not what it should be.
+    /// A file's content is not of the expected kind.
     #[error("{}: {problem}", file.display())]
     Shape {
         /// The file.
@@ -53,39 +53,39 @@ pub enum CaseError {
         /// What is wrong.
         problem: String,
     },
-    /// Something is wrong with one case.
+    /// One case is wrong.
     #[error("{}: case {name:?}: {error}", file.display())]
     Case {
-        /// The file that it stands in.
+        /// The file that it is in.
         file: PathBuf,
         /// Its name.
         name: String,
         /// What is wrong.
         error: Box<Self>,
     },
-    /// A case is not one by the schema, or says nothing of what it needs.
+    /// A case does not match the schema, or lacks a required part.
     #[error("{0}")]
     Invalid(String),
-    /// The target is not one.
+    /// The target is not a pod or node.
     #[error(transparent)]
     Target(#[from] TargetError),
     /// The configuration that a case names is malformed.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A plugin cannot be had.
+    /// A plugin cannot be loaded.
     #[error(transparent)]
     Plugin(#[from] PluginError),
-    /// The settings of a policy do not fit.
+    /// The settings of a policy are invalid.
     #[error("{}: policy {policy:?}: settings: {problem}", file.display())]
     Settings {
-        /// The file that the case stands in.
+        /// The file that the case is in.
         file: PathBuf,
         /// The policy.
         policy: String,
         /// What is wrong.
         problem: String,
     },
-    /// The settings of a case's strategy do not fit.
+    /// The settings of a case's strategy are invalid.
     #[error("settings: {0}")]
     StrategySettings(String),
     /// The settings of a case's strategy cannot be checked, which is its plugin's fault.
@@ -94,11 +94,11 @@ pub enum CaseError {
     /// The settings of a policy cannot be checked, which is its plugin's fault.
     #[error("{}: policy {policy:?}: {error}", file.display())]
     Policy {
-        /// The file that the case stands in.
+        /// The file that the case is in.
         file: PathBuf,
         /// The policy.
         policy: String,
-        /// Why not.
+        /// The cause.
         error: Box<PlannerError>,
     },
 }

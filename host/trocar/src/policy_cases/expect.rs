@@ -1,4 +1,4 @@
-//! What is expected of a case, and how what came out differs from it.
+//! The expectations of a case, and how an outcome differs from them.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -6,21 +6,21 @@ use trocar_sdk::{Diagnostic, Severity};
 
 use super::outcome::{CaseVerdict, Outcome};
 
-/// What is expected of a case.
+/// The expectations of a case.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Expect {
     verdict: Option<CaseVerdict>,
-    /// Each must be part of something that a policy says.
+    /// Each must be in the message or help of a diagnostic, or in the refusal.
     messages: Vec<String>,
-    /// Each must be the code of something that a policy says.
+    /// Each must be the code of a diagnostic.
     codes: Vec<String>,
-    /// What must be in the plan that comes out; what is not named may be anything.
+    /// Parts that the plan must have; fields that are not named may have any value.
     plan: Option<Value>,
 }
 
 impl Expect {
-    /// Returns true if any outcome is as expected.
+    /// Returns true if every outcome passes.
     pub(super) fn is_nothing(&self) -> bool {
         self.verdict.is_none() && self.messages.is_empty() && self.codes.is_empty() && self.plan.is_none()
     }
@@ -35,7 +35,7 @@ impl Expect {
             ));
         }
         for wanted in &self.messages {
-            let is_said = |found: &Diagnostic| {
+            let is_found = |found: &Diagnostic| {
                 found.message.contains(wanted)
                     || found.help.as_ref().is_some_and(|help| help.contains(wanted))
             };
@@ -43,13 +43,13 @@ impl Expect {
                 .refusal
                 .as_ref()
                 .is_some_and(|refusal| refusal.contains(wanted));
-            if !is_refusal && !outcome.diagnostics().any(is_said) {
-                differences.push(format!("nobody says {wanted:?}"));
+            if !is_refusal && !outcome.diagnostics().any(is_found) {
+                differences.push(format!("no message contains {wanted:?}"));
             }
         }
         for wanted in &self.codes {
             if !outcome.diagnostics().any(|found| found.code == *wanted) {
-                differences.push(format!("nothing has the code {wanted:?}"));
+                differences.push(format!("no diagnostic has the code {wanted:?}"));
             }
         }
         if let Some(wanted) = &self.plan {
@@ -57,13 +57,13 @@ impl Expect {
             missing("plan", wanted, &plan, &mut differences);
         }
         if !differences.is_empty() {
-            // What a strategy tells besides is no reason.
+            // A strategy's notes do not explain a difference.
             let is_reason = |found: &&Diagnostic| {
                 found.severity != Severity::Info || !outcome.of_strategy.contains(found)
             };
-            let said = outcome.diagnostics().filter(is_reason).map(said);
-            differences.extend(said);
-            // Where there was no plan, that is why the rest is not as expected.
+            let reasons = outcome.diagnostics().filter(is_reason).map(shown);
+            differences.extend(reasons);
+            // A refusal comes first, since it explains the other differences.
             let refused = outcome
                 .refusal
                 .iter()
@@ -74,17 +74,17 @@ impl Expect {
     }
 }
 
-fn said(found: &Diagnostic) -> String {
+fn shown(found: &Diagnostic) -> String {
     let help = found.help.as_ref().map(|help| format!(" ({help})"));
     format!(
-        "said: {}: {}{}",
+        "diagnostic: {}: {}{}",
         found.code,
         found.message,
         help.unwrap_or_default()
     )
 }
 
-/// What of an expectation is not so.
+/// Adds the differences between the wanted parts and what was found.
 fn missing(at: &str, wanted: &Value, found: &Value, differences: &mut Vec<String>) {
     match (wanted, found) {
         (Value::Object(wanted), Value::Object(_)) => {

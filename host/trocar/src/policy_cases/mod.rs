@@ -1,5 +1,5 @@
-//! Cases for policies: reading them from files, running them, holding what comes out against what is expected. No cluster is
-//! needed. What a case can hold is in `docs/schemas/policy-cases.schema.json`.
+//! Cases for strategies and policies: reads them from files, runs them, and compares outcomes with expectations. Offline. The
+//! format is in `docs/schemas/policy-cases.schema.json`.
 //!
 //! ```
 //! use std::path::Path;
@@ -44,28 +44,27 @@ use self::expect::Expect;
 pub use self::{
     door::DOOR_KIND,
     error::CaseError,
-    outcome::{CaseVerdict, Outcome, Said},
+    outcome::{CaseVerdict, Outcome, PolicyOutcome},
     read::{find, parse, read},
     run::{CaseResult, Runner},
     snapshots::{keep, snapshots},
 };
 
-/// The end of the name of a file with cases.
+/// The suffix of files with cases.
 pub const EXTENSION: &str = ".cases.yaml";
 
-/// Makes options of the command line of a case, in which a front's own flags stand. The second value says that the case names
-/// a strategy, which may need less than the default ones. An error is what the front would answer to such a command line: a
-/// case may expect it.
+/// Parses a case's `args`, which are flags of the caller. The second argument is true if the case names a strategy, which may
+/// require fewer flags than the default ones. An error is the caller's message about the flags; a case may expect it.
 pub type ReadFlags<'a> = dyn Fn(&[String], bool) -> Result<DebugOptions, String> + 'a;
 
-/// A case that can be run.
+/// A case that was read.
 #[derive(Debug)]
 pub struct Case {
     file: PathBuf,
     name: String,
     policies: Vec<(PolicyEntry, PluginSource)>,
     target: Target,
-    /// What is asked for; or why the command line is not valid.
+    /// The options, or the message about invalid `args`.
     options: Result<DebugOptions, String>,
     strategy: PluginSource,
     /// The strategy's settings, as JSON text.
@@ -76,7 +75,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// The file that it stands in.
+    /// The file that it is in.
     pub fn file(&self) -> &Path {
         &self.file
     }
@@ -86,7 +85,7 @@ impl Case {
         &self.name
     }
 
-    /// Returns true if any outcome is as expected.
+    /// Returns true if the case expects nothing, so that every outcome passes.
     pub fn expects_nothing(&self) -> bool {
         self.expect.is_nothing()
     }

@@ -1,25 +1,25 @@
-//! What comes of a case: the verdict, what each policy said, and the plan.
+//! The outcome of a case: the verdict, what each policy returned, and the plan.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use trocar_core::plan::{DebugPlan, PlanChange, ReviewVerdict};
 use trocar_sdk::{Diagnostic, Failure};
 
-/// What comes of a case.
+/// The verdict of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CaseVerdict {
-    /// The plan may go ahead as the strategy made it.
+    /// The plan is allowed, unchanged.
     Allow,
-    /// The plan may go ahead, changed.
+    /// The plan is allowed, changed.
     Amend,
-    /// The plan may not go ahead.
+    /// The plan is denied.
     Deny,
     /// There is no plan to judge: the strategy or the guard rails refuse.
     Refuse,
 }
 
-/// What a case came to, as it is kept in a snapshot.
+/// The outcome of a case, as in snapshots.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
     /// The verdict of all policies together.
@@ -27,27 +27,27 @@ pub struct Outcome {
     /// Why there is no plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
-    /// What each policy said that was asked.
-    pub policies: Vec<Said>,
-    /// The steps of the plan and what a session is with, where the plan may go ahead.
+    /// The outcome of each policy that was asked.
+    pub policies: Vec<PolicyOutcome>,
+    /// The plan's steps and its session's container; none if the plan is denied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<Value>,
-    /// What the strategy said, or why it refused.
+    /// The strategy's diagnostics, with the reason if it refused.
     #[serde(skip)]
     pub of_strategy: Vec<Diagnostic>,
 }
 
-/// What one policy said and changed.
+/// The outcome of one policy.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Said {
+pub struct PolicyOutcome {
     /// The policy's name.
     pub policy: String,
-    /// What it came to.
+    /// Its verdict, as enforced.
     pub verdict: ReviewVerdict,
-    /// What it changed.
+    /// Its amendments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<PlanChange>,
-    /// What it said.
+    /// Its diagnostics.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -55,13 +55,13 @@ pub struct Said {
 impl Outcome {
     pub(super) fn of(plan: &DebugPlan, verdict: Option<CaseVerdict>) -> Self {
         let changed = !plan.changers().is_empty();
-        let otherwise = if changed {
+        let default = if changed {
             CaseVerdict::Amend
         } else {
             CaseVerdict::Allow
         };
-        let verdict = verdict.unwrap_or(otherwise);
-        let said = plan.policies().iter().map(|review| Said {
+        let verdict = verdict.unwrap_or(default);
+        let policies = plan.policies().iter().map(|review| PolicyOutcome {
             policy: review.policy.clone(),
             verdict: review.verdict,
             changes: review.changes.clone(),
@@ -71,7 +71,7 @@ impl Outcome {
         Self {
             verdict,
             refusal: None,
-            policies: said.collect(),
+            policies: policies.collect(),
             of_strategy: of_strategy(plan),
             plan: (verdict != CaseVerdict::Deny).then_some(shown),
         }
@@ -87,7 +87,7 @@ impl Outcome {
         }
     }
 
-    /// There is no plan, since the strategy refused.
+    /// The outcome if the strategy refused.
     pub(super) fn refused_by_strategy(failure: &Failure) -> Self {
         let why = Diagnostic::error(&failure.code, failure.message.as_str());
         let found = failure.diagnostics.iter().cloned();
@@ -97,14 +97,14 @@ impl Outcome {
         }
     }
 
-    /// All that the policies and the strategy said.
+    /// The diagnostics of all policies and of the strategy.
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
-        let of_policies = self.policies.iter().flat_map(|said| &said.diagnostics);
+        let of_policies = self.policies.iter().flat_map(|policy| &policy.diagnostics);
         of_policies.chain(&self.of_strategy)
     }
 }
 
-/// What of a plan's diagnostics no policy said.
+/// The diagnostics of a plan that are not a policy's.
 fn of_strategy(plan: &DebugPlan) -> Vec<Diagnostic> {
     let of_policies = |found: &&Diagnostic| {
         let mut reviews = plan.policies().iter();

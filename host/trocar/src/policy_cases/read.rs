@@ -1,4 +1,4 @@
-//! Cases as they are written: finding the files, and making of each document a case that can be run.
+//! Reading cases: finds their files, and parses each document into cases.
 
 use std::{
     collections::BTreeSet,
@@ -22,37 +22,37 @@ use trocar_sdk::{Actor, Context, DebugOptions, options::API_VERSION};
 use super::{Case, CaseError, EXTENSION, ReadFlags, expect::Expect};
 use crate::{files::read_config, planner::configured_source};
 
-/// One case: what is asked, and what is expected.
+/// The document of a case.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct CaseDocument {
     api_version: String,
     kind: String,
     name: String,
-    /// For people; not used.
+    /// For readers only; not used.
     #[serde(rename = "description")]
     _description: String,
     policies: Vec<PolicyEntry>,
-    /// A configuration file whose policies are asked before those of the case.
+    /// A configuration file whose policies come before those of the case.
     config: Option<PathBuf>,
     target: Option<Value>,
     target_file: Option<PathBuf>,
-    /// A recorded case of kubectl: its first pod or node that the arguments name, and its arguments.
+    /// A recorded case of kubectl, for its arguments and the first of its objects that they name.
     kubectl_case: Option<PathBuf>,
     options: Option<DebugOptions>,
     args: Vec<String>,
     strategy: Option<String>,
-    /// The strategy's.
+    /// The strategy's settings.
     settings: Option<Value>,
     actor: Actor,
     context: Context,
     expect: Expect,
 }
 
-/// Finds the files with cases below a folder, or the file itself, in alphabetical order. Links to folders are not followed.
+/// Finds the files with cases below a folder, in alphabetical order. A file is returned itself. Links to folders are not followed.
 ///
 /// # Errors
-/// Fails when a folder cannot be read, and when there are no cases.
+/// Fails when a folder cannot be read, and when there are no files with cases.
 pub fn find(place: &Path) -> Result<Vec<PathBuf>, CaseError> {
     let unreadable = |file: &Path, error| CaseError::Read {
         file: file.to_owned(),
@@ -95,7 +95,7 @@ pub fn read(file: &Path, flags: &ReadFlags<'_>) -> Result<Vec<Case>, CaseError> 
     parse(file, &bounded(file)?, flags)
 }
 
-/// Reads the cases of a text. `file` is what messages call it, and the files that cases name are found from its folder.
+/// Parses the cases in a text. `file` is its name in errors, and relative paths in cases are resolved against its folder.
 ///
 /// # Errors
 /// Fails when the text or a file that it names is malformed, and when two cases have the same name.
@@ -121,14 +121,14 @@ pub fn parse(file: &Path, text: &[u8], flags: &ReadFlags<'_>) -> Result<Vec<Case
             }
             cases.push(case(file, read, flags).map_err(in_case)?);
             if name.is_empty() || !names.insert(name.clone()) {
-                return Err(wrong(format!("every case needs a name of its own: {name:?}")));
+                return Err(wrong(format!("every case needs a unique name: {name:?}")));
             }
         }
     }
     Ok(cases)
 }
 
-/// Reads a whole file of a sensible size.
+/// Reads a file of at most `documents::LARGEST` bytes.
 fn bounded(file: &Path) -> Result<Vec<u8>, CaseError> {
     let read = || -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
@@ -154,13 +154,13 @@ fn documents(file: &Path, text: &[u8]) -> Result<Vec<Value>, CaseError> {
     })
 }
 
-/// The cases of a document, one at a time: each of its `cases` merged over what stands beside them.
+/// The cases of a document: each of its `cases`, merged over the document's other fields.
 fn spread(mut document: Value) -> Result<impl Iterator<Item = Value>, String> {
     let cases = document.as_object_mut().and_then(|fields| fields.remove("cases"));
     let cases = match cases {
         None => vec![Value::Object(serde_json::Map::new())],
         Some(Value::Array(cases)) => cases,
-        Some(_) => return Err("cases: it must be a list".into()),
+        Some(_) => return Err("cases: must be a list".into()),
     };
     Ok(cases.into_iter().map(move |case| {
         let mut merged = document.clone();
@@ -169,8 +169,8 @@ fn spread(mut document: Value) -> Result<impl Iterator<Item = Value>, String> {
     }))
 }
 
-/// Merges as RFC 7386 says: objects field by field, null removes, everything else replaces. The depth of both is bounded by how
-/// documents are read.
+/// Merges by RFC 7386: objects field by field, null removes, everything else replaces. Recursion is bounded, since documents are
+/// read with a limited depth.
 fn merge(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *target = patch;
@@ -213,9 +213,9 @@ fn case(file: &Path, read: CaseDocument, flags: &ReadFlags<'_>) -> Result<Case, 
         Some(options) => Ok(options),
         None => flags(&args, read.strategy.is_some()),
     };
-    let usual = DebugOptions::default();
-    let fitting = default_strategy(target.id().kind, options.as_ref().unwrap_or(&usual));
-    let strategy = read.strategy.as_deref().unwrap_or(fitting);
+    let defaults = DebugOptions::default();
+    let default = default_strategy(target.id().kind, options.as_ref().unwrap_or(&defaults));
+    let strategy = read.strategy.as_deref().unwrap_or(default);
     Ok(Case {
         file: file.to_owned(),
         name: read.name,
@@ -236,7 +236,7 @@ fn case(file: &Path, read: CaseDocument, flags: &ReadFlags<'_>) -> Result<Case, 
     })
 }
 
-/// A plugin as it is named in a case: the path of a file is from the case's folder, like all paths of a case.
+/// The source of a plugin that a case names. Paths are relative to the case's folder.
 fn from_folder(folder: &Path, typed: &str) -> PluginSource {
     match PluginSource::typed(typed) {
         PluginSource::File(path) => PluginSource::File(folder.join(path)),
@@ -263,7 +263,7 @@ pub(super) fn one_document(file: &Path) -> Result<Value, CaseError> {
     }
 }
 
-/// The object of a recorded case that its arguments name.
+/// Finds the object of a recorded case that its arguments name.
 fn recorded_target(recorded: &Value, args: &[String]) -> Option<Value> {
     let is_named = |object: &&Value| {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
@@ -304,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_case_is_merged_over_what_stands_beside_it_as_rfc_7386_has_it() {
+    fn cases_are_merged_by_rfc_7386() {
         for (target, patch, merged) in [
             (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
             (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_leads_around_in_circles_is_not_followed() {
+    fn links_to_folders_are_not_followed() {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(".", folder.path().join("again")).unwrap();
         fs::create_dir(folder.path().join("below")).unwrap();
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_front_says_of_a_command_line_is_the_refusal_of_its_case() {
+    fn a_message_about_args_is_the_refusal_of_the_case() {
         let text = "apiVersion: trocar.dev/v1alpha1\nkind: PolicyCases\nname: a\nargs: [--nonsense]\ntarget: {apiVersion: v1, \
                     kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: b}]}}\nexpect: {verdict: refuse, \
                     messages: [unknown flag]}\n";

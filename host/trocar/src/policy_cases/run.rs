@@ -1,4 +1,4 @@
-//! Running cases in the engine, and holding what comes out against what is expected.
+//! Running cases, and comparing outcomes with expectations and snapshots.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,27 +21,27 @@ use crate::{
     planner::settings_problems,
 };
 
-/// What came out of a case.
+/// The result of a case.
 #[derive(Clone, Debug)]
 pub struct CaseResult {
-    /// What came out.
+    /// The outcome.
     pub outcome: Outcome,
-    /// How it differs from what is expected. Empty when it does not.
+    /// Differences to the expectations; empty if there are none.
     pub differences: Vec<String>,
-    /// What the snapshot holds, where that is something else.
+    /// The snapshot, if the outcome differs from it.
     pub before: Option<Value>,
     /// How long planning took.
     pub took: Duration,
 }
 
 impl CaseResult {
-    /// Returns true if it is what was expected, and what the snapshot holds.
+    /// Returns true if the outcome is as expected and equals the snapshot.
     pub fn is_as_expected(&self) -> bool {
         self.differences.is_empty() && self.before.is_none()
     }
 }
 
-/// Runs cases, and remembers what they touched.
+/// Runs cases, and records their coverage.
 pub struct Runner<'a> {
     engine: &'a Engine,
     plugins: BTreeMap<(String, bool), Plugin>,
@@ -50,7 +50,7 @@ pub struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    /// Makes a runner. Each plugin is loaded once, when a case needs it.
+    /// Creates a runner. Each plugin is loaded once, when a case needs it.
     pub fn new(engine: &'a Engine) -> Self {
         Self {
             engine,
@@ -60,10 +60,10 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Runs a case and holds it against what is expected. `before` is what came out when its snapshot was taken.
+    /// Runs a case, and compares its outcome with its expectations and with `before`, its snapshot.
     ///
     /// # Errors
-    /// Fails when a plugin cannot be had and when settings do not fit. That there is no plan is an outcome.
+    /// Fails when a plugin cannot be loaded, and when settings are invalid. A refusal is an outcome, not an error.
     pub fn run(&mut self, case: &Case, before: Option<&Value>) -> Result<CaseResult, CaseError> {
         let strategy = self.plugin(&case.strategy, PluginType::Strategy)?;
         self.check_strategy_settings(case, &strategy)?;
@@ -112,7 +112,7 @@ impl<'a> Runner<'a> {
             Ok(planned) => Outcome::of(&planned.plan, None),
             Err(error) => match error.reviewed() {
                 Some(plan) => Outcome {
-                    // Of a denial the policies say themselves why.
+                    // A denial has its reasons in the policies' diagnostics.
                     refusal: matches!(error, PlanError::Undecided { .. }).then(|| error.to_string()),
                     ..Outcome::of(plan, Some(CaseVerdict::Deny))
                 },
@@ -133,7 +133,7 @@ impl<'a> Runner<'a> {
         if let Some(plugin) = self.plugins.get(&key) {
             return Ok(plugin.clone());
         }
-        // Cases say what a plugin does, not who is trusted.
+        // Without trust rules: cases are about what a plugin does, not about where it comes from.
         let source = self.engine.find(&Config::default(), source)?;
         let plugin = self.engine.load(&source, wanted, &Grants::default())?;
         self.plugins.insert(key, plugin.clone());
@@ -184,7 +184,7 @@ impl<'a> Runner<'a> {
 
     fn check_strategy_settings(&mut self, case: &Case, strategy: &Plugin) -> Result<(), CaseError> {
         let digest = strategy.description().digest().to_owned();
-        // Without settings there is nothing to check, and no call is made.
+        // Without settings there is nothing to check, and the call is saved.
         if case.settings == "{}" || !self.checked.insert((digest, case.settings.clone())) {
             return Ok(());
         }
@@ -200,7 +200,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// What is wrong with settings, by the plugin's schema and by the plugin itself.
+    /// The first problem of settings, by the plugin's schema or by the plugin itself.
     fn settings_problem(&self, plugin: &Plugin, text: &str) -> Result<Option<String>, PlannerError> {
         let settings = serde_json::from_str(text).unwrap_or_default();
         let problems = settings_problems(plugin.description().manifest(), &settings)?;
@@ -224,7 +224,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// What no case has touched: by policy, the codes of its rules and its settings.
+    /// What no case has covered: by policy, the codes of its rules and its settings.
     pub fn untouched(&self) -> Vec<(String, Vec<String>)> {
         let all = self.coverage.iter();
         all.map(|(name, coverage)| (name.clone(), coverage.untouched()))

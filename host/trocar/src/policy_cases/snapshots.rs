@@ -1,4 +1,4 @@
-//! The file beside a file with cases that keeps what came out of them.
+//! Snapshot files: the outcomes of cases, in a file beside the cases.
 
 use std::{
     collections::BTreeMap,
@@ -11,35 +11,35 @@ use trocar_core::documents;
 
 use super::{CaseError, EXTENSION, read::one_document};
 
-/// The end of the name of the file with what came out of them.
+/// The suffix of snapshot files.
 const SNAPSHOT_EXTENSION: &str = ".snapshots.yaml";
 
-/// The snapshots of a file's cases, by their names. None where no file with them is there.
+/// Reads the snapshots of a file's cases, by the cases' names. Empty if there is no snapshot file.
 ///
 /// # Errors
-/// Fails when the file with them cannot be read or is malformed.
+/// Fails when the snapshot file cannot be read or is malformed.
 pub fn snapshots(file: &Path) -> Result<BTreeMap<String, Value>, CaseError> {
-    let place = snapshot_file(file);
-    if !place.exists() {
+    let path = snapshot_file(file);
+    if !path.exists() {
         return Ok(BTreeMap::new());
     }
-    let Value::Object(snapshots) = one_document(&place)? else {
+    let Value::Object(snapshots) = one_document(&path)? else {
         return Err(CaseError::Shape {
-            file: place,
-            problem: "these are no snapshots".into(),
+            file: path,
+            problem: "this is not a file of snapshots".into(),
         });
     };
     Ok(snapshots.into_iter().collect())
 }
 
-/// Keeps what came out of a file's cases, in a file beside it.
+/// Writes the outcomes of a file's cases to its snapshot file.
 ///
 /// # Errors
-/// Fails when that file cannot be written.
+/// Fails when the snapshot file cannot be written.
 pub fn keep(file: &Path, outcomes: &BTreeMap<String, Value>) -> Result<(), CaseError> {
-    let place = snapshot_file(file);
+    let path = snapshot_file(file);
     let text = documents::to_yaml(&[json!(outcomes)]);
-    fs::write(&place, text).map_err(|error| CaseError::Write { file: place, error })
+    fs::write(&path, text).map_err(|error| CaseError::Write { file: path, error })
 }
 
 fn snapshot_file(file: &Path) -> PathBuf {
