@@ -53,7 +53,7 @@ function mergeList(before, patch, key) {
   return [...merged, ...untouched.map((place) => before[place])];
 }
 
-// Drops what a typed container would not have written out: nulls, empty texts, lists and objects, and outside the security
+// Drops what the typed API would not serialize: nulls, empty texts, lists and objects, and outside the security
 // context also false and 0.
 function withoutEmpty(value, keepZero) {
   if (value === null || value === '') return undefined;

@@ -1,11 +1,11 @@
-// Findings and failures: what a plugin tells people.
+// Diagnostics and failures, which users see.
 
 /** Joins unescaped parts to a JSON Pointer (RFC 6901). */
 export function pointer(...parts) {
   return parts.map((part) => '/' + String(part).replaceAll('~', '~0').replaceAll('/', '~1')).join('');
 }
 
-/** One finding about a document. */
+/** A diagnostic about a document. */
 export class Diagnostic {
   constructor(severity, code, message, { at = null, help = null } = {}) {
     this.severity = severity;
@@ -15,7 +15,7 @@ export class Diagnostic {
     this.help = help;
   }
 
-  /** Something is wrong; whoever asked has to change it. */
+  /** Something is wrong; the user has to change the request. */
   static error(code, message, more) {
     return new Diagnostic('error', code, message, more);
   }
@@ -31,7 +31,7 @@ export class Diagnostic {
   }
 }
 
-/** Why a plugin gives no answer: thrown. An ordinary refusal is a failure, never another error. */
+/** Why a plugin refuses to answer: thrown. An ordinary refusal is a failure, never another error. */
 export class Failure extends Error {
   constructor(kind, code, message, diagnostics = []) {
     super(message);
@@ -41,7 +41,7 @@ export class Failure extends Error {
     this.diagnostics = diagnostics;
   }
 
-  /** The user asked for something that cannot be. */
+  /** The user's request cannot be fulfilled. */
   static invalidRequest(code, message, ...diagnostics) {
     return new Failure('invalid-request', code, message, diagnostics);
   }
@@ -56,7 +56,7 @@ export class Failure extends Error {
     return new Failure('unsupported-target', 'unsupported-target', message, diagnostics);
   }
 
-  /** Something that the plugin needs from the host cannot be had now. */
+  /** Something that the plugin needs from the host is unavailable. */
   static unavailable(code, message, ...diagnostics) {
     return new Failure('unavailable', code, message, diagnostics);
   }

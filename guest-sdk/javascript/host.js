@@ -1,4 +1,4 @@
-// What a plugin may call: the log, always, and the cluster, where its manifest asks for cluster-read and a person granted it.
+// What a plugin may call: the log, always, and the cluster, where its manifest asks for cluster-read and a user granted it.
 // The component's entry puts the host's functions in here; in tests that is the fake host of testing.js.
 
 const absent = {
@@ -8,7 +8,7 @@ const absent = {
 
 let host = absent;
 
-/** Puts the functions of a host in place and gives back the ones that were there. */
+/** Installs the functions of a host, and returns the earlier ones. */
 export function connect(functions) {
   const before = host;
   host = { ...absent, ...functions };
@@ -17,7 +17,7 @@ export function connect(functions) {
 
 const write = (level) => (message) => host.log(level, String(message));
 
-/** Lines for the person who runs the plugin with a higher verbosity. An error line just before a trap is shown as its reason. */
+/** The log, which users see with a higher verbosity. An error line just before a trap is shown as its reason. */
 export const log = {
   trace: write('trace'),
   debug: write('debug'),
@@ -35,7 +35,7 @@ function connected() {
 
 /** Reading the cluster. What cannot be read is thrown as `{tag, val}`: out-of-scope, not-found, forbidden, unavailable, too-large. */
 export const cluster = {
-  /** Reads one object, or of it only the parts at these JSON Pointers. */
+  /** Reads an object, or only its parts at these JSON Pointers. */
   get({ apiVersion, kind, namespace = null, name }, fields = []) {
     return JSON.parse(connected().get({ apiVersion, kind, namespace, name }, fields));
   },

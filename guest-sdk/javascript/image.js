@@ -1,4 +1,4 @@
-// Image references: what is one, and what its parts are. The grammar is that of kubectl debug --image; short names are read
+// Image references: validity and parts. The grammar is that of kubectl debug --image; short names are read
 // as the container runtimes of Kubernetes read them.
 
 const DOCKER_HUB = 'docker.io';
@@ -17,7 +17,7 @@ export class ImageReference {
     this.digest = digest;
   }
 
-  /** Splits a reference; null when it is not a valid one. */
+  /** Parses a reference; null if it is invalid. */
   static parse(reference) {
     const [rest, digest] = splitOnce(reference, '@');
     const last = rest.lastIndexOf('/') + 1;
@@ -32,7 +32,7 @@ export class ImageReference {
     return full.split('/').every(isComponent) ? new ImageReference(null, full, tag, digest) : null;
   }
 
-  /** The registry that a container runtime asks, in lower case. */
+  /** The registry that a container runtime pulls from, in lower case. */
   get registry() {
     const host = this.#host()?.toLowerCase() ?? DOCKER_HUB;
     return host === 'index.docker.io' ? DOCKER_HUB : host;

@@ -1,4 +1,4 @@
-/** Write debug strategies and policies for trocar. A plugin is a pure function; time, randomness and who asks are data. */
+/** Write debug strategies and policies for trocar. A plugin is a pure function; time, random suffix and user are data. */
 
 /** A JSON object, as Kubernetes has them. */
 export type JsonObject = { [field: string]: any };
@@ -11,7 +11,7 @@ export type Profile = 'legacy' | 'general' | 'baseline' | 'restricted' | 'netadm
 /** Joins unescaped parts to a JSON Pointer (RFC 6901). */
 export function pointer(...parts: (string | number)[]): string;
 
-/** One finding about a document. */
+/** A diagnostic about a document. */
 export class Diagnostic {
   constructor(severity: Severity, code: string, message: string, more?: { at?: string | null; help?: string | null });
   severity: Severity;
@@ -24,7 +24,7 @@ export class Diagnostic {
   static info(code: string, message: string, more?: { at?: string; help?: string }): Diagnostic;
 }
 
-/** Why a plugin gives no answer: thrown. An ordinary refusal is a failure, never another error. */
+/** Why a plugin refuses to answer: thrown. An ordinary refusal is a failure, never another error. */
 export class Failure extends Error {
   constructor(kind: FailureKind, code: string, message: string, diagnostics?: Diagnostic[]);
   kind: FailureKind;
@@ -36,7 +36,7 @@ export class Failure extends Error {
   static unavailable(code: string, message: string, ...diagnostics: Diagnostic[]): Failure;
 }
 
-/** What the user asked for: the flags of trocar debug, as data. A newer host may send more. */
+/** The user's options: the flags of trocar debug, as data. A newer host may send more. */
 export interface DebugOptions {
   image?: string;
   args?: string[];
@@ -63,7 +63,7 @@ export interface DebugOptions {
   tolerateAll?: boolean;
 }
 
-/** What the host knows: time and randomness never come from a plugin. */
+/** Time and random suffix as data, since a plugin has no clock and no random numbers. */
 export interface Context {
   namespace: string;
   suffix: string;
@@ -71,7 +71,7 @@ export interface Context {
   time: string;
 }
 
-/** Who asks for the debug, and why. Never holds a credential. */
+/** The user and the reason of the debug. Never has credentials. */
 export interface Actor {
   user: string;
   groups: string[];
@@ -87,9 +87,9 @@ export class Request<Settings = JsonObject> {
   options: DebugOptions;
   settings: Settings;
   context: Context;
-  /** The target as a pod; fails when it is something else. */
+  /** The target as a pod; fails if it is not one. */
   pod(): JsonObject;
-  /** The target as a node; fails when it is something else. */
+  /** The target as a node; fails if it is not one. */
   node(): JsonObject;
 }
 
@@ -98,7 +98,7 @@ export interface Step {
   object: JsonObject;
 }
 
-/** What a strategy proposes. The host checks it, shows it and, if all agree, makes it so. */
+/** A strategy's proposal. The host checks it, policies review it, and the host applies it. */
 export class Plan {
   constructor(steps?: Step[], attach?: string | null, diagnostics?: Diagnostic[]);
   steps: Step[];
@@ -110,15 +110,15 @@ export class Plan {
   with(...diagnostics: Diagnostic[]): this;
 }
 
-/** Makes a container with image, command, environment and terminal as the options ask: no profile, --target or --custom. */
+/** Generates a container with image, command, environment and terminal by the options: no profile, --target or --custom. */
 export function debugContainer(name: string, options: DebugOptions): JsonObject;
 
-/** Changes a container that is there already: image, command and environment where they were typed, the terminal always. */
+/** Applies the options to an existing container: image, command and environment if typed, the terminal always. */
 export function changeContainer(container: JsonObject, options: DebugOptions): void;
 
 /**
- * Makes the ephemeral container that the options ask for: with a name that is not taken, the profile, --target and --custom.
- * `shape` may change the container before --custom is merged over it, so that what the user typed holds.
+ * Generates the ephemeral container for the options: with an unused name, the profile, --target and --custom.
+ * `shape` may change the container before --custom is merged over it, so that what the user typed wins.
  */
 export function ephemeralContainer(
   pod: JsonObject,
@@ -127,7 +127,7 @@ export function ephemeralContainer(
   shape?: (container: JsonObject) => void,
 ): JsonObject;
 
-/** Shapes an ephemeral container as a profile says. */
+/** Applies a profile to an ephemeral container. */
 export function applyToEphemeral(profile: Profile, container: JsonObject): void;
 
 /** Merges a partial container over a container, as --custom does. */
@@ -141,11 +141,11 @@ export function containers(pod: JsonObject): { kind: ContainerKind; index: numbe
 export function containerNames(pod: JsonObject): string[];
 export function isWindows(pod: JsonObject): boolean;
 
-/** Makes `prefix-first`, or when that is taken the next name in a fixed sequence that is not. */
+/** Generates `prefix-first`, or if that is taken the next unused name in a fixed sequence. */
 export function unusedName(prefix: string, first: string, taken: string[]): string;
 /** Finds the known name that a mistyped one most likely meant. */
 export function nearest(typed: string, known: Iterable<string>): string | null;
-/** Writes names as people list them: `"a", "b" and "c"`; an empty list is `none`. */
+/** Formats names as a list in prose: `"a", "b" and "c"`; an empty list is `none`. */
 export function quotedList(names: string[]): string;
 
 /** An image reference, split into its parts. */
@@ -161,7 +161,7 @@ export class ImageReference {
   toString(): string;
 }
 
-/** A plan under review, and everything that a policy may judge it by. */
+/** A plan under review, with its context. */
 export class Review<Settings = JsonObject> {
   constructor(documents: {
     plan: JsonObject;
@@ -181,17 +181,17 @@ export class Review<Settings = JsonObject> {
   containers(): PlannedContainer[];
 }
 
-/** A container of a plan, and where it stands. */
+/** A container of a plan, with its position. */
 export class PlannedContainer {
   container: JsonObject;
   kind: ContainerKind;
-  /** The target's container of the same name, which a copy takes over; null for a new container. */
+  /** The target's container of the same name, which was copied; null for a new container. */
   before: JsonObject | null;
   readonly name: string;
   readonly image: string;
   /** The pointer to a field of the container, from the plan's root. */
   at(...parts: (string | number)[]): string;
-  /** Says whether the target has the same container with the same value of a field. */
+  /** Returns whether the target has the same container with the same value of a field. */
   keeps(field: string): boolean;
 }
 
@@ -201,7 +201,7 @@ export interface Amendment {
   value?: any;
 }
 
-/** What a policy says about a plan. Starts as allowing it; what is added makes it an amendment or a denial. */
+/** A policy's decision. It starts as allow; amendments and denials that are added change it. */
 export class Decision {
   amendments: Amendment[];
   diagnostics: Diagnostic[];
@@ -213,7 +213,7 @@ export class Decision {
   readonly verdict: 'allow' | 'amend' | 'deny';
 }
 
-/** Lines for the person who runs the plugin with a higher verbosity. */
+/** The log, which users see with a higher verbosity. */
 export const log: { [level in 'trace' | 'debug' | 'info' | 'warn' | 'error']: (message: string) => void };
 
 /** Why the cluster could not be read: thrown by `cluster`. */
@@ -222,7 +222,7 @@ export interface ReadError {
   val?: string | number;
 }
 
-/** Reading the cluster, where the manifest asks for cluster-read and a person granted it. */
+/** Reading the cluster, where the manifest asks for cluster-read and a user granted it. */
 export const cluster: {
   get(object: { apiVersion: string; kind: string; namespace?: string; name: string }, fields?: string[]): any;
   list(query: {

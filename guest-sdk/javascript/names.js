@@ -23,7 +23,7 @@ function start(first) {
   return hash;
 }
 
-/** Makes `prefix-first`, or when that is taken the next name in a fixed sequence that is not. */
+/** Generates `prefix-first`, or if that is taken the next unused name in a fixed sequence. */
 export function unusedName(prefix, first, taken) {
   let name = `${prefix}-${first}`;
   let state = start(first);
@@ -35,7 +35,7 @@ export function unusedName(prefix, first, taken) {
   return name;
 }
 
-/** Writes names as people list them: `"a", "b" and "c"`; an empty list is `none`. */
+/** Formats names as a list in prose: `"a", "b" and "c"`; an empty list is `none`. */
 export function quotedList(names) {
   const quoted = names.map((name) => JSON.stringify(name));
   if (quoted.length < 2) return quoted[0] ?? 'none';

@@ -1,11 +1,11 @@
-// What a strategy answers: steps, what to attach to, diagnostics. And the debug container itself.
+// Plans, the answers of strategies: steps, the container to attach to, diagnostics. And the debug container itself.
 import { Failure } from './diagnostic.js';
 import { mergeCustom } from './custom.js';
 import { quotedList, unusedName } from './names.js';
 import { containerNames, isWindows, name as nameOf } from './pod.js';
 import { applyToEphemeral, removeLinuxFields } from './profile.js';
 
-/** What a strategy proposes. The host checks it, shows it and, if all agree, makes it so. */
+/** A strategy's proposal. The host checks it, policies review it, and the host applies it. */
 export class Plan {
   constructor(steps = [], attach = null, diagnostics = []) {
     this.steps = steps;
@@ -30,14 +30,14 @@ export class Plan {
     return this;
   }
 
-  /** Adds something that people should know. */
+  /** Adds a message for the user. */
   with(...diagnostics) {
     this.diagnostics.push(...diagnostics);
     return this;
   }
 }
 
-/** Makes a container with image, command, environment and terminal as the options ask: no profile, --target or --custom. */
+/** Generates a container with image, command, environment and terminal by the options: no profile, --target or --custom. */
 export function debugContainer(name, options) {
   const container = { name, terminationMessagePolicy: 'File' };
   setImage(container, options);
@@ -47,7 +47,7 @@ export function debugContainer(name, options) {
   return container;
 }
 
-/** Changes a container that is there already: image, command and environment where they were typed, the terminal always. */
+/** Applies the options to an existing container: image, command and environment if typed, the terminal always. */
 export function changeContainer(container, options) {
   setImage(container, options);
   if (options.args?.length > 0 && !options.argumentsOnly) delete container.args;
@@ -56,7 +56,7 @@ export function changeContainer(container, options) {
   setTerminal(container, options);
 }
 
-// What a container may have and an ephemeral container may not.
+// The fields of a container that an ephemeral container must not have.
 const NOT_EPHEMERAL = [
   'ports',
   'resources',
@@ -69,8 +69,8 @@ const NOT_EPHEMERAL = [
 ];
 
 /**
- * Makes the ephemeral container that the options ask for: with a name that is not taken, the profile, --target and --custom.
- * `shape` may change the container before --custom is merged over it, so that what the user typed holds.
+ * Generates the ephemeral container for the options: with an unused name, the profile, --target and --custom.
+ * `shape` may change the container before --custom is merged over it, so that what the user typed wins.
  */
 export function ephemeralContainer(pod, options, context, shape = () => {}) {
   const taken = containerNames(pod);

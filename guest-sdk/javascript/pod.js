@@ -11,7 +11,7 @@ export function name(object) {
   return text(object?.metadata?.name) ?? '';
 }
 
-/** The object's namespace, if it says one. */
+/** The object's namespace, if set. */
 export function namespace(object) {
   return text(object?.metadata?.namespace);
 }
@@ -28,7 +28,7 @@ export function annotation(object, key) {
   return isObject(annotations) && Object.hasOwn(annotations, key) ? text(annotations[key]) : null;
 }
 
-/** All containers with the list and the place in which they stand. */
+/** All containers, each with its list and index. */
 export function containers(pod) {
   return CONTAINER_LISTS.flatMap((kind) => {
     const items = pod?.spec?.[kind];
@@ -42,7 +42,7 @@ export function containerNames(pod) {
   return containers(pod).map(({ container }) => text(container.name) ?? '');
 }
 
-/** Says whether a pod's containers run on Windows: as it says itself, or as the nodes that it selects do. */
+/** Returns whether a pod's containers run on Windows, by spec.os or by the node selector. */
 export function isWindows(pod) {
   const own = text(pod?.spec?.os?.name);
   return (own ?? text(pod?.spec?.nodeSelector?.['kubernetes.io/os'])) === 'windows';

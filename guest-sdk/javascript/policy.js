@@ -1,8 +1,8 @@
-// What a policy is asked and what it answers: the plan under review with views of its containers, and decisions.
+// Reviews and decisions: the input and the answer of policies.
 import { pointer } from './diagnostic.js';
 import { containers, namespace } from './pod.js';
 
-/** A plan under review, and everything that a policy may judge it by. */
+/** A plan under review, with its context. */
 export class Review {
   constructor({ plan, target = {}, options = {}, actor = {}, settings = {}, context = {} }) {
     this.plan = plan;
@@ -13,12 +13,12 @@ export class Review {
     this.context = { namespace: 'default', suffix: 'bbbbb', time: '2026-01-01T00:00:00Z', ...context };
   }
 
-  /** The namespace in which the debug happens: the target's, or for a node that of the pod that is created. */
+  /** The namespace of the debug: the target's, or for a node that of the created pod. */
   get namespace() {
     return this.plan.target?.namespace ?? namespace(this.target) ?? this.context.namespace;
   }
 
-  /** The containers that the plan makes or takes over from the target, in the plan's order. */
+  /** The containers that the plan adds or copies from the target, in the plan's order. */
   containers() {
     return (this.plan.steps ?? []).flatMap((step, index) => {
       const root = pointer('steps', index, 'object');
@@ -40,7 +40,7 @@ export class Review {
   }
 }
 
-/** A container of a plan, and where it stands. `before` is the target's container of the same name, which a copy takes over. */
+/** A container of a plan, with its position. `before` is the target's container of the same name, which a copy takes over. */
 export class PlannedContainer {
   #at;
 
@@ -64,13 +64,13 @@ export class PlannedContainer {
     return this.#at + pointer(...parts);
   }
 
-  /** Says whether the target has the same container with the same value of a field. */
+  /** Returns whether the target has the same container with the same value of a field. */
   keeps(field) {
     return this.before !== null && equal(this.before[field], this.container[field]);
   }
 }
 
-/** Says whether two JSON values are equal; the order of fields means nothing. */
+/** Returns whether two JSON values are equal, regardless of the order of fields. */
 function equal(a, b) {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
@@ -80,18 +80,18 @@ function equal(a, b) {
   return fields.every((field) => Object.hasOwn(b, field) && equal(a[field], b[field]));
 }
 
-/** What a policy says about a plan. Starts as allowing it; what is added makes it an amendment or a denial. */
+/** A policy's decision. It starts as allow; amendments and denials that are added change it. */
 export class Decision {
   amendments = [];
   diagnostics = [];
   #denied = false;
 
-  /** The plan may go ahead as it is. */
+  /** Allows the plan, unchanged. */
   static allow() {
     return new Decision();
   }
 
-  /** The plan may not go ahead; the diagnostic says why and what would be allowed. */
+  /** Denies the plan. The diagnostic says why, and what would be allowed. */
   deny(why) {
     this.#denied = true;
     this.diagnostics.push(why);
@@ -108,13 +108,13 @@ export class Decision {
     return this.#amend({ operation: 'remove', at }, why);
   }
 
-  /** Says something that people should know, whatever the verdict. */
+  /** Adds a message for the user, whatever the verdict. */
   note(note) {
     this.diagnostics.push(note);
     return this;
   }
 
-  /** What the decision comes to: allow, amend or deny. */
+  /** The verdict: allow, amend or deny. */
   get verdict() {
     if (this.#denied) return 'deny';
     return this.amendments.length > 0 ? 'amend' : 'allow';

@@ -8,7 +8,7 @@ function object(parent, field) {
   return parent[field];
 }
 
-/** Shapes an ephemeral container as a profile says. */
+/** Applies a profile to an ephemeral container. */
 export function applyToEphemeral(profile, container) {
   switch (profile) {
     case 'general':
@@ -49,7 +49,7 @@ const OF_LINUX = [
   'seccompProfile',
 ];
 
-/** Takes out of a container what only Linux has: for one in a Windows pod. */
+/** Removes fields from a container that only Linux supports, for a Windows pod. */
 export function removeLinuxFields(container) {
   const context = container.securityContext;
   if (typeof context !== 'object' || context === null) return;

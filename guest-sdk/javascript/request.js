@@ -1,4 +1,4 @@
-// What a strategy is asked.
+// Requests, the input of strategies.
 import { Failure } from './diagnostic.js';
 
 /** A request for a plan: the pod or node, what the user asked for, the plugin's settings, and time, namespace and suffix as data. */
@@ -10,12 +10,12 @@ export class Request {
     this.context = { namespace: 'default', suffix: 'bbbbb', time: '2026-01-01T00:00:00Z', ...context };
   }
 
-  /** The target as a pod; fails when it is something else. */
+  /** The target as a pod; fails if it is not one. */
   pod() {
     return this.#expect('Pod');
   }
 
-  /** The target as a node; fails when it is something else. */
+  /** The target as a node; fails if it is not one. */
   node() {
     return this.#expect('Node');
   }

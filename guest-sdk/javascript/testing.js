@@ -32,7 +32,7 @@ export class FakeHost {
     return { verdict: verdict.tag, amendments, diagnostics };
   }
 
-  /** Lets a plugin check settings; gives the diagnostics. */
+  /** Lets a plugin check settings. Returns the diagnostics. */
   checkSettings(plugin, settings) {
     const exports = plugin.makePlan === undefined ? guest.policy : guest.strategy;
     return this.#call(() => exports(plugin, this.#functions()).validateSettings(JSON.stringify(settings)));

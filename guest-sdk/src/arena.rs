@@ -1,8 +1,8 @@
-//! The allocator of a guest that lives for one call: memory is only handed out, never taken back.
+//! The allocator of guests, which live for one call: a bump allocator that never frees.
 //!
-//! The host drops the whole instance after the call, so freeing piece by piece is work for nothing: this saves a
-//! fifth of a small plan's time. A plugin that allocates and frees far more than its memory limit at one time
-//! switches the feature `arena` off and gets the standard allocator.
+//! The host drops the whole instance after the call, so freeing is wasted work: this saves a fifth of a small plan's
+//! time. A plugin that allocates and frees far more than its memory limit in one call disables the feature `arena`,
+//! and gets the standard allocator.
 #![expect(
     unsafe_code,
     reason = "a global allocator cannot be written without; this is the only unsafe code of the SDK"
@@ -68,13 +68,13 @@ impl Arena {
             return std::ptr::null_mut();
         };
         if self.end.get() == 0 {
-            // What the memory has from the start, which is enough for most calls: growing costs the host system calls.
+            // The initial memory, which is enough for most calls: growing costs the host system calls.
             self.next.set((&raw const __heap_base) as usize);
             self.end.set(core::arch::wasm32::memory_size(0) * PAGE);
             // SAFETY: the layout is the caller's; the end is not zero any more, so this comes here once.
             return unsafe { self.alloc(layout) };
         }
-        // Half as much again as there is, so that a large document does not grow page by page.
+        // Grow by half, so that a large document does not grow the memory page by page.
         let used = core::arch::wasm32::memory_size(0) * PAGE;
         let pages = needed.max(used / 2).div_ceil(PAGE);
         let grown = match core::arch::wasm32::memory_grow(0, pages) {
@@ -94,7 +94,7 @@ impl Arena {
 }
 
 unsafe extern "C" {
-    /// Where the linker says that the heap begins. Only its address means something.
+    /// The linker's symbol for the beginning of the heap. Only its address is meaningful.
     static __heap_base: u8;
 }
 

@@ -1,13 +1,13 @@
 //! `--custom`: merging a partial container over a generated one, as Kubernetes' strategic merge does.
 //!
 //! Source: the `patchMergeKey` tags of `Container` in the core/v1 API and the behaviour of
-//! `kubectl debug --custom` (KEP-4292). Checking what may stand in the file is the host's work.
+//! `kubectl debug --custom` (KEP-4292). The host validates the file.
 
 use serde_json::Value;
 
 use crate::pod::Object;
 
-/// The lists of a container that are merged item by item, and the field that tells items apart.
+/// The lists of a container that are merged item by item, and the field that is their merge key.
 /// All other lists are replaced as a whole.
 const MERGED_LISTS: [(&str, &str); 4] = [
     ("env", "name"),
@@ -18,9 +18,9 @@ const MERGED_LISTS: [(&str, &str); 4] = [
 
 /// Merges a partial container over a container.
 ///
-/// Objects are merged field by field and `env`, `ports` and `volumeMounts` item by item; new items come
+/// Objects are merged field by field, and `env`, `ports` and `volumeMounts` item by item. New items come
 /// before those that only the container has. As with kubectl, an empty value cannot unset a field: only
-/// `false` and `0` inside `securityContext`, where they mean something, are taken over.
+/// `false` and `0` inside `securityContext`, where they have a meaning, are merged.
 pub fn merge(container: &mut Object, custom: &Object) {
     for (field, value) in custom {
         let keep_zero = field == "securityContext";
@@ -100,17 +100,17 @@ fn merge_list(old: &mut Vec<Value>, new: Vec<Value>, key: &str) {
     *old = merged;
 }
 
-/// A port is known by its number and its protocol, so beside other ports the default is written out.
+/// The merge key of a port is its number and protocol, so the default protocol is filled in.
 fn write_out_protocols(ports: &mut [Value]) {
     for port in ports.iter_mut().filter_map(Value::as_object_mut) {
         port.entry("protocol").or_insert_with(|| "TCP".into());
     }
 }
 
-/// The numbers that a typed container writes out even when they are 0.
+/// The numbers that the typed API serializes even when they are 0.
 const WRITTEN_OUT: [&str; 2] = ["containerPort", "port"];
 
-/// Drops what a typed container would not have written out: nulls, empty texts, lists and objects, and
+/// Drops what the typed API would not serialize: nulls, empty strings, lists and objects, and
 /// outside the security context also `false` and `0`.
 fn without_empty(value: &Value, keep_zero: bool) -> Option<Value> {
     match value {

@@ -1,12 +1,12 @@
-//! Findings and failures: what a plugin tells people. Conversion to the ABI is in `guest.rs`.
+//! Diagnostics and failures, which users see. Conversion to the ABI is in `guest`.
 
 use serde::{Deserialize, Serialize};
 
-/// How much a diagnostic matters.
+/// The severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Something is wrong; whoever asked has to change it.
+    /// Something is wrong; the user has to change the request.
     Error,
     /// The debug goes on, but perhaps not as intended.
     Warning,
@@ -14,25 +14,25 @@ pub enum Severity {
     Info,
 }
 
-/// One finding about a document.
+/// A diagnostic about a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
-    /// How much it matters.
+    /// The severity.
     pub severity: Severity,
     /// A short, stable, kebab-case name that scripts may match.
     pub code: String,
-    /// Where, as an RFC 6901 pointer, if it is about one place.
+    /// The place as an RFC 6901 pointer, if it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
-    /// One sentence for people.
+    /// One sentence for users.
     pub message: String,
-    /// What to do about it.
+    /// A hint about what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// Makes a diagnostic of the given severity.
+    /// Creates a diagnostic of the given severity.
     pub fn new(severity: Severity, code: &str, message: impl Into<String>) -> Self {
         Self {
             severity,
@@ -43,22 +43,22 @@ impl Diagnostic {
         }
     }
 
-    /// Makes an error: whoever asked has to change something.
+    /// Creates an error: the user has to change the request.
     pub fn error(code: &str, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, message)
     }
 
-    /// Makes a warning: the debug goes on, but perhaps not as intended.
+    /// Creates a warning: the debug goes on, but perhaps not as intended.
     pub fn warning(code: &str, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, code, message)
     }
 
-    /// Makes a note, which `--quiet` hides.
+    /// Creates a note, which `--quiet` hides.
     pub fn info(code: &str, message: impl Into<String>) -> Self {
         Self::new(Severity::Info, code, message)
     }
 
-    /// Says where: the parts of an RFC 6901 pointer, unescaped.
+    /// Sets the place, by the unescaped parts of an RFC 6901 pointer.
     ///
     /// ```
     /// use trocar_sdk::Diagnostic;
@@ -71,14 +71,14 @@ impl Diagnostic {
         self
     }
 
-    /// Says where, with a pointer that is already in RFC 6901 form.
+    /// Sets the place, by an RFC 6901 pointer.
     #[must_use]
     pub fn at_pointer(mut self, pointer: impl Into<String>) -> Self {
         self.at = Some(pointer.into());
         self
     }
 
-    /// Says what to do about it.
+    /// Sets the hint about what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -102,36 +102,36 @@ pub fn pointer<Part: AsRef<str>>(parts: impl IntoIterator<Item = Part>) -> Strin
     pointer
 }
 
-/// Whose fault a failure is.
+/// The cause of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
     /// The plugin's settings are wrong.
     InvalidSettings,
-    /// The user asked for something that cannot be.
+    /// The user's request cannot be fulfilled.
     InvalidRequest,
     /// The plugin does not debug this kind of target.
     UnsupportedTarget,
-    /// Something that the plugin needs from the host cannot be had now.
+    /// Something that the plugin needs from the host is unavailable.
     Unavailable,
     /// The plugin itself is at fault.
     Internal,
 }
 
-/// Why a plugin gives no answer. An ordinary refusal is a failure, never a panic.
+/// Why a plugin refuses to answer. An ordinary refusal is a failure, never a panic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Whose fault it is.
+    /// The kind of cause.
     pub kind: FailureKind,
     /// A short, stable, kebab-case name that scripts may match.
     pub code: String,
-    /// One sentence for people.
+    /// One sentence for users.
     pub message: String,
-    /// More, with places.
+    /// Details, with places.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Failure {
-    /// Makes a failure of the given kind.
+    /// Creates a failure of the given kind.
     pub fn new(kind: FailureKind, code: &str, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -141,7 +141,7 @@ impl Failure {
         }
     }
 
-    /// The user asked for something that cannot be.
+    /// The user's request cannot be fulfilled.
     pub fn invalid_request(code: &str, message: impl Into<String>) -> Self {
         Self::new(FailureKind::InvalidRequest, code, message)
     }
@@ -151,7 +151,7 @@ impl Failure {
         Self::new(FailureKind::UnsupportedTarget, "unsupported-target", message)
     }
 
-    /// Adds a finding, with its place.
+    /// Adds a diagnostic.
     #[must_use]
     pub fn with(mut self, diagnostic: Diagnostic) -> Self {
         self.diagnostics.push(diagnostic);

@@ -1,4 +1,4 @@
-//! Documents of a review. Each is read when it is first looked at: most policies need few of them, and of those a part.
+//! Documents of a review, parsed at their first use: most policies need few of them, and only parts of those.
 
 use std::{cell::OnceCell, fmt, ops::Deref};
 
@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Failure, request::parse};
 
-/// A document of the contract, used as the value that is in it.
+/// A document of the contract, which dereferences to its value.
 ///
 /// ```
 /// use trocar_sdk::{Actor, policy::Document};
@@ -16,14 +16,14 @@ use crate::{Failure, request::parse};
 #[derive(Clone, Default)]
 pub struct Document<T> {
     what: &'static str,
-    /// None of a document that was made from a value.
+    /// The text; none for a document that was created from a value.
     text: Option<String>,
     value: OnceCell<T>,
     malformed: OnceCell<Failure>,
 }
 
 impl<T> Document<T> {
-    /// Takes the text of a document. `what` names it where it turns out to be malformed.
+    /// Creates a document from its text. `what` is its name in errors.
     pub fn new(what: &'static str, text: impl Into<String>) -> Self {
         Self {
             what,
@@ -33,17 +33,17 @@ impl<T> Document<T> {
         }
     }
 
-    /// What was wrong with the document when it was looked at, which is the host's fault.
+    /// The error of parsing the document, if it was used and is malformed. That is the host's fault.
     ///
-    /// A malformed document looks like the default of its type, so an answer that was found by it means nothing:
-    /// `policy!` throws it away.
+    /// A malformed document reads as the default of its type, so an answer that is based on it is meaningless:
+    /// `policy!` discards it.
     pub fn malformed(&self) -> Option<&Failure> {
         self.malformed.get()
     }
 }
 
 impl<T: Serialize> Document<T> {
-    /// Reads the document as another type: one that names only what is wanted of a large document is faster by far.
+    /// Parses the document as another type. One with few fields is much faster for a large document.
     ///
     /// # Errors
     /// Fails when the document is not of that type.
@@ -76,7 +76,7 @@ impl<T: DeserializeOwned + Default> Deref for Document<T> {
                 return T::default();
             };
             parse(self.what, text).unwrap_or_else(|failure| {
-                // It is set once, as the value is.
+                // Set once, together with the value.
                 self.malformed.get_or_init(|| failure);
                 T::default()
             })

@@ -1,4 +1,4 @@
-//! The ephemeral container of a strategy: everything that the flags of a debug say of one, in the order in which it holds.
+//! Generates ephemeral containers for strategies: applies all flags that concern one, in the right order.
 
 use crate::{
     Context, DebugOptions, Failure, Object, Pod, custom, names,
@@ -6,7 +6,7 @@ use crate::{
     profile::{apply_to_ephemeral, remove_linux_fields},
 };
 
-/// What a container may have and an ephemeral container may not.
+/// The fields of a container that an ephemeral container must not have.
 ///
 /// Source: `allowedEphemeralContainerFields` in Kubernetes' validation.
 const NOT_EPHEMERAL: [&str; 8] = [
@@ -20,9 +20,9 @@ const NOT_EPHEMERAL: [&str; 8] = [
     "resizePolicy",
 ];
 
-/// Makes the ephemeral container that the options ask for: with a name that is not taken, the profile, `--target` and `--custom`.
+/// Generates the ephemeral container for the options: with an unused name, the profile, `--target` and `--custom`.
 ///
-/// `shape` may change the container before `--custom` is merged over it, so that what the user typed holds.
+/// `shape` may change the container before `--custom` is merged over it, so that what the user typed wins.
 ///
 /// ```
 /// use trocar_sdk::{Context, DebugOptions, Pod, ephemeral::ephemeral_container};
@@ -33,8 +33,8 @@ const NOT_EPHEMERAL: [&str; 8] = [
 /// ```
 ///
 /// # Errors
-/// Fails when the name of the container is taken, when `--target` names no container of the pod, and when the container has
-/// what an ephemeral container cannot have.
+/// Fails when the container's name is taken, when `--target` is not a container of the pod, and when the container has fields
+/// that an ephemeral container must not have.
 pub fn ephemeral_container(
     pod: &Pod,
     options: &DebugOptions,
@@ -47,10 +47,10 @@ pub fn ephemeral_container(
     })
 }
 
-/// The same as [`ephemeral_container`], where `shape` may refuse.
+/// Like [`ephemeral_container`], with a `shape` that can fail.
 ///
 /// # Errors
-/// Fails as `ephemeral_container` does, and when `shape` refuses.
+/// Fails like `ephemeral_container`, and when `shape` fails.
 pub fn try_ephemeral_container(
     pod: &Pod,
     options: &DebugOptions,

@@ -1,4 +1,4 @@
-//! Image references: what is one, and what its parts are.
+//! Image references: validity and parts.
 //!
 //! Source: the grammar of the Distribution project's reference specification, in the unanchored-domain form that
 //! `kubectl debug --image` checks; short names are read as the container runtimes of Kubernetes read them.
@@ -19,7 +19,7 @@ pub struct ImageReference {
 }
 
 impl ImageReference {
-    /// Splits a reference; none when it is not a valid one.
+    /// Parses a reference; none if it is invalid.
     ///
     /// ```
     /// use trocar_sdk::image::ImageReference;
@@ -54,7 +54,7 @@ impl ImageReference {
         })
     }
 
-    /// The registry that a container runtime asks, in lower case: the first part of the reference when it looks like a
+    /// The registry that a container runtime pulls from, in lower case: the first part of the reference if it looks like a
     /// host, else Docker Hub.
     pub fn registry(&self) -> String {
         match self.host() {
@@ -76,8 +76,8 @@ impl ImageReference {
         path
     }
 
-    /// The whole reference, nothing left to be guessed: registry, repository, tag and digest. The tag is `latest` when
-    /// neither tag nor digest is there.
+    /// The reference with all defaults filled in: registry, repository, tag and digest. The tag is `latest` if there is
+    /// neither tag nor digest.
     ///
     /// It names the same image as the reference itself. Host names are in lower case, except where lower case would no
     /// longer read as a host: `Mirror/tools` is `MIRROR/tools:latest`, for `mirror/tools` would be on Docker Hub.
@@ -157,7 +157,7 @@ impl fmt::Display for ImageReference {
     }
 }
 
-/// Says whether the first part of a reference names a host: it has a dot or a port, is `localhost`, or is not in lower
+/// Returns whether the first part of a reference names a host: it has a dot or a port, is `localhost`, or is not in lower
 /// case. All else is the first part of a repository on Docker Hub.
 fn is_host(domain: &str) -> bool {
     domain.contains(['.', ':'])
@@ -327,7 +327,7 @@ mod tests {
 
     const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-    /// References as people write them, and what they stand for.
+    /// References as users write them, and their normalized forms.
     fn normal_forms() -> Vec<(String, String)> {
         let digest = |text: &str| text.replace("DIGEST", DIGEST);
         [

@@ -1,7 +1,7 @@
-//! What a debug container takes over from a container of its target: environment, mounts, user, working folder, resources.
-//! And what a flag says of the user, and of the pod around it.
+//! What a debug container inherits from a container of its target: environment, mounts, user, working folder, resources.
+//! Also flags about the user (`--as-root`), and about a created pod as a whole.
 //!
-//! It comes after the profile and before `--custom`, and leaves what a flag set as it is.
+//! Applied after the profile and before `--custom`. Fields that a flag has set are not changed.
 
 use std::collections::BTreeSet;
 
@@ -15,11 +15,11 @@ use crate::{
     },
 };
 
-/// `--inherit`: what of the target's container is taken over. That of `--target`, or the first.
+/// `--inherit`: what to inherit from the container of `--target`, or from the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Inherit {
-    /// Its environment, as the pod says it: the image's own is not known.
+    /// Its environment as in the pod: variables of the image are unknown.
     #[serde(skip_serializing_if = "is_false")]
     pub env: bool,
     /// Its volume mounts.
@@ -28,7 +28,7 @@ pub struct Inherit {
     /// The user and group that it runs as.
     #[serde(skip_serializing_if = "is_false")]
     pub user: bool,
-    /// Its working folder, where the pod says one.
+    /// Its working folder, if the pod sets one.
     #[serde(skip_serializing_if = "is_false")]
     pub workdir: bool,
     /// Its requests and limits: in a copy only.
@@ -36,18 +36,18 @@ pub struct Inherit {
     pub resources: bool,
 }
 
-/// How volume mounts are taken over.
+/// How volume mounts are inherited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Mounts {
     /// As the container has them.
     AsTheyAre,
-    /// To be read only.
+    /// Read-only.
     ReadOnly,
 }
 
 impl Inherit {
-    /// Returns true if nothing is taken over.
+    /// Returns true if nothing is inherited.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
@@ -57,10 +57,10 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Gives a new debug container what the options take over from a container of the pod, and the user that they ask for.
+/// Applies to a new debug container what the options inherit from a container of the pod, and the user that they set.
 ///
 /// # Errors
-/// Fails when the pod has no container to take it from.
+/// Fails when the pod has no container to inherit from.
 pub fn inherit(
     new: &mut Object,
     kind: ContainerKind,
@@ -107,7 +107,7 @@ fn source<'a>(pod: &'a Object, options: &DebugOptions) -> Result<ContainerRef<'a
     })
 }
 
-/// Variables of the flags come after the inherited ones, whose names they may use, and take the place of those of their name.
+/// Variables of flags come after the inherited ones, so that they can refer to them, and replace those of the same name.
 fn take_env(new: &mut Object, source: ContainerRef<'_>, notes: &mut Vec<Diagnostic>) {
     let own = list(new, "env").to_vec();
     let names: BTreeSet<&str> = own
@@ -135,7 +135,7 @@ fn take_env(new: &mut Object, source: ContainerRef<'_>, notes: &mut Vec<Diagnost
     ));
 }
 
-/// An amount of resources without a container means that of the container in which it stands.
+/// A `resourceFieldRef` without a container name refers to the container that it is in.
 fn of_container(mut variable: Value, name: &str) -> Value {
     if let Some(Value::Object(field)) = variable.pointer_mut("/valueFrom/resourceFieldRef") {
         field.entry("containerName").or_insert_with(|| name.into());
@@ -200,7 +200,7 @@ fn take_mounts(
     }
 }
 
-/// Block devices are left out: two containers that write to one destroy what is on it.
+/// Block devices are left out: two containers that write to one corrupt its data.
 fn devices_left_out(source: ContainerRef<'_>) -> Option<Diagnostic> {
     let devices = list(source.container, "volumeDevices").iter();
     let paths: Vec<&str> = devices
@@ -264,16 +264,16 @@ fn take_user(new: &mut Object, pod: &Object, source: ContainerRef<'_>, notes: &m
     }
 }
 
-/// As whom a container runs.
+/// The user that a container runs as.
 #[derive(Default)]
 struct User {
     uid: Option<i64>,
     gid: Option<i64>,
-    /// Groups that it has from neither the pod nor its primary group.
+    /// Groups that are neither the pod's nor its primary group.
     groups: Vec<i64>,
 }
 
-/// The status has what is in force, since Kubernetes 1.31; else the pod may say it.
+/// The status has the effective user since Kubernetes 1.31; else the spec may have it.
 fn user_of(pod: &Object, source: ContainerRef<'_>) -> User {
     let pod_context = object(pod, "spec").and_then(|spec| object(spec, "securityContext"));
     if let Some(linux) = user_in_status(pod, source) {
@@ -351,7 +351,7 @@ fn take_resources(
     }
     if let Some(resources) = object(source.container, "resources") {
         let mut resources = resources.clone();
-        // Claims are of devices, which are not shared unasked.
+        // Claims are for devices, which are not shared unless asked for.
         if resources.remove("claims").is_some() {
             notes.push(Diagnostic::warning(
                 "claims-not-inherited",
@@ -365,7 +365,7 @@ fn take_resources(
     }
 }
 
-/// `--as-root`: user 0, and what stands against it.
+/// `--as-root`: user 0, with warnings about what prevents it.
 pub fn run_as_root(container: &mut Object, pod: &Object, options: &DebugOptions) -> Vec<Diagnostic> {
     if !options.as_root {
         return Vec::new();
@@ -406,7 +406,7 @@ pub fn run_as_root(container: &mut Object, pod: &Object, options: &DebugOptions)
     notes
 }
 
-/// Gives a pod that is created what the options say of it as a whole: pull secrets, priority class, tolerations.
+/// Applies options to a created pod as a whole: pull secrets, priority class, tolerations.
 pub fn shape_spec(spec: &mut Object, options: &DebugOptions) {
     let mut secrets = list(spec, "imagePullSecrets").to_vec();
     for name in &options.pull_secrets {

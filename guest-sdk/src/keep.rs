@@ -1,9 +1,9 @@
-//! What a copy keeps of the original: the `--keep-*` flags as they were typed. What holds where a flag was not typed is the
-//! profile's to say, see [`crate::profile::kept`].
+//! What a copy keeps of the original: the `--keep-*` flags, as typed. The profile decides about flags that were not typed:
+//! see [`crate::profile::kept`].
 
 use serde::{Deserialize, Serialize};
 
-/// The `--keep-*` flags. None is a flag that was not typed, which a typed `false` is not: a profile may keep things unasked.
+/// The `--keep-*` flags. None is a flag that was not typed, unlike a typed `false`: a profile may keep things by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Keep {
@@ -34,7 +34,7 @@ impl Keep {
     }
 }
 
-/// What a copy keeps, once it is decided.
+/// What a copy keeps, as decided by [`crate::profile::kept`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// The labels of the original.
@@ -52,7 +52,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// The fields of a container that hold probes, and whether they are kept.
+    /// The fields of a container for probes, and whether they are kept.
     pub fn probes(&self) -> [(&'static str, bool); 3] {
         [
             ("livenessProbe", self.liveness),

@@ -1,12 +1,12 @@
 //! Write debug strategies and policies for trocar.
 //!
-//! A plugin is a pure function. A **strategy** turns a pod or node and what the user asked for into a plan; a **policy** says
-//! of a plan whether it may go ahead, perhaps changed. Time, randomness and who asks are data in the request, so the same
-//! request always gives the same answer, and a plugin's logic is tested natively with `cargo test`.
+//! A plugin is a pure function. A **strategy** turns a pod or node and the user's options into a plan; a **policy** allows, amends
+//! or denies a plan. Time, random suffix and user are data in the request, so the same request always gives the same answer, and a
+//! plugin's logic is tested natively with `cargo test`.
 //!
 //! # A strategy
 //!
-//! The whole of a plugin that debugs a pod with the tools image of its team, which a label of the pod names:
+//! A complete plugin that debugs a pod with the tools image of its team, which a label of the pod names:
 //!
 //! ```
 //! use trocar_sdk::{Diagnostic, Failure, Plan, Request, ephemeral::ephemeral_container};
@@ -43,7 +43,7 @@
 //!
 //! # A policy
 //!
-//! A rule that wants images with a digest, and says how to get one:
+//! A policy that requires images with a digest, with a hint on how to get one:
 //!
 //! ```
 //! use serde::Deserialize;
@@ -77,10 +77,10 @@
 //! # fn main() {}
 //! ```
 //!
-//! # What is where
+//! # Modules
 //!
-//! - [`request`], [`options`]: what a plugin is asked. [`plan`], [`mod@policy`]: what it answers. [`diagnostic`]: what it tells.
-//! - [`ephemeral`], [`pod`], [`profile`], [`inherit`], [`custom`], [`names`], [`image`], [`pod_security`]: what plugins need to know of Kubernetes.
+//! - [`request`], [`options`]: the input. [`plan`], [`mod@policy`]: the answers. [`diagnostic`]: messages for users.
+//! - [`ephemeral`], [`pod`], [`profile`], [`inherit`], [`custom`], [`names`], [`image`], [`pod_security`]: helpers for Kubernetes.
 //! - `guest`: the WebAssembly side, behind the feature of that name; only the macros, [`guest::log`] and [`guest::cluster`] are for authors.
 #![deny(missing_docs)]
 

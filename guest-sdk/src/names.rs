@@ -1,7 +1,7 @@
-//! Generated names that nobody has yet, and the nearest name to a mistyped one.
+//! Unused generated names, and the nearest name to a mistyped one.
 
-/// The letters of generated suffixes: no vowels, so that no word comes out by accident, and nothing that
-/// looks like something else (the alphabet of Kubernetes' own generated names).
+/// The letters of generated suffixes: without vowels, so that they form no words, and without letters that
+/// look alike (the alphabet of Kubernetes' own generated names).
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
 /// The number of letters in a generated suffix.
@@ -19,7 +19,7 @@ pub fn suffix(mut number: u64) -> String {
         .collect()
 }
 
-/// Makes `prefix-suffix`, or when that is taken the next name in a fixed sequence that is not.
+/// Generates `prefix-suffix`, or if that is taken the next unused name in a fixed sequence.
 ///
 /// ```
 /// use trocar_sdk::names::unused_name;
@@ -30,7 +30,7 @@ pub fn unused_name(prefix: &str, first: &str, taken: impl Fn(&str) -> bool) -> S
     let mut name = format!("{prefix}-{first}");
     let mut state = fnv1a(first.as_bytes());
     while taken(&name) {
-        // A linear congruential step: every suffix comes up in the end, and always in the same order.
+        // A linear congruential generator with full period: reaches every suffix, always in the same order.
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
@@ -62,7 +62,7 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, name)| name)
 }
 
-/// Writes names as people list them: `"a", "b" and "c"`; an empty list is `none`.
+/// Formats names as a list in prose: `"a", "b" and "c"`; an empty list is `none`.
 pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<String> = names.into_iter().map(|name| format!("{name:?}")).collect();
     match quoted.as_slice() {

@@ -1,5 +1,5 @@
 //! The documents that go into a plan besides the target: `DebugOptions`, `Context` and `Actor`.
-//! Checking what a person typed is the host's work and not in here.
+//! The host validates what a user typed, so nothing is checked here.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct DebugOptions {
     /// `--image`: the image of the debug container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// What stood after `--`: the command, or with `arguments_only` its arguments.
+    /// The words after `--`: the command, or with `arguments_only` its arguments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// `--arguments-only`: keep the image's entry point and pass `args` to it.
@@ -39,8 +39,8 @@ pub struct DebugOptions {
     /// `--stdin`.
     #[serde(skip_serializing_if = "is_false")]
     pub stdin: bool,
-    /// The program's input ends when that of the session does: with `--stdin` but without `--tty`, where a script feeds the
-    /// program and waits for its end.
+    /// The program's input ends with that of the session (`stdinOnce`): set for `--stdin` without `--tty`, where a script
+    /// feeds the program and waits for its end.
     #[serde(skip_serializing_if = "is_false")]
     pub stdin_once: bool,
     /// `--tty`.
@@ -81,7 +81,7 @@ pub struct DebugOptions {
     /// `--pull-secret`: secrets with which the images of a created pod are pulled, besides those that a copy has.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pull_secrets: Vec<String>,
-    /// `--priority-class`: that of a created pod.
+    /// `--priority-class`: the priority class of a created pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority_class: Option<String>,
     /// `--tolerate-all`: a copy may run on nodes with any taint.
@@ -98,7 +98,7 @@ pub struct EnvVar {
     pub value: String,
 }
 
-/// What the host knows and a plugin may need, as data: time and randomness never come from a guest.
+/// Time and random suffix as data, since a guest has no clock and no random numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Context {
@@ -110,19 +110,19 @@ pub struct Context {
     pub time: String,
 }
 
-/// Who asks for the debug, and why. Never holds a credential.
+/// The user and the reason of the debug. Never has credentials.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Actor {
-    /// The user as the cluster knows them; empty where that is not known.
+    /// The user's name in the cluster; empty if unknown.
     pub user: String,
-    /// The groups as the cluster knows them.
+    /// The user's groups in the cluster.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
-    /// The kubeconfig context, where there is one.
+    /// The kubeconfig context, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
-    /// The cluster's name in the kubeconfig, where there is one.
+    /// The cluster's name in the kubeconfig, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
     /// `--reason`.

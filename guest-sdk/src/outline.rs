@@ -1,4 +1,4 @@
-//! The outline of a large object: what is its own, without the lists that make it large.
+//! The outline of a large object, without the lists that make it large.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::pod::{ContainerKind, Object};
 
-/// A pod or node, of which only `kind` and `spec` are read, and of the spec everything but the containers.
+/// A pod or node of which only `kind` and `spec` are parsed, the latter without containers.
 ///
 /// ```
 /// use trocar_sdk::{Target, policy::{Document, Outline}};
@@ -58,7 +58,7 @@ impl<'de> Visitor<'de> for Place {
         out.write_str("an object")
     }
 
-    /// Null is the same as nothing.
+    /// Null means absent.
     fn visit_unit<E: Error>(self) -> Result<Object, E> {
         Ok(Object::new())
     }

@@ -1,4 +1,4 @@
-//! What a strategy answers: steps, what to attach to, diagnostics. And the debug container itself.
+//! Plans, the answers of strategies: steps, the container to attach to, diagnostics. And the debug container itself.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::{
     pod::{Object, Pod},
 };
 
-/// One write that the host is asked to make.
+/// A write that the strategy proposes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Adds an ephemeral container to the target pod.
@@ -19,7 +19,7 @@ pub enum Step {
     DeletePod {
         /// The pod's name: the host accepts the target's only.
         name: String,
-        /// How long the pod may take to end, in seconds; none for the pod's own grace period.
+        /// The grace period in seconds; none for the pod's own.
         grace_period_seconds: Option<u32>,
     },
 }
@@ -48,14 +48,14 @@ impl Step {
     }
 }
 
-/// What a strategy proposes. The host checks it, shows it and, if all agree, makes it so.
+/// A strategy's proposal. The host checks it, policies review it, and the host applies it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// In the order in which they are to be made.
+    /// The writes, in order.
     pub steps: Vec<Step>,
-    /// The container to attach to when the user wants a session.
+    /// The container to attach to if the user wants a session.
     pub attach: Option<String>,
-    /// What people should know about the plan.
+    /// Messages for the user about the plan.
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -85,7 +85,7 @@ impl Plan {
         self
     }
 
-    /// Adds something that people should know.
+    /// Adds a message for the user.
     #[must_use]
     pub fn with(mut self, diagnostic: Diagnostic) -> Self {
         self.diagnostics.push(diagnostic);
@@ -93,8 +93,8 @@ impl Plan {
     }
 }
 
-/// Makes the debug container that the options ask for, without a profile, `--target` or `--custom`:
-/// [`crate::ephemeral::ephemeral_container`] has them all.
+/// Generates the debug container for the options, without profile, `--target` and `--custom`:
+/// [`crate::ephemeral::ephemeral_container`] applies those, too.
 ///
 /// ```
 /// use trocar_sdk::{DebugOptions, plan::debug_container};
@@ -113,8 +113,8 @@ pub fn debug_container(name: &str, options: &DebugOptions) -> Object {
     container
 }
 
-/// Changes a container that is already there as the options ask: image, pull policy, command and
-/// environment where they were typed, and the terminal always.
+/// Applies the options to an existing container: image, pull policy, command and environment if they were
+/// typed, and the terminal always.
 pub fn change_container(container: &mut Object, options: &DebugOptions) {
     set_image(container, options);
     if !options.args.is_empty() && !options.arguments_only {
@@ -166,7 +166,7 @@ fn set_terminal(container: &mut Object, options: &DebugOptions) {
     }
 }
 
-/// Warns when capabilities were given to a container that will not run as root, where they have no effect.
+/// Warns when a container that will not run as root has added capabilities, which then have no effect.
 ///
 /// Source: the warning of `kubectl debug` since 1.33.
 pub fn non_root_warning(pod: &Pod, container: &Object) -> Option<Diagnostic> {

@@ -1,4 +1,4 @@
-//! Reading and changing a pod's JSON without losing what is not known here.
+//! Reading and changing a pod's JSON without losing unknown fields.
 //!
 //! A [`Pod`] is the JSON value itself with accessors; there is no typed copy of the Kubernetes API that
 //! could drop a field. Nothing in here decides anything: that is for strategies and policies.
@@ -34,12 +34,12 @@ impl ContainerKind {
     }
 }
 
-/// One container of a pod and where it stands.
+/// A container of a pod, and its position.
 #[derive(Clone, Copy, Debug)]
 pub struct ContainerRef<'a> {
-    /// In which list.
+    /// The list that it is in.
     pub kind: ContainerKind,
-    /// At which place of the list.
+    /// The index in the list.
     pub index: usize,
     /// The container itself.
     pub container: &'a Object,
@@ -51,12 +51,12 @@ impl<'a> ContainerRef<'a> {
         text(self.container, "name").unwrap_or_default()
     }
 
-    /// Says whether it is an init container that goes on running beside the others (`restartPolicy: Always`).
+    /// Returns whether it is a sidecar: an init container that keeps running beside the others (`restartPolicy: Always`).
     pub fn is_sidecar(&self) -> bool {
         self.kind == ContainerKind::Init && is_sidecar(self.container)
     }
 
-    /// The parts of the pointer to the container, from the pod.
+    /// The unescaped parts of the JSON pointer from the pod to the container.
     pub fn path(&self) -> [String; 3] {
         ["spec".into(), self.kind.field().into(), self.index.to_string()]
     }
@@ -73,12 +73,12 @@ impl Pod {
         self.metadata_text("name").unwrap_or_default()
     }
 
-    /// The pod's namespace, if it says one.
+    /// The pod's namespace, if set.
     pub fn namespace(&self) -> Option<&str> {
         self.metadata_text("namespace")
     }
 
-    /// The pod's metadata; none when there is none.
+    /// The pod's metadata, if present.
     pub fn metadata(&self) -> Option<&Object> {
         object(&self.0, "metadata")
     }
@@ -93,12 +93,12 @@ impl Pod {
         text(object(self.metadata()?, "annotations")?, name)
     }
 
-    /// The pod's spec; none when there is none.
+    /// The pod's spec, if present.
     pub fn spec(&self) -> Option<&Object> {
         object(&self.0, "spec")
     }
 
-    /// The pod's spec, made when there is none.
+    /// The pod's spec, created if it is missing.
     pub fn spec_mut(&mut self) -> &mut Object {
         object_mut(&mut self.0, "spec")
     }
@@ -108,7 +108,7 @@ impl Pod {
         self.spec().is_some_and(|spec| flag(spec, field))
     }
 
-    /// Says whether its containers run on Windows: as it says itself, or as the nodes that it selects do.
+    /// Returns whether its containers run on Windows, by `spec.os` or by the node selector.
     pub fn is_windows(&self) -> bool {
         is_windows(&self.0)
     }
@@ -178,14 +178,14 @@ impl Pod {
     }
 }
 
-/// All containers of a pod that is only borrowed: init, regular, ephemeral.
+/// All containers of a borrowed pod: init, regular, ephemeral.
 pub fn containers(pod: &Object) -> impl Iterator<Item = ContainerRef<'_>> {
     ContainerKind::ALL
         .into_iter()
         .flat_map(|kind| containers_of(pod, kind))
 }
 
-/// The containers of one kind of a pod that is only borrowed.
+/// The containers of one kind of a borrowed pod.
 pub fn containers_of(pod: &Object, kind: ContainerKind) -> impl Iterator<Item = ContainerRef<'_>> {
     let listed = object(pod, "spec").map_or(&[][..], |spec| list(spec, kind.field()));
     listed.iter().enumerate().filter_map(move |(index, value)| {
@@ -198,18 +198,18 @@ pub fn containers_of(pod: &Object, kind: ContainerKind) -> impl Iterator<Item = 
     })
 }
 
-/// The first container with a name of a pod that is only borrowed.
+/// The first container with a name of a borrowed pod.
 pub fn container<'a>(pod: &'a Object, name: &str) -> Option<ContainerRef<'a>> {
     containers(pod).find(|found| found.name() == name)
 }
 
-/// Says whether a pod's containers run on Windows: as it says itself, or as the nodes that it selects do.
+/// Returns whether a pod's containers run on Windows, by `spec.os` or by the node selector.
 pub fn is_windows(pod: &Object) -> bool {
     let named = |parent: &str, field: &str| text(object(object(pod, "spec")?, parent)?, field);
     named("os", "name").or_else(|| named("nodeSelector", "kubernetes.io/os")) == Some("windows")
 }
 
-/// Says whether an init container is a sidecar: it goes on running beside the regular ones.
+/// Returns whether an init container is a sidecar, which keeps running beside the regular ones.
 pub fn is_sidecar(init_container: &Object) -> bool {
     text(init_container, "restartPolicy") == Some("Always")
 }
@@ -219,7 +219,7 @@ pub fn object<'a>(parent: &'a Object, field: &str) -> Option<&'a Object> {
     parent.get(field)?.as_object()
 }
 
-/// A member that is an object, made (or made anew when it is something else) where it is missing.
+/// A member that is an object, created if it is missing, or replaced if it is something else.
 pub fn object_mut<'a>(parent: &'a mut Object, field: &str) -> &'a mut Object {
     if !parent.get(field).is_some_and(Value::is_object) {
         parent.insert(field.to_owned(), Value::Object(Object::new()));
@@ -230,7 +230,7 @@ pub fn object_mut<'a>(parent: &'a mut Object, field: &str) -> &'a mut Object {
         .expect("the member was just made an object")
 }
 
-/// A member that is text.
+/// A member that is a string.
 pub fn text<'a>(parent: &'a Object, field: &str) -> Option<&'a str> {
     parent.get(field)?.as_str()
 }

@@ -1,7 +1,7 @@
-//! What a policy is asked and what it answers: the plan under review with typed views, and decisions.
+//! Reviews and decisions: the input and the answer of policies.
 //!
-//! A view borrows the plan's JSON and loses nothing of it. Everything that a policy says points into the plan, so places
-//! are given as RFC 6901 pointers from the plan's root.
+//! Views borrow the plan's JSON and keep unknown fields. Diagnostics and amendments have places in the plan, as RFC 6901
+//! pointers from its root.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,30 +14,30 @@ use crate::{
 };
 pub use crate::{document::Document, outline::Outline};
 
-/// A plan under review, and everything that a policy may judge it by. `T` is the type of the policy's settings.
+/// A plan under review, with its context. `T` is the type of the policy's settings.
 ///
-/// A [`Document`] is read when it is first looked at, so what a policy does not need costs it nothing.
+/// A [`Document`] is parsed at its first use, so unused ones cost nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Review<T> {
     /// The plan.
     pub plan: Document<ReviewedPlan>,
-    /// The pod or node that is debugged.
+    /// The target: a pod or node.
     pub target: Document<Target>,
-    /// What the user asked for; the default where only the result is known.
+    /// The user's options; the default if only the result is known, as in an admission webhook.
     pub options: Document<DebugOptions>,
-    /// Who asks, and why.
+    /// The user, and the reason of the debug.
     pub actor: Document<Actor>,
     /// The policy's settings.
     pub settings: T,
-    /// Time and namespace, as data.
+    /// Time and namespace.
     pub context: Document<Context>,
 }
 
 impl<T: serde::de::DeserializeOwned> Review<T> {
-    /// Takes the documents of the contract, and reads the settings.
+    /// Creates a review from the documents of the contract, and parses the settings.
     ///
     /// # Errors
-    /// Fails when the settings do not fit their type. What is wrong with another document is known when it was looked at:
+    /// Fails when the settings do not match their type. A malformed document is found when it is used:
     /// [`Review::malformed`].
     pub fn parse(
         plan: impl Into<String>,
@@ -59,21 +59,21 @@ impl<T: serde::de::DeserializeOwned> Review<T> {
 }
 
 impl<T> Review<T> {
-    /// A document that was looked at and is not what the contract says, which is the host's fault. A decision that was
-    /// made by it means nothing.
+    /// The error of a document that was used and violates the contract, which is the host's fault. A decision that is based
+    /// on it is meaningless.
     pub fn malformed(&self) -> Option<&Failure> {
         let found = self.plan.malformed().or(self.target.malformed());
         let found = found.or(self.options.malformed()).or(self.actor.malformed());
         found.or(self.context.malformed())
     }
 
-    /// The namespace in which the debug happens: the target's, or for a node the one of the pod that is created.
+    /// The namespace of the debug: the target's, or for a node that of the created pod.
     pub fn namespace(&self) -> &str {
         let of_plan = self.plan.target.namespace.as_deref();
         of_plan.unwrap_or(&self.context.namespace)
     }
 
-    /// The containers that the plan makes or takes over from the target, in the plan's order.
+    /// The containers that the plan adds or copies from the target, in the plan's order.
     pub fn containers(&self) -> Vec<PlannedContainer<'_>> {
         let mut containers = Vec::new();
         for (index, step) in self.plan.steps.iter().enumerate() {
@@ -106,7 +106,7 @@ impl<T> Review<T> {
         found.map(|found| found.container)
     }
 
-    /// The pods that hold the debug once the plan is carried out: created ones as they are, and the target with its new
+    /// The pods of the debug as they would be after the plan: created ones, and the target with its new
     /// ephemeral container.
     pub fn resulting_pods(&self) -> Vec<ResultingPod> {
         let steps = self.plan.steps.iter().enumerate();
@@ -136,17 +136,17 @@ impl<T> Review<T> {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReviewedPlan {
-    /// What is debugged.
+    /// The target.
     pub target: PlanTarget,
     /// The strategy that made the plan.
     pub strategy: PlanStrategy,
-    /// What is written, in order.
+    /// The writes, in order.
     pub steps: Vec<ReviewedStep>,
-    /// The container to attach to when a session is wanted.
+    /// The container to attach to if the user wants a session.
     pub attach: Option<String>,
 }
 
-/// Which object is debugged.
+/// The target of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PlanTarget {
@@ -158,7 +158,7 @@ pub struct PlanTarget {
     pub name: String,
 }
 
-/// Which strategy made a plan.
+/// The strategy that made a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PlanStrategy {
@@ -180,14 +180,14 @@ pub struct ReviewedStep {
     pub object: Object,
 }
 
-/// A container of a plan, and where it stands.
+/// A container of a plan, with its position.
 #[derive(Clone, Debug)]
 pub struct PlannedContainer<'a> {
     /// The container itself.
     pub container: &'a Object,
-    /// In which list of a pod it is.
+    /// The list of a pod's spec that it is in.
     pub kind: ContainerKind,
-    /// The target's container of the same name, which a copy takes over; none for a new container.
+    /// The target's container of the same name, which was copied; none for a new container.
     pub before: Option<&'a Object>,
     at: String,
 }
@@ -216,35 +216,35 @@ impl<'a> PlannedContainer<'a> {
         format!("{}{}", self.at, pointer(parts))
     }
 
-    /// Changes the container as the function does, and says why. Nothing happens when it changes nothing.
+    /// Amends the container with what the function changes, and adds a diagnostic. Does nothing if it changes nothing.
     ///
-    /// A container is changed once in a decision, with all its changes.
+    /// Call it once per container and decision, with all changes.
     pub fn change(&self, decision: &mut Decision, why: Diagnostic, edit: impl FnOnce(&mut Object)) {
         let mut after = self.container.clone();
         edit(&mut after);
         decision.change(&self.at, self.container, &after, why);
     }
 
-    /// Says whether the target has the same container with the same value of a field.
+    /// Returns whether the target has the same container with the same value of a field.
     pub fn keeps(&self, field: &str) -> bool {
         self.before
             .is_some_and(|before| before.get(field) == self.container.get(field))
     }
 }
 
-/// A pod as it is once the plan is carried out.
+/// A pod as it would be after the plan.
 #[derive(Clone, Debug)]
 pub struct ResultingPod {
     /// The pod.
     pub pod: Pod,
-    /// The step that makes or changes it.
+    /// The step that creates or changes it.
     pub step: usize,
-    /// The place of the new container in the pod's list, where the plan adds one to the target.
+    /// The index of the new ephemeral container, if the plan adds one to the target.
     ephemeral: Option<usize>,
 }
 
 impl ResultingPod {
-    /// Translates a pointer into the pod to one into the plan. None for a part of the target that the plan leaves as it is.
+    /// Translates a pointer into the pod to one into the plan; none for a part of the target that the plan does not change.
     pub fn at(&self, pod_pointer: &str) -> Option<String> {
         let root = format!("/steps/{}/object", self.step);
         let Some(ephemeral) = self.ephemeral else {
@@ -263,52 +263,52 @@ impl ResultingPod {
     }
 }
 
-/// What a policy says about a plan. Starts as allowing it; what is added makes it an amendment or a denial.
+/// A policy's decision. It starts as `allow`; amendments and denials that are added change it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
-    /// What is to be changed.
+    /// The changes to the plan.
     pub amendments: Vec<Amendment>,
-    /// Why; and what else people should know.
+    /// The reasons, and other messages for the user.
     pub diagnostics: Vec<Diagnostic>,
     denied: bool,
 }
 
-/// Whether a plan may go ahead.
+/// The verdict about a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// As it is.
+    /// The plan is allowed, unchanged.
     Allow,
-    /// Once it is changed.
+    /// The plan is allowed with amendments.
     Amend,
-    /// Not at all.
+    /// The plan is denied.
     Deny,
 }
 
 /// One change to a plan: an operation of JSON Patch (RFC 6902).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Amendment {
-    /// What is done.
+    /// The operation.
     pub operation: Operation,
-    /// Where, from the plan's root; below `/steps/N/object`.
+    /// The place, from the plan's root: at or below `/steps/N/object`.
     pub at: String,
     /// The new value; none for a removal.
     pub value: Option<Value>,
 }
 
-/// What an amendment does.
+/// The operation of an amendment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Operation {
-    /// Adds a member or a list item, or replaces a member that is there.
+    /// Adds a member or a list item, or replaces an existing member.
     Add,
-    /// Removes.
+    /// Removes a member or a list item.
     Remove,
-    /// Replaces what is there.
+    /// Replaces an existing value.
     Replace,
 }
 
-/// What turns one object into another. Lists are replaced as a whole.
+/// The operations that turn one object into another. Lists are replaced as a whole.
 fn differences(at: &str, before: &Object, after: &Object, found: &mut Vec<Amendment>) {
     for field in before.keys().filter(|field| !after.contains_key(*field)) {
         found.push(Amendment {
@@ -332,12 +332,12 @@ fn differences(at: &str, before: &Object, after: &Object, found: &mut Vec<Amendm
 }
 
 impl Decision {
-    /// The plan may go ahead as it is.
+    /// Allows the plan, unchanged.
     pub fn allow() -> Self {
         Self::default()
     }
 
-    /// The plan may not go ahead; the diagnostic says why and what would be allowed.
+    /// Denies the plan. The diagnostic says why, and what would be allowed.
     pub fn deny(&mut self, why: Diagnostic) -> &mut Self {
         self.denied = true;
         self.diagnostics.push(why);
@@ -370,9 +370,9 @@ impl Decision {
         self
     }
 
-    /// Changes an object from one value to another: only what differs is amended. The diagnostic says why.
+    /// Amends an object from one value to another: only differences are amended. The diagnostic says why.
     ///
-    /// An object is changed once in a decision, with all its changes: each amendment starts from the plan under review.
+    /// Call it once per object and decision, with all changes: each amendment starts from the plan under review.
     pub fn change(&mut self, at: &str, before: &Object, after: &Object, why: Diagnostic) -> &mut Self {
         let mut amendments = Vec::new();
         differences(at, before, after, &mut amendments);
@@ -387,13 +387,13 @@ impl Decision {
         self
     }
 
-    /// Says something that people should know, whatever the verdict.
+    /// Adds a message for the user, whatever the verdict.
     pub fn note(&mut self, note: Diagnostic) -> &mut Self {
         self.diagnostics.push(note);
         self
     }
 
-    /// What the decision comes to.
+    /// The verdict of the decision.
     pub fn verdict(&self) -> Verdict {
         match (self.denied, self.amendments.is_empty()) {
             (true, _) => Verdict::Deny,

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
-    /// What kubectl did before there were profiles; deprecated.
+    /// The behaviour of kubectl before there were profiles; deprecated.
     Legacy,
     /// Fits most debugging: may trace processes; on a node, the host's namespaces and file system.
     #[default]
@@ -24,14 +24,14 @@ pub enum Profile {
     Baseline,
     /// Fits namespaces that enforce the Pod Security level `restricted`.
     Restricted,
-    /// May administer the network.
+    /// Adds capabilities for administering the network.
     Netadmin,
     /// Privileged.
     Sysadmin,
 }
 
 impl Profile {
-    /// All profiles, from the least to the most that a debug container may do.
+    /// All profiles, from the least to the most privileged.
     pub const ALL: [Self; 6] = [
         Self::Restricted,
         Self::Baseline,
@@ -59,10 +59,10 @@ impl Profile {
     }
 }
 
-/// The name of the volume that gives a node debug pod the host's file system.
+/// The name of the volume with the host's file system, in a node debug pod.
 pub const HOST_ROOT_VOLUME: &str = "host-root";
 
-/// Shapes an ephemeral container.
+/// Applies a profile to an ephemeral container.
 pub fn apply_to_ephemeral(profile: Profile, container: &mut Object) {
     match profile {
         Profile::Legacy => {}
@@ -70,10 +70,10 @@ pub fn apply_to_ephemeral(profile: Profile, container: &mut Object) {
     }
 }
 
-/// What a copy keeps of the original.
+/// Decides what a copy keeps of the original.
 ///
-/// What was typed holds, but for `legacy` with a debug container: that leaves out labels and keeps everything else, whatever
-/// was typed, as in kubectl. Where nothing was typed `legacy` keeps annotations and probes, and every profile init containers.
+/// Typed flags are obeyed, except by `legacy` with a debug container: it drops labels and keeps everything else, whatever
+/// was typed, as kubectl does. By default `legacy` keeps annotations and probes, and every profile keeps init containers.
 pub fn kept(profile: Profile, keep: &Keep, has_debug_container: bool) -> Kept {
     let nothing = Keep::default();
     let is_legacy = profile == Profile::Legacy;
@@ -92,9 +92,9 @@ pub fn kept(profile: Profile, keep: &Keep, has_debug_container: bool) -> Kept {
     }
 }
 
-/// Shapes a pod copy: what is kept of the original and, where a debug container is named, that container.
+/// Applies a profile to a pod copy: drops what is not kept and, if a debug container is named, changes that container.
 ///
-/// Without a debug container (a copy that only changes images) nothing is traced and processes are not shared.
+/// Without a debug container (a copy that only changes images), neither tracing nor shared processes are enabled.
 pub fn apply_to_copy(profile: Profile, pod: &mut Pod, debug_container: Option<&str>, keep: &Keep) {
     keep_only(pod, kept(profile, keep, debug_container.is_some()));
     let Some(name) = debug_container.filter(|_| profile != Profile::Legacy) else {
@@ -133,7 +133,7 @@ const OF_LINUX: [&str; 10] = [
     "seccompProfile",
 ];
 
-/// Takes out of a container what only Linux has: for one in a Windows pod.
+/// Removes fields from a container that only Linux supports, for a Windows pod.
 pub fn remove_linux_fields(container: &mut Object) {
     let Some(Value::Object(context)) = container.get_mut("securityContext") else {
         return;
@@ -146,7 +146,7 @@ pub fn remove_linux_fields(container: &mut Object) {
     }
 }
 
-/// Tells of a profile that has nothing to give a container of a Windows pod.
+/// Warns about a profile that has no effect on a container of a Windows pod.
 pub fn windows_warning(profile: Profile) -> Option<Diagnostic> {
     let is_linux = matches!(profile, Profile::Netadmin | Profile::Sysadmin);
     is_linux.then(|| {
@@ -161,7 +161,7 @@ pub fn windows_warning(profile: Profile) -> Option<Diagnostic> {
     })
 }
 
-/// Shapes a node debug pod on a Linux node.
+/// Applies a profile to a node debug pod on a Linux node.
 pub fn apply_to_node_pod(profile: Profile, pod: &mut Pod, debug_container: &str) {
     let (host_namespaces, host_root) = match profile {
         Profile::Legacy | Profile::General | Profile::Sysadmin => (true, true),
@@ -171,7 +171,7 @@ pub fn apply_to_node_pod(profile: Profile, pod: &mut Pod, debug_container: &str)
     if let Some(container) = pod.container_mut(debug_container) {
         match profile {
             Profile::Legacy => {}
-            // On a node, the host's namespaces take the place of the right to trace.
+            // On a node, the host's namespaces replace the capability to trace.
             Profile::General => {
                 container.remove("securityContext");
             }
@@ -200,7 +200,7 @@ pub fn apply_to_node_pod(profile: Profile, pod: &mut Pod, debug_container: &str)
     }
 }
 
-/// Shapes a privileged node debug pod on a Windows node: a host-process container, since Windows has neither
+/// Applies a privileged profile to a node debug pod on a Windows node: a host-process container, since Windows has neither
 /// privileged containers nor the namespaces and the file system mount of Linux.
 ///
 /// Source: kubernetes/kubernetes#138182. See the Kubernetes page "Create a Windows HostProcess Pod".

@@ -1,4 +1,4 @@
-//! What a strategy is asked: target, options, settings and context, parsed.
+//! Requests, the input of strategies: target, options, settings and context.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -13,11 +13,11 @@ use crate::{
 pub struct Request {
     /// The pod or node to debug.
     pub target: Target,
-    /// What the user asked for.
+    /// The user's options.
     pub options: DebugOptions,
-    /// The plugin's own settings.
+    /// The plugin's settings.
     pub settings: Settings,
-    /// Time, namespace and random suffix, as data.
+    /// Time, namespace and random suffix.
     pub context: Context,
 }
 
@@ -25,7 +25,7 @@ impl Request {
     /// Parses the four documents of the contract.
     ///
     /// # Errors
-    /// Fails when one of them is not what the contract says; that is the host's fault.
+    /// Fails when one of them violates the contract, which is the host's fault.
     pub fn parse(target: &str, options: &str, settings: String, context: &str) -> Result<Self, Failure> {
         Ok(Self {
             target: Target(parse("target", target)?),
@@ -47,7 +47,7 @@ impl Target {
         text(&self.0, "kind").unwrap_or_default()
     }
 
-    /// Takes the target as a pod.
+    /// Converts the target to a pod.
     ///
     /// # Errors
     /// Fails when it is something else.
@@ -56,7 +56,7 @@ impl Target {
         Ok(Pod(self.0))
     }
 
-    /// Takes the target as a node.
+    /// Converts the target to a node.
     ///
     /// # Errors
     /// Fails when it is something else.
@@ -76,15 +76,15 @@ impl Target {
     }
 }
 
-/// A plugin's settings, as JSON text that is parsed when it is wanted.
+/// A plugin's settings, as JSON text that is parsed on demand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings(pub String);
 
 impl Settings {
-    /// Reads the settings as a type of the plugin's.
+    /// Parses the settings as a type of the plugin.
     ///
     /// # Errors
-    /// Fails when they do not fit.
+    /// Fails when the settings do not match the type.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         let text = if self.0.is_empty() { "{}" } else { &self.0 };
         serde_json::from_str(text).map_err(|error| {

@@ -27,7 +27,13 @@ const NAMES: [(&str, &str); 10] = [
 ];
 
 /// Folders that are not in these words yet.
-const LATER: [&str; 3] = ["guest-sdk", "plugins", "tests"];
+const LATER: [&str; 4] = [
+    // The contract cannot change, and a message of the SDK is part of the committed components.
+    "guest-sdk/src/guest/cluster.rs",
+    "guest-sdk/wit",
+    "plugins",
+    "tests",
+];
 
 /// What a file says in such words, a line for each.
 pub(crate) fn problems(file: &Path, text: &str) -> Vec<String> {

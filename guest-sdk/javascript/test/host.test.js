@@ -1,4 +1,4 @@
-// The fake host: what a plugin sees of a host, and what comes of its mistakes.
+// The fake host: what plugins see of a host, and how their errors are reported.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 

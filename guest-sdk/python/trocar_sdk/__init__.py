@@ -1,7 +1,7 @@
 """Write debug strategies and policies for trocar.
 
 A plugin is a pure function. A strategy (``make_plan``) turns a pod or node and what the user asked for into a plan; a policy
-(``review``) says of a plan whether it may go ahead, perhaps changed. Time, randomness and who asks are data in the request.
+(``review``) allows, amends or denies a plan. Time, random suffix and user are data in the request.
 """
 
 from . import cluster, log

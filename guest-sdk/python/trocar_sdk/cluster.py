@@ -1,4 +1,4 @@
-"""Reading the cluster: the capability ``cluster-read``, which a manifest declares and a person grants."""
+"""Reading the cluster: the capability ``cluster-read``, which a manifest declares and a user grants."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import host
 
 
 class ReadError(Exception):
-    """Why there is no answer. ``kind``: out-of-scope, not-found, forbidden, unavailable or too-large."""
+    """Why a read failed. ``kind``: out-of-scope, not-found, forbidden, unavailable or too-large."""
 
     def __init__(self, kind: str, detail: str | int | None = None) -> None:
         super().__init__(kind if detail is None else f"{kind}: {detail}")
@@ -24,7 +24,7 @@ def _connected() -> host.Cluster:
 
 
 def get(api_version: str, kind: str, name: str, *, namespace: str | None = None, fields: Sequence[str] = ()) -> Any:
-    """Reads one object, or of it only the parts at these JSON Pointers."""
+    """Reads an object, or only its parts at these JSON Pointers."""
     return _connected().get(api_version, kind, namespace, name, list(fields))
 
 

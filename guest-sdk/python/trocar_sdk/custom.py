@@ -59,7 +59,7 @@ def _merge_list(before: list[Any], patch: list[Any], key: str) -> list[Any]:
 
 
 def _without_empty(value: Any, keep_zero: bool) -> Any:
-    """Drops what a typed container would not have written out: nulls, empty texts, lists and objects, and outside the
+    """Drops what the typed API would not serialize: nulls, empty texts, lists and objects, and outside the
     security context also false and 0."""
     if isinstance(value, (bool, int, float)):
         return value if value or keep_zero else None

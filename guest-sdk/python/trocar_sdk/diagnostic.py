@@ -1,4 +1,4 @@
-"""Findings and failures: what a plugin tells people."""
+"""Diagnostics and failures, which users see."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def pointer(*parts: str | int) -> str:
 
 @dataclass
 class Diagnostic:
-    """One finding about a document."""
+    """A diagnostic about a document."""
 
     severity: str
     code: str
@@ -22,7 +22,7 @@ class Diagnostic:
 
     @classmethod
     def error(cls, code: str, message: str, *, at: str | None = None, help: str | None = None) -> Diagnostic:
-        """Something is wrong; whoever asked has to change it."""
+        """Something is wrong; the user has to change the request."""
         return cls("error", code, message, at, help)
 
     @classmethod
@@ -38,7 +38,7 @@ class Diagnostic:
 
 @dataclass
 class Failure(Exception):
-    """Why a plugin gives no answer: raised. An ordinary refusal is a failure, never another exception."""
+    """Why a plugin refuses to answer: raised. An ordinary refusal is a failure, never another exception."""
 
     kind: str
     code: str
@@ -50,7 +50,7 @@ class Failure(Exception):
 
     @classmethod
     def invalid_request(cls, code: str, message: str, *diagnostics: Diagnostic) -> Failure:
-        """The user asked for something that cannot be."""
+        """The user's request cannot be fulfilled."""
         return cls("invalid-request", code, message, list(diagnostics))
 
     @classmethod
@@ -65,5 +65,5 @@ class Failure(Exception):
 
     @classmethod
     def unavailable(cls, code: str, message: str, *diagnostics: Diagnostic) -> Failure:
-        """Something that the plugin needs from the host cannot be had now."""
+        """Something that the plugin needs from the host is unavailable."""
         return cls("unavailable", code, message, list(diagnostics))

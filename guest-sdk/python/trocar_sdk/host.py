@@ -35,7 +35,7 @@ connected = Host()
 
 
 def connect(host: Host) -> Host:
-    """Puts the functions of a host in place, and gives back those that were there."""
+    """Installs the functions of a host, and returns the earlier ones."""
     global connected
     before, connected = connected, host
     return before

@@ -1,4 +1,4 @@
-"""Image references: what is one, and what its parts are.
+"""Image references: validity and parts.
 
 The grammar is that of ``kubectl debug --image``; short names are read as the container runtimes of Kubernetes read them.
 """
@@ -28,7 +28,7 @@ class ImageReference:
 
     @classmethod
     def parse(cls, reference: str) -> ImageReference | None:
-        """Splits a reference; None when it is not a valid one."""
+        """Parses a reference; None if it is invalid."""
         rest, at, digest = reference.partition("@")
         last = rest.rfind("/") + 1
         name, colon, tag = rest[last:].rpartition(":")
@@ -43,7 +43,7 @@ class ImageReference:
 
     @property
     def registry(self) -> str:
-        """The registry that a container runtime asks, in lower case."""
+        """The registry that a container runtime pulls from, in lower case."""
         host = (self._host or _DOCKER_HUB).lower()
         return _DOCKER_HUB if host == "index.docker.io" else host
 

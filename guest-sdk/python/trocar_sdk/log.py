@@ -1,10 +1,10 @@
-"""Lines for the person who runs the plugin with a higher verbosity."""
+"""The log, which users see with a higher verbosity."""
 
 from . import host
 
 
 def trace(message: str) -> None:
-    """Every step."""
+    """Single steps of the plugin."""
     host.connected.log("trace", message)
 
 
@@ -14,15 +14,15 @@ def debug(message: str) -> None:
 
 
 def info(message: str) -> None:
-    """For the curious user."""
+    """For users who want to know how a plan came about."""
     host.connected.log("info", message)
 
 
 def warn(message: str) -> None:
-    """Perhaps a mistake."""
+    """Possibly an error."""
     host.connected.log("warn", message)
 
 
 def error(message: str) -> None:
-    """A mistake; shown as the reason if the plugin traps next."""
+    """An error; shown as the reason if the plugin traps next."""
     host.connected.log("error", message)

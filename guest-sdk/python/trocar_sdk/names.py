@@ -20,7 +20,7 @@ def _suffix(number: int) -> str:
 
 
 def unused_name(prefix: str, first: str, taken: Container[str]) -> str:
-    """Makes ``prefix-first``, or when that is taken the next name in a fixed sequence that is not."""
+    """Generates ``prefix-first``, or if that is taken the next unused name in a fixed sequence."""
     name = f"{prefix}-{first}"
     state = 0xCBF29CE484222325
     for byte in first.encode():
@@ -33,7 +33,7 @@ def unused_name(prefix: str, first: str, taken: Container[str]) -> str:
 
 
 def quoted_list(names: Iterable[str]) -> str:
-    """Writes names as people list them: ``"a", "b" and "c"``; an empty list is ``none``."""
+    """Formats names as a list in prose: ``"a", "b" and "c"``; an empty list is ``none``."""
     quoted = [json.dumps(name, ensure_ascii=False) for name in names]
     if len(quoted) < 2:
         return quoted[0] if quoted else "none"

@@ -1,4 +1,4 @@
-"""The documents beside the target: what the user asked for, who asks, and what the host knows, as data.
+"""The documents beside the target: the user's options, the user, and time and random suffix, as data.
 
 Fields that a newer host sends are ignored.
 """
@@ -33,7 +33,7 @@ class EnvVar:
 
 @dataclass
 class DebugOptions:
-    """What the user asked for: the flags of ``trocar debug``, as data."""
+    """The user's options: the flags of ``trocar debug``, as data."""
 
     image: str | None = None
     args: list[str] = field(default_factory=list)
@@ -72,7 +72,7 @@ class DebugOptions:
 
 @dataclass
 class Context:
-    """What the host knows: time and randomness never come from a plugin."""
+    """Time and random suffix as data, since a plugin has no clock and no random numbers."""
 
     namespace: str = "default"
     suffix: str = "bbbbb"
@@ -81,7 +81,7 @@ class Context:
 
 @dataclass
 class Actor:
-    """Who asks for the debug, and why. Never holds a credential."""
+    """The user and the reason of the debug. Never has credentials."""
 
     user: str = ""
     groups: list[str] = field(default_factory=list)

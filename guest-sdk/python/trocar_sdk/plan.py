@@ -1,4 +1,4 @@
-"""What a strategy answers: steps, what to attach to, diagnostics. And the debug container itself."""
+"""Plans, the answers of strategies: steps, the container to attach to, diagnostics. And the debug container itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .profile import apply_to_ephemeral, remove_linux_fields
 
 @dataclass
 class Step:
-    """One write that the host is asked to make."""
+    """A write that the strategy proposes."""
 
     action: str
     object: Object
@@ -25,7 +25,7 @@ class Step:
 
 @dataclass
 class Plan:
-    """What a strategy proposes. The host checks it, shows it and, if all agree, makes it so."""
+    """A strategy's proposal. The host checks it, policies review it, and the host applies it."""
 
     steps: list[Step] = field(default_factory=list)
     attach: str | None = None
@@ -48,26 +48,26 @@ class Plan:
         return self
 
     def tell(self, *diagnostics: Diagnostic) -> Plan:
-        """Adds something that people should know."""
+        """Adds a message for the user."""
         self.diagnostics.extend(diagnostics)
         return self
 
 
 def debug_container(name: str, options: DebugOptions) -> Object:
-    """Makes a container with image, command, environment and terminal as the options ask: no profile, --target or --custom."""
+    """Generates a container with image, command, environment and terminal by the options: no profile, --target or --custom."""
     container: Object = {"name": name, "terminationMessagePolicy": "File"}
     _set_what_was_typed(container, options)
     return container
 
 
 def change_container(container: Object, options: DebugOptions) -> None:
-    """Changes a container that is there already: image, command and environment where they were typed, the terminal always."""
+    """Applies the options to an existing container: image, command and environment if typed, the terminal always."""
     if options.args and not options.arguments_only:
         container.pop("args", None)
     _set_what_was_typed(container, options)
 
 
-# What a container may have and an ephemeral container may not.
+# The fields of a container that an ephemeral container must not have.
 _NOT_EPHEMERAL = (
     "ports", "resources", "livenessProbe", "readinessProbe", "startupProbe", "restartPolicy", "restartPolicyRules",
     "resizePolicy",
@@ -77,9 +77,9 @@ _NOT_EPHEMERAL = (
 def ephemeral_container(
     pod: Object, options: DebugOptions, context: Context, shape: Callable[[Object], None] = lambda _: None
 ) -> Object:
-    """Makes the ephemeral container that the options ask for: with a name that is not taken, the profile, --target and --custom.
+    """Generates the ephemeral container for the options: with an unused name, the profile, --target and --custom.
 
-    ``shape`` may change the container before --custom is merged over it, so that what the user typed holds.
+    ``shape`` may change the container before --custom is merged over it, so that what the user typed wins.
     """
     taken = container_names(pod)
     container = debug_container(_container_name(pod, options, context, taken), options)

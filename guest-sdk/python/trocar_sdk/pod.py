@@ -14,7 +14,7 @@ CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 
 @dataclass(frozen=True)
 class Found:
-    """A container, and where it stands."""
+    """A container, with its position."""
 
     kind: str
     index: int
@@ -38,7 +38,7 @@ def name(obj: Object) -> str:
 
 
 def namespace(obj: Object) -> str | None:
-    """The object's namespace, if it says one."""
+    """The object's namespace, if set."""
     return _text(member(obj, "metadata", "namespace"))
 
 
@@ -67,7 +67,7 @@ def container_names(pod: Object) -> list[str]:
 
 
 def is_windows(pod: Object) -> bool:
-    """Says whether a pod's containers run on Windows: as it says itself, or as the nodes that it selects do."""
+    """Returns whether a pod's containers run on Windows, by spec.os or by the node selector."""
     own = _text(member(pod, "spec", "os", "name"))
     chosen = _text(member(pod, "spec", "nodeSelector", "kubernetes.io/os"))
     return (chosen if own is None else own) == "windows"

@@ -1,4 +1,4 @@
-"""What a policy is asked and what it answers: the plan under review with views of its containers, and decisions."""
+"""Reviews and decisions: the input and the answer of policies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .pod import Object, containers, member, namespace
 
 @dataclass
 class PlannedContainer:
-    """A container of a plan, and where it stands.
+    """A container of a plan, with its position.
 
     ``before`` is the target's container of the same name, which a copy takes over; None for a new container.
     """
@@ -38,13 +38,13 @@ class PlannedContainer:
         return self.place + pointer(*parts)
 
     def keeps(self, name: str) -> bool:
-        """Says whether the target has the same container with the same value of a field."""
+        """Returns whether the target has the same container with the same value of a field."""
         return self.before is not None and self.before.get(name) == self.container.get(name)
 
 
 @dataclass
 class Review:
-    """A plan under review, and everything that a policy may judge it by."""
+    """A plan under review, with its context."""
 
     plan: Object
     target: Object = field(default_factory=dict)
@@ -55,12 +55,12 @@ class Review:
 
     @property
     def namespace(self) -> str:
-        """The namespace in which the debug happens: the target's, or for a node that of the pod that is created."""
+        """The namespace of the debug: the target's, or for a node that of the created pod."""
         of_plan = member(self.plan, "target", "namespace")
         return str(of_plan or namespace(self.target) or self.context.namespace)
 
     def containers(self) -> Iterator[PlannedContainer]:
-        """The containers that the plan makes or takes over from the target, in the plan's order."""
+        """The containers that the plan adds or copies from the target, in the plan's order."""
         for index, step in enumerate(self.plan.get("steps", [])):
             root = pointer("steps", index, "object")
             if step["action"] == "add-ephemeral-container":
@@ -89,7 +89,7 @@ class Amendment:
 
 @dataclass
 class Decision:
-    """What a policy says about a plan. Starts as allowing it; what is added makes it an amendment or a denial."""
+    """A policy's decision. It starts as allow; amendments and denials that are added change it."""
 
     amendments: list[Amendment] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
@@ -97,11 +97,11 @@ class Decision:
 
     @classmethod
     def allow(cls) -> Decision:
-        """The plan may go ahead as it is."""
+        """Allows the plan, unchanged."""
         return cls()
 
     def deny(self, why: Diagnostic) -> Decision:
-        """The plan may not go ahead; the diagnostic says why and what would be allowed."""
+        """Denies the plan. The diagnostic says why, and what would be allowed."""
         self.denied = True
         self.diagnostics.append(why)
         return self
@@ -115,13 +115,13 @@ class Decision:
         return self._amend(Amendment("remove", at), why)
 
     def note(self, note: Diagnostic) -> Decision:
-        """Says something that people should know, whatever the verdict."""
+        """Adds a message for the user, whatever the verdict."""
         self.diagnostics.append(note)
         return self
 
     @property
     def verdict(self) -> str:
-        """What the decision comes to: allow, amend or deny."""
+        """The verdict: allow, amend or deny."""
         if self.denied:
             return "deny"
         return "amend" if self.amendments else "allow"

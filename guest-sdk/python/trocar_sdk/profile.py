@@ -23,7 +23,7 @@ def _object(parent: Object, field: str) -> dict[str, Any]:
 
 
 def apply_to_ephemeral(profile: str, container: Object) -> None:
-    """Shapes an ephemeral container as a profile says."""
+    """Applies a profile to an ephemeral container."""
     if profile in _CAPABILITIES:
         capabilities = _object(_object(container, "securityContext"), "capabilities")
         before = capabilities.get("add")
@@ -42,7 +42,7 @@ def apply_to_ephemeral(profile: str, container: Object) -> None:
 
 
 def remove_linux_fields(container: Object) -> None:
-    """Takes out of a container what only Linux has: for one in a Windows pod."""
+    """Removes fields from a container that only Linux supports, for a Windows pod."""
     context = container.get("securityContext")
     if not isinstance(context, dict):
         return

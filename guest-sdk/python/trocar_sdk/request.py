@@ -1,4 +1,4 @@
-"""What a strategy is asked."""
+"""Requests, the input of strategies."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Request:
     context: Context = field(default_factory=Context)
 
     def pod(self) -> Object:
-        """The target as a pod; fails when it is something else."""
+        """The target as a pod; fails if it is not one."""
         return self._expect("Pod")
 
     def node(self) -> Object:
-        """The target as a node; fails when it is something else."""
+        """The target as a node; fails if it is not one."""
         return self._expect("Node")
 
     def _expect(self, kind: str) -> Object:

@@ -1,23 +1,23 @@
-//! Reading the cluster: the capability `cluster-read`, which a manifest declares and a person grants.
+//! Reading the cluster: the capability `cluster-read`, which a manifest declares and a user grants.
 
 use serde_json::Value;
 
 use super::strategy::bindings::trocar::plugin::cluster as abi;
 
-/// Names one object.
+/// A reference to an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectRef {
     /// For example `v1` or `apps/v1`.
     pub api_version: String,
     /// For example `Node`.
     pub kind: String,
-    /// None for an object that belongs to the whole cluster.
+    /// None for a cluster-scoped object.
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
 }
 
-/// Names many objects of one kind.
+/// A query for objects of one kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// For example `v1`.
@@ -26,26 +26,26 @@ pub struct Query {
     pub kind: String,
     /// None for all namespaces.
     pub namespace: Option<String>,
-    /// As after `kubectl get -l`.
+    /// A label selector, as for `kubectl get -l`.
     pub label_selector: Option<String>,
-    /// How many at the most; the host has a limit of its own.
+    /// The maximum number of objects; the host has its own limit, too.
     pub limit: Option<u32>,
-    /// JSON Pointers to the parts that are wanted; empty for whole objects.
+    /// JSON Pointers to the wanted parts; empty for whole objects.
     pub fields: Vec<String>,
 }
 
-/// Why there is no answer.
+/// Why a read failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadError {
     /// The kind is not in the scope that the manifest declares; the text names the scope.
     OutOfScope(String),
-    /// There is no such object.
+    /// The object does not exist.
     NotFound,
-    /// The user may not read it; the text is the server's.
+    /// The user may not read it; the text is the server's message.
     Forbidden(String),
-    /// There is no cluster (`trocar plan`, a native test), or it does not answer. Not known, rather than wrong.
+    /// There is no cluster (`trocar plan`, a native test), or it does not answer: the object is unknown, not missing.
     Unavailable(String),
-    /// The answer is larger than the host lets in; the number is the limit in bytes.
+    /// The answer is larger than the limit, which is the number, in bytes.
     TooLarge(u64),
 }
 
@@ -63,10 +63,10 @@ impl std::fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
-/// Reads one object, or of it only the parts at these JSON Pointers.
+/// Reads an object, or only its parts at these JSON Pointers.
 ///
 /// # Errors
-/// Fails when there is no such object, or no way to read it.
+/// Fails when the object does not exist or cannot be read.
 pub fn get(object: &ObjectRef, fields: &[&str]) -> Result<Value, ReadError> {
     if !cfg!(target_family = "wasm") {
         return Err(no_host());
@@ -84,7 +84,7 @@ pub fn get(object: &ObjectRef, fields: &[&str]) -> Result<Value, ReadError> {
 /// Reads the objects that match.
 ///
 /// # Errors
-/// Fails when there is no way to read them.
+/// Fails when the objects cannot be read.
 pub fn list(query: &Query) -> Result<Vec<Value>, ReadError> {
     if !cfg!(target_family = "wasm") {
         return Err(no_host());

@@ -1,6 +1,6 @@
 //! The WebAssembly side: generated bindings, conversion to and from the ABI, and the macros that export a plugin.
 //!
-//! Plugin logic never touches anything in here; it is a pure function that runs natively in tests.
+//! Plugin logic does not use this module; it is a pure function that runs natively in tests.
 
 pub mod cluster;
 #[doc(hidden)]
@@ -20,18 +20,18 @@ pub fn log(level: LogLevel, message: &str) {
     }
 }
 
-/// How important a log line is.
+/// The level of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLevel {
-    /// Every step.
+    /// Single steps of the plugin.
     Trace,
     /// For the plugin's author.
     Debug,
-    /// For the curious user.
+    /// For users who want to know how a plan came about.
     Info,
-    /// Perhaps a mistake.
+    /// Possibly an error.
     Warn,
-    /// A mistake; shown as the reason if the plugin traps next.
+    /// An error; shown as the reason if the plugin traps next.
     Error,
 }
 
@@ -47,13 +47,13 @@ impl From<LogLevel> for log::Level {
     }
 }
 
-/// Sends the text of a panic to the host before the trap: the trap itself carries none.
+/// Sends the message of a panic to the host, since the trap that follows has none.
 #[doc(hidden)]
 pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| log(LogLevel::Error, &panic.to_string())));
 }
 
-/// Reads settings as the plugin's own type and lets it check what the type cannot say.
+/// Parses settings as the plugin's type, and lets the plugin check what the type cannot express.
 fn validate_settings<T: DeserializeOwned>(
     check: impl FnOnce(&T) -> Vec<Diagnostic>,
     settings: String,

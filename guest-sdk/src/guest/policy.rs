@@ -31,7 +31,7 @@ pub mod bindings {
 use super::strategy::bindings::trocar::plugin::types;
 use bindings::exports::trocar::plugin::policy as abi;
 
-/// A policy as its author writes it.
+/// A policy's function, as its author writes it.
 pub type Policy<T> = fn(&Review<T>) -> Result<Decision, Failure>;
 
 pub fn evaluate<T: DeserializeOwned>(
@@ -85,7 +85,7 @@ fn amendment(amendment: Amendment) -> abi::Amendment {
 }
 
 /// Exports a function `fn(&Review<T>) -> Result<Decision, Failure>` as a policy plugin, where `T` is the type of its
-/// settings: `serde_json::Value` for a policy that has none.
+/// settings: `serde_json::Value` for a policy without settings.
 ///
 /// With `settings: check`, where `check` is a `fn(&T) -> Vec<Diagnostic>`, settings are checked beyond their type when the
 /// policy is configured.

@@ -1,5 +1,5 @@
-//! What is judged of each container: its ports, probes and hooks, its capabilities, and what it must set. What it can set as
-//! well as the pod is judged in `shared.rs`.
+//! Checks of each container: ports, probes, hooks, capabilities, and required fields. Fields that the pod can set as well are
+//! checked in `shared.rs`.
 
 use serde_json::Value;
 
@@ -68,7 +68,7 @@ impl Review {
         self.container_context(&context, owner);
     }
 
-    /// A probe or a hook could make the kubelet call another host than the pod.
+    /// Probes and hooks with a host, by which the kubelet could be made to call another host than the pod.
     fn handler(&mut self, handler: &Spot<'_>, owner: Owner<'_>, name: &str) {
         for action in ["httpGet", "tcpSocket"] {
             let target = self.object(handler, action);

@@ -1,4 +1,4 @@
-//! The names of the controls. What each forbids is with the checks: `pod.rs`, `container.rs` and `shared.rs`.
+//! The names of the controls. The checks are in `pod.rs`, `container.rs` and `shared.rs`.
 
 /// The names in [`Violation::control`](super::Violation::control): the controls of the standards, and `malformed` for a value of the wrong type.
 pub const CONTROLS: [&str; 17] = [

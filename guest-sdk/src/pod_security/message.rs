@@ -1,4 +1,4 @@
-//! The words of a violation's message: whose field it is, what stands there, and what would be allowed.
+//! Messages of violations: whose field it is, its value, and what would be allowed.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{names, pod::ContainerKind};
 
-/// Whose field it is, as messages name it.
+/// The owner of a field, in messages.
 #[derive(Clone, Copy)]
 pub(super) enum Owner<'a> {
     Pod,
@@ -25,7 +25,7 @@ impl fmt::Display for Owner<'_> {
     }
 }
 
-/// Text of the pod in a message: quoted, without control characters, and no longer than people read.
+/// A string of the pod in a message: quoted, without control characters, and cut.
 pub(super) struct Quoted<'a>(pub(super) &'a str);
 
 impl fmt::Display for Quoted<'_> {

@@ -1,10 +1,10 @@
-//! The Pod Security Standards of Kubernetes 1.37: which level a pod passes, and what keeps it from a stricter one.
+//! The Pod Security Standards of Kubernetes 1.37: which level a pod passes, and what violates a stricter one.
 //!
 //! [`violations`] judges a pod as the API server does in a namespace with `enforce-version: v1.37`, init, regular and
 //! ephemeral containers alike. Null is the same as nothing, and a volume without a source is an `emptyDir`.
 //!
-//! Left out is whatever else the API server decides: whether the pod is valid, and whom its configuration exempts. A
-//! document that it would not take is judged strictly: a value of the wrong type, a second source beside a volume's
+//! Not covered is what else the API server decides: whether the pod is valid, and the exemptions of its configuration. An
+//! invalid pod is judged strictly: a value of the wrong type, a second source beside a volume's
 //! first, and a kind of volume that 1.37 does not know are violations. Not reported are the host
 //! ports that the API server itself writes into pods with `hostNetwork`: such pods are refused already.
 //!
@@ -38,7 +38,7 @@ pub enum Level {
     Privileged,
     /// Forbids the known ways to gain privileges.
     Baseline,
-    /// Asks for hardening as well.
+    /// Requires hardening as well.
     Restricted,
 }
 
@@ -61,14 +61,14 @@ impl Level {
     }
 }
 
-/// One thing in a pod that a level forbids.
+/// A violation: something in a pod that a level forbids.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// Which control of the standards: one of [`CONTROLS`].
+    /// The control of the standards: one of [`CONTROLS`].
     pub control: &'static str,
     /// The least strict level that forbids it.
     pub level: Level,
-    /// Where, as an RFC 6901 pointer from the pod. Where a field is missing, the place at which it should be.
+    /// The place, as an RFC 6901 pointer from the pod. For a missing field, where it should be.
     pub at: String,
     /// Whose field it is: `the pod`, or for example `init container "setup"`.
     pub owner: String,
@@ -77,14 +77,14 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// Makes a diagnostic of it, with the place as seen from the document in which the pod stands at `pod_at`, itself
-    /// an RFC 6901 pointer.
+    /// Converts it to a diagnostic. `pod_at` is the pod's place in the document that the diagnostic is about, an RFC 6901
+    /// pointer.
     pub fn into_diagnostic(self, severity: Severity, pod_at: &str) -> Diagnostic {
         Diagnostic::new(severity, self.control, self.message).at_pointer(format!("{pod_at}{}", self.at))
     }
 }
 
-/// Finds all that a level forbids in a pod, in the order of the pod's fields.
+/// Finds all violations of a level in a pod, in the order of the pod's fields.
 ///
 /// ```
 /// use trocar_sdk::pod_security::{Level, violations};
@@ -98,7 +98,7 @@ pub fn violations(pod: &Object, level: Level) -> Vec<Violation> {
     violations_with(pod, None, level)
 }
 
-/// Finds all that a level forbids in a pod once an ephemeral container is added at the end of its list.
+/// Finds all violations of a level in a pod with an additional ephemeral container at the end of its list.
 pub fn violations_with(pod: &Object, added: Option<&Object>, level: Level) -> Vec<Violation> {
     if level == Level::Privileged {
         return Vec::new();

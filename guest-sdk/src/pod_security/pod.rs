@@ -1,5 +1,5 @@
-//! What is judged of the pod itself: its annotations, host namespaces, volumes and sysctls. Its containers are judged in
-//! `container.rs`, and what pod and containers have in common in `shared.rs`.
+//! Checks of the pod itself: annotations, host namespaces, volumes and sysctls. Containers are checked in `container.rs`, fields
+//! that pod and containers have in common in `shared.rs`.
 
 use super::{
     Level,
@@ -40,7 +40,7 @@ const SAFE_SYSCTLS: [&str; 14] = [
     "net.ipv4.tcp_wmem",
 ];
 
-/// Annotations by which AppArmor profiles were set before there was a field.
+/// The annotations for AppArmor profiles, from before there was a field.
 const APP_ARMOR_ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
 
 impl Review {

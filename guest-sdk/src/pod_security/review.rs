@@ -1,4 +1,4 @@
-//! One judgement of one pod: what it keeps in mind, the types that fields must have, and the report. The controls are in
+//! The check of one pod: its state, the types that fields must have, and the report. The controls are in
 //! `pod.rs`, `container.rs` and `shared.rs`.
 
 use serde_json::Value;
@@ -12,13 +12,13 @@ use super::{
 
 const FALSE_OR_NOTHING: &str = "only false or nothing is allowed";
 
-/// One judgement of one pod.
+/// The check of one pod.
 pub(super) struct Review {
     pub(super) level: Level,
     pub(super) is_windows: bool,
-    /// Root in such a pod is nobody on the node, which some controls take into account.
+    /// The pod has a user namespace: its root is unprivileged on the node, which some controls take into account.
     pub(super) has_user_namespace: bool,
-    /// The pod says it for its containers, rightly or wrongly.
+    /// The pod sets it for its containers, to an allowed value or not.
     pub(super) pod_sets_non_root: bool,
     pub(super) pod_sets_seccomp: bool,
     found: Vec<Violation>,
@@ -40,7 +40,7 @@ impl Review {
         self.found
     }
 
-    /// A member that must be an object where it is there at all.
+    /// A member that must be an object, if present.
     pub(super) fn object<'s>(&mut self, parent: &'s Spot<'s>, name: &'s str) -> Spot<'s> {
         let spot = parent.field(name);
         self.expect_object(&spot);
@@ -51,7 +51,7 @@ impl Review {
         self.expect(spot, Value::is_object, "an object");
     }
 
-    /// A member that must be a list where it is there at all.
+    /// A member that must be a list, if present.
     pub(super) fn list<'s>(&mut self, parent: &'s Spot<'s>, name: &'s str) -> Spot<'s> {
         let spot = parent.field(name);
         self.expect(&spot, Value::is_array, "a list");
@@ -81,7 +81,7 @@ impl Review {
         }
     }
 
-    /// Reports a field that holds something else than what is allowed.
+    /// Reports a field whose value is not allowed.
     pub(super) fn refuse(
         &mut self,
         control: &'static str,

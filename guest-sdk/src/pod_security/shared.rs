@@ -1,5 +1,5 @@
-//! What is judged of a security context alike, whether it is the pod's or a container's: profiles, SELinux, Windows options
-//! and the user.
+//! Checks of security contexts that are the same for pods and containers: profiles, SELinux, Windows options and the
+//! user.
 
 use serde_json::Value;
 

@@ -1,11 +1,11 @@
-//! Places in a pod, and reading what stands there. Knows no controls.
+//! Places in a pod, and their values. Independent of the controls.
 
 use serde_json::Value;
 
 use super::message::Shown;
 use crate::{diagnostic::pointer, pod::Object};
 
-/// A place in the pod and what is there. What is absent has a place as well: where it would be.
+/// A place in the pod and its value. An absent field has a place as well: where it would be.
 #[derive(Clone, Copy)]
 pub(super) struct Spot<'a> {
     pub(super) value: Option<&'a Value>,
@@ -54,7 +54,7 @@ impl<'a> Spot<'a> {
             .map(|(index, value)| Spot::new(Some(value), Part::Index(index), Some(self)))
     }
 
-    /// The place behind the last item of a list, with something that is not there yet.
+    /// The place behind the last item of a list, with an item that is not in it yet.
     pub(super) fn next_item<'s>(&'s self, item: &'s Value) -> Spot<'s> {
         let count = self.value.and_then(Value::as_array).map_or(0, Vec::len);
         Spot::new(Some(item), Part::Index(count), Some(self))
@@ -72,7 +72,7 @@ impl<'a> Spot<'a> {
         self.value.and_then(Value::as_str)
     }
 
-    /// A text that is absent is empty, for the API server as well; of another type it is none.
+    /// The string at the place: empty if absent, as for the API server; none for another type.
     pub(super) fn text_or_empty(&self) -> Option<&'a str> {
         if self.is_absent() { Some("") } else { self.text() }
     }

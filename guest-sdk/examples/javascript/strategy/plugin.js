@@ -1,6 +1,6 @@
 // @ts-check
 // Debugs a pod with the label runtime=java: with an image of Java tools, in the process namespace of the program, and with
-// the volumes that the program mounts. A pure function: time and random letters are data in the request.
+// the volumes that the program mounts. A pure function: time and random suffix are data in the request.
 import { Diagnostic, Failure, Plan, containers, ephemeralContainer, label, name, pointer } from './sdk/index.js';
 
 /** @typedef {import('./sdk/index.js').Request<{ tools?: string }>} Request */
@@ -19,7 +19,7 @@ export function makePlan(request) {
 }
 
 /**
- * What was typed holds; else a Java pod gets the tools of the settings.
+ * A typed image wins; else a Java pod gets the tools in the settings.
  * @param {JsonObject} pod
  * @param {Request} request
  */
@@ -45,7 +45,7 @@ function chosenProgram(pod, options) {
 }
 
 /**
- * An ephemeral container cannot mount a part of a volume.
+ * Copies mounts without those of a part of a volume (subPath), which an ephemeral container cannot have.
  * @param {JsonObject} program
  * @param {JsonObject} container
  */

@@ -1,5 +1,5 @@
-"""Takes images from mirrors, and lets debugs happen in office hours, but for some groups. A pure function: the time and who
-asks are data in the review."""
+"""Takes images from mirrors, and allows debugs in office hours only, except for some groups. A pure function: time and user
+are data in the review."""
 
 import json
 from datetime import datetime

@@ -1,5 +1,5 @@
 """Debugs a pod with the label runtime=java: with an image of Java tools, in the process namespace of the program, and with the
-volumes that the program mounts. A pure function: time and random letters are data in the request."""
+volumes that the program mounts. A pure function: time and random suffix are data in the request."""
 
 import json
 from dataclasses import replace
@@ -22,7 +22,7 @@ def make_plan(request: Request) -> Plan:
 
 
 def image(pod: Object, request: Request) -> str:
-    """What was typed holds; else a Java pod gets the tools of the settings."""
+    """A typed image wins; else a Java pod gets the tools in the settings."""
     if request.options.image is not None:
         return request.options.image
     found = label(pod, LABEL)
@@ -45,7 +45,7 @@ def chosen_program(pod: Object, request: Request) -> Object:
 
 
 def mount(program: Object, container: Object) -> None:
-    """An ephemeral container cannot mount a part of a volume."""
+    """Copies mounts without those of a part of a volume (subPath), which an ephemeral container cannot have."""
     mounts = program.get("volumeMounts") or []
     whole = [mount for mount in mounts if not mount.get("subPath") and not mount.get("subPathExpr")]
     if whole:

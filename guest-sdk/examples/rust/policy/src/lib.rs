@@ -1,5 +1,5 @@
-//! Takes images from mirrors, and lets debugs happen in office hours, but for some groups. A pure function: the time and who asks
-//! are data in the review.
+//! Takes images from mirrors, and allows debugs in office hours only, except for some groups. A pure function: time and user are
+//! data in the review.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -11,25 +11,25 @@ use trocar_sdk::{
     policy::{Decision, PlannedContainer, Review},
 };
 
-/// What a configuration sets.
+/// The policy's settings.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Settings {
-    /// Registries and what takes their place, perhaps with a path.
+    /// Mirrors by registry; a mirror may have a path.
     pub mirrors: BTreeMap<String, String>,
-    /// The hours, in UTC, from Monday to Friday.
+    /// The office hours, in UTC, from Monday to Friday.
     pub hours: Option<Hours>,
-    /// Groups for which the hours do not hold.
+    /// Groups that may debug at any time.
     pub except_groups: Vec<String>,
 }
 
-/// From an hour to another, which is not one of them any more.
+/// A range of hours, without its end.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hours {
-    /// The first.
+    /// The first hour.
     pub from: u8,
-    /// The one after the last.
+    /// The hour after the last.
     pub to: u8,
 }
 
@@ -96,7 +96,7 @@ fn judge_image(
     }
 }
 
-/// The image at the registry, and below the path, that a mirror names.
+/// The image on a mirror: at its registry, below its path.
 fn mirrored(image: &ImageReference, mirror: &str) -> Option<ImageReference> {
     let (registry, path) = mirror.split_once('/').unwrap_or((mirror, ""));
     image.with_registry(registry, path)

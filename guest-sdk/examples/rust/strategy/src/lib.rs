@@ -1,5 +1,5 @@
 //! Debugs a pod with the label runtime=java: with an image of Java tools, in the process namespace of the program, and with the
-//! volumes that the program mounts. A pure function: time and random letters are data in the request.
+//! volumes that the program mounts. A pure function: time and random suffix are data in the request.
 #![forbid(unsafe_code)]
 
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use trocar_sdk::{
 const LABEL: &str = "runtime";
 const TOOLS: &str = "registry.example.com/debug/java:21";
 
-/// What a configuration or a flag sets.
+/// The strategy's settings.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Settings {
@@ -29,7 +29,7 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     let program = chosen_program(&pod, request.options.target_container.as_deref());
     let mut options = request.options.clone();
     options.image = Some(match options.image {
-        // What was typed holds.
+        // A typed image wins.
         Some(typed) => typed,
         None => image(&pod, settings)?,
     });
@@ -42,7 +42,7 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     Ok(Plan::ephemeral_container(container))
 }
 
-/// The tools of the settings, for a Java pod.
+/// The image in the settings, for a Java pod.
 fn image(pod: &Pod, settings: Settings) -> Result<String, Failure> {
     let found = pod.label(LABEL);
     if found == Some("java") {
@@ -64,7 +64,7 @@ fn chosen_program(pod: &Pod, typed: Option<&str>) -> Object {
     found.map(|found| found.container.clone()).unwrap_or_default()
 }
 
-/// An ephemeral container cannot mount a part of a volume.
+/// Copies mounts without those of a part of a volume (subPath), which an ephemeral container cannot have.
 fn mount(program: &Object, container: &mut Object) {
     let mounts = list(program, "volumeMounts")
         .iter()
