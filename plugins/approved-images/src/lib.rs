@@ -1,4 +1,4 @@
-//! The policy `approved-images`: lets only approved images into a debug, and takes them from a mirror.
+//! The policy `approved-images`: allows approved images only, and replaces images by those of a mirror.
 #![forbid(unsafe_code)]
 
 mod review;

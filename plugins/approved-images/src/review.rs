@@ -1,4 +1,4 @@
-//! From the images of a plan to a decision. Pure.
+//! Decides about the images of a plan. Pure.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,23 +10,23 @@ use trocar_sdk::{
 };
 use wildmatch::WildMatch;
 
-/// Which images an organisation approves of.
+/// The policy's settings.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Settings {
-    /// What an image may be; without entries, anything.
+    /// Approved images; empty approves all.
     pub images: Vec<ImagePattern>,
-    /// Where images are taken from instead.
+    /// Mirrors that replace registries.
     pub mirrors: Vec<Mirror>,
-    /// Every image must name a digest.
+    /// Requires a digest in every image.
     pub digest_required: bool,
-    /// What of images that the target runs already.
+    /// How images that the target already runs are treated.
     pub unchanged: Unchanged,
-    /// Whom to ask.
+    /// The contact in messages.
     pub contact: Option<String>,
 }
 
-/// The parts of an image that is approved. A part that is left out may be anything.
+/// Patterns for the parts of an approved image. A missing part matches anything.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ImagePattern {
@@ -34,43 +34,43 @@ pub struct ImagePattern {
     pub registry: Option<String>,
     /// The repository in that registry.
     pub repository: Option<String>,
-    /// The tag; `latest` where an image has neither tag nor digest.
+    /// The tag; an image with neither tag nor digest has `latest`.
     pub tag: Option<String>,
     /// The digest.
     pub digest: Option<String>,
 }
 
-/// A registry in the place of another.
+/// A mirror of a registry.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mirror {
-    /// The registry, a pattern.
+    /// The pattern for the registry.
     pub from: String,
-    /// The registry in its place, perhaps with a path.
+    /// The mirror: a registry, optionally with a path.
     pub to: String,
 }
 
-/// What of images that the target runs already.
+/// How images that the target already runs are treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unchanged {
-    /// They are not looked at.
+    /// They are not checked.
     #[default]
     Allow,
-    /// They are looked at like all others.
+    /// They are checked like all others.
     Check,
 }
 
 /// An image in a plan.
 struct Used<'a> {
-    /// For people: for example `container "debugger"`.
+    /// Its owner in messages, such as `container "debugger"`.
     by: String,
     image: &'a str,
-    /// The pointer to it.
+    /// The pointer to it in the plan.
     at: String,
 }
 
-/// Denies a plan with an image that is not approved, and takes images from mirrors.
+/// Denies a plan with an image that is not approved, and amends images to those of mirrors.
 ///
 /// # Errors
 /// Never fails.
@@ -82,7 +82,7 @@ pub fn review(review: &Review<Settings>) -> Result<Decision, Failure> {
     Ok(decision)
 }
 
-/// Checks what no schema can say: that mirrors are registries.
+/// Checks what the schema cannot express: that mirrors are registries.
 pub fn check(settings: &Settings) -> Vec<Diagnostic> {
     let any = ImageReference::parse("any").expect("a lower-case word is an image");
     let mirrors = settings.mirrors.iter().enumerate();
@@ -124,7 +124,7 @@ fn used_images(review: &Review<Settings>) -> Vec<Used<'_>> {
     used
 }
 
-/// An image can be mounted as well: `spec.volumes[].image.reference`.
+/// Images that are mounted as volumes: `spec.volumes[].image.reference`.
 fn volume_images<'a>(
     review: &'a Review<Settings>,
     step: usize,
@@ -180,7 +180,7 @@ fn mirrored(settings: &Settings, reference: &ImageReference) -> Option<ImageRefe
     let is_for = |mirror: &&Mirror| WildMatch::new(&mirror.from.to_lowercase()).matches(&registry);
     let mirror = settings.mirrors.iter().find(is_for)?;
     let (to, prefix) = mirror.split();
-    // A mirror that is its own source, as with a pattern for all registries, is there already.
+    // The image is on the mirror already, as with a pattern for all registries.
     let is_there = to.eq_ignore_ascii_case(&registry);
     (!is_there).then(|| reference.with_registry(to, prefix)).flatten()
 }
@@ -200,7 +200,7 @@ impl ImagePattern {
         };
         let registry = self.registry.as_deref().map(str::to_lowercase);
         let tag = match (&image.tag, &image.digest) {
-            // With a digest no container runtime looks at the tag, so it approves of nothing.
+            // With a digest container runtimes ignore the tag, so it must not approve the image.
             (_, Some(_)) if self.digest.is_none() && self.tag.is_some() => return false,
             (Some(tag), _) => tag.as_str(),
             (None, Some(_)) => "",
@@ -226,18 +226,18 @@ impl ImagePattern {
     }
 }
 
-/// How many approved images a refusal names.
-const MOST_SHOWN: usize = 5;
+/// The most approved images that a denial lists.
+const MAX_SHOWN: usize = 5;
 
 fn with_help(settings: &Settings, found: Diagnostic) -> Diagnostic {
     let mut approved: Vec<String> = settings
         .images
         .iter()
-        .take(MOST_SHOWN)
+        .take(MAX_SHOWN)
         .map(ImagePattern::shown)
         .collect();
-    if settings.images.len() > MOST_SHOWN {
-        approved.push(format!("{} more", settings.images.len() - MOST_SHOWN));
+    if settings.images.len() > MAX_SHOWN {
+        approved.push(format!("{} more", settings.images.len() - MAX_SHOWN));
     }
     let approved = (!approved.is_empty()).then(|| format!("approved are {}", approved.join(", ")));
     let contact = settings

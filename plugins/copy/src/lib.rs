@@ -1,4 +1,4 @@
-//! The strategy `copy`: creates a copy of a pod to debug, and leaves the original alone unless told otherwise.
+//! The strategy `copy`: creates a copy of a pod to debug. The original is deleted only with `--replace`.
 #![forbid(unsafe_code)]
 
 mod plan;

@@ -1,4 +1,4 @@
-//! From a pod and options to a plan that creates a copy of it. Pure.
+//! Plans a copy of a pod. Pure.
 
 use serde_json::json;
 use trocar_sdk::{
@@ -13,9 +13,9 @@ use trocar_sdk::{
 /// Plans a copy of a pod, as `kubectl debug POD --copy-to=…` does.
 ///
 /// # Errors
-/// Fails when the target is not a pod, when there is no `--copy-to`, when `--set-image` names a container that the
-/// pod does not have, when neither an image nor an existing container is named, and when the copy leaves out the
-/// container that is to be debugged.
+/// Fails when the target is not a pod, when `--copy-to` is missing, when `--set-image` names a container that the
+/// pod does not have, when neither an image nor an existing container is given, and when the copy does not have the
+/// container to be debugged.
 pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     let options = &request.options;
     let original = request.target.into_pod()?;
@@ -71,7 +71,7 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-/// A new container takes over what was asked for; one that is changed has it, and may still run as root.
+/// A new container inherits what was asked for. A changed one has it already, and may still be run as root.
 fn as_target(
     container: &mut Object,
     is_new: bool,
@@ -91,15 +91,15 @@ fn as_target(
     Ok(notes)
 }
 
-/// Labels and annotations that only trocar itself writes: who made this copy and why is not what was true of the original.
+/// The prefix of trocar's stamps: those on the original are about another debug.
 const OF_TROCAR: &str = "trocar.dev/";
 
-/// Fields of a spec that the server computes from the classes that the pod names. It refuses those of yesterday where a class
-/// has changed since, is gone, or became the default.
+/// Fields of a spec that the server computes from classes. It refuses the original's values if a class has changed, was deleted
+/// or became the default since.
 const COMPUTED: [&str; 3] = ["priority", "preemptionPolicy", "overhead"];
 
-/// A pod with the original's spec, labels and annotations, and nothing else of it: no owner, no identity, no node, nothing
-/// that the server computes, and none of trocar's stamps.
+/// A pod with the original's spec, labels and annotations only: without owner, identity, node, fields that the server
+/// computes, and trocar's stamps.
 fn copy_of(mut original: Pod, name: &str, options: &DebugOptions) -> Pod {
     let mut metadata = Object::new();
     metadata.insert("name".into(), name.into());
@@ -117,7 +117,7 @@ fn copy_of(mut original: Pod, name: &str, options: &DebugOptions) -> Pod {
     }
     let mut spec = std::mem::take(original.spec_mut());
     spec.remove(ContainerKind::Ephemeral.field());
-    // Without a class they are what every pod gets, and kubectl's copies have them.
+    // Without a class they have the defaults of every pod, and kubectl's copies keep them.
     if ["priorityClassName", "runtimeClassName"]
         .iter()
         .any(|class| spec.contains_key(*class))
@@ -180,7 +180,7 @@ fn unknown_set_image(copy: &Pod, name: &str, known: &[&str]) -> Failure {
     )
 }
 
-/// Changes the container that `--container` names, or adds one. None when the copy only changes images.
+/// Changes the container that `--container` names, or adds one. None if the copy only changes images.
 fn place_debug_container(
     copy: &mut Pod,
     options: &DebugOptions,

@@ -1,4 +1,4 @@
-//! From a pod and options to a plan with one ephemeral container. Pure.
+//! Plans an ephemeral container. Pure.
 
 use trocar_sdk::{
     DebugOptions, Diagnostic, Failure, Plan, Request,
@@ -12,8 +12,8 @@ use trocar_sdk::{
 /// Plans an ephemeral container for a pod, as `kubectl debug POD --image=…` does.
 ///
 /// # Errors
-/// Fails when the target is not a pod, when the name of the container is taken, when `--target` names no container of the
-/// pod, and when `--custom` sets what an ephemeral container cannot have.
+/// Fails when the target is not a pod, when the container's name is taken, when `--target` is not a container of the pod,
+/// and when `--custom` sets fields that an ephemeral container must not have.
 pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     let options = &request.options;
     let pod = request.target.into_pod()?;
@@ -40,7 +40,7 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-/// The kubelet pulls every image of a pod with the same secrets.
+/// Refuses `--pull-secret`: the kubelet pulls all images of a pod with the pod's own secrets.
 fn check_pull_secrets(options: &DebugOptions) -> Result<(), Failure> {
     if options.pull_secrets.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The strategy `node`: creates a pod on a node, with as much of the node in it as the profile says.
+//! The strategy `node`: creates a pod on a node, with as much access to the node as the profile gives.
 #![forbid(unsafe_code)]
 
 mod plan;

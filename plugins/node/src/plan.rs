@@ -1,4 +1,4 @@
-//! From a node and options to a plan with one pod on it. Pure.
+//! Plans a node pod. Pure.
 
 use serde_json::json;
 use trocar_sdk::{
@@ -10,10 +10,10 @@ use trocar_sdk::{
     profile::{apply_to_node_pod, apply_to_windows_node_pod},
 };
 
-/// The longest name that a pod may have.
-const LONGEST_NAME: usize = 253;
+/// The longest name of a pod.
+const MAX_NAME: usize = 253;
 
-/// Plans a pod on a node, as `kubectl debug node/NAME --image=…` does: put there without the scheduler,
+/// Plans a pod on a node, as `kubectl debug node/NAME --image=…` does: bound without the scheduler,
 /// tolerating every taint, never restarted.
 ///
 /// # Errors
@@ -72,9 +72,9 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-/// A node's name may be as long as a pod's, so the part that comes from the node gives way.
+/// The pod's name. A node's name may be as long as a pod's, so the node's part is cut.
 fn pod_name(node_name: &str, suffix: &str) -> String {
-    let room = LONGEST_NAME - "node-debugger-".len() - 1 - suffix.len();
+    let room = MAX_NAME - "node-debugger-".len() - 1 - suffix.len();
     let kept = node_name.get(..room).unwrap_or(node_name);
     let kept = kept.trim_end_matches(['-', '.']);
     names::unused_name(&format!("node-debugger-{kept}"), suffix, |_| false)
@@ -136,9 +136,6 @@ mod tests {
     fn a_long_name_of_a_node_gives_way_to_what_makes_the_pods_unique() {
         let pod = pod(&"n".repeat(253), Profile::General);
         let name = pod["metadata"]["name"].as_str().unwrap();
-        assert!(
-            name.len() <= LONGEST_NAME && name.ends_with("-abcdefghij"),
-            "{name}"
-        );
+        assert!(name.len() <= MAX_NAME && name.ends_with("-abcdefghij"), "{name}");
     }
 }

@@ -1,24 +1,24 @@
-//! What is found, and how it is told: the same fact once, whatever number of containers it is true of.
+//! Findings and their messages: the same fact is reported once for all containers.
 
 use trocar_sdk::{Diagnostic, names};
 
-/// How many names are told before the rest is counted.
+/// The most names in a message; the rest is counted.
 const MAX_NAMED: usize = 5;
 
-/// How many findings are told before the rest is counted.
+/// The most findings that are reported; the rest is counted.
 const MAX_TOLD: usize = 10;
 
-/// Something that a plan gives and the ceiling does not.
+/// A right in a plan that is above the ceiling.
 pub(crate) struct Finding {
     pub(crate) code: &'static str,
-    /// The container that gets it; none where it is the pod's.
+    /// The container that gets it; none for a right of the pod.
     pub(crate) container: Option<String>,
-    /// What it would do: `would be privileged`.
+    /// A verb phrase: `would be privileged`.
     pub(crate) what: String,
     pub(crate) at: String,
 }
 
-/// Tells findings, those of several containers as one.
+/// Reports findings, those of several containers as one.
 pub(crate) fn told(findings: Vec<Finding>) -> Vec<Diagnostic> {
     let mut facts: Vec<(Finding, Vec<String>)> = Vec::new();
     let mut left_out = 0;

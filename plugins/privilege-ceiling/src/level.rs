@@ -1,4 +1,4 @@
-//! The Pod Security level that the resulting pod must pass, and how a debug is made to fit it.
+//! The Pod Security level that the resulting pod must pass, and amendments that make a debug pass it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +13,13 @@ use crate::{ceiling::remove_volumes, planned::Planned};
 
 pub(crate) const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
 
-/// The fields of a container that a level judges besides its security context.
+/// The fields of a container that a level judges, besides its security context.
 const OTHER_FIELDS: [&str; 5] = ["ports", "lifecycle", PROBES[0], PROBES[1], PROBES[2]];
 
-/// Of how many containers it is told what is wrong with them, before the rest is counted.
+/// The most containers whose violations are listed; the rest is counted.
 const MAX_TOLD: usize = 5;
 
-/// What of a pod breaks the level: what the debug adds, by container, and in one line what the target has by itself.
+/// The violations of a pod: those of the debug by container, and those of the target itself in one line.
 pub(crate) fn above(level: Level, planned: &Planned<'_>) -> Vec<Diagnostic> {
     let found = violations_with(planned.pod, planned.added, level);
     if found.is_empty() {
@@ -48,14 +48,14 @@ pub(crate) fn above(level: Level, planned: &Planned<'_>) -> Vec<Diagnostic> {
     told
 }
 
-/// The place of the container that is added, in the resulting pod.
+/// The place of the added container in the resulting pod.
 fn added_at(planned: &Planned<'_>) -> String {
     let field = ContainerKind::Ephemeral.field();
     let there = planned.spec().map_or(0, |spec| list(spec, field).len());
     format!("/spec/{field}/{there}")
 }
 
-/// A line for each container, and one for the pod.
+/// One line per container, and one for the pod.
 fn own_told(level: Level, planned: &Planned<'_>, own: Vec<Violation>) -> Vec<Diagnostic> {
     let mut by_owner: Vec<(String, Vec<Violation>)> = Vec::new();
     let mut places = BTreeMap::new();
@@ -97,7 +97,7 @@ fn own_told(level: Level, planned: &Planned<'_>, own: Vec<Violation>) -> Vec<Dia
     lines.collect()
 }
 
-/// A message without its subject, in one piece: `sets hostPID to true (only false or nothing is allowed)`.
+/// A message without its subject: `sets hostPID to true (only false or nothing is allowed)`.
 fn fact(owner: &str, message: &str) -> String {
     let fact = match message.strip_prefix(owner) {
         Some(fact) => fact.trim_start(),
@@ -109,7 +109,7 @@ fn fact(owner: &str, message: &str) -> String {
     }
 }
 
-/// What the target has by itself, and no flag would help against: a count, and the first of it.
+/// Violations of the target itself, which no flag changes: their number, and the first one.
 fn target_told(level: Level, planned: &Planned<'_>, found: &[Violation]) -> Option<Diagnostic> {
     let first = found.first()?;
     let others = match found.len() - 1 {
@@ -133,7 +133,7 @@ fn target_told(level: Level, planned: &Planned<'_>, found: &[Violation]) -> Opti
     )
 }
 
-/// Makes what the debug adds or changes fit the level. What it takes over from the target stays as it is.
+/// Amends what the debug adds or changes to pass the level. What it copies from the target is not changed.
 pub(crate) fn lower(level: Level, planned: &Planned<'_>, written: &mut Object) {
     if level == Level::Privileged {
         return;
@@ -160,8 +160,8 @@ pub(crate) fn lower(level: Level, planned: &Planned<'_>, written: &mut Object) {
     }
 }
 
-/// Says whether the debug changes what a level judges of a container of the target. A copy leaves out probes, which changes
-/// nothing about the container's rights; a profile may leave out a security context, which does.
+/// Returns whether the debug changes fields of the target's container that a level judges. A copy may drop probes, which does not
+/// change the container's rights; a profile may drop a security context, which does.
 fn is_changed(before: &Object, container: &Object) -> bool {
     let differs = |field: &str| container.get(field) != before.get(field);
     differs("securityContext")
@@ -170,7 +170,7 @@ fn is_changed(before: &Object, container: &Object) -> bool {
             .any(|field| container.contains_key(*field) && differs(field))
 }
 
-/// A pod on a node is all the debug's own.
+/// All of a node pod is the debug's own.
 fn lower_pod(spec: &mut Object) {
     for namespace in ["hostNetwork", "hostPID", "hostIPC"] {
         spec.remove(namespace);
@@ -182,7 +182,7 @@ fn lower_pod(spec: &mut Object) {
     remove_volumes(spec, |volume| volume.get("hostPath").is_some());
 }
 
-/// Takes away the ports of the node, and the hosts that probes and hooks call in the place of the pod.
+/// Removes host ports, and hosts that probes and hooks call instead of the pod.
 fn stay_in_the_pod(container: &mut Object) {
     let ports = container.get_mut("ports").and_then(Value::as_array_mut);
     for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
@@ -191,7 +191,7 @@ fn stay_in_the_pod(container: &mut Object) {
     call_the_pod(container);
 }
 
-/// Lets probes and hooks call the pod and no other host.
+/// Removes hosts from probes and hooks, so that they call the pod.
 pub(crate) fn call_the_pod(container: &mut Object) {
     for probe in PROBES {
         container.get_mut(probe).into_iter().for_each(forget_host);
@@ -234,7 +234,7 @@ fn lower_container(container: &mut Object, level: Level, is_windows: bool) {
         context.remove("seccompProfile");
     }
     if is_windows {
-        // A Windows pod that sets them is none that the API server takes.
+        // The API server refuses Windows pods that set them.
         for field in ["capabilities", "allowPrivilegeEscalation", "seccompProfile"] {
             context.remove(field);
         }

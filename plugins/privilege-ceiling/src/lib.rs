@@ -1,4 +1,4 @@
-//! The policy `privilege-ceiling`: bounds what a debug may do, by Pod Security level, profile and single rights.
+//! The policy `privilege-ceiling`: bounds the rights of debugs, by Pod Security level, profile and single rights.
 #![forbid(unsafe_code)]
 
 mod ceiling;

@@ -1,4 +1,4 @@
-//! A pod of the plan, which of its containers the debug decides about, and what each was copied from.
+//! Pods of a plan: which containers the debug adds or changes, and what each was copied from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,15 +9,15 @@ use trocar_sdk::{
     pod::{ContainerKind, containers, list, object, text},
 };
 
-/// A pod that a step of the plan makes, or to which it adds a container.
+/// A pod that a step of the plan creates or adds a container to.
 #[derive(Clone, Copy)]
 pub(crate) struct Planned<'a> {
     pub(crate) step: usize,
-    /// The created pod, or the target to which a container is added.
+    /// The created pod, or the target with the added container.
     pub(crate) pod: &'a Object,
-    /// The container that is added.
+    /// The added container.
     pub(crate) added: Option<&'a Object>,
-    /// The pod that is debugged; none where a node is.
+    /// The target, if it is a pod.
     pub(crate) original: Option<&'a Object>,
 }
 
@@ -32,7 +32,7 @@ impl<'a> Planned<'a> {
         self.added.unwrap_or(self.pod)
     }
 
-    /// The same with something else written in its place.
+    /// The same pod, with another object written by the step.
     pub(crate) fn with(&self, written: &'a Object) -> Self {
         match self.added {
             Some(_) => Self {
@@ -50,7 +50,7 @@ impl<'a> Planned<'a> {
         object(self.pod, "spec")
     }
 
-    /// The spec of the pod that is debugged.
+    /// The spec of the target.
     pub(crate) fn original_spec(&self) -> Option<&'a Object> {
         self.original.and_then(|original| object(original, "spec"))
     }
@@ -60,7 +60,7 @@ impl<'a> Planned<'a> {
         os.and_then(|os| text(os, "name")) == Some("windows")
     }
 
-    /// The containers that the debug adds or takes over, in the order of their places.
+    /// The containers that the debug adds or copies, in order.
     pub(crate) fn containers(&self) -> Vec<Judged<'a>> {
         if let Some(container) = self.added {
             return vec![Judged {
@@ -88,17 +88,17 @@ impl<'a> Planned<'a> {
     }
 }
 
-/// One container, as far as the debug decides about it.
+/// A container that the debug adds or copies.
 pub(crate) struct Judged<'a> {
     pub(crate) container: &'a Object,
     pub(crate) kind: ContainerKind,
     pub(crate) index: usize,
     /// The target's container that it was copied from.
     pub(crate) before: Option<&'a Object>,
-    /// It runs the same program with the same rights as before. Where it does not, its rights are judged as those of a new
-    /// one: they were given to another program.
+    /// It runs the same program with the same rights as before. If not, its rights are judged like those of a new
+    /// container, since they were granted to another program.
     pub(crate) is_kept: bool,
-    /// The pointer to it.
+    /// The pointer to it in the plan.
     pub(crate) at: String,
 }
 
@@ -108,7 +108,7 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// What of a container says nothing about which program it runs, with what and as whom.
+/// Fields of a container that do not affect its program, input and user.
 const HARMLESS: [&str; 8] = [
     "imagePullPolicy",
     "ports",
@@ -120,18 +120,18 @@ const HARMLESS: [&str; 8] = [
     "tty",
 ];
 
-/// What may be left out without giving anything: a copy has no probes, and nothing to type to.
+/// Fields that may be dropped without granting anything: copies have no probes and no standard input.
 const MAY_GO: [&str; 4] = ["livenessProbe", "readinessProbe", "startupProbe", "stdin"];
 
-/// What of a pod decides about the rights of all its containers, besides what is judged of the pod itself.
+/// Fields of a pod that affect the rights of all containers, besides those that are judged for the pod itself.
 const OF_ALL: [&str; 2] = ["securityContext", "hostUsers"];
 
-/// The containers and volumes of the pod that is debugged, beside those of its copy.
+/// The containers and volumes of the target, compared with those of its copy.
 struct Originals<'a> {
     containers: BTreeMap<(ContainerKind, &'a str), &'a Object>,
-    /// The names of volumes that are others than in the original.
+    /// The names of volumes that differ from the original's.
     other_volumes: BTreeSet<&'a str>,
-    /// The pod gives all its containers other rights.
+    /// The copy gives all its containers other rights than the original.
     is_other_pod: bool,
 }
 
@@ -176,9 +176,9 @@ impl<'a> Originals<'a> {
     }
 }
 
-/// Says whether two members mean the same. A plan comes in a form in which what says nothing is left out; a target comes as
-/// it was written, so there a null, or an empty text, list or object, stands for nothing, and so does what a plain field of
-/// the API is without being set. In a security context `false` and `0` say something.
+/// Returns whether two members mean the same. A plan is in normal form, without empty fields; a target is as it was written, so
+/// there null, an empty string, list or object, and the default of a plain field count as absent. In a security context `false`
+/// and `0` have a meaning.
 pub(crate) fn is_same(one: Option<&Value>, other: Option<&Value>, zero_means_something: bool) -> bool {
     let says =
         |value: &Option<&Value>| value.is_some_and(|value| says_something(value, zero_means_something));
@@ -204,7 +204,7 @@ fn says_something(value: &Value, zero_means_something: bool) -> bool {
         Value::Number(number) => number.as_f64() != Some(0.0) || zero_means_something,
         Value::String(text) => !text.is_empty(),
         Value::Array(items) => !items.is_empty(),
-        // An object of which nothing says something says nothing either.
+        // An object of which all members are empty is empty.
         Value::Object(fields) => fields
             .values()
             .any(|value| says_something(value, zero_means_something)),
@@ -223,7 +223,7 @@ fn other_volumes<'a>(original: Option<&'a Object>, spec: Option<&'a Object>) -> 
     other
 }
 
-/// The volumes of a pod's spec, by their names.
+/// The volumes of a pod's spec, by name.
 pub(crate) fn volumes(spec: Option<&Object>) -> BTreeMap<&str, &Value> {
     let volumes = spec.map_or(&[][..], |spec| list(spec, "volumes")).iter();
     volumes

@@ -1,4 +1,4 @@
-//! From a plan to a decision: what is above the ceiling is found, and lowered or denied. Pure.
+//! Decides about a plan: finds rights above the ceiling, and denies or removes them. Pure.
 
 use trocar_sdk::{
     Diagnostic, Failure,
@@ -13,7 +13,7 @@ use crate::{
     settings::{OnExcess, Settings},
 };
 
-/// Denies a plan that gives more than the ceiling, or amends it down.
+/// Denies a plan that grants more than the ceiling, or amends it to grant less.
 ///
 /// # Errors
 /// Fails when the target is malformed.
@@ -23,7 +23,7 @@ pub fn review(review: &Review<Settings>) -> Result<Decision, Failure> {
     let is_node = plan.target.kind == "Node";
     let ceiling = Ceiling::new(settings, is_node);
     let mut decision = Decision::allow();
-    // A container that is added is held against the pod's own fields alone, unless a level judges the whole pod.
+    // An added container is compared with the pod's own fields only, unless a level judges the whole pod.
     let creates = plan.steps.iter().any(|step| step.action == "create-pod");
     let level = settings.level.filter(|level| *level != Level::Privileged);
     let outline;
@@ -52,7 +52,7 @@ pub fn review(review: &Review<Settings>) -> Result<Decision, Failure> {
     Ok(decision)
 }
 
-/// Judges one pod. It is lowered only when nothing that remains is above the ceiling: half a refusal helps no one.
+/// Judges one pod. It is amended only if nothing above the ceiling remains: else it is denied anyway.
 fn judge(settings: &Settings, ceiling: &Ceiling, planned: &Planned<'_>, decision: &mut Decision) {
     let mut found = above(settings, ceiling, planned);
     if found.is_empty() {
@@ -74,7 +74,7 @@ fn judge(settings: &Settings, ceiling: &Ceiling, planned: &Planned<'_>, decision
     deny(settings, found, decision);
 }
 
-/// All that is above the ceiling, and all that breaks the level.
+/// All rights above the ceiling, and all violations of the level.
 fn above(settings: &Settings, ceiling: &Ceiling, planned: &Planned<'_>) -> Vec<Diagnostic> {
     let mut found = finding::told(ceiling::above(ceiling, planned));
     let level = settings.level.filter(|level| *level != Level::Privileged);
@@ -82,7 +82,7 @@ fn above(settings: &Settings, ceiling: &Ceiling, planned: &Planned<'_>) -> Vec<D
     found
 }
 
-/// Denies for these reasons. What would be allowed is said once, with the last that a person could do something about.
+/// Denies for these reasons. The hint is added once, to the last reason that the user can do something about.
 fn deny(settings: &Settings, mut found: Vec<Diagnostic>, decision: &mut Decision) {
     if let Some(last) = found.iter_mut().rfind(|found| found.help.is_none()) {
         last.help = allowed(settings);
@@ -92,7 +92,7 @@ fn deny(settings: &Settings, mut found: Vec<Diagnostic>, decision: &mut Decision
     }
 }
 
-/// What a person could ask for instead.
+/// The hint: what the user could request instead.
 fn allowed(settings: &Settings) -> Option<String> {
     let by_level = settings
         .level

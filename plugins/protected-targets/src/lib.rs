@@ -1,4 +1,4 @@
-//! The policy `protected-targets`: keeps namespaces, labelled objects and nodes from being debugged, with exceptions.
+//! The policy `protected-targets`: denies debugs of namespaces, labelled objects and nodes, with exceptions.
 #![forbid(unsafe_code)]
 
 mod review;

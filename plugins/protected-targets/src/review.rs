@@ -1,4 +1,4 @@
-//! From a target and who asks to a decision. Pure.
+//! Decides by target and user. Pure.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use trocar_sdk::{
 };
 use wildmatch::WildMatch;
 
-/// The labels that tell a node of the control plane.
+/// The labels of control plane nodes.
 const CONTROL_PLANE: [&str; 2] = [
     "node-role.kubernetes.io/control-plane",
     "node-role.kubernetes.io/master",
 ];
 
-/// What an organisation protects, and from whom.
+/// The policy's settings.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Settings {
@@ -26,13 +26,13 @@ pub struct Settings {
     pub labels: BTreeMap<String, String>,
     /// Names of nodes that are not debugged.
     pub nodes: Vec<String>,
-    /// Nodes of the control plane are not debugged.
+    /// Protects nodes of the control plane.
     pub control_plane: bool,
-    /// Groups whose members may.
+    /// Groups that may debug protected targets.
     pub except_groups: Vec<String>,
-    /// Users who may.
+    /// Users who may debug protected targets.
     pub except_users: Vec<String>,
-    /// Whom to ask.
+    /// The contact in messages.
     pub contact: Option<String>,
 }
 
@@ -50,14 +50,14 @@ impl Default for Settings {
     }
 }
 
-/// Of the plan, what it is about.
+/// The target of the plan.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Plan {
     target: PlanTarget,
 }
 
-/// Of the target, its labels.
+/// The labels of the target.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Target {
@@ -70,7 +70,7 @@ struct Metadata {
     labels: Option<Object>,
 }
 
-/// Denies a debug of what is protected, but for those who are excepted.
+/// Denies debugs of protected targets, except by excepted users and groups.
 ///
 /// # Errors
 /// Fails when the plan or the target is malformed.

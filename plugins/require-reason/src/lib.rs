@@ -1,4 +1,4 @@
-//! The policy `require-reason`: asks everybody who debugs for a reason, such as a ticket.
+//! The policy `require-reason`: requires a reason for every debug, such as a ticket.
 #![forbid(unsafe_code)]
 
 mod review;

@@ -1,4 +1,4 @@
-//! From a plan and a reason to a decision. Pure.
+//! Decides about the reason of a debug. Pure.
 
 use regex_lite::Regex;
 use serde::Deserialize;
@@ -7,22 +7,22 @@ use trocar_sdk::{
     policy::{Decision, Review},
 };
 
-/// What an organisation takes for a reason.
+/// The policy's settings.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Settings {
-    /// What the whole reason must match.
+    /// The regular expression that the whole reason must match.
     pub pattern: Option<String>,
-    /// A reason that matches.
+    /// An example of a valid reason, for messages.
     pub example: Option<String>,
-    /// Whom to ask.
+    /// The contact in messages.
     pub contact: Option<String>,
 }
 
-/// Denies a debug without a reason, and one whose reason does not match.
+/// Denies a debug without a reason, or with one that does not match.
 ///
 /// # Errors
-/// Fails when the pattern is no regular expression.
+/// Fails when the pattern is not a regular expression.
 pub fn review(review: &Review<Settings>) -> Result<Decision, Failure> {
     let settings = &review.settings;
     let pattern = settings.pattern.as_deref().map(whole).transpose();
@@ -49,7 +49,7 @@ pub fn review(review: &Review<Settings>) -> Result<Decision, Failure> {
     Ok(decision)
 }
 
-/// Checks what no schema can say: that the pattern is one, and that the example matches it.
+/// Checks what the schema cannot express: that the pattern is valid, and that the example matches it.
 pub fn check(settings: &Settings) -> Vec<Diagnostic> {
     let Some(pattern) = &settings.pattern else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! The policy `session-limits`: bounds how long, how often and with how many resources somebody debugs.
+//! The policy `session-limits`: bounds the duration, number and resources of debugs.
 #![forbid(unsafe_code)]
 
 mod quantity;

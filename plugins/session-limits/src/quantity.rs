@@ -1,17 +1,17 @@
-//! Comparing amounts as Kubernetes writes them: `500m`, `1.5Gi`, `2e3`. Exactly: an amount is a whole number of billionths.
+//! Kubernetes quantities: `500m`, `1.5Gi`, `2e3`. Compared exactly, as integers of billionths.
 //!
 //! Source: the Kubernetes page "Quantity", and `resource.ParseQuantity`.
 
-/// The most that an amount can be to Kubernetes, 2^63 - 1, in billionths. What is more is that much.
+/// The largest quantity of Kubernetes, 2^63 - 1, in billionths. Larger ones saturate.
 const MAX: u128 = (i64::MAX as u128) * BILLION;
 
 const BILLION: u128 = 1_000_000_000;
 
-/// The most digits that are read. An amount with more is none, which is on the safe side.
+/// The most digits that are parsed. A quantity with more is invalid, which is on the safe side.
 const MAX_DIGITS: usize = 30;
 
-/// Reads an amount, in billionths, with what is less than one of them rounded up. None when it is not an amount, or a
-/// negative one.
+/// Parses a quantity in billionths, rounded up as by Kubernetes. None for an invalid or negative
+/// one.
 pub(crate) fn billionths(typed: &str) -> Option<u128> {
     let typed = typed.strip_prefix('+').unwrap_or(typed);
     let is_of_number = |letter: char| letter.is_ascii_digit() || letter == '.';
@@ -37,7 +37,7 @@ pub(crate) fn billionths(typed: &str) -> Option<u128> {
     Some(scaled(digits.checked_mul(1 << bits)?, exponent).min(MAX))
 }
 
-/// What a suffix stands for: a power of two and one of ten.
+/// The exponents of a suffix: a power of two and one of ten.
 fn scale(suffix: &str) -> Option<(u32, i32)> {
     Some(match suffix {
         "Ki" => (10, 0),
@@ -63,7 +63,7 @@ fn scale(suffix: &str) -> Option<(u32, i32)> {
     })
 }
 
-/// A number times a power of ten, rounded up; saturated where it is larger than what can be told.
+/// A number times a power of ten, rounded up and saturating.
 fn scaled(number: u128, exponent: i32) -> u128 {
     let power = 10_u128.checked_pow(exponent.unsigned_abs());
     match (power, exponent >= 0) {

@@ -1,4 +1,4 @@
-//! How much of each resource the containers of a created pod, and the pod as a whole, may take.
+//! Bounds on the resources of created pods and their containers.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use trocar_sdk::{
 
 use crate::quantity::billionths;
 
-/// What every container takes in some amount. A container that says no limit of it has none, so the bound is written in; and
-/// where the settings do not name it, it is not bounded.
+/// Resources that every container uses. A container without a limit is unbounded, so the bound is written into it; resources
+/// that the settings do not name are not bounded.
 ///
-/// All else (huge pages, devices) is there for who asks for it: what the settings do not name may not be asked for.
+/// Other resources (huge pages, devices) must be requested: those that the settings do not name may not be requested.
 const COMMON: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
-/// How many containers are told by their names.
+/// The most containers that a message lists by name.
 const MAX_NAMED: usize = 5;
 
-/// The most of each resource, by its name, as Kubernetes writes amounts: `500m`, `256Mi`.
+/// The maximum of each resource by name, as Kubernetes quantities: `500m`, `256Mi`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub struct Resources(pub BTreeMap<String, String>);
 
-/// What the settings have that is not an amount.
+/// The settings that are not valid quantities.
 pub(crate) fn check(resources: &Resources) -> Vec<Diagnostic> {
     let wrong = resources.0.iter().filter(|(name, most)| match billionths(most) {
         None => true,
-        // No container runs with nothing of these.
+        // No container can run without these.
         Some(most) => most == 0 && COMMON.contains(&name.as_str()),
     });
     wrong
@@ -41,8 +41,8 @@ pub(crate) fn check(resources: &Resources) -> Vec<Diagnostic> {
 }
 
 impl Resources {
-    /// Bounds the containers that the debug adds, those whose resources it changes, and the pod as a whole. What the original
-    /// takes already stays as it is. Says what was changed, if anything.
+    /// Bounds the containers that the debug adds, those whose resources it changes, and the pod as a whole. Resources of the
+    /// original are kept. Returns what was changed, if anything.
     pub(crate) fn limit(&self, original: Option<&Object>, pod: &mut Pod) -> Option<String> {
         let mut bounded = Vec::new();
         for kind in [ContainerKind::Init, ContainerKind::Regular] {
@@ -81,7 +81,7 @@ impl Resources {
         (!all.is_empty()).then(|| format!("{} {verb} bounded in resources", all.join(" and ")))
     }
 
-    /// Bounds one container. Says whether it changed.
+    /// Bounds one container. Returns whether it changed.
     fn limit_one(&self, had: Option<&Object>, container: &mut Object) -> bool {
         let mut changed = self.lower(had, container);
         for name in COMMON {
@@ -98,7 +98,7 @@ impl Resources {
         changed
     }
 
-    /// Lowers what is asked for to the bounds. Says whether anything changed.
+    /// Lowers requests and limits to the bounds. Returns whether anything changed.
     fn lower(&self, had: Option<&Object>, owner: &mut Object) -> bool {
         let mut changed = false;
         for field in ["limits", "requests"] {
@@ -136,7 +136,7 @@ impl Resources {
     }
 }
 
-/// An amount as it may be written: a text or a number.
+/// A quantity in JSON: a string or a number.
 fn read(amount: &Value) -> Option<u128> {
     match amount {
         Value::String(text) => billionths(text),
@@ -199,7 +199,7 @@ mod tests {
                 json!({"limits": {"cpu": "64", "nvidia.com/gpu": "8"}, "requests": {"cpu": "2"}}),
                 json!({"limits": {"cpu": "500m"}, "requests": {"cpu": "2"}}),
             ),
-            // A limit that is left out is none at all.
+            // A missing limit means unlimited.
             (json!({}), json!({"limits": {"cpu": "500m"}})),
         ] {
             let (told, limited) = limited(settings(), original(), copy(asked));

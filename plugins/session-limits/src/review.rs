@@ -1,4 +1,4 @@
-//! From a plan to a decision: created pods are limited, too many debug containers denied. Pure.
+//! Amends limits into created pods, and denies too many debug containers. Pure.
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::json;
@@ -13,21 +13,21 @@ use crate::{
     time::limit_time,
 };
 
-/// How long, how often and with how much.
+/// The policy's settings.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Settings {
-    /// After how many seconds a created pod ends.
+    /// The seconds after which a created pod has ended.
     pub time_to_live: Option<u64>,
-    /// How many debug containers a pod may have.
+    /// The most debug containers of a pod.
     pub ephemeral_containers: Option<usize>,
-    /// The most that a container may use, by the names of resources.
+    /// The maximum of each resource of a container.
     pub resources: Option<Resources>,
-    /// The priority class of pods on nodes.
+    /// The priority class of node pods.
     pub priority_class: Option<String>,
 }
 
-/// Of the target, how many ephemeral containers it has.
+/// The number of ephemeral containers of the target.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Target {
@@ -40,7 +40,7 @@ struct Spec {
     ephemeral_containers: Option<Vec<IgnoredAny>>,
 }
 
-/// Writes the limits into created pods, and denies one debug container too many.
+/// Amends limits into created pods, and denies debug containers beyond the maximum.
 ///
 /// # Errors
 /// Fails when the target is malformed.
@@ -60,12 +60,12 @@ pub fn review(review: &Review<Settings>) -> Result<Decision, Failure> {
     Ok(decision)
 }
 
-/// Checks what no schema can say: that amounts are amounts.
+/// Checks what the schema cannot express: that quantities are valid.
 pub fn check(settings: &Settings) -> Vec<Diagnostic> {
     settings.resources.iter().flat_map(resources::check).collect()
 }
 
-/// Denies the step that adds one more than there may be.
+/// Denies the step that exceeds the maximum.
 fn count_containers(
     review: &Review<Settings>,
     step: usize,
@@ -87,7 +87,7 @@ fn count_containers(
     Ok(())
 }
 
-/// All limits of a created pod, in one change.
+/// All limits of a created pod, in one amendment.
 fn limit_pod(review: &Review<Settings>, step: usize, before: &Object, decision: &mut Decision) {
     let settings = &review.settings;
     let original = (review.plan.target.kind == "Pod").then(|| &review.target.0);
@@ -118,7 +118,7 @@ fn limit_pod(review: &Review<Settings>, step: usize, before: &Object, decision: 
     }
 }
 
-/// Gives a pod on a node the priority class, and a copy that of its original. Says what was changed.
+/// Sets the priority class of a node pod, and that of the original on a copy. Returns what was changed.
 fn limit_priority(class: &str, original: Option<&Object>, spec: &mut Object) -> Option<String> {
     let wanted = match original {
         None => Some(class),

@@ -1,30 +1,30 @@
-//! When a pod ends: at its deadline it is asked to, and killed once its grace period is over.
+//! Deadlines of pods: at its deadline a pod gets SIGTERM, and is killed after its grace period.
 
 use serde_json::{Value, json};
 use trocar_sdk::Object;
 
-/// The grace period of a pod that says none.
+/// The default grace period of a pod, in seconds.
 ///
 /// Source: `terminationGracePeriodSeconds` in the Kubernetes API reference.
-const USUAL_GRACE: u64 = 30;
+const DEFAULT_GRACE: u64 = 30;
 
-/// Which part of its time a pod may take to end where it has to end sooner than it asks for.
+/// A shortened grace period takes at most this fraction of a pod's time: a tenth.
 const PART_OF_GRACE: u64 = 10;
 
-/// Sees to it that a pod has ended after so many seconds, whatever its programs do when they are asked to end. Says whether
-/// anything was changed.
+/// Bounds a pod's lifetime, including the grace period: its programs may ignore SIGTERM. Returns whether anything was
+/// changed.
 ///
-/// A grace period is shortened only where it is too long a part of the time; the deadline comes before the end by as much.
+/// A grace period is shortened only if its share is too large. The deadline is earlier by the grace period.
 pub(crate) fn limit_time(most: u64, spec: &mut Object) -> bool {
     let seconds = |field: &str| spec.get(field).and_then(Value::as_u64);
     let deadline = seconds("activeDeadlineSeconds");
-    // What is not a number of seconds is none: the API server would refuse it.
+    // An invalid number of seconds counts as none: the API server would refuse it.
     let is_stated = spec
         .get("terminationGracePeriodSeconds")
         .is_some_and(|grace| !grace.is_null());
     let asked = match seconds("terminationGracePeriodSeconds") {
         None if is_stated => u64::MAX,
-        grace => grace.unwrap_or(USUAL_GRACE),
+        grace => grace.unwrap_or(DEFAULT_GRACE),
     };
     if deadline.is_some_and(|deadline| deadline.saturating_add(asked) <= most) {
         return false;

@@ -1,7 +1,7 @@
-//! What keeps a program in its container: the user, seccomp, AppArmor, SELinux, what it may become, ports of the node.
+//! The confinement of a container: user, seccomp, AppArmor, SELinux, privilege escalation, host ports.
 //!
-//! Held against what the profile gives on such a target: a container with the profile's security context in a pod with the
-//! target's. What the target's pod leaves open for all its containers is open for that one as well.
+//! Compared with what the profile gives on the same target: a container with the profile's security context, in a pod with the
+//! target's. So what the target's pod leaves unconfined for all its containers is allowed.
 
 use serde_json::{Value, json};
 use trocar_sdk::{
@@ -19,7 +19,7 @@ use crate::{
     planned::{Judged, Planned},
 };
 
-/// What may become of a program: a security context within that of its pod.
+/// A container's security context within that of its pod.
 #[derive(Clone, Copy)]
 pub(super) struct Confinement<'a> {
     of_pod: Option<&'a Object>,
@@ -27,24 +27,24 @@ pub(super) struct Confinement<'a> {
     is_restricted: bool,
 }
 
-/// What the ceiling's profile gives on such a target.
+/// The confinement that the ceiling's profile gives on the same target.
 #[derive(Clone, Copy)]
 pub(super) struct Profiled<'a> {
     confinement: Confinement<'a>,
-    /// The ids of users are bounded by a number instead.
+    /// The settings bound user ids by a number instead.
     says_user: bool,
 }
 
-/// How far a program is from being confined.
+/// How unconfined a program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Confined {
     Yes,
-    /// As the node's configuration says.
+    /// By the node's configuration.
     Perhaps,
     No,
 }
 
-/// The types that the Pod Security Standards know as those of containers.
+/// The SELinux types that the Pod Security Standards allow.
 const SELINUX_TYPES: [&str; 4] = [
     "container_engine_t",
     "container_init_t",
@@ -52,7 +52,7 @@ const SELINUX_TYPES: [&str; 4] = [
     "container_t",
 ];
 
-/// What the profile gives; none where confinement is not bounded.
+/// The profile's confinement; none if it is not bounded.
 pub(super) fn given<'a>(ceiling: &Ceiling, planned: &Planned<'a>) -> Option<Profiled<'a>> {
     let profile = ceiling.confined?;
     Some(Profiled {
@@ -74,7 +74,7 @@ impl<'a> Confinement<'a> {
         }
     }
 
-    /// A field of the container's, or else of the pod's.
+    /// A field of the container's security context, else of the pod's.
     fn field(&self, name: &str) -> Option<&'a Value> {
         let own = self.own.and_then(|own| present(own, name));
         own.or_else(|| present(self.of_pod?, name))
@@ -124,7 +124,7 @@ fn confined(profile: Option<&Value>, otherwise: Confined) -> Confined {
     }
 }
 
-/// What of a container's confinement is looser than what the profile gives.
+/// The parts of a container's confinement that are looser than the profile's.
 pub(super) fn above(
     given: &Profiled<'_>,
     planned: &Planned<'_>,
@@ -158,7 +158,7 @@ pub(super) fn above(
     }
 }
 
-/// A code, what is looser, and the field of the security context.
+/// A code, a phrase, and the field of the security context.
 type Looser = (&'static str, String, &'static str);
 
 fn looser(given: &Profiled<'_>, asked: &Confinement<'_>, is_windows: bool) -> Vec<Looser> {
@@ -227,7 +227,7 @@ fn unmasks_proc(context: Option<&Object>) -> bool {
     mount.is_some_and(|mount| mount != "Default" && mount != "")
 }
 
-/// Takes away what is looser than what the profile gives, as far as the container itself can.
+/// Removes what is looser than the profile, as far as fields of the container can.
 pub(super) fn lower(
     given: &Profiled<'_>,
     planned: &Planned<'_>,
@@ -273,7 +273,7 @@ pub(super) fn lower(
     }
 }
 
-/// Takes from a created pod what is looser for all its containers than in the pod that is debugged.
+/// Removes from a created pod what is looser for all its containers than in the target.
 pub(super) fn lower_pod(given: &Profiled<'_>, planned: &Planned<'_>, spec: &mut Object) {
     let of_original = given.confinement.of_pod;
     let bare = |of_pod| Confinement {
@@ -319,7 +319,7 @@ fn calls_another_host(container: &Object, before: Option<&Object>) -> Option<&'s
     probes.next().or_else(|| in_hook.next())
 }
 
-/// Ports of the node that a container did not have before.
+/// Host ports that a container did not have before.
 fn opens_host_port(container: &Object, before: Option<&Object>) -> bool {
     let mut ports = list(container, "ports").iter();
     ports.any(|port| is_new_host_port(port, before))

@@ -1,4 +1,4 @@
-//! Taking away what is above the ceiling.
+//! Removes rights above the ceiling.
 
 use serde_json::{Value, json};
 use trocar_sdk::{
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::planned::{Judged, Planned};
 
-/// What the plan writes, with what is above the ceiling taken away.
+/// The object that the step writes, without rights above the ceiling.
 pub(crate) fn lower(ceiling: &Ceiling, planned: &Planned<'_>) -> Object {
     let mut written = planned.written().clone();
     let objects = Objects::new(&ceiling.objects, planned);
@@ -84,7 +84,7 @@ fn lower_privileges(
     });
 }
 
-/// Keeps the items of a list that are wanted. A list that becomes empty goes as well.
+/// Keeps the wanted items of a list. An empty list is removed.
 pub(super) fn retain(parent: &mut Object, field: &str, mut is_wanted: impl FnMut(&Value) -> bool) {
     let Some(items) = parent.get_mut(field).and_then(Value::as_array_mut) else {
         return;
@@ -96,7 +96,7 @@ pub(super) fn retain(parent: &mut Object, field: &str, mut is_wanted: impl FnMut
     }
 }
 
-/// Removes volumes from a pod's spec, and the places where its containers mount them.
+/// Removes volumes from a pod's spec, and their mounts from its containers.
 pub(crate) fn remove_volumes(spec: &mut Object, is_gone: impl Fn(&Value) -> bool) {
     let mut gone = std::collections::BTreeSet::new();
     retain(spec, "volumes", |volume| {

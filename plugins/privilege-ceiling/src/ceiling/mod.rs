@@ -1,5 +1,5 @@
-//! Single rights: which the ceiling gives. Which a plan adds beyond them is in `privileges.rs`, `confinement.rs`, `pod.rs`
-//! and `objects.rs`, and how they are taken away in `lower.rs`.
+//! The single rights that the ceiling grants. Rights of a plan beyond them are found in `privileges.rs`, `confinement.rs`,
+//! `pod.rs` and `objects.rs`, and removed in `lower.rs`.
 
 mod confinement;
 mod lower;
@@ -18,11 +18,11 @@ use crate::{finding::Finding, planned::Planned, settings::Settings};
 
 const HOST_NAMESPACES: [&str; 3] = ["hostNetwork", "hostPID", "hostIPC"];
 
-/// The rights that the ceiling gives to what a debug adds. None where it does not bound them.
+/// The rights that the ceiling grants to what a debug adds. None means unbounded.
 #[derive(Clone, Debug)]
 pub(crate) struct Ceiling {
     privileged: bool,
-    /// The profile whose confinement holds: no more than it gives on such a target.
+    /// The profile that bounds confinement, by what it gives on the same target.
     confined: Option<Profile>,
     linux_capabilities: Option<BTreeSet<String>>,
     host_namespaces: Option<Vec<String>>,
@@ -33,7 +33,7 @@ pub(crate) struct Ceiling {
 }
 
 impl Ceiling {
-    /// The rights of the highest profile, each replaced where the settings name it.
+    /// The rights of the highest profile, with those that the settings name replaced.
     pub(crate) fn new(settings: &Settings, is_node: bool) -> Self {
         let of_profile = settings.profile.map(|profile| of_profile(profile, is_node));
         let gives_everything = matches!(of_profile, None | Some(None));
@@ -83,7 +83,7 @@ impl Ceiling {
     }
 }
 
-/// What a plan gives above the ceiling.
+/// The rights in a plan that are above the ceiling.
 pub(crate) fn above(ceiling: &Ceiling, planned: &Planned<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let folders = privileges::folders(planned);
@@ -105,7 +105,7 @@ pub(crate) fn above(ceiling: &Ceiling, planned: &Planned<'_>) -> Vec<Finding> {
     found
 }
 
-/// Linux capabilities, host namespaces and folders of a profile; none for one that gives everything.
+/// Linux capabilities, host namespaces and folders of a profile; none for an unbounded profile.
 type ProfileRights = (
     Vec<&'static str>,
     &'static [&'static str],
@@ -125,12 +125,12 @@ fn of_profile(profile: Profile, is_node: bool) -> Option<ProfileRights> {
         Profile::Baseline => &[],
         Profile::Restricted => return Some((Vec::new(), on_node.0, on_node.1)),
     };
-    // A container has these without adding them, unless it drops them.
+    // The default capabilities of containers: they need not be added.
     let capabilities = BASELINE_CAPABILITIES.iter().chain(added).copied().collect();
     Some((capabilities, on_node.0, on_node.1))
 }
 
-/// Says whether a path is a folder or below it, seen as the kernel sees it: `/var/log/../..` is `/`.
+/// Returns whether a path is a folder or below it, normalized as by the kernel: `/var/log/../..` is `/`.
 fn is_below(path: &str, folder: &str) -> bool {
     let (path, folder) = (parts(path), parts(folder));
     path.starts_with(&folder)

@@ -1,6 +1,6 @@
-//! What of its namespace and cluster a debug uses: Secrets, claims, tokens, classes, devices. Bounded by name.
+//! Objects that a debug uses: Secrets, claims, tokens, classes, devices. Bounded by name.
 //!
-//! What the pod that is debugged uses in the same place is its own, also in a copy that runs something else.
+//! Objects that the target uses in the same place are allowed, also in a copy that runs another program.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ use crate::{
     settings::Settings,
 };
 
-/// A kind of thing that is used by its name.
+/// A kind of object that is used by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Secret,
@@ -41,7 +41,7 @@ enum Kind {
 impl Kind {
     const COUNT: usize = 12;
 
-    /// The code of the rule, and what is said before the names.
+    /// The code of the rule, and the phrase before the names.
     fn told(self) -> (&'static str, &'static str) {
         match self {
             Self::Secret => ("secret", "would read the Secret"),
@@ -63,10 +63,10 @@ impl Kind {
     }
 }
 
-/// Something that is used.
+/// The use of an object.
 type Use = (Kind, String);
 
-/// What may be used, by kind; none where it is not bounded.
+/// The allowed names by kind; none for an unbounded kind.
 #[derive(Clone, Debug)]
 pub(super) struct Given {
     patterns: [Option<Vec<WildMatch>>; Kind::COUNT],
@@ -107,29 +107,29 @@ impl Given {
     fn gives(&self, (kind, name): &Use) -> bool {
         match &self.patterns[*kind as usize] {
             Some(patterns) => patterns.iter().any(|pattern| pattern.matches(name)),
-            // Another policy may give pods a class of its own; those of the system drive out what runs.
+            // Another policy may set a class of its own. Those of the system preempt running pods.
             None if *kind == Kind::PriorityClass => !self.has_profile || !name.starts_with("system-"),
-            // No profile gives any of it.
+            // No profile grants any of these.
             None => !self.has_profile,
         }
     }
 }
 
-/// What a pod of the plan uses, beside what the pod that is debugged uses.
+/// The uses of a pod in the plan, compared with those of the target.
 pub(super) struct Objects<'a> {
     given: &'a Given,
     planned: &'a Planned<'a>,
-    /// The volumes that are the target's, as they are.
+    /// The volumes that are the same as in the target.
     known: BTreeMap<&'a str, &'a Value>,
 }
 
-/// The lists of a container whose items use something.
+/// The lists of a container whose items use objects.
 const OF_CONTAINERS: [&str; 4] = ["volumeMounts", "volumeDevices", "env", "envFrom"];
 
-/// The lists of a pod's spec whose items use something. Volumes are looked at apart.
+/// The lists of a pod's spec whose items use objects. Volumes are checked separately.
 const OF_PODS: [&str; 3] = ["imagePullSecrets", "hostAliases", "resourceClaims"];
 
-/// The classes of a pod: a field, and what stands for nothing in it.
+/// The classes of a pod: a field, and the value that means none.
 const CLASSES: [(&str, Kind, &str); 3] = [
     ("priorityClassName", Kind::PriorityClass, ""),
     ("runtimeClassName", Kind::RuntimeClass, ""),
@@ -151,7 +151,7 @@ impl<'a> Objects<'a> {
         }
     }
 
-    /// Tells what a container uses above what is given.
+    /// Reports the objects that a container uses above the ceiling.
     pub(super) fn of_container(&self, judged: &Judged<'_>, found: &mut Vec<Finding>) {
         if self.given.bounds_nothing() {
             return;
@@ -170,7 +170,7 @@ impl<'a> Objects<'a> {
         tell(used, Some(judged.name()), &judged.at, found);
     }
 
-    /// Tells what a created pod uses above what is given.
+    /// Reports the objects that a created pod uses above the ceiling.
     pub(super) fn of_pod(&self, found: &mut Vec<Finding>) {
         let Some(spec) = self.planned.spec().filter(|_| !self.given.bounds_nothing()) else {
             return;
@@ -198,7 +198,7 @@ impl<'a> Objects<'a> {
         tell(used, None, &format!("{}/spec", self.planned.root()), found);
     }
 
-    /// Takes away what a container uses above what is given.
+    /// Removes the uses of a container that are above the ceiling.
     pub(super) fn lower_container(&self, judged: &Judged<'_>, container: &mut Object) {
         if self.given.bounds_nothing() {
             return;
@@ -222,7 +222,7 @@ impl<'a> Objects<'a> {
         }
     }
 
-    /// Takes away what a created pod uses above what is given.
+    /// Removes the uses of a created pod that are above the ceiling.
     pub(super) fn lower_pod(&self, spec: &mut Object) {
         if self.given.bounds_nothing() {
             return;
@@ -264,10 +264,10 @@ impl<'a> Objects<'a> {
         used.into_iter().filter(|used| !self.given.gives(used)).collect()
     }
 
-    /// What an item of a container's list uses that it did not use before.
+    /// The object that an item of a container's list uses and did not use before.
     fn item_above(&self, field: &str, index: usize, item: &Value, before: Option<&Object>) -> Vec<Use> {
         if let Some(volume) = item["name"].as_str().filter(|_| field.starts_with("volume")) {
-            // A volume that is not the target's is told of the pod.
+            // A volume that is not the target's is reported for the pod.
             let Some(volume) = self.known.get(volume) else {
                 return Vec::new();
             };
@@ -333,7 +333,7 @@ impl<'a> Objects<'a> {
             .pop()
     }
 
-    /// A token for the API server, where the pod that is debugged mounts none by itself.
+    /// A token for the API server, if the target does not mount one.
     fn automount_above(&self) -> Option<Use> {
         let automount = |spec: Option<&Object>| {
             let value = spec.and_then(|spec| present(spec, "automountServiceAccountToken"));
@@ -381,7 +381,7 @@ impl<'a> Objects<'a> {
         }
     }
 
-    /// A claim of the target's pod that a container did not use before. A claim that is not the target's is told of the pod.
+    /// A claim of the target's pod that a container did not use before. A claim that is not the target's is reported for the pod.
     fn claim_above(&self, index: usize, claim: &Value, before: Option<&Object>) -> Option<Use> {
         let had = before.map_or(&[][..], claims);
         if had.get(index) == Some(claim) || had.contains(claim) {
@@ -415,14 +415,14 @@ fn tell(used: BTreeSet<Use>, container: Option<&str>, at: &str, found: &mut Vec<
     }
 }
 
-/// Says whether the same list of the original had the same item, most likely at the same place.
+/// Returns whether the same list of the original had the same item, most likely at the same index.
 fn had(before: Option<&Object>, field: &str, index: usize, item: &Value) -> bool {
     let known = before.map_or(&[][..], |before| list(before, field));
     let is_it = |known: &Value| is_same(Some(known), Some(item), false);
     known.get(index).is_some_and(is_it) || known.iter().any(is_it)
 }
 
-/// Elsewhere in the container it is the same volume with the same rights.
+/// A mount at another path is the same volume with the same rights.
 fn is_same_mount(one: &Value, other: &Value) -> bool {
     let rest = |mount: &Value| {
         let mut mount = mount.clone();
@@ -459,12 +459,12 @@ fn claims(container: &Object) -> &[Value] {
     object(container, "resources").map_or(&[][..], |resources| list(resources, "claims"))
 }
 
-/// What is not there for every container: devices, huge pages.
+/// Resources that are not available to every container: devices, huge pages.
 fn is_extended(resource: &str) -> bool {
     !["cpu", "memory", "ephemeral-storage"].contains(&resource)
 }
 
-/// An amount may be a number as well as a text.
+/// A quantity may be a number or a string.
 fn typed(amount: &Value) -> String {
     amount.as_str().map_or_else(|| amount.to_string(), str::to_owned)
 }
@@ -477,14 +477,14 @@ fn name(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The name of a claim, or of what it is made from.
+/// The name of a claim or of its template.
 fn claim_name(claim: &Value) -> String {
     let of = |field: &str| claim[field].as_str().filter(|name| !name.is_empty());
     let named = of("resourceClaimName").or(of("resourceClaimTemplateName"));
     named.or(of("name")).unwrap_or_default().to_owned()
 }
 
-/// The ConfigMap that is in every namespace and in every pod: the certificate of the API server's authority.
+/// The ConfigMap in every namespace that every pod mounts: the API server's certificate authority.
 const IN_EVERY_NAMESPACE: &str = "kube-root-ca.crt";
 
 fn config_map(source: &Value) -> Option<Use> {
@@ -506,7 +506,7 @@ fn reference_uses(item: &Value) -> Vec<Use> {
     secret.into_iter().chain(config.and_then(config_map)).collect()
 }
 
-/// What a volume opens to a container that mounts it. Folders of the node are looked at apart.
+/// The objects that a volume makes accessible. Folders of the node are checked separately.
 fn volume_uses(volume: &Value, pod: &Object) -> Vec<Use> {
     let mut used = Vec::new();
     for (kind, source) in volume.as_object().into_iter().flatten() {
@@ -539,7 +539,7 @@ fn volume_uses(volume: &Value, pod: &Object) -> Vec<Use> {
     used
 }
 
-/// The Secret with which a driver logs in.
+/// The Secret with a CSI driver's credentials.
 fn credentials(source: &Value) -> Option<Use> {
     let named = ["nodePublishSecretRef", "secretRef"].into_iter();
     let mut named = named.filter_map(|field| source[field]["name"].as_str());

@@ -1,4 +1,4 @@
-//! The rights of a created pod: namespaces and folders of the node, processes of a Windows node, sysctls, the service account.
+//! The rights of a created pod: host namespaces, folders of the node, Windows host processes, sysctls, the service account.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::{
     planned::Planned,
 };
 
-/// What a created pod has above the ceiling, and its original has not.
+/// The rights of a created pod that are above the ceiling and that its original does not have.
 pub(super) fn above(ceiling: &Ceiling, planned: &Planned<'_>, found: &mut Vec<Finding>) {
     let (Some(spec), original) = (planned.spec(), planned.original_spec()) else {
         return;
@@ -70,7 +70,7 @@ pub(super) fn above(ceiling: &Ceiling, planned: &Planned<'_>, found: &mut Vec<Fi
     }
 }
 
-/// Takes away what a created pod has above the ceiling.
+/// Removes the rights of a created pod that are above the ceiling.
 pub(super) fn lower(ceiling: &Ceiling, planned: &Planned<'_>, spec: &mut Object) {
     let (Some(asked), original) = (planned.spec(), planned.original_spec()) else {
         return;

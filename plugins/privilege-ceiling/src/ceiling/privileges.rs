@@ -1,4 +1,4 @@
-//! The privileges of a container: privileged or not, Linux capabilities, the user's id, folders of the node.
+//! The privileges of a container: privileged mode, Linux capabilities, user id, folders of the node.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ pub(super) fn context(parent: &Object) -> Option<&Object> {
     object(parent, "securityContext")
 }
 
-/// The privileges of a new container, or of one that runs something else than before, above the ceiling.
+/// The privileges above the ceiling of a new container, or of one that runs another program than before.
 pub(super) fn above(
     ceiling: &Ceiling,
     planned: &Planned<'_>,
@@ -84,7 +84,7 @@ fn linux_capabilities(container: &Object) -> impl Iterator<Item = String> {
     added.iter().filter_map(Value::as_str).map(linux_capability)
 }
 
-/// With and without the prefix, in upper and lower case, it is the same to a container runtime.
+/// Container runtimes ignore the prefix and the case.
 pub(super) fn linux_capability(name: &str) -> String {
     let name = name.to_ascii_uppercase();
     name.strip_prefix("CAP_").unwrap_or(&name).to_owned()
@@ -120,7 +120,7 @@ pub(super) fn host_path(volume: &Value) -> Option<&str> {
     text(object(volume.as_object()?, "hostPath")?, "path")
 }
 
-/// The folders of the node that the target mounts already, by the names of their volumes in the pod of the plan.
+/// The folders of the node that the target already mounts, by the names of their volumes in the plan's pod.
 pub(super) fn folders(planned: &Planned<'_>) -> Vec<(String, String)> {
     let had: BTreeSet<&str> = planned.original_spec().into_iter().flat_map(host_paths).collect();
     let volumes = planned.spec().map_or(&[][..], |spec| list(spec, "volumes"));
@@ -131,8 +131,8 @@ pub(super) fn folders(planned: &Planned<'_>) -> Vec<(String, String)> {
     volumes.iter().filter_map(folder).collect()
 }
 
-/// The folder that a mount opens and the ceiling does not give. A folder that the pod mounts is there for the containers that
-/// mount it, not for one that the debug adds or makes run something else.
+/// The folder of a mount that the ceiling does not grant. That the target mounts a folder counts for the containers that mount
+/// it, not for one that the debug adds or that runs another program.
 pub(super) fn mounted_above(
     ceiling: &Ceiling,
     folders: &[(String, String)],

@@ -1,4 +1,4 @@
-//! What a pod or a container has of the rights that the ceiling bounds. Whether it may is not asked here.
+//! Reads the rights that a pod or a container has. They are compared with the ceiling elsewhere.
 
 use serde_json::Value;
 use trocar_sdk::{
@@ -26,7 +26,7 @@ pub(super) fn linux_capabilities(container: &Object) -> Vec<String> {
         .collect()
 }
 
-/// With and without the prefix, in upper and lower case, it is the same to a container runtime.
+/// Container runtimes ignore the prefix and the case.
 pub(super) fn linux_capability(name: &str) -> String {
     let name = name.to_ascii_uppercase();
     name.strip_prefix("CAP_").unwrap_or(&name).to_owned()
@@ -39,7 +39,7 @@ pub(super) fn is_privileged(container: &Object) -> bool {
     })
 }
 
-/// Says whether a container runs as another user than the one that it was copied from; a new one always does.
+/// Returns whether a container runs as another user than the one that it was copied from; true for a new container.
 pub(super) fn chooses_user(container: &Object, before: Option<&Object>) -> bool {
     let user = |container: &Object| context(container).and_then(|context| context.get("runAsUser").cloned());
     before.is_none_or(|before| user(before) != user(container))
@@ -72,7 +72,7 @@ pub(super) fn host_paths(spec: &Object) -> Vec<&str> {
         .collect()
 }
 
-/// The folders of the node that the target mounts already, by the names of their volumes in the resulting pod.
+/// The folders of the node that the target already mounts, by the names of their volumes in the resulting pod.
 pub(super) fn folders(review: &Review<Settings>, planned: &ResultingPod) -> Vec<(String, String)> {
     let had: Vec<&str> = target_spec(review).map(host_paths).unwrap_or_default();
     let volumes = planned.pod.spec().map_or(&[][..], |spec| list(spec, "volumes"));
