@@ -1,4 +1,4 @@
-//! What is not a review, or too much of one: answered or refused, and never an allowance by mistake.
+//! Malformed and oversized reviews: answered with an error or refused, never allowed by mistake.
 
 use serde_json::{Value, json};
 use trocar_test_support::{TestEnv, skipped};
@@ -91,7 +91,7 @@ fn too_much_is_denied_by_a_verdict() {
         (with_labels(json!(vec![0; 500_001])), "more than 500000 values"),
     ] {
         let mut client = server.client();
-        // An answer may come before all was taken.
+        // An answer may come before the whole request was read.
         let answer = client
             .try_post("/validate", &body)
             .or_else(|| client.try_answer());
@@ -142,7 +142,7 @@ fn those_who_are_slow_over_large_reviews_hold_up_no_other() {
         client.send(&body[..100_000]);
         client
     };
-    // More than there is room for at once.
+    // More connections than the server accepts at once.
     let slow: Vec<_> = (0..12).map(slow).collect();
     let answer = server.client().post("/validate", &as_sent(&adds("busybox")));
     assert_eq!(response(&answer)["allowed"], true);
@@ -171,7 +171,7 @@ fn of_ten_thousand_connections_those_for_which_there_is_room_are_answered_and_th
     assert_eq!(answered, [true; ROOM - 1]);
     assert_eq!(response(&kept.post("/validate", &body))["allowed"], false);
     drop(clients);
-    // There is room again once the server has seen that they are gone.
+    // New ones are accepted once the server has noticed that these are closed.
     while server.client().try_post("/validate", &body).is_none() {}
 }
 
@@ -181,7 +181,7 @@ fn connections_beyond_the_most_are_closed_and_one_that_is_kept_goes_on() {
     let mut kept = server.client();
     assert_eq!(kept.get("/livez").status, 200);
     let mut idle: Vec<_> = (0..3).map(|_| server.client()).collect();
-    // All of them are taken once the last one is answered.
+    // All of them are read once the last one was answered.
     assert_eq!(idle[2].get("/livez").status, 200);
     for _ in 0..200 {
         let mut client = server.client();

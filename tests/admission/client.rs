@@ -1,4 +1,4 @@
-//! A client that does what it is told, also what no client should.
+//! An HTTP client under the test's control, which can also violate the protocol.
 
 use std::{
     io::{BufRead as _, BufReader, Read, Write},
@@ -13,7 +13,7 @@ use trocar_test_support::PATIENCE;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// The server said that it ends the connection.
+    /// The server announced that it closes the connection.
     pub(crate) is_last: bool,
     pub(crate) body: Vec<u8>,
 }
@@ -27,7 +27,7 @@ impl Answer {
 trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
-/// A connection that is kept.
+/// A persistent connection.
 pub(crate) struct Client(BufReader<Box<dyn Stream>>);
 
 impl Client {
@@ -35,7 +35,7 @@ impl Client {
         Self(BufReader::new(Box::new(connect(address))))
     }
 
-    /// With TLS; fails where the handshake does.
+    /// Connects with TLS. Fails if the handshake fails.
     pub(crate) fn tls(address: SocketAddr, config: Arc<ClientConfig>) -> Result<Self, String> {
         let name = "localhost".try_into().expect("localhost is a name");
         let session = ClientConnection::new(config, name).expect("the configuration is complete");
@@ -45,12 +45,12 @@ impl Client {
         Ok(Self(BufReader::new(Box::new(stream))))
     }
 
-    /// Sends bytes as they are.
+    /// Sends raw bytes.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.try_send(bytes).expect("the server takes what is sent");
     }
 
-    /// The same where the server may be gone.
+    /// The same, if the server may have closed the connection.
     pub(crate) fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         let stream = self.0.get_mut();
         stream.write_all(bytes).and_then(|()| stream.flush())
@@ -76,7 +76,7 @@ impl Client {
         self.try_answer().expect("the server answers")
     }
 
-    /// The next answer; none where the server ended the connection.
+    /// The next answer; none if the server closed the connection.
     pub(crate) fn try_answer(&mut self) -> Option<Answer> {
         let mut status = 0;
         let mut length = 0;

@@ -1,4 +1,4 @@
-//! The commands without a server: a review from a file, and the rights that are needed.
+//! The commands that need no server: judging a review from a file, and printing the required rights.
 
 use serde_json::{Value, json};
 use trocar_test_support::TestEnv;

@@ -1,4 +1,4 @@
-//! The order to end: what is under way is answered, and clients are told before.
+//! Shutdown: requests in progress are answered, and clients are told to close their connections.
 
 use std::{
     sync::{
@@ -25,7 +25,7 @@ fn a_request_that_is_under_way_is_answered_before_the_end() {
     let mut client = server.client();
     client.send(head("POST", "/validate", body.len()).as_bytes());
     client.send(&body[..10]);
-    // It is under way once the server has seen its head, for which another one waits behind it.
+    // It is in progress once the server has read its head.
     assert_eq!(server.client().get("/livez").status, 200);
     server.running.signal(Signal::TERM);
     server.running.stderr_until("\"message\":\"ending\"");
@@ -60,8 +60,8 @@ fn while_it_lingers_it_answers_and_says_that_it_is_not_ready() {
     assert!(kept.try_answer().is_none());
 }
 
-/// What an API server does with two of them behind a service: it keeps connections as long as the other side does, and makes
-/// new ones to those that are ready.
+/// An API server with two replicas behind a service: it keeps connections as long as they stay open, and opens new ones to replicas
+/// that are ready.
 #[test]
 fn two_servers_are_ended_one_after_the_other_under_load_and_no_answer_is_lost() {
     let servers = [(); 2].map(|()| {
@@ -101,7 +101,7 @@ fn two_servers_are_ended_one_after_the_other_under_load_and_no_answer_is_lost() 
         let clients: Vec<_> = (0..4).map(|number| scope.spawn(move || load(number))).collect();
         first.signal(Signal::TERM);
         first.stderr_until("\"message\":\"ending\"");
-        // The service learns of it, as by the probe.
+        // The service notices, as by the readiness probe.
         addresses.lock().unwrap().retain(|address| *address != gone);
         let output = first.finish();
         assert!(

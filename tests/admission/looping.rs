@@ -1,4 +1,4 @@
-//! Policies that do not come to an end, and more reviews than can be judged.
+//! Policies that never return, and more reviews than can be judged at once.
 
 use std::thread;
 
@@ -79,7 +79,7 @@ fn while_others_do_not_end_health_is_told_and_what_waits_too_long_is_denied() {
                 scope.spawn(move || response(&client.post("/validate", &body)))
             })
             .collect();
-        // Both have their turn once a third one gets none.
+        // Both run once a third one has to wait.
         let late = loop {
             let body = as_sent(&adds("busybox"));
             let answer = response(&server.client().post("/validate?timeout=1s", &body));
@@ -115,7 +115,7 @@ fn a_request_that_adds_very_many_containers_gives_its_turn_back() {
     assert_eq!(server.validate(&adds("busybox"))["allowed"], true);
 }
 
-/// A server whose policies have long, and what it says to a review.
+/// A server with a long time limit for policies, and its answer to a review.
 fn patient(flags: &str) -> (Server, impl Fn(&str, &[u8]) -> String) {
     let env = TestEnv::new(crate::SERVER);
     let config = policy(&env);
@@ -123,7 +123,7 @@ fn patient(flags: &str) -> (Server, impl Fn(&str, &[u8]) -> String) {
     let address = server.address;
     let told = move |path: &str, body: &[u8]| {
         let mut client = Client::plain(address);
-        // An answer may come before all was taken, and be lost where the rest is still on its way.
+        // An answer may come before the whole request was read, and be lost while the rest is being sent.
         let answer = client.try_post(path, body).or_else(|| client.try_answer());
         let Some(answer) = answer else {
             return "not received in time".to_owned();
@@ -134,7 +134,7 @@ fn patient(flags: &str) -> (Server, impl Fn(&str, &[u8]) -> String) {
     (server, told)
 }
 
-/// Sends a review, and does not wait for the answer.
+/// Sends a review without waiting for the answer.
 fn send(server: &Server, body: &[u8]) -> Client {
     let mut client = server.client();
     client.send(head("POST", "/validate?timeout=30s", body.len()).as_bytes());

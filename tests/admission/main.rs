@@ -1,5 +1,5 @@
-//! The admission server as an API server meets it: over HTTP and TLS on loopback, with whatever can be wrong with what it is
-//! sent and with the files that it is given. A real API server is for `tests/cluster`.
+//! The admission server over HTTP and TLS on loopback, with malformed requests and files. Tests with a real API server are in
+//! `tests/cluster`.
 
 mod bad_input;
 mod client;
@@ -25,15 +25,15 @@ const SERVER: &str = env!("CARGO_BIN_EXE_trocar-admission");
 
 const HEAD: &str = "apiVersion: trocar.dev/v1alpha1\nkind: Config\n";
 
-/// Only busybox is approved of.
+/// A configuration that approves busybox only.
 const IMAGES: &str = "policies:\n- name: images\n  plugin: approved-images\n  settings: {images: [{repository: library/busybox}]}\n";
 
-/// A server that runs.
+/// A running server.
 struct Server {
     env: TestEnv,
     running: Running,
     address: SocketAddr,
-    /// Where health is told, where that is another place.
+    /// The address of the health endpoints, if it is a separate one.
     health: Option<SocketAddr>,
 }
 
@@ -74,7 +74,7 @@ impl Server {
     }
 }
 
-/// An address that the line of a server that is ready names.
+/// An address in the line that a server prints when it is ready.
 fn address_in(log: &str, field: &str) -> Option<SocketAddr> {
     let rest = log.split(&format!("\"{field}\":\"")).nth(1)?;
     rest.split('"').next()?.parse().ok()
@@ -93,7 +93,7 @@ fn response(answer: &Answer) -> Value {
     review["response"].clone()
 }
 
-/// The addition of a debug container with an image, as an API server asks about it.
+/// The review of adding a debug container with an image.
 fn adds(image: &str) -> Value {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-0", "namespace": "shop", "uid": "1"},
         "spec": {"containers": [{"name": "app", "image": "web:1"}]}});
@@ -110,7 +110,7 @@ fn adds(image: &str) -> Value {
     })
 }
 
-/// The same as an API server writes it: the identity comes first.
+/// The same with the field order of an API server: the identity comes first.
 fn as_sent(review: &Value) -> Vec<u8> {
     let mut request = review["request"].clone();
     let uid = request["uid"].take();
@@ -126,7 +126,7 @@ fn as_sent(review: &Value) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A review of nearly the largest size.
+/// A review of almost the maximum size.
 fn large(image: &str) -> Vec<u8> {
     let mut large = adds(image);
     large["request"]["object"]["metadata"]["labels"] = json!("x".repeat(8_000_000));

@@ -1,4 +1,4 @@
-//! Files that change under the server: a new one is used when it is whole and good.
+//! Reloading: a changed file is used once it is complete and valid.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! TLS: certificates of files, those of clients, and new ones under load.
+//! TLS: server certificates from files, client certificates, and rotation under load.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ fn certificate() -> CertifiedKey<KeyPair> {
 }
 
 fn write(env: &TestEnv, own: &CertifiedKey<KeyPair>) {
-    // The key first: until the certificate is there as well, the pair is not one.
+    // The key first: until the certificate is written as well, they do not match.
     env.write("tls.key", &own.signing_key.serialize_pem());
     env.write("tls.crt", &own.cert.pem());
 }
@@ -89,7 +89,7 @@ fn a_client_needs_a_certificate_where_authorities_are_named() {
 fn certificates_are_changed_under_load_and_no_answer_is_lost() {
     let (old, new) = (certificate(), certificate());
     let server = start(&old, "");
-    // As an API server has it during a rotation: both are trusted.
+    // As during a rotation: both are trusted.
     let both = trusting(&[old.cert.der().clone(), new.cert.der().clone()], None);
     let only_new = trusting(&[new.cert.der().clone()], None);
     let is_over = AtomicBool::new(false);
@@ -110,7 +110,7 @@ fn certificates_are_changed_under_load_and_no_answer_is_lost() {
             count
         };
         let clients = [scope.spawn(ask), scope.spawn(ask)];
-        // What is torn or does not belong together is not used.
+        // Incomplete or mismatched files are not used.
         server.env.write("tls.crt", "-----BEGIN CERTIFICATE-----\nMII");
         server.running.stderr_until("the old ones stay in force");
         assert!(Client::tls(server.address, only_new.clone()).is_err());

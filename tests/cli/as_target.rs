@@ -1,4 +1,4 @@
-//! A debug container that sees what its target sees: what is planned, what policies see of it, what is refused.
+//! `--inherit`, `--as-root` and pod-wide flags: the plans, what policies see of them, and refusals.
 
 use serde_json::{Value, json};
 use trocar_test_support::TestEnv;

@@ -1,5 +1,5 @@
-//! The audit: a line for each decision and for how a debug ended, as the schema says, without anything that is secret; and
-//! places that cannot be written.
+//! The audit: one line per decision and per end of a debug, valid by the schema and without secrets; and files that cannot be
+//! written.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::{check, configure, knows, online, pod, schemas::Schema, touched};
 
 const DEBUG: &str = "debug web-0 --image=busybox:1.36 -c dbg";
 
-/// The lines of a text, each held against the schema.
+/// Parses the lines of a text, and validates each by the schema.
 pub(crate) fn records(text: &str) -> Vec<Value> {
     let schema = Schema::read("audit-record");
     let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -287,12 +287,12 @@ fn a_place_that_is_required_and_cannot_be_written_stops_the_debug() {
     }
 }
 
-/// The file of the audits below, and its text.
+/// The configuration of the audit in the tests below.
 pub(crate) fn audit_file(env: &TestEnv) -> std::path::PathBuf {
     env.folder().join(".config/trocar/audit.jsonl")
 }
 
-/// A limit for the size of files: more than the memory of a plugin needs, which is a file to the system as well.
+/// A limit on the size of files (`ulimit -f`). It is more than a plugin's memory image, which is a file to the system as well.
 pub(crate) const FULL: &str = "ulimit -f 65536";
 
 /// The largest size of a file under that limit, in bytes: shells count in blocks of their own.
@@ -351,7 +351,7 @@ fn a_record_after_one_that_was_cut_begins_a_line() {
     assert_eq!(events(&records(rest)), ["allowed", "ended"]);
 }
 
-/// Makes a FIFO that nothing reads.
+/// Creates a FIFO without a reader.
 fn make_fifo(env: &TestEnv, path: &str) {
     let made = std::process::Command::new("mkfifo")
         .arg(env.folder().join(path))

@@ -1,4 +1,4 @@
-//! Files and flags that are wrong: each is told where, and what was probably meant.
+//! Wrong files and flags: each error has the place and what was probably meant.
 
 use expect_test::expect;
 

@@ -1,4 +1,4 @@
-//! The value of a credential flag is shown and written nowhere: each command types one, and everything is looked through.
+//! Values of credential flags never leak: each command gets one, and all of its output and files are searched for it.
 
 use std::{fs, path::Path};
 
@@ -6,7 +6,7 @@ use crate::{configure, online, pod};
 
 const CANARY: &str = "zanzibarzanzibar";
 
-/// The files below a folder that hold the canary.
+/// The files below a folder that contain the canary.
 fn holding(folder: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -30,7 +30,7 @@ fn no_output_and_no_file_holds_the_value_of_a_credential_flag() {
         format!("{usual} --username=jane --password=CANARY --copy-to=x"),
         format!("{usual} --token=CANARY --dry-run=server -o yaml"),
         format!("{usual} --token=CANARY -o json"),
-        // What is wrong with a command line is told without it.
+        // Errors about the command line do not contain it.
         format!("{usual} --token=CANARY --username=jane"),
         format!("{usual} --token=CANARY --tokn"),
         format!("{usual} --tokn=CANARY"),

@@ -1,4 +1,4 @@
-//! What a new user and people of this job stumbled over: each is told before it costs time, with the next step.
+//! Common mistakes of new and experienced users: each is reported early, with the next step.
 
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ fn a_node_that_is_not_heard_of_is_told_before_a_container_is_added_in_vain() {
     let output = env.run("debug node/n1 --image=busybox:1.36 --attach");
     assert!(output.code == 125 && output.stderr.contains(said), "{output}");
     assert_eq!(touched(&server), [""; 0]);
-    // Without a session nothing waits for it.
+    // Without a session nothing is awaited.
     check(&env.run(DEBUG), "");
 }
 
@@ -362,7 +362,7 @@ fn the_flags_of_a_strategy_that_the_configuration_names_are_known() {
         output.stderr.contains("hint: did you mean --registry?"),
         "{output}"
     );
-    // One that is typed is in its place, and brings no such flag.
+    // A typed strategy replaces it, and does not have that flag.
     let output = env.run("plan -f pod.yaml --strategy=ephemeral --image=busybox --registry=x");
     assert!(output.stderr.contains("unknown flag: --registry"), "{output}");
 }

@@ -1,6 +1,6 @@
-//! Coming back to a session: `trocar attach`, and `--reuse` instead of one more container; and what cannot be come back to.
+//! Rejoining a session: `trocar attach`, `--reuse` instead of one more container, and sessions that cannot be rejoined.
 //!
-//! The kubelet is played by the test.
+//! The test simulates the kubelet.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ const DEBUG: &str = "debug web-0 --image=busybox:1.36 --suffix=abc12";
 const NAME: &str = "debugger-abc12";
 const PATCH: &str = "PATCH /api/v1/namespaces/default/pods/web-0/ephemeralcontainers";
 
-/// A container of ours that runs in the pod `web-0`.
+/// The user's own running container in the pod `web-0`.
 fn with_container() -> (TestEnv, FakeApiServer, Program) {
     let (env, server) = online([pod("web-0")]);
     assert_eq!(env.run(&format!("{DEBUG} -q")).code, 0);
@@ -56,7 +56,7 @@ fn a_log_that_cannot_be_read_has_no_last_lines_and_that_is_told() {
     assert_eq!(output.stdout, "two\n");
 }
 
-/// What a second debug with `--reuse` comes to, whose program ends with 7 where it is the one that runs already.
+/// Runs a second debug with `--reuse`. Its exit code is 7 if it joined the running program.
 fn reused(env: &TestEnv, server: &FakeApiServer, flags: &str, is_same: bool) -> CommandOutput {
     let running = env.start(&format!("debug web-0 --suffix=def34 --attach --reuse {flags}"));
     let program = server.program("web-0", if is_same { NAME } else { "debugger-def34" });
@@ -259,7 +259,7 @@ hint: kubectl logs web-0 -c debugger-abc12 -n default shows its output; trocar d
         "--- stderr ---\nNothing to delete: an ephemeral container that has ended is deleted with its pod.\n",
     );
     assert!(env.run("attach").stderr.contains("no session of yours runs"));
-    // Between the list and the look at the pod another one takes its name.
+    // Between the list and the read, another pod takes its name.
     let (env, server_2, _program) = with_container();
     drop(server);
     let replaced = Answer::changed_before(|pod| pod["metadata"]["uid"] = json!("another"));
@@ -309,7 +309,7 @@ fn a_damaged_journal_is_told_and_the_rest_of_it_holds() {
                 recognised as yours\n";
     assert_eq!(output.stderr, told);
     assert_eq!(output.stdout, "pod/web-0:debugger-abc12\n");
-    // What is written next is on a line of its own.
+    // The next line is on its own.
     assert_eq!(
         env.run("debug web-0 --image=busybox:1.36 --suffix=def34 -q").code,
         0
@@ -365,7 +365,7 @@ fn a_pod_whose_status_is_written_once_more_is_deleted_as_it_was_shown() {
 fn without_the_right_to_list_what_the_journal_names_is_read() {
     let (env, server, program) = with_container();
     let listed = Fault::new("GET", "/namespaces/default/pods", Answer::forbidden("no list"));
-    // A list has no name behind it; reading and watching one pod still goes.
+    // Listing is refused by its path without a name; reading and watching one pod still works.
     server.inject(listed.with_query("limit", "500"));
     let output = env.run("sessions -o name");
     assert_eq!(output.stdout, "pod/web-0:debugger-abc12\n", "{output}");

@@ -1,4 +1,4 @@
-//! Completion: what the program answers, and what real shells make of it through a terminal.
+//! Completion: the program's answers, and their effect in real shells on a terminal.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
@@ -7,7 +7,7 @@ use trocar_test_support::{Answer, FakeApiServer, Fault, Gate, Terminal, TestEnv,
 
 use crate::{TROCAR, node, offline, online, pod};
 
-/// Pods, a node, a workload and a namespace; and a debug before, with its image.
+/// Pods, a node, a workload and a namespace; and an earlier debug with its image.
 fn scene() -> (TestEnv, FakeApiServer) {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "front", "namespace": "default"},
@@ -25,7 +25,7 @@ fn scene() -> (TestEnv, FakeApiServer) {
     (env, server)
 }
 
-/// What comes next, without explanations.
+/// The candidates, without descriptions.
 fn next(env: &TestEnv, line: &str) -> String {
     let output = env.run_with(std::iter::once("__complete").chain(line.split(' ')));
     assert_eq!((output.stderr.as_str(), output.code), ("", 0), "{line}: {output}");
@@ -122,7 +122,7 @@ fn a_line_that_makes_no_sense_and_files_that_are_broken_are_silence() {
     assert_eq!(next(&env, "debug --context="), ":4");
 }
 
-/// What a name of another could do on a command line.
+/// Hostile names of objects, and their effect on a command line if unquoted.
 #[test]
 fn a_context_that_a_shell_would_run_is_not_offered() {
     let mut env = offline();
@@ -134,7 +134,7 @@ fn a_context_that_a_shell_would_run_is_not_offered() {
     assert_eq!(next(&env, "debug --context="), "--context=me@prod :4");
 }
 
-/// A kubeconfig whose user runs a script that writes down how it was run, then answers with a token.
+/// A kubeconfig whose credential plugin is a script that records its calls and returns a token.
 fn with_plugin(mode: &str) -> (TestEnv, FakeApiServer) {
     let (mut env, server) = scene();
     let script = env.write(
@@ -164,7 +164,7 @@ fn a_credential_plugin_that_must_ask_is_not_run_and_no_other_can_ask() {
     let mut terminal = env.start_on_terminal("__complete debug w");
     terminal.wait();
     let shown = terminal.read_to_end();
-    // Credentials go over TLS only, so this server is not asked; but the plugin may have been.
+    // Credentials go over TLS only, so this server gets no request; but the plugin may have been run.
     let ran = fs::read_to_string(env.folder().join("ran")).unwrap_or_default();
     for wrong in ["\"interactive\":true", "got ", "has a terminal", "has a display"] {
         assert!(!ran.contains(wrong), "{ran}");
@@ -200,11 +200,11 @@ fn no_credential_is_ever_a_candidate() {
     assert_eq!(next(&env, "debug --user="), "--user=test :4");
 }
 
-/// A shell on a terminal, in which `trocar` says what it was called with, and completes as the real one.
+/// A shell on a terminal, in which `trocar` prints its arguments, and completes like the real one.
 struct Shell(Terminal);
 
 impl Shell {
-    /// Starts a shell. None, aloud, where it is not installed.
+    /// Starts a shell. Prints `SKIPPED` and returns none if it is not installed.
     fn start(env: &TestEnv, shell: &str, arguments: &[&str], load: &str) -> Option<Self> {
         if Command::new(shell).arg("--version").output().is_err() {
             skipped(&format!(
@@ -218,7 +218,7 @@ impl Shell {
         let text = format!(
             "#!/bin/sh\ncase \"$1\" in __complete|completion) exec {TROCAR} \"$@\";; esac\necho \"called: [$*]\"\n"
         );
-        // Renamed into its place: a file that is still open for writing cannot be run.
+        // Renamed into place: a file that is open for writing cannot be executed.
         fs::write(bin.join("draft"), text).unwrap();
         fs::set_permissions(bin.join("draft"), fs::Permissions::from_mode(0o755)).unwrap();
         fs::rename(bin.join("draft"), stand_in).unwrap();
@@ -238,7 +238,7 @@ impl Shell {
         Some(Self(terminal))
     }
 
-    /// Types keys, and holds what the program is called with against what is wanted.
+    /// Types keys, and checks the arguments that the program gets.
     fn check(&mut self, keys: &str, wanted: &str) {
         self.0.write(&format!("{keys}\r"));
         let shown = self.0.read_until("called: [");
@@ -250,7 +250,7 @@ impl Shell {
     }
 }
 
-/// What every shell makes of the same keys.
+/// Checks the same keys in every shell.
 fn drive(shell: &str, arguments: &[&str], load: &str) {
     let (env, _server) = scene();
     env.write("custom.yaml", "");

@@ -1,5 +1,5 @@
-//! `trocar config`: everything merged, with where it comes from; and what can be wrong with it: each mistake with its place and
-//! a next step, and nothing written to the cluster.
+//! `trocar config`: the merged configuration with origins, and mistakes: each with its place and a next step, and nothing is
+//! written to the cluster.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use crate::{
 
 const USER: &str = "$HOME/.config/trocar/config.yaml";
 
-/// An environment in which the system, the user and a flag say something each.
+/// An environment with a configuration of the system, of the user and of a flag.
 fn layered() -> TestEnv {
     let mut env = offline();
     let system = config_file(
@@ -203,7 +203,7 @@ fn the_policies_that_there_are() {
     assert_eq!(list["items"].as_array().unwrap().len(), 5);
 }
 
-/// Every command that reads the configuration says the same of it, and a debug touches nothing.
+/// Every command that reads the configuration reports the same error, and a debug writes nothing.
 #[track_caller]
 fn assert_refused(text: &str, wanted: &str) {
     let (env, server) = online([pod("web-0")]);
@@ -325,7 +325,7 @@ fn a_file_that_is_none() {
     );
 }
 
-/// It may hold policies, so that it is there counts, not that it can be read.
+/// An unreadable file is an error, since it may have policies.
 #[test]
 fn a_users_file_that_leads_nowhere_is_not_left_out() {
     let env = offline();
@@ -464,7 +464,7 @@ fn a_plugin_of_a_file_must_be_the_one_that_is_meant() {
     assert_eq!(touched(&server).len(), 1);
 }
 
-/// A file of the user's cannot bring a plugin of its own for a name that the system uses.
+/// A user's file cannot define a plugin under a name that the system's policies use.
 #[test]
 fn a_plugin_that_the_system_names_is_the_systems() {
     let (mut env, server) = online([pod("web-0")]);
@@ -503,7 +503,7 @@ fn a_plugin_that_the_system_names_is_the_systems() {
     assert_eq!(touched(&server), [""; 0]);
 }
 
-/// With root in the place of the user, who may make what is compiled for all.
+/// The test's user acts as root, who may compile for all users.
 #[test]
 fn a_plugin_of_the_systems_is_compiled_each_time_until_root_does_it_once() {
     let (mut env, server) = online([pod("web-0")]);
@@ -539,7 +539,7 @@ fn a_plugin_of_the_systems_is_compiled_each_time_until_root_does_it_once() {
     assert_eq!(touched(&server), [""; 0]);
 }
 
-/// It took 98 s, since the whole file was read again for the place of each.
+/// Regression: took 98 s, since the whole file was parsed again for the place of each entry.
 #[test]
 fn thousands_of_policies_are_shown_within_seconds_of_the_processor() {
     let env = offline();
@@ -561,7 +561,7 @@ fn thousands_of_policies_are_shown_within_seconds_of_the_processor() {
     assert_eq!(places, 4_000);
 }
 
-/// Each had the plugin for itself: 1.26 GB.
+/// Regression: each policy loaded its own copy of the plugin, 1.26 GB in total.
 #[test]
 fn thousands_of_policies_share_their_one_plugin() {
     let env = offline();
@@ -570,7 +570,7 @@ fn thousands_of_policies_share_their_one_plugin() {
         .map(|index| format!("- {{name: p{index}, plugin: session-limits}}\n"))
         .collect();
     configure(&env, &format!("policies:\n{policies}"));
-    // 4,000 copies of its code alone would be more.
+    // 4,000 copies of the code alone would exceed this.
     let arguments = "plan -f pod.yaml --image=busybox -q -o name";
     let output = env.run_limited("ulimit -t 60; ulimit -d 400000", arguments);
     assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output}");

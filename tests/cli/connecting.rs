@@ -1,4 +1,4 @@
-//! Reaching a cluster: kubeconfig, context, credentials, and servers that are not what they should be.
+//! Connecting to a cluster: kubeconfig, context, credentials, and misbehaving servers.
 
 use expect_test::expect;
 use trocar_test_support::{Answer, Fault, TestEnv, kubeconfig};
@@ -321,7 +321,7 @@ fn every_request_is_shown_on_demand() {
     assert_eq!(lines.len(), 2);
 }
 
-/// What every command of kubectl takes.
+/// The connection flags of every kubectl command.
 const GLOBAL: &str = "--cache-dir=/nowhere --disable-compression --match-server-version --warnings-as-errors=false \
     --log-flush-frequency=5s --vmodule=a=1 --request-timeout=30s --token=t --tls-server-name=n -v=0";
 

@@ -1,4 +1,4 @@
-//! Signatures that the real cosign made, from files: see tests/registry/signatures/README.md.
+//! Recorded signatures made by cosign: see tests/registry/signatures/README.md.
 
 use std::{
     fs,
@@ -53,7 +53,7 @@ fn tagged(wanted: &str) -> String {
     tags.find(|(tag, ..)| tag == wanted).unwrap().2
 }
 
-/// Which of the tags with signatures a registry has.
+/// The tags with signatures that a registry has.
 #[derive(Clone, Copy, PartialEq)]
 enum Forms {
     Both,
@@ -85,7 +85,7 @@ fn fill(registry: &FakeRegistry, forms: Forms) {
     }
 }
 
-/// What it says to pull a tag where these signers are asked for.
+/// The output of pulling a tag if these signers are required.
 fn pull(registry: &FakeRegistry, tag: &str, signers: &[Value]) -> CommandOutput {
     let env = offline();
     trust(&env, registry.host(), signers);
@@ -163,7 +163,7 @@ fn a_signature_is_of_one_digest() {
     let registry = FakeRegistry::start(digest);
     fill(&registry, Forms::Both);
     refused(&pull(&registry, "2", &[alice()]), "alice");
-    // Those of the first plugin, put where those of the second are looked for.
+    // The signatures of the first plugin, at the tags of the second.
     for (of_one, of_other) in [("", ""), (".sig", ".sig")] {
         let tag = |tag: &str, suffix: &str| format!("{}{suffix}", tagged(tag).replace(':', "-"));
         let found = tagged(&tag("1", of_one));

@@ -1,10 +1,10 @@
-//! Reading what people write never breaks: any text, and whatever can be written can be read again.
+//! Parsing documents never panics on any text, and everything that is serialized can be parsed again.
 
 use proptest::{collection, option, prelude::*, test_runner::RngSeed};
 use serde_json::{Map, Value, json};
 use trocar::{documents, request};
 
-/// Any JSON value, but for numbers that YAML and JSON write differently.
+/// Any JSON value, except numbers that YAML and JSON write differently.
 fn value() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![
         Just(Value::Null),
@@ -22,7 +22,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Text that is likely to be taken for something else.
+/// Strings that are likely to be parsed as something else.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[ -~]{0,12}",
@@ -97,7 +97,7 @@ proptest! {
             container.insert("env".into(), json!([{"name": "A", "value": value}]));
         }
         match request::custom(&Value::Object(container.clone())) {
-            // Nothing is added and nothing lost: scalars at the most become text.
+            // Nothing is added or lost: at most scalars become strings.
             Ok(read) => prop_assert_eq!(read.keys().collect::<Vec<_>>(), container.keys().collect::<Vec<_>>()),
             Err(error) => prop_assert!(!error.message.is_empty()),
         }

@@ -1,4 +1,4 @@
-//! Text of others on a terminal: it moves no cursor, hides nothing, and begins no line of ours.
+//! Untrusted text on a terminal: it does not move the cursor, hide text, or imitate a line of the program.
 
 use serde_json::{Value, json};
 use trocar::text::is_hidden;
@@ -6,11 +6,11 @@ use trocar_test_support::{Answer, CommandOutput, Fault, TestEnv};
 
 use crate::{POD_YAML, config_file, configure, guest, knows, offline, online, pod};
 
-/// What a hostile text tries: to erase the lines above, to begin lines of ours, to turn text around, to hide.
+/// A hostile text: erases lines above, imitates lines of the program, reverses and hides text.
 const EVIL: &str =
     "/x\u{1b}[1A\u{1b}[2K\nWarning: forged\r\u{85}\u{9b}2J\nhint: forged\u{202e}\u{2028}\u{200b}\u{3164}";
 
-/// Holds what is shown against what it must not do. That the text is shown at all is part of it.
+/// Checks that a text is shown, and is harmless.
 #[track_caller]
 fn is_harmless(output: &CommandOutput) {
     assert!(
@@ -20,8 +20,8 @@ fn is_harmless(output: &CommandOutput) {
     does_nothing(output);
 }
 
-/// Nothing drives the terminal or is hidden, and no line looks like one of ours that is not. Lines of a server's text are
-/// indented further than any of ours.
+/// Checks that there are no control characters and no hidden text, and that no line imitates one of the program. A server's lines
+/// are indented further than any of the program.
 #[track_caller]
 fn does_nothing(output: &CommandOutput) {
     for text in [&output.stdout, &output.stderr] {
@@ -195,7 +195,7 @@ fn what_a_plugin_logs_is_shown_line_by_line_with_its_name() {
     }
 }
 
-/// The manifest of a guest with a schema of settings.
+/// The manifest of a guest with a settings schema.
 fn with_schema(guest: &str, schema: &Value) -> String {
     let mut manifest: Value = serde_json::from_str(&guest::manifest(guest)).unwrap();
     manifest["settingsSchema"] = schema.clone();
@@ -254,7 +254,7 @@ fn a_manifest_whose_texts_would_drive_a_terminal_is_refused_without_showing_them
     }
 }
 
-/// A text as YAML and JSON take it.
+/// A string that YAML and JSON accept.
 fn written(text: &str) -> String {
     trocar::documents::harmless_json(&json!(text).to_string())
 }

@@ -1,4 +1,4 @@
-//! Plugins that would get past a policy by a name, and schemas that would keep the host busy.
+//! Plugins that would evade a policy by their name, and schemas that would keep the host busy.
 
 use std::fs;
 
@@ -84,7 +84,7 @@ fn another_name_of_a_strategy_is_no_way_past_a_policy_that_names_the_default_one
     }
 }
 
-/// A schema that a checker would walk through two to the power of 40 times.
+/// A schema that takes a naive checker 2^40 steps.
 fn doubling() -> Value {
     let mut schema = json!({"type": "string"});
     for _ in 0..40 {

@@ -1,4 +1,4 @@
-//! Preferences of kubectl: defaults for flags, aliases, which credential plugins may run, and how they are left out.
+//! kubectl's preferences (kuberc): defaults for flags, aliases, allowed credential plugins, and how to ignore the file.
 
 use expect_test::expect;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Plugins from the first file to their cases: new, build in several languages, test, dev. What needs the tools of a language is in
+//! The development of plugins: new, build in several languages, test, dev. Tests that need a language's tools are in
 //! `tests/conformance`.
 
 use std::fs;
@@ -111,7 +111,7 @@ fn a_tool_that_is_not_there_is_told_with_what_to_do() {
     }
 }
 
-/// A program in the place of an installer that does not do its work.
+/// A broken installer.
 #[test]
 fn a_tool_that_cannot_be_installed_leaves_nothing_behind() {
     let mut env = offline();
@@ -132,7 +132,7 @@ fn a_tool_that_cannot_be_installed_leaves_nothing_behind() {
                 hint: it needs Node.js 20 or later with npm: node --version\n";
     assert_eq!((output.code, output.stderr.as_str()), (1, told));
     let tools = env.run("plugin build mine").stderr;
-    let folder = tools.rsplit(" in ").next().unwrap().trim_end();
+    let folder = tools.rsplit(" into ").next().unwrap().trim_end();
     let folder = folder.replace("$HOME", &env.folder().display().to_string());
     let left = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder}: {error}"));
     assert_eq!(left.count(), 0, "{folder}");
@@ -164,7 +164,7 @@ fn a_folder_with_no_source_or_with_two_is_told() {
     );
 }
 
-/// A manifest of a strategy with these lines at its end.
+/// A strategy's manifest that ends with these lines.
 fn manifest(lines: &str) -> String {
     format!(
         "apiVersion: trocar.dev/v1alpha1\nkind: PluginManifest\nname: mine\nversion: 0.1.0\ntype: strategy\nabi: \"0.1\"\n\
@@ -217,7 +217,7 @@ fn mistakes_of_a_manifest_have_line_and_column() {
     }
 }
 
-/// A folder with a strategy, whose "compiler" gives a component that is there already, and a case.
+/// A folder with a strategy and a case. The "compiler" returns an existing component.
 fn with_strategy() -> TestEnv {
     let mut env = offline();
     fs::create_dir(env.folder().join("cases")).unwrap();
@@ -309,7 +309,7 @@ fn a_flag_that_a_strategy_does_not_look_at_is_told() {
     let told = "Warning: the strategy \"mine\" ignores the command, --image, --profile, --stdin and --target: its plan is \
                 the same without\n";
     assert!(output.code == 0 && output.stderr.starts_with(told), "{output}");
-    // This one puts all that it is sent into its plan.
+    // This one copies its whole request into the plan.
     let output = env.run(&format!("{plan} --set do=echo {flags}"));
     let nothing = "\" ignores ";
     assert!(output.code == 0 && !output.stderr.contains(nothing), "{output}");
@@ -324,7 +324,7 @@ fn dev_builds_tests_and_shows_a_plan_and_at_each_save_how_it_changes() {
     assert!(first.contains("built in "), "{first}");
     let shown = running.stdout_until("image: busybox");
     assert!(shown.contains("3 passed, 0 failed"), "{shown}");
-    // The same length, so that the component stays one.
+    // The same length, so that the component stays valid.
     let text = b"\"image\":\"busybox\"";
     let mut other = golden();
     let place = other

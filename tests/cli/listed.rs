@@ -1,4 +1,4 @@
-//! The list of sessions, watched; and coming back to one of it.
+//! Watching the list of sessions, and rejoining one.
 
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::{
     check, configure, knows, online, pod,
 };
 
-/// A copy that a stamp says alice made.
+/// A copy with a stamp of alice.
 fn copy(name: &str) -> Value {
     let mut copy = pod(name);
     copy["metadata"]["labels"] = json!({"trocar.dev/session": "abc12"});

@@ -1,7 +1,7 @@
-//! The program as a person or a script meets it: transcripts, and whatever can be wrong with what it is given.
+//! The program as users and scripts run it: transcripts, with correct and wrong input.
 //!
-//! Each test shows all that the program writes, so that "nothing on stdout" and "no backtrace" are part of every one. A real
-//! kubelet is for `tests/cluster`.
+//! Each transcript has the program's whole output, so that "nothing on stdout" and "no backtrace" are always checked. Tests with a
+//! real kubelet are in `tests/cluster`.
 
 mod as_target;
 mod audit;
@@ -75,7 +75,7 @@ fn node(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
 }
 
-/// What was written to the cluster: who asks is only asked.
+/// The writes to the cluster, without reviews of the user's identity.
 fn touched(server: &FakeApiServer) -> Vec<String> {
     let lines = server.writes().into_iter().map(|write| write.line());
     lines
@@ -83,7 +83,7 @@ fn touched(server: &FakeApiServer) -> Vec<String> {
         .collect()
 }
 
-/// Lets the server know who asks.
+/// Sets the user's identity in the server.
 fn knows(server: &FakeApiServer, user: &str, groups: &[&str]) {
     let review = json!({
         "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview",
@@ -106,7 +106,7 @@ fn config_file(text: &str) -> String {
     format!("apiVersion: trocar.dev/v1alpha1\nkind: Config\n{text}")
 }
 
-/// Writes a guest of `tests/guests` as a plugin, and gives the entry of a configuration for it.
+/// Writes a guest of `tests/guests` as a plugin. Returns its entry for a configuration.
 fn plugin_entry(env: &TestEnv, guest: &str) -> String {
     let name = guest::plugin_name(guest);
     std::fs::create_dir_all(env.folder().join(".config/trocar")).unwrap();
@@ -120,7 +120,7 @@ fn plugin_entry(env: &TestEnv, guest: &str) -> String {
     format!("{{name: {name}, file: {name}.wasm, digest: \"{digest}\"}}")
 }
 
-/// Makes the test's folder a system whose configuration has a policy `rule` by a guest. The user who runs the test is its
+/// Makes the test's folder the system's configuration, with a policy `rule` that is a guest. The test's user acts as
 /// root.
 fn as_the_system(env: &mut TestEnv, guest: &str) {
     let name = guest::plugin_name(guest);
@@ -149,7 +149,7 @@ fn allow(path: &std::path::Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// A pod as a person writes it.
+/// A pod as a user writes it.
 const POD_YAML: &str = "\
 apiVersion: v1
 kind: Pod
@@ -161,7 +161,7 @@ spec:
     image: registry.example/app:1
 ";
 
-/// What was typed is refused before anything is read: in these words, and with what to do instead.
+/// Checks that a command line is refused before anything is read, with this error and hint.
 #[track_caller]
 fn misused(env: &TestEnv, typed: &str, wanted: &str, hint: &str) {
     let output = env.run(typed);
@@ -172,7 +172,7 @@ fn misused(env: &TestEnv, typed: &str, wanted: &str, hint: &str) {
     );
 }
 
-/// What a transcript is held against: a text, or a snapshot that `UPDATE_EXPECT=1` rewrites in its place.
+/// An expected transcript: a text, or a snapshot that `UPDATE_EXPECT=1` rewrites in place.
 trait Wanted {
     fn hold(&self, got: &str);
 }
@@ -197,13 +197,13 @@ impl Wanted for Expect {
     }
 }
 
-/// Holds a transcript against what is wanted.
+/// Compares a transcript with the expected one.
 #[track_caller]
 fn check(output: &CommandOutput, wanted: impl Wanted) {
     wanted.hold(&output.to_string());
 }
 
-/// The same, where the server's address is in it: its port is written as `PORT`.
+/// The same, with the server's port replaced by `PORT`.
 #[track_caller]
 fn check_at(output: &CommandOutput, server: &FakeApiServer, wanted: impl Wanted) {
     let text = |text: &str| text.replace(&server.port().to_string(), "PORT");

@@ -1,4 +1,4 @@
-//! What the pages of the project say about the program is what the program says: its help, and transcripts.
+//! The documentation agrees with the program: its help, and transcripts.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::{TROCAR, offline};
 
-/// What stands above this line of docs/cli.md is written by hand, what is below comes from the program.
+/// The line of docs/cli.md above which the page is written by hand; what is below is generated.
 const GENERATED: &str =
     "<!-- from here on written by: TROCAR_UPDATE_PAGES=1 cargo test -p trocar-cli --test cli pages -->\n";
 

@@ -1,5 +1,5 @@
-//! Registries and tools that others wrote, where they are on this machine: see tests/registry/signatures/README.md. What is not
-//! there is told as `SKIPPED`.
+//! Interoperability with other registries and tools, if they are installed: see tests/registry/signatures/README.md. Missing ones
+//! are printed as `SKIPPED`.
 
 use std::{
     env, fs,
@@ -14,7 +14,7 @@ use trocar_test_support::{CommandOutput, TestEnv, in_path, skipped};
 
 use crate::{POD_YAML, configure, guest, offline};
 
-/// Where a program is; none, and said so, where it is not.
+/// The path of a program. Prints `SKIPPED` and returns none if it is not installed.
 fn tool(name: &str) -> Option<PathBuf> {
     let found = in_path(name);
     if found.is_none() {
@@ -39,7 +39,7 @@ impl Drop for Registry {
     }
 }
 
-/// All registries that are there.
+/// All installed registries.
 fn registries() -> Vec<Registry> {
     let mut found = Vec::new();
     for (name, arguments) in [
@@ -66,7 +66,7 @@ fn in_memory(name: &'static str, command: &mut Command) -> Registry {
         .lines()
         .map_while(Result::ok);
     let port = lines.find_map(|line| Some(line.split_once("serving on port ")?.1.to_owned()));
-    // Nothing holds it up for want of a reader.
+    // Drain its output, so that it never blocks.
     thread::spawn(move || lines.for_each(drop));
     Registry {
         name,
@@ -98,7 +98,7 @@ impl Scene {
         }
     }
 
-    /// Pulls into an empty home, where this key has to have signed it.
+    /// Pulls into an empty home that requires a signature of this key.
     fn pull_trusting(&self, key: &str) -> CommandOutput {
         let env = offline();
         let signer = json!({"kind": "pubKey", "owner": "the team", "key": key});
@@ -107,7 +107,7 @@ impl Scene {
         env.run(&format!("plugin pull oci://{}:1", self.repository))
     }
 
-    /// Runs a program of others in the folder of this test.
+    /// Runs another program in the folder of this test.
     fn runs(&self, program: &PathBuf, arguments: &[&str]) -> String {
         let output = Command::new(program)
             .args(arguments)

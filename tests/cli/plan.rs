@@ -1,4 +1,4 @@
-//! `trocar plan`: what it prints, and the forms of it.
+//! `trocar plan`: its output in all formats.
 
 use std::process::Stdio;
 
@@ -158,7 +158,7 @@ fn a_full_disk_is_said() {
     assert_eq!(output.status.code(), Some(1));
 }
 
-/// Rights, names and volumes were each compared with all the others: 39 s for half as much.
+/// Regression: rights, names and volumes were compared pairwise, which took 39 s for half as many.
 #[test]
 fn a_pod_of_tens_of_thousands_of_parts_is_planned_within_seconds_of_the_processor() {
     let env = offline();

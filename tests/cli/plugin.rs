@@ -187,7 +187,7 @@ fn plugins_that_are_not_there_are_not_compiled() {
     assert_eq!(output.code, 2, "{output}");
 }
 
-/// A crate of a plugin, and a program in cargo's place that finds it and ends like this when it is to build it.
+/// A plugin's crate, with a fake cargo that finds it and runs this script to build it.
 fn with_cargo(building: &str) -> TestEnv {
     let mut env = offline();
     env.write("plugin.yaml", &guest::manifest("trap"));
@@ -254,7 +254,7 @@ fn what_a_program_in_cargos_place_writes_besides_is_not_a_message_of_cargos() {
     );
 }
 
-/// It was exit code 141 without a word, with the plugin written and not compiled.
+/// Regression: exited silently with code 141, with the plugin written and not compiled.
 #[test]
 fn a_plugin_is_made_also_where_the_line_that_says_so_is_not_read() {
     let env = offline();

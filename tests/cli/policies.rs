@@ -1,5 +1,5 @@
-//! `trocar plan` with policies: what each says and changes, in every mode and every form of the output, and what is wrong with
-//! policies that cannot be asked.
+//! `trocar plan` with policies: diagnostics and amendments in every mode and output format, and errors of policies that cannot be
+//! loaded.
 
 use expect_test::expect;
 use serde_json::Value;
@@ -209,7 +209,7 @@ fn a_policy_that_is_typed() {
     assert_eq!((output.code, output.stderr.as_str()), (0, ""));
 }
 
-/// What is typed has no settings, so it must not answer for a policy of the same name that has.
+/// A typed policy has no settings, so it must not replace a configured policy of the same name.
 #[test]
 fn a_policy_that_is_typed_does_not_replace_one_that_is_configured() {
     let env = configured(

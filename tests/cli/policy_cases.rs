@@ -1,4 +1,4 @@
-//! `trocar policy eval` and `trocar policy test`: cases, what they come to, and in which forms that is told.
+//! `trocar policy eval` and `trocar policy test`: cases, their outcomes, and the output formats.
 
 use expect_test::expect;
 use serde_json::Value;
@@ -25,7 +25,7 @@ fn with_cases(text: &str) -> TestEnv {
     env
 }
 
-/// The output without the time that it took.
+/// The output without durations.
 fn timeless(text: &str) -> String {
     let Some(start) = text.rfind(", in ") else {
         return text.to_owned();

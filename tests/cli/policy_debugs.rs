@@ -1,5 +1,5 @@
-//! `trocar debug` with policies, against a server: what is denied is not written, what is amended is written as amended, and
-//! who asks is who the cluster says it is.
+//! `trocar debug` with policies, against a server: denied plans are not written, amended plans are written as amended, and the
+//! user's identity comes from the cluster.
 
 use expect_test::expect;
 use serde_json::json;
@@ -177,7 +177,7 @@ fn who_asks_is_who_the_cluster_says_it_is() {
     assert_eq!(touched(&server), [""; 0]);
 }
 
-/// A policy that tells everything that it is given.
+/// A policy that reports its whole input.
 #[test]
 fn no_credential_reaches_a_policy() {
     let (mut env, server) = online([pod("web-0")]);

@@ -13,10 +13,10 @@ use crate::{TROCAR, check, offline, pod, touched};
 
 const DEBUG: &str = "debug web-0 --image=busybox:1.36 -n default -q";
 
-/// A proxy that speaks CONNECT and SOCKS5. Every name is this machine to it.
+/// A proxy for CONNECT and SOCKS5 that resolves every name to this machine.
 struct Proxy {
     port: u16,
-    /// What it was asked, a line for each connection: the target, and the credentials that came with it.
+    /// One line per connection: the target, and the credentials.
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -110,13 +110,13 @@ fn read(client: &mut TcpStream, count: usize) -> io::Result<Vec<u8>> {
     client.read_exact(&mut bytes).map(|()| bytes)
 }
 
-/// Bytes behind their count.
+/// Reads length-prefixed bytes.
 fn read_counted(client: &mut TcpStream) -> io::Result<Vec<u8>> {
     let count = read(client, 1)?[0];
     read(client, usize::from(count))
 }
 
-/// A server of a name that only the proxy knows.
+/// A server with a name that only the proxy can resolve.
 fn hidden() -> (FakeApiServer, String) {
     let server = FakeApiServer::start([pod("web-0")]);
     let address = format!("apiserver.hidden:{}", server.port());

@@ -1,4 +1,4 @@
-//! A server that says no: each reason is told from the others, and has a next step.
+//! Refusals of the API server: each reason has its own message and next step.
 
 use expect_test::expect;
 use serde_json::json;
@@ -322,7 +322,7 @@ fn a_copy_stays_when_the_original_cannot_be_deleted() {
     assert_eq!(server.objects().len(), 2);
 }
 
-/// Scripts tell a mistake of theirs from a refusal of the cluster's by the exit code alone.
+/// The exit code distinguishes a mistake in the command line from a refusal of the cluster.
 #[test]
 fn a_command_line_that_makes_no_sense_ends_with_2_whatever_the_command_and_nothing_is_asked_of_a_cluster() {
     let (env, server) = online([pod("web-0")]);

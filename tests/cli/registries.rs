@@ -1,4 +1,4 @@
-//! Plugins of registries: pushed, locked, pulled, trusted, carried and used, and the ways around that are closed.
+//! Plugins from registries: push, lock, pull, trust, bundle and use, and attempts to bypass the rules.
 
 use std::{fs, path::PathBuf};
 
@@ -14,7 +14,7 @@ use crate::{POD_YAML, allow, config_file, configure, guest, offline, schemas::Sc
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// The strategy `lists` of a version, which plans and asks for nothing.
+/// The strategy `lists` in a version, without capabilities.
 fn plugin(version: &str) -> Vec<u8> {
     let mut manifest: Value = serde_json::from_str(&guest::manifest("modest_memory")).unwrap();
     manifest["name"] = "lists".into();
@@ -22,7 +22,7 @@ fn plugin(version: &str) -> Vec<u8> {
     guest::plugin_with("modest_memory", &manifest.to_string())
 }
 
-/// The same of a version that reads the cluster.
+/// The same in a version that reads the cluster.
 fn reading_plugin(version: &str) -> Vec<u8> {
     let mut manifest: Value = serde_json::from_str(&guest::manifest("lists")).unwrap();
     manifest["version"] = version.into();
@@ -86,7 +86,7 @@ impl Scene {
         ))
     }
 
-    /// Pushes another component to the same tag, and gives the digest of its manifest.
+    /// Pushes another component to the same tag. Returns the digest of its manifest.
     fn move_tag(&self, component: &[u8]) -> String {
         self.env.write_bytes("newer.wasm", component);
         let pushed = self.run(&format!("plugin push newer.wasm {}:1", self.name()));
@@ -103,7 +103,7 @@ impl Scene {
     }
 }
 
-/// Signs what a key of P-256 signs.
+/// Signs with a P-256 key.
 fn signature(key: &KeyPair, message: &[u8]) -> String {
     let der = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let key = rustls::crypto::ring::sign::any_ecdsa_type(&der).unwrap();
@@ -134,7 +134,7 @@ fn bundle(key: &KeyPair, manifest: &str, annotations: &Value) -> String {
     .to_string()
 }
 
-/// Puts a signature into the registry as something that refers to the plugin; under the fallback tag as well.
+/// Adds a signature to the registry as a referrer of the plugin, and at the fallback tag.
 fn attach(scene: &Scene, bundles: &[String]) {
     let (registry, repository) = (&scene.registry, "team/lists");
     let mut listed = Vec::new();
@@ -187,7 +187,7 @@ fn attach_legacy(scene: &Scene, key: &KeyPair) {
         .put_manifest("team/lists", &tag, MANIFEST, manifest.to_string().as_bytes());
 }
 
-/// Rules by which a source needs the signature of a key.
+/// Trust rules that require the signature of a key for a source.
 fn rules(source: &str, key: &KeyPair) -> String {
     let signer = json!({"kind": "pubKey", "owner": "platform", "key": key.public_key_pem()});
     let trust = json!({"rules": [{"sources": [source], "allOf": [signer]}]});
@@ -311,9 +311,9 @@ fn a_plugin_that_wants_more_than_it_had_is_asked_about() {
         "{asked}"
     );
     assert!(
-        asked
-            .stderr
-            .contains("a plugin would get the capability cluster-read of v1 Pod (lists)\nhint: look at"),
+        asked.stderr.contains(
+            "a plugin would get the capability cluster-read of v1 Pod (lists)\nhint: check the changes"
+        ),
         "{asked}"
     );
     assert_eq!(fs::read_to_string(scene.lock()).unwrap(), before);
@@ -322,7 +322,7 @@ fn a_plugin_that_wants_more_than_it_had_is_asked_about() {
 }
 
 #[test]
-fn an_edited_lock_is_not_believed() {
+fn an_edited_lock_is_refused() {
     let scene = Scene::new();
     configure(
         &scene.env,
@@ -368,7 +368,7 @@ fn a_lock_can_be_asked_for_where_there_is_a_digest() {
     configure(&scene.env, &format!("{plugins}lock: required\n"));
     refused(
         &scene.plan("lists"),
-        "config.lock does not say",
+        "config.lock does not lock it",
         "trocar plugin lock",
     );
     scene.run("plugin lock");

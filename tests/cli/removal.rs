@@ -1,6 +1,6 @@
-//! `--rm`: the created pod is deleted when its program ends, and when trocar does, whatever ends it; it stays when it is left.
+//! `--rm`: the created pod is deleted when its program or trocar ends, for any reason, and stays after a detach.
 //!
-//! The kubelet is played by the test. A pod that is deleted is gone at once here.
+//! The test simulates the kubelet. Deleted pods are gone at once.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ fn begin(flags: &str) -> (TestEnv, FakeApiServer, Program, Running) {
     (env, server, program, running)
 }
 
-/// The program of the session runs, and the session is held.
+/// A session with a running program.
 fn attached(program: &Program, running: &Running) {
     program.starts();
     program.is_attached(1);
@@ -31,7 +31,7 @@ fn attached(program: &Program, running: &Running) {
     running.stdout_until("here\n");
 }
 
-/// A session on a terminal is left: the detach keys were pressed.
+/// A session on a terminal after the detach keys were pressed.
 fn left() -> (TestEnv, FakeApiServer, Program, Terminal) {
     let (env, server) = online([pod("web-0")]);
     let program = server.program("copy", "dbg");
@@ -115,7 +115,7 @@ fn a_pod_of_the_same_name_that_another_made_stays() {
     assert!(server.object("Pod", "default", "copy").is_some());
     assert_eq!(touched(&server), [CREATE]);
 
-    // Also where it is not known yet that ours was not created.
+    // Also if it is not known yet that our pod was not created.
     let gate = Gate::new();
     server.inject(Fault::new("POST", "/pods", Answer::After(gate.clone())).times(1));
     let mut running = env.start(DEBUG);
@@ -160,7 +160,7 @@ fn a_session_that_is_left_keeps_the_pod_and_the_one_that_comes_back_deletes_it()
         .read_until("Pod copy stays in namespace default, and is deleted at the end of a session with it.");
     terminal.read_until("come back with: trocar attach pod/copy:dbg -n default");
     assert_eq!(terminal.wait(), 0);
-    // The process that would delete it is gone as well: it holds the terminal no more.
+    // The process that would delete it has ended, too: the terminal is released.
     terminal.read_to_end();
     assert_eq!(touched(&server), [CREATE]);
 
@@ -387,7 +387,7 @@ fn the_default_holds_where_it_can_and_is_ignored_elsewhere() {
     let told = "Warning: you may not delete pods in namespace default, so what is created stays\n";
     assert!(output.code == 0 && output.stderr.starts_with(told), "{output}");
 
-    // The workload ends with no session, and has no time.
+    // The workload does not end with a session, and has no time to live.
     let running = env.start("debug web-0 --image=busybox:1.36 -c dbg --copy-to=new --replace --attach -q");
     let program = server.program("new", "dbg");
     program.starts();
@@ -406,7 +406,7 @@ fn cleaners_find_their_marks_and_policies_see_them_as_the_hosts() {
     let copy = server.object("Pod", "default", "copy").unwrap();
     assert_eq!(copy["metadata"]["labels"]["cleanup.kyverno.io/ttl"], "3600s");
     assert_eq!(copy["metadata"]["annotations"]["janitor/ttl"], "3600s");
-    // They are part of the plan, not an afterthought.
+    // They are part of the plan, so policies see them.
     let plan = env.run("debug web-0 --image=busybox:1.36 --copy-to=two --ttl=1h --dry-run -o json");
     let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
     let labels = &plan["steps"][0]["object"]["metadata"]["labels"];
@@ -478,7 +478,7 @@ fn ctrl_c_while_the_container_does_not_run_yet_leaves_no_pod() {
         env.start_on_terminal("debug -it web-0 --image=busybox:1.36 -c dbg --copy-to=copy --rm");
     program.waits("ContainerCreating", "");
     terminal.read_until("ContainerCreating");
-    // The terminal sends it to all that belongs to it.
+    // The terminal sends the signal to its whole process group.
     terminal.write("\x03");
     terminal.read_until("Pod copy was deleted.");
     assert_eq!(terminal.wait(), 130);

@@ -1,5 +1,5 @@
-//! The schemas of all documents: they are schemas, what the program writes and what the documentation shows fits them, and an
-//! unknown field is refused by them and by the program alike.
+//! The schemas of all documents: they are valid, the program's output and the documentation's examples conform to them, and unknown
+//! fields are refused by schema and program alike.
 
 use std::{fs, path::PathBuf};
 

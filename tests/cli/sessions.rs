@@ -1,6 +1,6 @@
-//! Being with a program until it ends: its output once and in order, its exit code, and why there is none.
+//! Sessions: the program's output once and in order, its exit code, and errors.
 //!
-//! The kubelet is played by the test, so that faults come when they are wanted.
+//! The test simulates the kubelet, so that it controls when faults happen.
 
 use serde_json::{Value, json};
 use trocar_test_support::{Answer, FakeApiServer, Fault, Gate, Program, Running, TestEnv};
@@ -9,11 +9,11 @@ use crate::{check, online, pod};
 
 const DEBUG: &str = "debug web-0 --image=busybox:1.36 -c dbg --attach";
 
-/// What is said at the end of a session with an ephemeral container.
+/// The note at the end of a session with an ephemeral container.
 const STAYS: &str = "--- stderr ---\nContainer dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove \
                      ephemeral containers.\n";
 
-/// The same, where lines are shown that only the log has.
+/// The same, if lines are shown that only the log has.
 fn stays_after_lines_of_the_log() -> String {
     STAYS.replace(
         "Container",
@@ -175,7 +175,7 @@ fn input_reaches_the_program() {
     );
 }
 
-/// The attach is answered so: the log is shown instead, and the reason is told.
+/// With this answer to the attach, the log is shown instead, with the reason.
 fn is_shown_the_log(answer: Answer, told: &str) {
     let (env, server) = online([pod("web-0")]);
     server.inject(Fault::new("GET", "/attach", answer));
@@ -200,7 +200,7 @@ Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot 
 }
 
 #[test]
-fn whoever_may_not_attach_is_shown_the_log() {
+fn without_the_right_to_attach_the_log_is_shown() {
     is_shown_the_log(
         Answer::forbidden("pods \"web-0\" is forbidden: no attach"),
         r#"Error from server (Forbidden): pods "web-0" is forbidden: no attach"#,
@@ -224,7 +224,7 @@ fn where_no_websocket_passes_the_log_is_shown_and_the_reason_told() {
 }
 
 #[test]
-fn whoever_may_not_read_the_log_is_told_what_is_missing() {
+fn without_the_right_to_read_the_log_a_note_says_what_is_missing() {
     let (env, server) = online([pod("web-0")]);
     server.inject(Fault::new(
         "GET",
@@ -442,7 +442,7 @@ fn an_event_of_another_shape_ends_the_session_with_an_error() {
 }
 
 #[test]
-fn whoever_may_not_watch_reads_again_and_again() {
+fn without_the_right_to_watch_the_pod_is_polled() {
     let (env, server) = online([pod("web-0")]);
     server.inject(Fault::new("GET", "/pods", Answer::forbidden("no watch")).with_query("watch", "true"));
     let program = server.program("web-0", "dbg");
@@ -470,7 +470,7 @@ fn a_reader_that_went_away_ends_the_session_quietly() {
     drop(reader);
     program.starts();
     program.is_attached(1);
-    program.writes("nobody reads this\n");
+    program.writes("not read by any client\n");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(141));
     let said = String::from_utf8_lossy(&output.stderr);
@@ -560,7 +560,7 @@ fn detach_keys_leave_and_the_way_back_is_said() {
 fn a_terminal_is_sane_even_after_a_kill() {
     let (env, server) = online([pod("web-0")]);
     let program = server.program("web-0", "dbg");
-    // As for a person, the terminal belongs to a shell.
+    // As usual, the terminal belongs to a shell.
     let mut terminal = env.start_under_shell("debug -it web-0 --image=busybox:1.36 -c dbg -q");
     program.starts();
     program.is_attached(1);

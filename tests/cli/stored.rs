@@ -1,5 +1,5 @@
-//! What the server stores otherwise than it was judged: it is told and written down, and where policies are enforced no session
-//! begins with it unless they allow it. And writes whose answer is lost.
+//! Differences between what was judged and what the server stores: they are reported and audited, and under enforced policies a
+//! session begins only if these allow them. Also writes whose answer is lost.
 
 use serde_json::{Value, json};
 use trocar_test_support::{Answer, CommandOutput, FakeApiServer, Fault, TestEnv};
@@ -133,7 +133,7 @@ fn what_the_policies_allow_goes_on() {
     }
 }
 
-/// A mutating webhook that makes each pod one of a controller's.
+/// A mutating webhook that adds a controller's owner reference to each pod.
 fn adopting(config: &str) -> (TestEnv, FakeApiServer) {
     let (env, server) = online([pod("web-0")]);
     configure(&env, &format!("{config}{AUDIT}"));
@@ -251,7 +251,7 @@ fn a_server_that_failed_and_did_nothing_is_known_to_have_done_nothing() {
     assert!(!output.stderr.contains("not known"), "{output}");
 }
 
-/// A container of the name is there, in another pod: what was looked for is not found in it.
+/// Another pod has a container of this name, which must not be taken for ours.
 #[test]
 fn what_another_pod_of_the_name_has_is_not_ours() {
     let (env, server) = online([pod("web-0")]);

@@ -1,5 +1,5 @@
-//! A pull that does not end well: killed at any point, on a disk that is full, or two at once. What is used is whole, and the
-//! next pull puts it right.
+//! Failing pulls: killed at any point, on a full disk, or two at once. Only complete plugins are used, and the next pull repairs the
+//! store.
 
 use std::{
     fs,
@@ -36,7 +36,7 @@ fn large_plugin() -> Vec<u8> {
     component
 }
 
-/// Pushes a plugin, and gives its reference with its digest.
+/// Pushes a plugin. Returns its reference with the digest.
 fn push(registry: &FakeRegistry, plugin: &[u8]) -> String {
     let env = offline();
     env.write_bytes("lists.wasm", plugin);
@@ -55,7 +55,7 @@ fn plan(env: &TestEnv, pinned: &str) -> CommandOutput {
     ))
 }
 
-/// It is used whole, or told not to be there.
+/// Checks that the plugin is used completely or reported as missing.
 #[track_caller]
 fn is_used(env: &TestEnv, pinned: &str) -> bool {
     let plan = plan(env, pinned);
@@ -66,7 +66,7 @@ fn is_used(env: &TestEnv, pinned: &str) -> bool {
     false
 }
 
-/// The files below a folder that are not finished.
+/// The temporary files below a folder.
 fn unfinished(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
@@ -127,7 +127,7 @@ fn a_pull_that_is_killed_at_any_request_leaves_nothing_that_is_used_half() {
 #[test]
 fn a_full_disk_is_told_and_leaves_nothing() {
     let registry = FakeRegistry::start(digest);
-    // Files can have so many blocks of 512 bytes: no component, and then no compiled code.
+    // Limits on files in blocks of 512 bytes: too small for the component, then for the compiled code.
     for (plugin, blocks, what) in [
         (large_plugin(), 100, "make room in"),
         (guest::plugin("modest_memory"), 20, "make room in"),
@@ -156,7 +156,7 @@ fn two_pulls_at_once_both_end_well() {
     let component = digest(&large_plugin());
     let registry = FakeRegistry::with_hook(digest, {
         move |asked| {
-            // Neither gets the component before the other has asked for it.
+            // Neither gets the component before both have requested it.
             if asked.method == "GET" && asked.path.ends_with(&component) {
                 both.wait();
             }

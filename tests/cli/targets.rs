@@ -1,4 +1,4 @@
-//! What is debugged: names, workloads, selectors, and what is not there.
+//! Targets: names, workloads, selectors, and missing objects.
 
 use expect_test::expect;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
-//! The start page of the site is a recording: each command on it is run, and what it prints is what the page shows.
+//! The transcripts on the start page of the site: each command is run, and its output compared.
 //!
-//! `TROCAR_UPDATE_PAGES=1` records it anew. Commands run in `docs/examples`; those that need a cluster have a server with the
-//! pod of that folder, and a kubelet that this test plays.
+//! `TROCAR_UPDATE_PAGES=1` updates the page. Commands run in `docs/examples`; those that need a cluster have a fake server with the
+//! pod of that folder, and a kubelet that the test simulates.
 
 use std::{
     fs,
@@ -58,7 +58,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The page with the output of today, and how many commands were run.
+/// The page with current output, and the number of commands.
 fn record(page: &str) -> (String, usize) {
     let mut recorded = String::new();
     let mut commands = 0;
@@ -101,20 +101,20 @@ fn output_of(typed: &str) -> String {
     )
 }
 
-/// A server that has the pod of the examples; it runs.
+/// A server with the running pod of the examples.
 fn cluster() -> (TestEnv, FakeApiServer) {
     let file = fs::read(root().join("docs/examples/pod.yaml")).expect("the example is there");
     let mut pod: Value = trocar::documents::read(&file)
         .expect("the example is YAML")
         .remove(0);
-    // Where the kubelet of these tests has its pods.
+    // The namespace of the simulated kubelet's pods.
     pod["metadata"]["namespace"] = json!("default");
     pod["spec"]["nodeName"] = json!("n1");
     pod["status"] = json!({"phase": "Running"});
     online([pod])
 }
 
-/// A line as a shell runs it, both streams as one, in the folder of the examples.
+/// Runs a line in a shell in the folder of the examples, with both streams merged.
 fn shell(env: &TestEnv, typed: &str) -> Command {
     let alone = env.command([""; 0]);
     let mut command = Command::new("/bin/sh");

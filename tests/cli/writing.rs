@@ -1,4 +1,4 @@
-//! What is written, and how it is shown: dry runs, output formats, stamps.
+//! Writes and their output: dry runs, output formats, stamps.
 
 use expect_test::expect;
 use serde_json::Value;

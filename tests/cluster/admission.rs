@@ -1,7 +1,7 @@
-//! The admission server at the door of a real cluster: its API server calls the webhooks, which are a process of the test on
-//! the loopback interface. The same debug is made with kubectl, with trocar, and by whatever goes around them.
+//! The admission server in a real cluster: the API server calls its webhooks, which are a process of the test on the loopback
+//! interface. The same debugs are made with kubectl, with trocar, and by requests that bypass both.
 //!
-//! Where the server was not built, kubectl is not there or the API server is not on this machine, the tests say so.
+//! Skipped if the server was not built, kubectl is missing, or the API server is not on this machine.
 
 use std::{env, path::PathBuf, time::Instant};
 
@@ -33,13 +33,13 @@ pub(crate) const TESTS: &[Test] = &[
     ("admission::records", records),
 ];
 
-/// An image that is not approved. It need not be there.
+/// An image that is not approved. It need not exist.
 pub(crate) const OTHER_IMAGE: &str = "registry.example.com/tools/other:1";
 
-/// How the API server words what a webhook denies.
+/// The API server's message for what a webhook denies.
 pub(crate) const DENIES: &str = "denied the request";
 
-/// The server, and its webhooks for one namespace. They go when it is dropped.
+/// The server, and its webhooks for one namespace, which are deleted on drop.
 struct Door<'a> {
     namespace: Namespace<'a>,
     env: TestEnv,
@@ -51,7 +51,7 @@ struct Door<'a> {
 const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
 
 impl<'a> Door<'a> {
-    /// Opens a namespace whose debugs are judged by these policies, with a pod `web` in it. None where that cannot be.
+    /// Creates a namespace whose debugs are judged by these policies, with a pod `web`. None if a requirement is missing.
     fn open(cluster: &'a Cluster, config: &str) -> Option<Self> {
         let server = PathBuf::from(env!("CARGO_BIN_EXE_trocar")).with_file_name("trocar-admission");
         let kubectl = kubectl();
@@ -99,7 +99,7 @@ impl<'a> Door<'a> {
         Some(door)
     }
 
-    /// Makes the webhooks known, and waits until the API server asks them.
+    /// Registers the webhooks, and waits until the API server calls them.
     fn register(&self, address: &str, authority: &str) {
         let rule = |resource: &str, operation: &str| json!({"apiGroups": [""], "apiVersions": ["v1"], "resources": [resource], "operations": [operation]});
         for (kind, path) in [("Mutating", "mutate"), ("Validating", "validate")] {
@@ -119,7 +119,7 @@ impl<'a> Door<'a> {
             let path = configurations(kind);
             self.namespace.cluster.create(&path, &webhook);
         }
-        // Nothing is created, but the webhooks are asked.
+        // A dry run, for which the webhooks are called, too.
         let probe = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"},
             "spec": {"containers": [{"name": "a", "image": OTHER_IMAGE}]}});
         let path = format!("{}?dryRun=All", self.namespace.path("pods"));
@@ -160,7 +160,7 @@ impl<'a> Door<'a> {
         env.run_with(command)
     }
 
-    /// Runs `trocar debug` with the same flags, by no policy but those at the door.
+    /// Runs `trocar debug` with the same flags, without policies of its own.
     fn trocar(&self, flags: &str) -> CommandOutput {
         self.namespace
             .debug(&format!("-q {}", self.typed(flags).join(" ")), &[])
@@ -179,7 +179,7 @@ impl<'a> Door<'a> {
             .collect()
     }
 
-    /// Makes the same debug with kubectl and with trocar: both are allowed, or both denied with these words.
+    /// Makes the same debug with kubectl and with trocar: both are allowed, or both denied with this message.
     fn both(&self, flags: &str, denied: Option<&str>) {
         for (who, output) in [("kubectl", self.kubectl(flags)), ("trocar", self.trocar(flags))] {
             match denied {
@@ -195,7 +195,7 @@ impl<'a> Door<'a> {
         }
     }
 
-    /// Makes the same debugs by the same policies on the person's own machine, where nothing is at the door: the same verdicts.
+    /// Makes the same debugs with the same policies in the user's configuration, without webhooks: the verdicts are the same.
     fn as_at_home(&self, cluster: &Cluster, config: &str, cases: &[(&str, Option<&str>)]) {
         let home = cluster.namespace();
         home.pod("web");
@@ -223,7 +223,7 @@ impl<'a> Door<'a> {
             .unwrap_or_default()
     }
 
-    /// What the API server says to a request.
+    /// The API server's answer to a request.
     fn send(&self, request: http::request::Builder, body: &Value) -> Result<Value, String> {
         let sent = self.namespace.cluster.send(request, body);
         sent.map_err(|error| error.to_string())
@@ -307,7 +307,7 @@ fn images_from_a_mirror(cluster: &Cluster) {
         images.contains(&"mirror.example.com/hub/library/tool:1".to_owned()),
         "{images:?}"
     );
-    // What the server had put in is still there, once.
+    // The server's additions are still there, once.
     let volumes = copy["spec"]["volumes"].as_array().unwrap();
     assert_eq!(volumes.len(), 1, "{volumes:#?}");
 }
@@ -468,7 +468,7 @@ fn a_warning_and_a_note(cluster: &Cluster) {
     assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output}");
 }
 
-/// What goes around kubectl and trocar: other verbs, several at once, forged metadata.
+/// Requests that bypass kubectl and trocar: other verbs, several containers at once, forged metadata.
 fn ways_around(cluster: &Cluster) {
     let config = format!(
         "{IMAGES}- name: protected\n  plugin: protected-targets\n  settings: {{labels: {{tier: gold}}}}\n"
@@ -483,11 +483,11 @@ fn ways_around(cluster: &Cluster) {
         let request = Request::patch(&path).header("content-type", "application/strategic-merge-patch+json");
         send_as(&door, request, body)
     };
-    // One bad one behind a good one.
+    // A denied one behind an allowed one.
     let two = json!({"spec": {"ephemeralContainers": [container("a", &good), container("b", OTHER_IMAGE)]}});
     let told = merge(&two).unwrap_err();
     assert!(told.contains("\"b\"") && !told.contains("\"a\""), "{told}");
-    // PUT in the place of PATCH.
+    // PUT instead of PATCH.
     let mut pod = door.namespace.read_pod("web");
     pod["spec"]["ephemeralContainers"] = json!([container("c", OTHER_IMAGE)]);
     assert!(door.send(Request::put(&path), &pod).unwrap_err().contains(DENIES));
@@ -524,7 +524,7 @@ fn ways_around(cluster: &Cluster) {
     );
 }
 
-/// The same by requests that no tool for debugging makes, and what nothing can be added by.
+/// Requests that no debugging tool makes, and requests that cannot add a container.
 fn other_requests(cluster: &Cluster) {
     let Some(door) = Door::open(cluster, IMAGES) else {
         return;
@@ -582,7 +582,7 @@ fn other_requests(cluster: &Cluster) {
             "{what}: {told}"
         );
     }
-    // Neither the pod itself nor its status takes a debug container, so no policy has to be asked.
+    // Updates of the pod and its status cannot add a debug container, so policies are not needed.
     for path in ["", "/status"] {
         drop(patch(path, "strategic-merge-patch+json", &added));
     }
@@ -596,7 +596,7 @@ fn send_as(door: &Door<'_>, request: http::request::Builder, body: &Value) -> Re
     sent.map_err(|error| error.to_string())
 }
 
-/// Pods of controllers and service accounts are not debugs, unless all are judged.
+/// Pods of controllers and service accounts do not count as debugs, unless all pods are judged.
 fn who_creates_a_pod(cluster: &Cluster) {
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "app"}, "spec": {
         "selector": {"matchLabels": {"app": "app"}},
@@ -656,7 +656,7 @@ macro_rules! plan {
     };
 }
 
-/// What hostile strategies plan, sent past trocar.
+/// Plans of hostile strategies, sent without trocar.
 fn hostile_pods(cluster: &Cluster) {
     let config = "policies:\n- name: ceiling\n  plugin: privilege-ceiling\n  settings: {profile: restricted}\n\
                   - name: limits\n  plugin: session-limits\n  settings: {timeToLive: 30, resources: {cpu: '1', memory: 1Gi}}\n";
@@ -717,7 +717,7 @@ fn hostile_pods(cluster: &Cluster) {
     assert!(door.debug_containers().is_empty());
 }
 
-/// Sessions with the containers of a pod that runs.
+/// Sessions with containers of a running pod.
 fn sessions(cluster: &Cluster) {
     let config = "policies:\n- name: protected\n  plugin: protected-targets\n  settings: {labels: {tier: gold}}\n\
                   admission: {connect: [exec, attach]}\n";
@@ -763,11 +763,11 @@ fn records(cluster: &Cluster) {
         .lines()
         .map(|line| serde_json::from_str(line).expect("a record is JSON"))
         .collect();
-    // The API server asks again where the pod has changed meanwhile.
+    // The API server calls again if the pod has changed meanwhile.
     let is_of = |record: &&Value| record["target"]["name"] == "web";
     assert!(
         records.iter().all(|record| is_of(&record)),
-        "a dry run is no record: {records:#?}"
+        "a dry run must not be recorded: {records:#?}"
     );
     let of = |event: &str| {
         let found = records.iter().find(|record| record["event"] == event);

@@ -1,4 +1,4 @@
-//! The API server is stopped and started while a session waits, and while it runs.
+//! Restarts of the API server while a session waits, and while it runs.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::{Test, cluster::Cluster};
 
 pub(crate) const TESTS: &[Test] = &[("apiserver::restarted", restarted)];
 
-/// The command that restarts the API server. An ordinary cluster cannot be asked to.
+/// The command that restarts the API server, if the cluster has one.
 pub(crate) fn restarter() -> Option<impl Fn()> {
     let Some(command) = std::env::var_os("TROCAR_TEST_RESTART_APISERVER") else {
         skipped("TROCAR_TEST_RESTART_APISERVER names no command that restarts the API server");
@@ -20,8 +20,8 @@ pub(crate) fn restarter() -> Option<impl Fn()> {
     })
 }
 
-/// Sessions go on where they were: nothing is lost and nothing comes twice. All begin before the first restart, since it takes
-/// kubelet and controllers some time to ask again for what they have to do.
+/// Sessions continue where they were: no output is lost or duplicated. All begin before the first restart, since kubelet and
+/// controllers need some time to reconnect.
 fn restarted(cluster: &Cluster) {
     let Some(restart) = restarter() else {
         return;
@@ -44,12 +44,12 @@ fn restarted(cluster: &Cluster) {
         });
         restart();
 
-        // Whoever waits goes on waiting, and learns why it is for nothing.
+        // A waiting client keeps waiting, and is told why it waits in vain.
         let output = waiting.finish_with_open_stdin();
         let told = "container \"hopeless\" of pod \"web\" does not start";
         assert!(output.code == 125 && output.stderr.contains(told), "{output}");
 
-        // With a terminal: the shell is there again.
+        // With a terminal: the same shell is attached again.
         terminal.read_until("connection is there again");
         terminal.write("echo still $((40+2))\r");
         terminal.read_until("still 42");
@@ -57,7 +57,7 @@ fn restarted(cluster: &Cluster) {
         assert_eq!(terminal.wait(), 6);
         assert!(terminal.is_sane());
 
-        // Input that was cut is not taken for its end.
+        // Interrupted input does not count as its end.
         let output = fed.finish_with_open_stdin();
         let told = "before all of standard input was sent";
         assert!(output.code == 125 && output.stderr.contains(told), "{output}");

@@ -1,4 +1,4 @@
-//! The cluster under test: making and reading objects, waiting for them, and running the program against it.
+//! The cluster under test: creates, reads and awaits objects, and runs the program against it.
 
 use std::{
     env,
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use trocar::cluster::ClusterConfig;
 use trocar_test_support::{CommandOutput, PATIENCE, Running, Terminal, TestEnv};
 
-/// How long to wait before reading again what could not be read.
+/// The pause before a failed read is repeated.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A cluster that tests may use.
@@ -27,7 +27,7 @@ pub(crate) struct Cluster {
     runtime: tokio::runtime::Runtime,
     client: Client,
     config: Config,
-    /// How often what must never fail is tried.
+    /// The number of repetitions of tests that must never fail.
     pub(crate) repeat: usize,
     pub(crate) image: String,
     /// Held for reading by every test, for writing by the one that stops the API server.
@@ -72,7 +72,7 @@ impl Cluster {
         serde_json::to_value(config).expect("a kubeconfig is JSON")
     }
 
-    /// A new namespace, which is deleted when it is dropped.
+    /// Creates a namespace, which is deleted on drop.
     pub(crate) fn namespace(&self) -> Namespace<'_> {
         self.namespace_with(&json!({}))
     }
@@ -86,7 +86,7 @@ impl Cluster {
         Namespace::new(self, labels, Some(in_use))
     }
 
-    /// A namespace for a test that nobody else may run beside: it disturbs the whole cluster.
+    /// A namespace for a test that must run alone, since it disturbs the whole cluster.
     pub(crate) fn alone<T>(&self, test: impl FnOnce(&Namespace<'_>) -> T) -> T {
         let _in_use = self
             .in_use
@@ -95,7 +95,7 @@ impl Cluster {
         test(&Namespace::new(self, &json!({}), None))
     }
 
-    /// Reads what is at a path; none where there is nothing.
+    /// Reads the object at a path; none if it does not exist.
     pub(crate) fn read(&self, path: &str) -> Option<Value> {
         self.try_read(path)
             .unwrap_or_else(|error| panic!("cannot read {path}: {error}"))
@@ -112,7 +112,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until the API server does not answer any more.
+    /// Waits until the API server stops answering.
     pub(crate) fn wait_until_away(&self) {
         let deadline = Instant::now() + PATIENCE;
         while self.try_read("/api/v1/namespaces/default").is_ok() {
@@ -131,7 +131,7 @@ impl Cluster {
         self.send_as_is(request.header("content-type", "application/json"), body)
     }
 
-    /// The same, with the content type that the request has.
+    /// The same, with a content type.
     pub(crate) fn send_as_is(
         &self,
         request: http::request::Builder,
@@ -143,7 +143,7 @@ impl Cluster {
         self.runtime.block_on(self.client.request(request))
     }
 
-    /// Creates many objects, some of them at the same time, and keeps of each what is wanted.
+    /// Creates many objects, some concurrently. Returns what is wanted of each.
     pub(crate) fn create_all<T>(
         &self,
         path: &str,
@@ -165,13 +165,13 @@ impl Cluster {
         created.unwrap_or_else(|error| panic!("cannot create at {path}: {error}"))
     }
 
-    /// Deletes what is at a path, at once. That it is gone already is fine.
+    /// Deletes the object at a path without grace period, if it exists.
     pub(crate) fn delete(&self, path: &str) {
         let options = json!({"gracePeriodSeconds": 0});
         drop(self.send(Request::delete(path), &options));
     }
 
-    /// Waits until an object of a collection is as wanted, and gives what was found in it.
+    /// Waits for an object of a collection that matches. Returns what was found in it.
     pub(crate) fn wait_for<T>(
         &self,
         collection: &str,
@@ -231,7 +231,7 @@ impl Cluster {
         Err(kube::Error::LinesCodecMaxLineLengthExceeded)
     }
 
-    /// Returns true if the API server is on this machine, and can reach what the test serves.
+    /// Returns true if the API server is on this machine, so that it can reach servers of the test.
     pub(crate) fn is_on_loopback(&self) -> bool {
         matches!(self.config.cluster_url.host(), Some("127.0.0.1" | "localhost"))
     }
@@ -243,12 +243,12 @@ impl Cluster {
         trocar::cluster::Cluster::new(config).expect("its credentials can be used")
     }
 
-    /// Runs what the library does to its end.
+    /// Runs a future of the library to its end.
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
-    /// The name of a node on which pods run.
+    /// The name of a node that runs pods.
     pub(crate) fn node(&self) -> String {
         let nodes = self.read("/api/v1/nodes").expect("nodes can be listed");
         let is_ready = |node: &&Value| {
@@ -267,7 +267,7 @@ impl Cluster {
     }
 }
 
-/// A namespace, and the program's environment in which it is the context's.
+/// A namespace, and an environment with a kubeconfig for it.
 pub(crate) struct Namespace<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) name: String,
@@ -307,7 +307,7 @@ impl<'a> Namespace<'a> {
         format!("/apis/{group}/v1/namespaces/{}/{resource}", self.name)
     }
 
-    /// Creates a pod that does nothing, and waits until it runs.
+    /// Creates an idle pod, and waits until it runs.
     pub(crate) fn pod(&self, name: &str) -> Value {
         self.create_pod(name, &["sleep", "36000"], &json!({}));
         self.wait_for_pod(name, "running", |pod| {
@@ -352,7 +352,7 @@ impl<'a> Namespace<'a> {
         let deadline = Instant::now() + PATIENCE;
         let path = format!("{}/{name}", self.path("pods"));
         loop {
-            // A server that cannot be asked right now says nothing about the pod.
+            // If the server does not answer, the pod's state is unknown.
             match self.cluster.try_read(&path) {
                 Ok(None) => return,
                 Ok(Some(pod)) if pod["metadata"]["deletionTimestamp"].is_string() => return,
@@ -373,7 +373,7 @@ impl<'a> Namespace<'a> {
         }
     }
 
-    /// Waits until the debug container `dbg` of a copy has ended, whose other container goes on.
+    /// Waits until the debug container `dbg` of a copy has ended. The other container keeps running.
     pub(crate) fn wait_for_debug_container_to_end(&self, name: &str) {
         self.wait_for_pod(name, "done with its debug container", |pod| {
             let statuses = pod["status"]["containerStatuses"].as_array()?;
@@ -394,7 +394,7 @@ impl<'a> Namespace<'a> {
         pods.map(|pod| text(&pod["metadata"]["name"])).collect()
     }
 
-    /// Waits until the log of a container ends so: what an attach brought may not be in it yet.
+    /// Waits until the log of a container ends with a text: output of an attach may not be in it yet.
     pub(crate) fn wait_for_log(&self, pod: &str, container: &str, end: &str) {
         let path = format!("{}/{pod}/log?container={container}", self.path("pods"));
         let deadline = Instant::now() + PATIENCE;
@@ -469,8 +469,8 @@ impl<'a> Namespace<'a> {
         }
     }
 
-    /// Waits until the server's authorizer has seen the Role that lets a user do something: it watches Roles, and a little
-    /// later than they are made. Prints how often it was asked, where once was not enough.
+    /// Waits until the server's authorizer has seen the Role that allows something to a user: it watches Roles, with some
+    /// delay. Prints the number of attempts if one was not enough.
     #[expect(clippy::print_stderr, reason = "a test that had to wait says so")]
     pub(crate) fn wait_until_allowed(&self, user: &str, verb: &str, resource: &str) {
         let (name, subresource) = resource.split_once('/').unwrap_or((resource, ""));
@@ -524,12 +524,12 @@ impl<'a> Namespace<'a> {
         self.env.run_with(self.arguments(flags, command))
     }
 
-    /// The same, to be watched while it runs.
+    /// The same, without waiting for its end.
     pub(crate) fn start(&self, flags: &str, command: &[&str]) -> Running {
         self.env.start_with(self.arguments(flags, command))
     }
 
-    /// The same in front of a person.
+    /// The same on a terminal.
     pub(crate) fn on_terminal(&self, flags: &str, command: &[&str]) -> Terminal {
         Terminal::start(self.env.command(self.arguments(flags, command)), 80, 24)
     }
@@ -550,7 +550,7 @@ impl Drop for Namespace<'_> {
     }
 }
 
-/// A text of an object.
+/// A string field of an object.
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }

@@ -29,7 +29,7 @@ pub(crate) const TESTS: &[Test] = &[
     ),
 ];
 
-/// Writes a line for each run, and reads one where it may; its answer is in a file.
+/// A credential plugin that logs its runs, reads a line if it has a terminal, and prints the answer in a file.
 const PLUGIN: &str = "cd \"$1\"; echo \"$KUBERNETES_EXEC_INFO\" >>runs\n\
     case \"$KUBERNETES_EXEC_INFO\" in *'\"interactive\":true'*) read -r line;; esac\ncat answer\n";
 
@@ -41,7 +41,7 @@ fn reached(cluster: &Cluster) -> (String, Value) {
     (token, config["clusters"][0]["cluster"].clone())
 }
 
-/// A kubeconfig whose token comes from a plugin, and is valid for so many seconds.
+/// A kubeconfig with a credential plugin whose tokens are valid for some seconds.
 pub(crate) fn with_plugin(namespace: &Namespace<'_>, cluster: &Cluster, seconds: Option<i64>) {
     let (token, entry) = reached(cluster);
     let mut status = json!({"token": token});
@@ -98,7 +98,7 @@ fn a_plugin_runs_once_and_eats_no_input(cluster: &Cluster) {
 fn a_session_outlives_its_credentials(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
-    // Expired when it comes, so that every request needs a run.
+    // Already expired, so that every request needs a run.
     with_plugin(&namespace, cluster, Some(-1));
     let command = ["sh", "-c", "echo begins; sleep 3; echo ends; exit 7"];
     let output = namespace.debug(

@@ -1,4 +1,4 @@
-//! A way to the API server that breaks.
+//! A TCP proxy to the API server that cuts connections.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +13,7 @@ use trocar_test_support::TestEnv;
 
 use crate::cluster::Cluster;
 
-/// Passes on what comes and goes, until so many bytes have come from the server: then all connections are cut.
+/// Forwards bytes. When a number of bytes has come from the server, all connections are cut.
 pub(crate) struct Cutter {
     kubeconfig: PathBuf,
     state: Arc<Mutex<State>>,
@@ -30,7 +30,7 @@ struct State {
 }
 
 impl State {
-    /// So many bytes came. Cuts if it is time.
+    /// Counts bytes, and cuts when it is time.
     fn comes(&mut self, count: usize) {
         if !self.has_begun {
             return;
@@ -40,7 +40,7 @@ impl State {
             self.came = 0;
             self.count += 1;
             for connection in self.open.drain(..) {
-                // It may have been closed by itself.
+                // It may be closed already.
                 connection.shutdown(Shutdown::Both).ok();
             }
         }
@@ -48,7 +48,7 @@ impl State {
 }
 
 impl Cutter {
-    /// One that passes everything on until it is told to begin.
+    /// A proxy that does not cut before it is told to.
     pub(crate) fn start(cluster: &Cluster, env: &TestEnv, name: &str, cuts: VecDeque<u64>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("the system gives a port");
         let port = listener.local_addr().expect("it is bound").port();
@@ -86,13 +86,13 @@ impl Cutter {
         self.state().has_begun = true;
     }
 
-    /// How often it has cut.
+    /// The number of cuts.
     pub(crate) fn count(&self) -> usize {
         self.state().count
     }
 }
 
-/// Lets a kubeconfig name a port of this machine as its server. Returns the address of the server.
+/// Replaces the server in a kubeconfig by a port of this machine. Returns the server's address.
 fn through(config: &mut Value, port: u16) -> String {
     let entry = &mut config["clusters"][0]["cluster"];
     let server = entry["server"].as_str().expect("a cluster has a server");
@@ -110,7 +110,7 @@ fn through(config: &mut Value, port: u16) -> String {
     address
 }
 
-/// Two threads for a connection, one for each way.
+/// Forwards a connection with two threads, one per direction.
 fn pass(state: &Arc<Mutex<State>>, client: TcpStream, server: TcpStream) {
     let both = |one: &TcpStream, other: &TcpStream| (one.try_clone().ok()).zip(other.try_clone().ok());
     let (Some((from, mut to)), Some(kept)) = (both(&client, &server), both(&client, &server)) else {
@@ -133,7 +133,7 @@ fn pass(state: &Arc<Mutex<State>>, client: TcpStream, server: TcpStream) {
 }
 
 fn copy(mut from: TcpStream, mut to: impl FnMut(&[u8]) -> bool) {
-    // Small, so that a cut may be in the middle of what is written at once.
+    // Small, so that a cut may be within a single write.
     let mut buffer = [0; 700];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         if !to(&buffer[..count]) {

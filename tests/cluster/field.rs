@@ -1,4 +1,4 @@
-//! What people of this job reported, on the real cluster: each input that once went wrong.
+//! Regressions that users reported, on the real cluster.
 
 use std::time::{Duration, Instant};
 
@@ -111,7 +111,7 @@ fn the_servers_warnings(cluster: &Cluster) {
     says(&output, &["error: 1 warning received"]);
 }
 
-/// The class is of the whole cluster, so it has a name of its own.
+/// Classes are cluster-scoped, so it has a unique name.
 fn a_copy_whose_priority_class_has_changed(cluster: &Cluster) {
     let namespace = cluster.namespace();
     let class = |value: u32| json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": namespace.name}, "value": value});
@@ -139,7 +139,7 @@ fn a_copy_whose_priority_class_has_changed(cluster: &Cluster) {
         "no role is missing: {output}"
     );
     cluster.create(classes, &class(2000));
-    // Admission reads classes from a cache, which follows.
+    // Admission reads classes from a cache, with some delay.
     let copied = (0..20).find_map(|attempt| {
         let output = namespace.debug(&format!("web --image=$IMAGE --copy-to=copy-{attempt} -q"), &[]);
         let name = format!("copy-{attempt}");
@@ -260,7 +260,7 @@ fn a_copy_with_gates(cluster: &Cluster) {
     );
 }
 
-/// No node of the cluster runs Windows: what is tried is that the API server takes what is planned.
+/// No node of the cluster runs Windows: this tests that the API server accepts the plan.
 fn a_windows_pod_with_every_profile(cluster: &Cluster) {
     let namespace = cluster.namespace();
     let windows = json!({"os": {"name": "windows"}, "nodeSelector": {"kubernetes.io/os": "windows"},
@@ -287,7 +287,7 @@ fn a_windows_pod_with_every_profile(cluster: &Cluster) {
     }
     let share = namespace.debug("win --image=$IMAGE --copy-to=shared --share-processes", &[]);
     assert_eq!(share.code, 0, "{share}");
-    // A node that calls itself one of Windows: the pod is taken as well.
+    // A node that is labelled as a Windows node: the pod is accepted as well.
     let name = format!("{}-win", namespace.name);
     let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"kubernetes.io/os": "windows"}}});
     cluster.create("/api/v1/nodes", &node);

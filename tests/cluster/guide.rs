@@ -1,4 +1,4 @@
-//! Transcripts of the guide, run as they stand there: in a shell, with the program in its path.
+//! Transcripts of the guide, run unchanged in a shell, with the program in its path.
 
 use std::{
     fmt::Write as _,
@@ -21,8 +21,8 @@ pub(crate) const TESTS: &[Test] = &[("guide::output_is_piped_into_jq", output_is
 /// The image of the transcripts. The cluster under test may have another one only, without `curl`.
 const IMAGE: &str = "--image=curlimages/curl";
 
-/// What serves the items, and stands in for `curl` there: what it asks of the server it writes as that does, with a progress meter
-/// unless it is told to be silent.
+/// Serves the items, and replaces `curl`: it prints the server's answer like curl, with a progress meter unless it is
+/// silent.
 const SERVER: &str = r#"cat > /usr/sbin/curl << 'END'
 #!/bin/sh
 for url; do :; done
@@ -52,8 +52,8 @@ fn transcript(page: &str, word: &str) -> Vec<(String, String)> {
     commands.collect()
 }
 
-/// The program under its name, in this namespace, with the image that the cluster has. What a container of the pod has mounted, the
-/// debug container has as well.
+/// The program under its name, in this namespace, with the cluster's image. The debug container has the mounts of the pod's
+/// container.
 fn program(namespace: &Namespace<'_>) {
     let folder = namespace.env.folder().join("bin");
     fs::create_dir(&folder).expect("a folder can be made");
@@ -100,7 +100,7 @@ fn output_is_piped_into_jq(cluster: &Cluster) {
     let commands = transcript("docs/guide.md", "| jq");
     assert!(!commands.is_empty(), "the guide has a transcript with jq");
     for (command, wanted) in commands {
-        // The environment is that of any other run of the program.
+        // The same environment as in other runs of the program.
         let mut shell = Command::new("/bin/sh");
         shell
             .args(["-c", &command])

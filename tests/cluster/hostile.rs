@@ -1,7 +1,7 @@
-//! Plans of a hostile strategy on a real API server: refused, shown as rights, or bounded by a policy. And people who debug at
-//! the same time, or while the target changes.
+//! Plans of a hostile strategy on a real API server: refused, shown as rights, or bounded by a policy. Also concurrent debugs, and
+//! debugs while the target changes.
 //!
-//! The plans are in `plans/`; the strategy `replays` plans what it is told to.
+//! The plans are in `plans/`; the strategy `replays` returns them.
 
 use http::Request;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ policies:
   settings: {timeToLive: 30, resources: {cpu: '1', memory: 1Gi}}
 ";
 
-/// Lets the strategy plan a step, in this namespace and with the image for tests.
+/// Runs the strategy with a plan of one step, in this namespace and with the image for tests.
 fn replay(namespace: &Namespace<'_>, config: &str, target: &str, step: &str, more: &[&str]) -> CommandOutput {
     let mut step: Value = serde_json::from_str(step).expect("a plan is JSON");
     if step["action"] == "create-pod" {
@@ -217,7 +217,7 @@ fn what_a_policy_bounds_is_stored_so(cluster: &Cluster) {
     );
 }
 
-/// What one alias says, both say, and the server stores it so.
+/// Two fields that are aliases get the same value, which the server stores.
 fn what_was_agreed_to_is_what_is_stored(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
@@ -231,7 +231,7 @@ fn what_was_agreed_to_is_what_is_stored(cluster: &Cluster) {
         &["--yes"],
     );
     let told = "Warning: the plan grants more than the flags ask for: service-account powerful\n";
-    // Before it the compiler may be told of.
+    // A note about the compilation may come first.
     assert!(output.code == 0 && output.stderr.ends_with(told), "{output}");
     let spec = &namespace.read_pod("sa-alias")["spec"];
     assert_eq!(spec["serviceAccountName"], "powerful");
@@ -280,7 +280,7 @@ fn a_target_that_becomes_protected_meanwhile_is_not_touched(cluster: &Cluster) {
     assert!(namespace.ephemeral_containers("vault").is_empty());
 }
 
-/// Labels a pod, whoever else changes it at the same time.
+/// Labels a pod, with retries after concurrent changes.
 fn label(namespace: &Namespace<'_>, pod: &str, name: &str, value: &str) {
     let path = format!("{}/{pod}", namespace.path("pods"));
     for _ in 0..20 {

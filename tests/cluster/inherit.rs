@@ -1,4 +1,4 @@
-//! A debug container that sees what its target sees.
+//! `--inherit`: a debug container with the environment and mounts of its target.
 
 use serde_json::{Value, json};
 use trocar_test_support::skipped;
@@ -80,7 +80,7 @@ fn rich_pod(namespace: &Namespace<'_>) {
     });
     let more = json!({
         "containers": [container], "initContainers": [variables],
-        // What a container that is not restarted wrote is kept.
+        // The log of a container that is not restarted is kept.
         "restartPolicy": "Never",
         "securityContext": {"runAsUser": 1234, "runAsGroup": 3456, "fsGroup": 2345},
         "volumes": [

@@ -1,4 +1,4 @@
-//! What goes in: standard input that is piped, that ends, and that nobody reads.
+//! Standard input: piped, ended, and unread.
 
 use std::{fs::File, process::Stdio};
 
@@ -54,8 +54,8 @@ fn much_input_arrives_as_it_is(cluster: &Cluster) {
     }
 }
 
-/// The connection is reset when the program has ended: on a busy machine before what was sent last was read, which is told as
-/// input that was cut.
+/// The connection is reset when the program has ended: on a busy machine before the last input was read, which is reported as
+/// cut input.
 fn a_program_that_does_not_read_its_input(cluster: &Cluster) {
     cluster.alone(input_that_is_not_read);
 }

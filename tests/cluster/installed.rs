@@ -1,7 +1,7 @@
-//! The admission server as its chart installs it: two replicas in pods from an image of their own, behind a service.
+//! The admission server as installed by its chart: two replicas behind a service, from an image that the test builds.
 //!
-//! What the chart renders is applied as it is, but for its webhooks, which ask about the test's namespaces alone: a cluster for
-//! tests has other tests. Helm, skopeo and a registry that takes images are needed; where one is missing, the test says so.
+//! The rendered chart is applied unchanged, except that its webhooks are limited to the test's namespaces: other tests use the
+//! same cluster. Requires Helm, skopeo and a registry that accepts images; skipped if one is missing.
 
 use std::{
     env, fs,
@@ -28,7 +28,7 @@ pub(crate) const TESTS: &[Test] = &[(
     a_replica_is_ended,
 )];
 
-/// What is needed, and may be missing.
+/// The requirements, which may be missing.
 struct Tools {
     server: PathBuf,
     helm: PathBuf,
@@ -67,7 +67,7 @@ fn succeed(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The server in two pods, and its webhooks for two namespaces. What is outside of namespaces goes when it is dropped.
+/// The server in two pods, and its webhooks for two namespaces. Cluster-scoped objects are deleted on drop.
 struct Installed<'a> {
     /// Where the server is.
     home: Namespace<'a>,
@@ -101,11 +101,11 @@ impl<'a> Installed<'a> {
         self.env.run(command)
     }
 
-    /// Makes the image of the server and gives it to the registry.
+    /// Builds the image of the server, and pushes it to the registry.
     fn push(&self, tools: &Tools) -> String {
         let image = format!("{}/trocar-admission:{}", tools.registry, self.home.name);
         let archive = self.env.folder().join("image.tar");
-        // A program that is not static needs its libraries.
+        // A dynamically linked program needs its libraries.
         let libraries = succeed(Command::new("ldd").arg(&tools.server));
         let libraries = libraries.split_whitespace().filter(|word| word.starts_with('/'));
         succeed(
@@ -123,7 +123,7 @@ impl<'a> Installed<'a> {
         image
     }
 
-    /// What the chart renders, with webhooks that ask about these two namespaces alone.
+    /// The rendered chart, with webhooks for these two namespaces only.
     fn rendered(&self, tools: &Tools, image: &str) -> Value {
         let (repository_of_image, tag) = image.rsplit_once(':').expect("it has a tag");
         let config = documents::read(IMAGES.as_bytes())
@@ -172,7 +172,7 @@ impl<'a> Installed<'a> {
         sent.map_err(|error| error.to_string())
     }
 
-    /// API servers learn of webhooks and of the service's pods a little later.
+    /// Waits: API servers see webhooks and the service's pods with some delay.
     fn wait_until_asked(&self) {
         let began = Instant::now();
         loop {
@@ -183,7 +183,7 @@ impl<'a> Installed<'a> {
         }
     }
 
-    /// The server's pods that are ready and not about to go.
+    /// The server's pods that are ready and not being deleted.
     fn replicas(&self) -> Vec<String> {
         let pods = self
             .home
@@ -214,7 +214,7 @@ fn a_replica_is_ended(cluster: &Cluster) {
     };
     let installed = Installed::new(cluster, &tools);
     let image = cluster.image.clone();
-    // The server's own namespace is no exception.
+    // The server's own namespace is not an exception.
     let before = installed.replicas();
     let own = format!(
         "debug --namespace={} {} -c dbg -q",

@@ -1,4 +1,4 @@
-//! A line without an end, from several targets at once: it is shown in marked pieces, once, and nothing waits for its end.
+//! Endless lines from several targets at once: they are shown once, in marked pieces, without waiting for their end.
 
 use std::{
     collections::BTreeMap,
@@ -19,14 +19,14 @@ pub(crate) const TESTS: &[Test] = &[(
 
 const LENGTH: usize = 64_000_000;
 
-/// An instance of a plugin reserves a little more than 4 GiB of addresses, which leaves a quarter of a GB: a line of each target
-/// that was kept whole, once and in the making of its next size, would not fit in there.
+/// The limit on address space. An instance of a plugin reserves a little more than 4 GiB, which leaves a quarter of a GB: not
+/// enough to buffer a whole line of each target.
 const LIMIT: &str = "ulimit -v 4600000";
 
 /// Longer lines are cut.
 const MAX_LINE: usize = (64 << 10) + 100;
 
-/// It keeps the kubelet busy, which makes others' tests late.
+/// It keeps the kubelet busy, which delays other tests.
 fn a_line_of_64_megabytes_from_each_of_three_targets(cluster: &Cluster) {
     cluster.alone(lines_of_64_megabytes);
 }
@@ -44,7 +44,7 @@ fn lines_of_64_megabytes(namespace: &Namespace<'_>) {
         let prefix = format!("pod/{target}");
         let letters = *shown.letters.get(&prefix).unwrap_or(&0);
         assert!(letters <= LENGTH, "{prefix} is shown twice: {letters}");
-        // A log that is rotated while its last reading is opened may be gone: the attach has brought too little to tell what.
+        // A log that is rotated while it is opened for the last time may be gone, and the attach has brought too little to decide.
         let told = format!(
             "[{prefix}] some of the program's output may be missing: the container's log was rotated"
         );
@@ -66,7 +66,7 @@ fn lines_of_64_megabytes(namespace: &Namespace<'_>) {
     assert!(shown.longest <= MAX_LINE, "a line of {} bytes", shown.longest);
 }
 
-/// The same command, with little memory.
+/// The same command, with a limit on memory.
 fn limited(command: &Command) -> Command {
     let mut limited = Command::new("/bin/sh");
     let script = format!("{LIMIT}; exec \"$@\"");
@@ -78,23 +78,23 @@ fn limited(command: &Command) -> Command {
     limited
 }
 
-/// What came out.
+/// The output.
 struct Shown {
-    /// How many letters of each target.
+    /// The number of letters of each target.
     letters: BTreeMap<String, usize>,
     longest: usize,
     stderr: String,
     code: i32,
 }
 
-/// Reads the output line by line, and keeps none of it.
+/// Reads the output line by line, without storing it.
 fn run(command: &mut Command) -> Shown {
     let mut child = piped(command);
     let told = told(&mut child);
     let (mut letters, mut longest) = (BTreeMap::new(), 0);
     let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
     let mut line = Vec::new();
-    // A line that is far too long is not kept whole here either.
+    // A line that is far too long is not buffered here, either.
     let most = 2 * MAX_LINE as u64;
     while lines
         .by_ref()

@@ -1,7 +1,7 @@
 //! `trocar debug` on a real cluster with a real kubelet.
 //!
-//! Runs where `TROCAR_TEST_KUBECONFIG` names the kubeconfig of a cluster that tests may use; elsewhere it says that nothing
-//! was tested. The user's own KUBECONFIG is never looked at. Every test works in a namespace of its own, which it deletes.
+//! Runs if `TROCAR_TEST_KUBECONFIG` names the kubeconfig of a cluster that tests may use; otherwise prints `SKIPPED`. The user's
+//! own KUBECONFIG is never used. Every test works in a namespace of its own, which it deletes.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -52,7 +52,7 @@ use cluster::Cluster;
 use libtest_mimic::{Arguments, Trial};
 use trocar_test_support::skipped;
 
-/// How many tests run at once: they mostly wait for the kubelet.
+/// The number of concurrent tests: they mostly wait for the kubelet.
 const THREADS: usize = 5;
 
 /// One test: its name, and what it does.

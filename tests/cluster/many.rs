@@ -1,7 +1,7 @@
-//! Thousands of pods: listed, and hundreds of leftovers cleaned up. How long that takes is printed, and not asserted.
+//! Listing thousands of pods, and cleaning up hundreds. Durations are printed, not asserted.
 //!
-//! No scheduler and no kubelet has to do with these pods. They are not kept here: what a process has in memory counts as the
-//! peak of the programs that it starts.
+//! These pods are never scheduled. They are not kept in memory here: a process's memory counts for the peak of the programs that
+//! it starts.
 
 use serde_json::{Value, json};
 use trocar_test_support::measure::{Measured, measure};
@@ -32,7 +32,7 @@ fn tell(what: &str, cost: Measured) {
     );
 }
 
-/// A pod as a cluster has them: several containers, labels, environment and volumes.
+/// A realistic pod: several containers, labels, environment and volumes.
 fn pod(name: &str, metadata: &Value) -> Value {
     let container = |number: usize| {
         let env: Vec<Value> = (0..12)
@@ -73,7 +73,7 @@ fn leftovers_are_cleaned(cluster: &Cluster) {
         "annotations": {"trocar.dev/target": "pod/web", "trocar.dev/expires": "2020-01-01T00:00:00Z"},
     });
     let pods = (0..wanted).map(|number| pod(&format!("copy-{number}"), &marks));
-    // As the journal would have them, had they been made one after the other.
+    // The journal as if they had been created one after the other.
     let lines = cluster.create_all(&namespace.path("pods"), pods, |pod| {
         let entry = json!({
             "time": "2026-01-01T00:00:00Z", "server": server, "namespace": namespace.name, "pod": pod["metadata"]["name"],
@@ -84,7 +84,7 @@ fn leftovers_are_cleaned(cluster: &Cluster) {
     let folder = namespace.env.folder().join(".local/state/trocar");
     std::fs::create_dir_all(&folder).expect("the folder can be made");
     std::fs::write(folder.join("sessions.jsonl"), lines.concat()).expect("it can be written");
-    // Not ours, and with the same marks.
+    // Not the user's own, with the same stamps.
     cluster.create(&namespace.path("pods"), &pod("other", &marks));
     let cost = measure(&mut namespace.env.command(words(&namespace, "clean -y")));
     tell(&format!("{wanted} leftovers cleaned"), cost);
@@ -108,7 +108,7 @@ fn pods_are_listed(cluster: &Cluster) {
     tell(&format!("{wanted} pods listed"), cost);
     let program = std::env::var_os("TROCAR_TEST_PROGRAM");
     if let Some(program) = program {
-        // A release build, for instance, beside the one under test.
+        // Another build, such as a release, for comparison.
         let command = namespace.env.command(words(&namespace, "sessions -o name"));
         let mut other = std::process::Command::new(&program);
         other.args(command.get_args()).env_clear();
@@ -120,7 +120,7 @@ fn pods_are_listed(cluster: &Cluster) {
             measure(&mut other),
         );
     }
-    // The namespace would take as long to go.
+    // Deleting the namespace would take as long.
     cluster.delete(&format!(
         "{}?propagationPolicy=Background",
         namespace.path("pods")

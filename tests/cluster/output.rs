@@ -1,4 +1,4 @@
-//! What a program writes comes through whole, once, and with its exit code.
+//! A program's output arrives completely, once, and with its exit code.
 
 use std::{
     fmt::Write as _,
@@ -37,14 +37,14 @@ pub(crate) const TESTS: &[Test] = &[
         "output::twenty_sessions_with_one_pod",
         twenty_sessions_with_one_pod,
     ),
-    ("output::nobody_reads", nobody_reads),
+    ("output::closed_pipe", closed_pipe),
     (
         "output::signals_end_it_in_good_order",
         signals_end_it_in_good_order,
     ),
 ];
 
-/// Prints much at once, and something when everybody is attached.
+/// Prints much at once, and more when all clients are attached.
 const BURST: &str = "seq 1 2000; sleep 1; echo end";
 
 fn burst() -> String {
@@ -55,10 +55,10 @@ fn burst() -> String {
     text + "end\n"
 }
 
-/// So many ephemeral containers are put into one pod before another one is taken.
+/// The number of ephemeral containers per pod.
 const PER_POD: usize = 25;
 
-/// Repeats a try, with a fresh pod now and then.
+/// Repeats a test, with a new pod now and then.
 fn repeated(cluster: &Cluster, mut attempt: impl FnMut(&Namespace<'_>, &str)) {
     let namespace = cluster.namespace();
     for number in 0..cluster.repeat {
@@ -150,7 +150,7 @@ fn lines_that_end_late(cluster: &Cluster) {
     namespace.pod("web");
     let program = "printf Working; for i in $(seq 8); do usleep 250000; printf .; done; echo done; echo next; printf last";
     let output = namespace.debug("-q --attach web --image=$IMAGE", &["sh", "-c", program]);
-    // Where we came late, what was shown of the line is followed by the whole line.
+    // If the attach was late, the shown part of the line is followed by the whole line.
     assert!(
         output.stdout.ends_with("Working........done\nnext\nlast"),
         "{output}"
@@ -184,7 +184,7 @@ pub(crate) fn piped(command: &mut Command) -> Child {
         .expect("the program can be started")
 }
 
-/// Reads what a program tells, while its output is read.
+/// Reads the program's standard error while its output is read.
 pub(crate) fn told(child: &mut Child) -> JoinHandle<String> {
     let mut stderr = child.stderr.take().expect("stderr is a pipe");
     std::thread::spawn(move || {
@@ -194,7 +194,7 @@ pub(crate) fn told(child: &mut Child) -> JoinHandle<String> {
     })
 }
 
-/// The program's output is compared by its digest, and it is said in the end what the digest is.
+/// The program's output is compared by its digest, which is printed at the end.
 fn digest(command: &mut Command) -> (String, usize, i32, String) {
     let mut child = piped(command);
     let told = told(&mut child);
@@ -215,7 +215,7 @@ fn digest(command: &mut Command) -> (String, usize, i32, String) {
     (digest, stdout.len(), code, told.join().unwrap())
 }
 
-/// Runs a program twice: once as it is, and once through `sha256sum` in the container, which tells what was to come.
+/// Runs a program twice: as it is, and through `sha256sum` in the container, for the expected digest.
 fn compared(namespace: &Namespace<'_>, program: &str) -> (bool, usize, String) {
     let wanted = namespace.debug(
         "-q --attach web --image=$IMAGE",
@@ -231,12 +231,12 @@ fn compared(namespace: &Namespace<'_>, program: &str) -> (bool, usize, String) {
 fn bytes_stay_as_they_are(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
-    // Compressed text: every byte there is, seldom a line end.
+    // Compressed text: all byte values, few line ends.
     let (is_same, length, told) = compared(&namespace, "seq 1 300000 | gzip");
     assert!(is_same, "{length} bytes, another text: {told}");
 }
 
-/// A log keeps 10 MiB with all that it adds to a line; then it begins anew.
+/// A log is rotated at 10 MiB, including what it adds to each line.
 fn more_than_a_log_keeps(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
@@ -253,7 +253,7 @@ fn more_than_a_log_keeps(cluster: &Cluster) {
             length < wanted && is_told,
             "{length} bytes in the place of {wanted}, another text: {told:?}"
         );
-        // And so it is: what the program wrote first is not in it any more.
+        // The beginning of the output is not in the log any more.
         let containers = namespace.ephemeral_containers("web");
         let log = namespace.log("web", containers.last().expect("there was a debug"));
         assert!(!log.starts_with(b"100000 "), "the log was not rotated: {told:?}");
@@ -261,8 +261,8 @@ fn more_than_a_log_keeps(cluster: &Cluster) {
     assert!(length > 1 << 20, "only {length} bytes came: {told:?}");
 }
 
-/// A kubelet forgets what an instance wrote about a second after it ended, when the next one has ended as well: nothing else may
-/// make this late.
+/// A kubelet deletes an instance's log about a second after its end, when the next one has ended as well: nothing else may delay
+/// this test.
 fn a_container_that_is_restarted_is_shown_once(cluster: &Cluster) {
     cluster.alone(restarted_and_shown_once);
 }
@@ -306,8 +306,8 @@ fn twenty_sessions_with_one_pod(cluster: &Cluster) {
     assert_eq!(namespace.ephemeral_containers("web").len(), 20);
 }
 
-/// Whoever reads has enough: that ends it, without an error, and says what stays.
-fn nobody_reads(cluster: &Cluster) {
+/// A reader that closes the pipe ends the session without an error, and with a note about what is left behind.
+fn closed_pipe(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
     let mut command = namespace.command(

@@ -1,10 +1,10 @@
-//! Whatever a strategy plans: what the policy `privilege-ceiling` makes of it at a Pod Security level passes that level, as the
-//! API server judges it.
+//! Whatever a strategy plans, the result of the policy `privilege-ceiling` at a Pod Security level passes that level by the judgement
+//! of the API server.
 //!
-//! Every judgement is that of the API server itself on the very write that the plan stands for, with `dryRun=All`: the creation of
-//! a pod, or the update of the subresource `ephemeralcontainers` of a pod that is there. So that the targets of ephemeral
-//! containers can be there even when they break the level themselves, the namespace is told to enforce it only once all of them
-//! are made; the API server judges the whole pod again at the update, so nothing has to be moved to another kind of container.
+//! Each judgement is the API server's answer to the plan's own write with `dryRun=All`: the creation of a pod, or the update of
+//! the subresource `ephemeralcontainers` of an existing pod. The namespace enforces the level only after all targets of ephemeral
+//! containers were created, so that these may violate the level themselves. The API server judges the whole pod again at the
+//! update.
 //! Targets of copies are completed by the API server in a dry run, as they are only read.
 //!
 //! The pods wait at a scheduling gate: no kubelet ever sees them.
@@ -41,13 +41,13 @@ pub(crate) const TESTS: &[Test] = &[
     }),
 ];
 
-/// How many plans are judged for each level at the least, and for every time that what must never fail is tried.
+/// The minimum of judged plans per level and repetition.
 const LEAST_PLANS: usize = 100;
 const PLANS_A_TIME: usize = 50;
 
-/// Random debugs without a plan, since the API server or a strategy does not take them, are left out. More of them than this
-/// many for one that has a plan, and the choice is a bad one.
-const MOST_LEFT_OUT: usize = 3;
+/// Random debugs that the API server or a strategy refuses are left out. If there are more than this many per planned one, the
+/// generator is bad.
+const MAX_LEFT_OUT: usize = 3;
 
 const STRATEGIES: [&str; 3] = ["ephemeral", "copy", "node"];
 
@@ -131,7 +131,7 @@ struct Proposal {
 }
 
 impl Proposal {
-    /// Says whether the target breaks the level in what the debug leaves as it is.
+    /// Returns whether the target violates the level in parts that the debug does not change.
     fn breaks_by_itself(&self, level: Level) -> bool {
         let pod = match &self.plan.steps()[0] {
             Step::AddEphemeralContainer(_) => json!(self.target.object()),
@@ -148,7 +148,7 @@ impl Proposal {
         self.debug.strategy != "node" && !violations(pod, level).is_empty()
     }
 
-    /// Takes the debug out of a copy: the container is as in the target, or not there.
+    /// Removes the debug from a copy: the container is as in the target, or removed.
     fn undo(&self, copy: &mut Value, name: &str) {
         let target = json!(self.target.object());
         let is_it = |container: &Value| container["name"] == name;
@@ -162,10 +162,10 @@ impl Proposal {
     }
 }
 
-/// Random debugs that have a plan, with the targets of ephemeral containers made in the namespace.
+/// Random debugs with a plan. The targets of ephemeral containers are created in the namespace.
 fn proposals(namespace: &Namespace<'_>, plugins: &Plugins, level: Level, plans: usize) -> Vec<Proposal> {
     let mut proposals = Vec::with_capacity(plans);
-    for seed in 0..(plans * (1 + MOST_LEFT_OUT)) as u64 {
+    for seed in 0..(plans * (1 + MAX_LEFT_OUT)) as u64 {
         let debug = RandomDebug::new(seed, level, &namespace.cluster.image);
         let Some(target) = target(namespace, &debug) else {
             continue;
@@ -182,7 +182,7 @@ fn proposals(namespace: &Namespace<'_>, plugins: &Plugins, level: Level, plans: 
     panic!("only {} of the random debugs have a plan", proposals.len());
 }
 
-/// The target as it is in the cluster; none where the API server does not take it.
+/// The target as stored in the cluster; none if the API server refuses it.
 fn target(namespace: &Namespace<'_>, debug: &RandomDebug) -> Option<Target> {
     let cluster = namespace.cluster;
     let object = match &debug.pod {
@@ -211,7 +211,7 @@ fn target(namespace: &Namespace<'_>, debug: &RandomDebug) -> Option<Target> {
     Some(Target::new(object, &namespace.name).unwrap())
 }
 
-/// What a write came to; none where it is not valid.
+/// The API server's judgement of a write; none if it is invalid.
 fn valid(debug: &RandomDebug, written: Result<Value, kube::Error>) -> Option<Value> {
     match written {
         Ok(object) => Some(object),
@@ -236,7 +236,7 @@ fn with_ephemeral(namespace: &Namespace<'_>, pod: &Value, container: &Value) -> 
     (path, pod)
 }
 
-/// From now on the namespace enforces a level. It is not told before the API server acts on it.
+/// Lets the namespace enforce a level, and waits until the API server does.
 fn enforce(namespace: &Namespace<'_>, level: Level) {
     let cluster = namespace.cluster;
     let path = format!("/api/v1/namespaces/{}", namespace.name);
@@ -254,13 +254,13 @@ fn enforce(namespace: &Namespace<'_>, level: Level) {
     }
 }
 
-/// What the API server says about a write.
+/// The API server's judgement of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Judgement {
     Passes,
     /// The level forbids it.
     Forbidden(String),
-    /// It is no valid pod, whatever the level. That is decided first.
+    /// The pod is invalid, whatever the level, which the API server decides first.
     Invalid(String),
 }
 
@@ -282,7 +282,7 @@ fn created(namespace: &Namespace<'_>, pod: &Value) -> Judgement {
     Judgement::of(namespace.cluster.send(Request::post(path), pod))
 }
 
-/// Lets the API server judge what a plan writes. That a copy replaces its target is no matter of the level.
+/// Lets the API server judge what a plan writes. Whether a copy replaces its target does not matter to the level.
 fn judgement(namespace: &Namespace<'_>, target: &Target, plan: &DebugPlan) -> Judgement {
     match &plan.steps()[0] {
         Step::CreatePod(pod) => created(namespace, &json!(pod)),
@@ -295,7 +295,7 @@ fn judgement(namespace: &Namespace<'_>, target: &Target, plan: &DebugPlan) -> Ju
     }
 }
 
-/// The pod that holds the debug once a plan is carried out.
+/// The pod of the debug after a plan.
 fn resulting_pod(target: &Target, plan: &DebugPlan, namespace: &Namespace<'_>) -> Object {
     let pod = match &plan.steps()[0] {
         Step::CreatePod(pod) => json!(pod),
@@ -307,11 +307,11 @@ fn resulting_pod(target: &Target, plan: &DebugPlan, namespace: &Namespace<'_>) -
     pod.as_object().expect("a pod is an object").clone()
 }
 
-/// A plan as the strategy made it and as the policy left it, and what the API server says of both.
+/// A plan before and after the policy, with the API server's judgements.
 struct Judged<'a> {
     proposal: &'a Proposal,
     before: Judgement,
-    /// None where the policy denies it.
+    /// None if the policy denies it.
     after: Option<(DebugPlan, Judgement)>,
 }
 
@@ -343,7 +343,7 @@ impl<'a> Judged<'a> {
         }
     }
 
-    /// The property, and that nothing is lowered or denied without need.
+    /// Checks the property, and that nothing is amended or denied without need.
     fn check(&self, level: Level, namespace: &Namespace<'_>) {
         let proposal = self.proposal;
         let shown = || {
@@ -373,7 +373,7 @@ impl<'a> Judged<'a> {
                 shown()
             ),
             (_, Some((_, Judgement::Passes))) => {}
-            // What nobody could have written before need not be valid afterwards.
+            // A pod that could not have been written before need not be valid afterwards.
             (Judgement::Invalid(_), Some((_, Judgement::Invalid(_)))) => {}
             (_, Some((plan, judged))) => {
                 panic!("{}: became {:#}: {judged:?}", shown(), json!(plan.steps()));
@@ -382,12 +382,12 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// How often what happened.
+/// Counts of outcomes.
 #[derive(Debug, Default)]
 struct Counts {
     /// The API server refuses the plan as the strategy made it.
     forbidden_before: usize,
-    /// By strategy: the API server passes what the policy let through, as it was or changed.
+    /// By strategy: the API server accepts what the policy allowed, unchanged or amended.
     passed: BTreeMap<&'static str, usize>,
     amended: usize,
     denied: usize,
@@ -409,7 +409,7 @@ impl Counts {
         }
     }
 
-    /// A test that judges little shows little.
+    /// Checks that enough plans were judged.
     fn check(&self, plans: usize) {
         let passed: usize = self.passed.values().sum();
         assert!(

@@ -1,5 +1,5 @@
-//! `trocar debug` under the policies of a configuration file, as a person meets them: what is said, what is written to the
-//! cluster, and what is written down.
+//! `trocar debug` under the policies of a configuration file: messages, writes to the cluster, and the
+//! audit.
 
 use std::fs;
 
@@ -67,11 +67,11 @@ policies:
   settings: {labels: {test: vault}, exceptGroups: [on-call], contact: '#platform'}
 ";
 
-/// What a person reads of a container `dbg` that would be privileged.
+/// The message about a container `dbg` that would be privileged.
 const IS_PRIVILEGED: &str = "ephemeral container \"dbg\" sets privileged to true; only false or nothing is allowed \
                              (privileged-containers, Pod Security level baseline)";
 
-/// Writes a configuration, and gives the flag for it.
+/// Writes a configuration. Returns the flag for it.
 pub(crate) fn with_config(namespace: &Namespace<'_>, config: &str) -> String {
     let config = format!("apiVersion: trocar.dev/v1alpha1\nkind: Config\n{config}");
     namespace.env.write("config.yaml", &config);
@@ -95,7 +95,7 @@ fn written(namespace: &Namespace<'_>, pod: &str) -> Value {
     written.next().expect("the container was written").clone()
 }
 
-/// Everything that a person sees, and how it ended.
+/// All output, and the exit code.
 fn shows(output: &CommandOutput, code: i32, stderr: &str) {
     assert_eq!(output.stderr, stderr, "{output}");
     assert_eq!((output.code, output.stdout.as_str()), (code, ""), "{output}");
@@ -166,7 +166,7 @@ fn a_warning(cluster: &Cluster) {
     shows(&output, 0, &told);
     assert_eq!(written(&namespace, "web")["securityContext"]["privileged"], true);
 
-    // In the mode audit nobody is told.
+    // In mode `audit` the user sees nothing.
     let config = config.replace("mode: warn", "mode: audit");
     shows(
         &debug(
@@ -281,7 +281,7 @@ fn groups_are_those_that_the_cluster_knows(cluster: &Cluster) {
     shows(&output, 0, "");
     assert_eq!(namespace.ephemeral_containers("vault"), ["dbg"]);
 
-    // The configuration's condition, by group: the API server itself puts everybody who is known into this one.
+    // The configuration's condition, by group: every authenticated user is in this one.
     let asked = format!("{CEILING}  match: {{groups: ['system:auth*'], users: [jane]}}\n");
     let output = debug(
         &namespace,
@@ -303,7 +303,7 @@ fn groups_are_those_that_the_cluster_knows(cluster: &Cluster) {
     shows(&output, 0, "");
 }
 
-/// Nothing of what is typed and nothing of the kubeconfig says the name: only the cluster can tell.
+/// Neither flags nor kubeconfig have the name: only the cluster knows it.
 fn the_user_is_whom_the_token_belongs_to(cluster: &Cluster) {
     let mut namespace = cluster.namespace();
     namespace.pod("web");
@@ -331,7 +331,7 @@ fn the_user_is_whom_the_token_belongs_to(cluster: &Cluster) {
     );
 }
 
-/// A service account that may debug, and the path of a kubeconfig that holds nothing but its token.
+/// A service account that may debug, and the path of a kubeconfig with its token only.
 fn kubeconfig_of_a_service_account(namespace: &Namespace<'_>) -> String {
     let cluster = namespace.cluster;
     let accounts = namespace.path("serviceaccounts");
@@ -422,7 +422,7 @@ fn every_ending_is_written_down(cluster: &Cluster) {
     assert!(!all.contains("secret-word"), "{all}");
 }
 
-/// The record says who debugged which pod, and why.
+/// The record has user, pod and reason.
 fn assert_session_told(session: &Value, pod: &Value) {
     assert_eq!(session["actor"]["user"], "jane");
     assert_eq!(session["actor"]["reason"], "OPS-7");
@@ -452,7 +452,7 @@ fn fits_the_schema(records: &[Value]) {
     }
 }
 
-/// A file in a folder that is not there, which cannot be opened, and one that is full, which can.
+/// A file in a missing folder, which cannot be opened, and one on a full device, which can.
 fn without_a_required_audit_nothing_is_written(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");

@@ -1,7 +1,7 @@
-//! Random debugs for the judgement of Pod Security: pods with and without what the levels forbid, and what people ask for.
+//! Random debugs for tests of Pod Security: pods with and without violations, and options.
 //!
-//! The same seed always gives the same debug. A generated pod may be one that no API server takes; whoever asks for one leaves
-//! those out. Nothing here judges.
+//! Deterministic by seed. The API server may refuse a generated pod; callers leave those
+//! out. Nothing is judged here.
 
 use serde_json::{Map, Value, json};
 use trocar::{DebugOptions, Keep, Profile};
@@ -10,7 +10,7 @@ use trocar_sdk::pod_security::Level;
 /// The container that every generated pod has.
 const APP: &str = "app-0";
 
-/// How many of a hundred targets hold nothing that the level forbids.
+/// The percentage of targets without violations.
 const HARMLESS_TARGETS: u64 = 75;
 
 /// A debug: the strategy, the target, and the options.
@@ -18,7 +18,7 @@ const HARMLESS_TARGETS: u64 = 75;
 pub(crate) struct RandomDebug {
     pub(crate) seed: u64,
     pub(crate) strategy: &'static str,
-    /// The pod as somebody creates it; none where a node is debugged.
+    /// The pod as a user creates it; none for a node.
     pub(crate) pod: Option<Value>,
     /// Whether the node is said to run Windows.
     pub(crate) is_windows_node: bool,
@@ -28,7 +28,7 @@ pub(crate) struct RandomDebug {
 }
 
 impl RandomDebug {
-    /// The debug of a seed. Its pod's name is made of the seed.
+    /// The debug of a seed, which is in its pod's name.
     pub(crate) fn new(seed: u64, level: Level, image: &str) -> Self {
         let mut choices = Choices(seed);
         let strategy = *choices.one_of(&["ephemeral", "ephemeral", "copy", "copy", "node"]);
@@ -51,7 +51,7 @@ impl RandomDebug {
     }
 }
 
-/// A sequence of choices that follows from its start.
+/// A deterministic sequence of choices.
 ///
 /// Source: the generator splitmix64, <https://prng.di.unimi.it/splitmix64.c>.
 pub(crate) struct Choices(pub(crate) u64);
@@ -79,10 +79,10 @@ impl Choices {
     }
 }
 
-/// A value and where it goes: the names of the fields, divided by slashes.
+/// A value and its place: field names joined by slashes.
 type Piece = (&'static str, Value);
 
-/// Puts a value at a place. Objects are made on the way; lists and what is in them must be there.
+/// Sets a value at a place. Objects are created on the way; lists and their items must exist.
 fn put(object: &mut Value, at: &str, value: Value) {
     let mut spot = object;
     for part in at.split('/') {
@@ -101,7 +101,7 @@ fn put_some(choices: &mut Choices, object: &mut Value, pieces: &[Piece], most: u
     }
 }
 
-/// What some level forbids in a container's security context.
+/// Violations in a container's security context.
 fn forbidden_context() -> Vec<Piece> {
     vec![
         ("privileged", json!(true)),
@@ -126,7 +126,7 @@ fn forbidden_context() -> Vec<Piece> {
     ]
 }
 
-/// What every level allows in it.
+/// Values in it that every level allows.
 fn allowed_context() -> Vec<Piece> {
     vec![
         ("capabilities/add", json!(["NET_BIND_SERVICE"])),
@@ -149,7 +149,7 @@ fn allowed_context() -> Vec<Piece> {
     ]
 }
 
-/// What some level forbids in a container besides its security context. No ephemeral container may have it.
+/// Violations in a container outside its security context. Ephemeral containers cannot have these fields.
 fn forbidden_container() -> Vec<Piece> {
     vec![
         ("ports", json!([{"containerPort": 80, "hostPort": 8080}])),
@@ -179,7 +179,7 @@ fn allowed_container() -> Vec<Piece> {
     ]
 }
 
-/// What some level forbids in a pod.
+/// Violations in a pod.
 fn forbidden_pod() -> Vec<Piece> {
     vec![
         ("spec/hostNetwork", json!(true)),
@@ -262,7 +262,7 @@ fn container(name: &str, level: Level, image: &str) -> Value {
     container
 }
 
-/// A pod that waits at a gate: it is there, and never runs.
+/// A pod with a scheduling gate: it exists, and never runs.
 fn pod(choices: &mut Choices, level: Level, name: &str, image: &str) -> Value {
     let is_harmless = choices.chance(HARMLESS_TARGETS);
     if choices.chance(8) {
@@ -320,7 +320,7 @@ fn change(choices: &mut Choices, container: &mut Value, is_regular: bool, is_har
     }
 }
 
-/// Says once for the pod what its containers have said each.
+/// Moves fields that all containers have to the pod.
 fn hardened_as_a_whole(pod: &mut Value) {
     for list in ["containers", "initContainers"] {
         for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
@@ -390,7 +390,7 @@ fn options(choices: &mut Choices, strategy: &str, image: &str) -> DebugOptions {
     options
 }
 
-/// What is asked of a copy: a new container, a changed one, or other images only.
+/// The options of a copy: a new container, a changed one, or other images only.
 fn copied(choices: &mut Choices, options: &mut DebugOptions) {
     options.copy_to = Some("copy".into());
     options.same_node = choices.chance(20);
@@ -438,12 +438,12 @@ fn custom(choices: &mut Choices, strategy: &str) -> Map<String, Value> {
     custom
 }
 
-/// One answer of a strategy that means harm, and the target that it is for.
+/// An answer of a hostile strategy, and its target.
 #[derive(Clone, Debug)]
 pub(crate) struct RandomAnswer {
     #[expect(dead_code, reason = "it is shown when something is wrong with the answer")]
     seed: u64,
-    /// The pod as somebody creates it. It passes the level.
+    /// The pod as a user creates it. It passes the level.
     pub(crate) target: Value,
     /// The step: action and object.
     pub(crate) step: Value,
@@ -493,7 +493,7 @@ impl RandomAnswer {
     }
 }
 
-/// Mostly hardened as far as the level wants it.
+/// Mostly hardened as the level requires.
 fn hardened(choices: &mut Choices, level: Level) -> Level {
     if choices.chance(85) {
         level
@@ -518,7 +518,7 @@ fn spoil_container(choices: &mut Choices, container: &mut Value) {
     }
 }
 
-/// What a patch language would obey, and what the API does not know.
+/// Directives of patch languages, and unknown fields.
 fn directives() -> Vec<Piece> {
     vec![
         ("$patch", json!("delete")),
@@ -531,7 +531,7 @@ fn directives() -> Vec<Piece> {
     ]
 }
 
-/// Ways to write what may be read in two ways: nulls, zero values, empty lists and objects.
+/// Ambiguous values: nulls, zero values, empty lists and objects.
 fn spelled_container() -> Vec<Piece> {
     vec![
         ("securityContext", Value::Null),

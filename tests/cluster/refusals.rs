@@ -1,4 +1,4 @@
-//! What cannot be: the reason comes soon, with what to do, and trocar's own exit code.
+//! Failing debugs: the error comes soon, with a hint and trocar's own exit code.
 
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ pub(crate) const TESTS: &[Test] = &[
 /// trocar's own exit code when it fails itself.
 const FAILED: i32 = 125;
 
-/// Runs it, and checks that the failure comes within a time.
+/// Runs the program, and checks that it fails in time.
 fn fails_within(seconds: u64, namespace: &Namespace<'_>, flags: &str, command: &[&str]) -> CommandOutput {
     let began = Instant::now();
     let output = namespace.debug(flags, command);
@@ -91,7 +91,7 @@ fn an_image_that_does_not_exist(cluster: &Cluster) {
     says(&output, &["Container dbg stays listed in pod web"]);
 }
 
-/// Text that looks like a name, and that no kubelet takes for one.
+/// An image name that parses, and that kubelets refuse.
 fn an_image_without_a_name(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
@@ -155,7 +155,7 @@ fn a_static_pod(cluster: &Cluster) {
     );
 }
 
-/// A manifest that is removed when it is dropped.
+/// A static pod's manifest, removed on drop.
 struct Manifest(std::path::PathBuf);
 
 impl Drop for Manifest {
@@ -164,7 +164,7 @@ impl Drop for Manifest {
     }
 }
 
-/// A static pod that is there, or one that a manifest makes.
+/// An existing static pod, or one of a new manifest.
 fn static_pod(namespace: &Namespace<'_>) -> Option<(String, String, Option<Manifest>)> {
     let cluster = namespace.cluster;
     let is_static = |pod: &&Value| pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string();
@@ -213,7 +213,7 @@ fn a_finished_pod(cluster: &Cluster) {
 fn a_pod_deleted_while_waiting(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
-    // An image that is pulled for longer than the test takes.
+    // An image whose pull takes longer than the test.
     let mut running = namespace.start(
         "-i web --image=busybox:no-such-tag --pod-running-timeout=5m -c dbg",
         &[],
@@ -240,19 +240,14 @@ fn a_pod_deleted_while_attached(cluster: &Cluster) {
     running.stdout_until("here\n");
     cluster.delete(&format!("{}/web", namespace.path("pods")));
     let output = running.finish_with_open_stdin();
-    // The kubelet may still have told how the program ended.
+    // The kubelet may still have reported the program's end.
     assert!([FAILED, 137, 143].contains(&output.code), "{output}");
 }
 
 fn a_user_without_rights(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
-    let output = fails_within(
-        3,
-        &namespace,
-        "-i web --image=$IMAGE --as=nobody-in-particular",
-        &[],
-    );
+    let output = fails_within(3, &namespace, "-i web --image=$IMAGE --as=no-such-user", &[]);
     says(
         &output,
         &[
@@ -277,7 +272,7 @@ fn a_user_without_rights(cluster: &Cluster) {
 
 const DEBUGS: (&[&str], &[&str]) = (&["pods/ephemeralcontainers"], &["patch"]);
 
-/// Nothing can be sent to the program, but what it writes is in its log.
+/// Without attach, the program gets no input, and its output comes from the log.
 fn a_user_who_may_not_attach(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
@@ -301,7 +296,7 @@ fn a_user_who_may_not_attach(cluster: &Cluster) {
     );
 }
 
-/// What was written before the attach is lost, and that is said. Nor may this user watch.
+/// Output from before the attach is lost, which is reported. This user may not watch, either.
 fn a_user_who_may_not_read_logs(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");

@@ -1,4 +1,4 @@
-//! `--rm`: no pod is left, whatever ends trocar or the program, and whatever the API server does meanwhile.
+//! `--rm`: no pod is left behind, whatever ends trocar or the program, and whatever the API server does meanwhile.
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -25,7 +25,7 @@ pub(crate) const TESTS: &[Test] = &[
     ),
 ];
 
-/// What ends a session with a pod that is deleted then, and the exit code.
+/// Ways to end a session with `--rm`, and the exit codes.
 const WAYS: [(Option<Signal>, i32); 5] = [
     (None, 7),
     (Some(Signal::INT), 130),
@@ -52,7 +52,7 @@ fn no_pod_is_left(cluster: &Cluster) {
         let begun: Vec<Running> = begun.collect();
         for (way, (mut running, (signal, code))) in begun.into_iter().zip(WAYS).enumerate() {
             match signal {
-                // In every other round as soon as the pod is there: then trocar may not know that.
+                // In every other round as soon as the pod exists: trocar may not know that yet.
                 Some(_) if round % 2 == 1 => {
                     namespace.wait_for_pod(&name(way), "there", |_| Some(()));
                 }
@@ -84,7 +84,7 @@ fn no_pod_is_left_by_a_server_that_is_away(cluster: &Cluster) {
     cluster.alone(|namespace| {
         namespace.pod("web");
         let name = |round: usize, way: usize| format!("copy-{round}-{way}");
-        // All begin before the first restart, since it takes the kubelet some time to see what it has to do.
+        // All begin before the first restart, since the kubelet needs some time to reconnect.
         let rounds = (0..cluster.repeat.div_ceil(10)).map(|round| {
             let ways = (0..WAYS.len()).map(|way| start(namespace, &name(round, way)));
             let begun: Vec<Running> = ways.collect();
@@ -106,7 +106,7 @@ fn no_pod_is_left_by_a_server_that_is_away(cluster: &Cluster) {
                 }
             });
             for (way, running) in begun.into_iter().enumerate() {
-                // The program may have ended meanwhile, since its standard input did: then that is told.
+                // The program may have ended meanwhile with its standard input, which is then reported.
                 let output = running.finish_with_open_stdin();
                 assert!(!output.stderr.contains("stays in namespace"), "{output}");
                 namespace.wait_for_gone(&name(round, way));

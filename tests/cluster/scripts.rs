@@ -1,4 +1,4 @@
-//! How scripts call the program: in substitutions, loops and pipes, without a terminal, without standard streams, under `timeout`.
+//! The program in scripts: in substitutions, loops and pipes, without a terminal, without standard streams, under `timeout`.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use crate::{Test, cluster::Cluster};
 
 pub(crate) const TESTS: &[Test] = &[("scripts::every_way_in_which_scripts_call_it", every_way)];
 
-/// A script of bash, and what it writes to standard output. `d` is `trocar debug` in the test's namespace, `$T` the program.
+/// A bash script and its expected standard output. `d` is `trocar debug` in the test's namespace, `$T` the program.
 const WAYS: [(&str, &str); 14] = [
     (
         r#"o=$(d web --attach -q -- hostname 2>/dev/null); echo "$? [$o]""#,

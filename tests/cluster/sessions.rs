@@ -1,4 +1,4 @@
-//! Sessions that were made: listed, whoever made them, and cleaned up without touching what others made.
+//! Listing the sessions of all users, and cleaning up one's own only.
 
 use serde_json::{Value, json};
 use trocar_test_support::CommandOutput;
@@ -35,7 +35,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("sessions::clean_takes_what_has_ended", clean_takes_what_has_ended),
 ];
 
-/// Another person: another home, so another journal. What they type besides `trocar`.
+/// Another user, with another home and so another journal. Runs these arguments.
 fn of_other(namespace: &Namespace<'_>, arguments: &str) -> CommandOutput {
     let mut command = namespace.env.command(words(namespace, arguments));
     let home = namespace.env.folder().join("other");
@@ -158,7 +158,7 @@ fn fifteen_debugs_of_one_pod(cluster: &Cluster) {
     }
     let items = listed(&ours(&namespace, "sessions --mine -o json"));
     assert_eq!(items.len(), 15);
-    // The same without a journal: the server has written down who wrote them.
+    // The same without a journal: `managedFields` have the writer.
     let items = listed(&of_other(&namespace, "sessions -o json"));
     assert_eq!(
         items.iter().filter(|item| item["madeBy"] == "trocar").count(),
@@ -199,7 +199,7 @@ fn clean_spares_what_others_made(cluster: &Cluster) {
             .run_with(words_before_command(&namespace, &copy(name)))
     };
     assert_eq!(copied("ours").code, 0);
-    // Pods of others, with every mark that ours has.
+    // Pods of other users, with all stamps of ours.
     let stamp = namespace.read_pod("ours")["metadata"].clone();
     for name in ["forged", "workload"] {
         let mut pod = namespace.read_pod("ours");
@@ -273,7 +273,7 @@ fn clean_takes_what_has_ended(cluster: &Cluster) {
     assert_eq!(ours(&namespace, "clean -y").code, 0);
     namespace.wait_for_gone(&pod("ended"));
     assert!(namespace.pods().contains(&pod("runs")));
-    // By name also what runs.
+    // By name, running pods are removed as well.
     assert_eq!(ours(&namespace, &format!("clean {} -y", pod("runs"))).code, 0);
     namespace.wait_for_gone(&pod("runs"));
     assert_eq!(ours(&namespace, "clean -y").stderr, "Nothing to delete.\n");
@@ -296,14 +296,14 @@ fn back_to_a_shell_that_was_left(cluster: &Cluster) {
         terminal.read_until("before-42\r\n");
         terminal.read_until("# ");
         terminal.write("(sleep 1; echo between-$((40 + 3))) &\r");
-        // A shell shows its prompt again when the size of its terminal comes: that one is no answer yet.
+        // A shell prints its prompt again when its terminal is resized, so that prompt is not an answer yet.
         terminal.read_until("3))) &\r\n");
         terminal.read_until("# ");
         terminal.write("\x10\x11");
         terminal.read_until(&format!("come back with: trocar attach pod/web:dbg-{number} -n "));
         assert_eq!(terminal.wait(), 0);
 
-        // By its name, by its target, and as the only one that runs.
+        // By its name, by its target, and as the only running one.
         let way = [format!("pod/web:dbg-{number}"), "web".into(), String::new()][number % 3].clone();
         let mut terminal = attach(&namespace, &way);
         terminal.read_until("before-42");

@@ -1,5 +1,5 @@
-//! What the API server stores is what was judged: for whatever a hostile strategy answers, and for the normal form of each case
-//! of the core.
+//! The API server stores what was judged: for any answer of a hostile strategy, and for the normal form of each case of
+//! the core.
 //!
 //! The targets wait at a scheduling gate, and so do their copies: no kubelet ever sees them.
 
@@ -34,7 +34,7 @@ pub(crate) const TESTS: &[Test] = &[
     ),
 ];
 
-/// How many answers are carried out where `TROCAR_TEST_ANSWERS` does not say.
+/// The default number of answers; `TROCAR_TEST_ANSWERS` overrides it.
 const DEFAULT_ANSWERS: u64 = 60;
 
 /// The hostile strategy under a policy of a level.
@@ -44,13 +44,13 @@ struct Hostile<'a> {
     level: Level,
 }
 
-/// What became of an answer.
+/// The outcome of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
-    /// By the normal form or a guard rail.
+    /// Refused by the normal form or a guard rail.
     Refused,
     Denied,
-    /// By the API server.
+    /// Refused by the API server.
     Invalid,
     Stored,
 }
@@ -109,7 +109,7 @@ impl<'a> Hostile<'a> {
         }
     }
 
-    /// Carries out the answer of a seed, and looks at what was stored.
+    /// Applies the answer of a seed, and checks what was stored.
     fn try_out(&mut self, seed: u64) -> Outcome {
         let cluster = self.namespace.cluster;
         let answer = RandomAnswer::new(seed, self.level, &self.namespace.name, &cluster.image);
@@ -153,7 +153,7 @@ impl<'a> Hostile<'a> {
                 ..
             }) => {
                 let message = error.to_string();
-                // What the normal form knows nothing of would be dropped, or is refused by the server.
+                // Fields that the normal form does not know would be dropped, or are refused by the server.
                 assert!(!message.contains("unknown field"), "{answer:#?}: {message}");
                 assert!(
                     matches!(error.code(), Some(403 | 404 | 422)),
@@ -171,7 +171,7 @@ impl<'a> Hostile<'a> {
     }
 }
 
-/// Nothing differs, however harmless it is, but for what every server puts in.
+/// Checks that nothing differs, except for what every server adds.
 fn is_as_judged(answer: &RandomAnswer, target: &Target, applied: &Applied) {
     let stored = applied.pod().as_object().expect("a pod is an object");
     let compared = match &applied.plan().steps()[0] {
@@ -216,7 +216,7 @@ fn a_normal_form_and_its_original_are_stored_alike(cluster: &Cluster) {
     );
 }
 
-/// What the server would store of a pod of the cases, without what differs from pod to pod.
+/// What the server would store of a pod of the cases, without fields that differ from pod to pod.
 fn stored(namespace: &Namespace<'_>, case: &Value) -> Result<Value, Box<kube::core::Status>> {
     let mut pod = case.clone();
     if pod["metadata"].is_null() {

@@ -48,7 +48,7 @@ fn workload(namespace: &Namespace<'_>, kind: &str, resource: &str, more: &Value)
         .create(&namespace.path_of("apps", resource), &object);
 }
 
-/// Waits until so many pods with a label run.
+/// Waits until a number of pods with a label run.
 fn wait_for_pods(namespace: &Namespace<'_>, app: &str, count: usize) {
     let path = format!("{}?labelSelector=app%3D{app}", namespace.path("pods"));
     for name in std::iter::repeat_with(|| names(namespace, &path))
@@ -84,7 +84,7 @@ fn the_best_pod_of_every_workload(cluster: &Cluster) {
     let cron_job = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "cronjob"},
         "spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": template}}}});
     let cron_job = cluster.create(&namespace.path_of("batch", "cronjobs"), &cron_job);
-    // As the schedule would make it.
+    // A job as the CronJob would create it.
     let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "job", "ownerReferences": [{
         "apiVersion": "batch/v1", "kind": "CronJob", "name": "cronjob", "uid": cron_job["metadata"]["uid"], "controller": true}]},
         "spec": {"template": template}});
@@ -166,7 +166,7 @@ fn one_of_many_fails(cluster: &Cluster) {
     ends("three", "exit code 0");
 }
 
-/// There is one standard input, and many would read it: a script is refused, and without -i for all of them it is at its end.
+/// Several targets cannot share standard input: a script is refused, and without `-i` it is empty for all of them.
 fn many_that_want_input(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("one");

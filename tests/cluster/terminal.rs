@@ -1,4 +1,4 @@
-//! In front of a person: all three strategies on a terminal, and how the terminal is left.
+//! All three strategies on a terminal, and the state in which the terminal is left.
 
 use std::time::{Duration, Instant};
 
@@ -100,7 +100,7 @@ fn a_node(cluster: &Cluster) {
     );
 }
 
-/// Waits until the status says that the debug container runs, which it does up to a second late.
+/// Waits until the status has the running debug container, which lags by up to a second.
 fn runs(namespace: &Namespace<'_>, pod: &str) {
     namespace.wait_for_pod(pod, "with a debug container that runs", |pod| {
         let state = &pod["status"]["ephemeralContainerStatuses"][0]["state"];
@@ -124,7 +124,7 @@ fn detaching(cluster: &Cluster) {
             screen.contains("come back with: trocar attach pod/web:debugger-"),
             "{screen}"
         );
-        // Of the other screen, on which it drew, nothing is left.
+        // Nothing of the alternate screen is left.
         let other = screen.rfind("\x1b[?1049h");
         assert!(
             other.is_none_or(|at| screen[at..].contains("\x1b[?1049l")),
@@ -134,7 +134,7 @@ fn detaching(cluster: &Cluster) {
     }
 }
 
-/// The program gets what was typed before the keys that leave, also where all of it comes at once.
+/// The program gets what was typed before the detach keys, also if both arrive at once.
 fn what_is_typed_right_before_the_detach_keys_arrives(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
@@ -152,7 +152,7 @@ fn what_is_typed_right_before_the_detach_keys_arrives(cluster: &Cluster) {
 fn control_keys_reach_the_program(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
-    // Nothing is written before the attach stands, so nothing is put on the screen again while keys are pressed.
+    // Nothing is written before the attach, so nothing is redrawn while keys are pressed.
     let mut terminal = namespace.on_terminal("-it web --image=$IMAGE", &["sh", "-c", "read go; exec sh"]);
     terminal.read_until("try pressing enter");
     terminal.write("\r");
@@ -173,7 +173,7 @@ fn control_keys_reach_the_program(cluster: &Cluster) {
     assert!(terminal.is_sane());
 }
 
-/// The terminal is set right by the guard, and of what was made everything had been said.
+/// The guard process restores the terminal, and everything about created objects was printed before.
 fn killed_and_run_again(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
@@ -183,7 +183,7 @@ fn killed_and_run_again(cluster: &Cluster) {
         assert!(!terminal.is_sane());
         terminal.signal(Signal::KILL);
         assert_eq!(terminal.wait(), 137);
-        // The guard holds the terminal until it has set it right.
+        // The guard process holds the terminal until it is restored.
         let screen = terminal.read_to_end();
         assert!(terminal.is_sane(), "after {round} times");
         let containers = namespace.ephemeral_containers("web");
@@ -209,7 +209,7 @@ fn signals_leave_it_sane(cluster: &Cluster) {
     }
 }
 
-/// What the program wrote before we came is on the screen as well, before the rest.
+/// Output from before the attach is on the screen as well, before the rest.
 fn what_came_first_is_shown_first(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
@@ -221,7 +221,7 @@ fn what_came_first_is_shown_first(cluster: &Cluster) {
         terminal.write("exit\r");
         terminal.wait();
         let screen = visible(&terminal.read_to_end());
-        // What we say about the session may stand in between.
+        // Notes about the session may be in between.
         let rows = screen.iter().map(String::as_str);
         let lines: Vec<&str> = rows
             .filter(|row| ["first", "second", "third"].contains(row))
@@ -230,7 +230,7 @@ fn what_came_first_is_shown_first(cluster: &Cluster) {
     }
 }
 
-/// The rows of a screen after what was written to it, as far as sessions write: lines, and what takes lines back.
+/// The rows of a screen after some output, as far as sessions use control sequences: lines, and erasing lines.
 fn visible(written: &str) -> Vec<String> {
     let mut rows: Vec<Vec<char>> = vec![Vec::new()];
     let (mut row, mut column) = (0, 0);
@@ -278,7 +278,7 @@ fn visible(written: &str) -> Vec<String> {
         .collect()
 }
 
-/// What stands on the screen without a line's end is not wiped away at the end.
+/// An unfinished line on the screen is not erased at the end.
 fn the_last_line_stays(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");
@@ -347,7 +347,7 @@ fn a_storm_of_sizes(cluster: &Cluster) {
     assert_eq!(terminal.wait(), 5);
 }
 
-/// `-i` alone in front of a person: lines go in, and the end of them ends the program.
+/// `-i` without `-t` on a terminal: lines are sent, and end of file ends the program.
 fn without_a_terminal_in_the_container(cluster: &Cluster) {
     let namespace = cluster.namespace();
     namespace.pod("web");

@@ -1,4 +1,4 @@
-//! Programs that write on both streams, and programs that write much: all of it is shown, once, each line whole.
+//! Programs that write to both streams, and programs that write much: all output is shown once, in whole lines.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,13 +26,13 @@ pub(crate) const TESTS: &[Test] = &[
     ("two_streams::connections_that_are_cut", connections_that_are_cut),
 ];
 
-/// How many sessions of a test run at the same time.
+/// The number of concurrent sessions of a test.
 const AT_ONCE: usize = 3;
 
-/// So many ephemeral containers are put into one pod before another one is taken.
+/// The number of ephemeral containers per pod.
 const PER_POD: usize = 25;
 
-/// Lets some threads try each number once, each with pods of its own, and fails with what went wrong.
+/// Runs a test for each number on several threads, each with its own pods. Fails with all errors.
 fn try_each(namespace: &Namespace<'_>, count: usize, attempt: impl Fn(&str, usize) -> Option<String> + Sync) {
     let next = AtomicUsize::new(0);
     let work = |thread: usize| {
@@ -73,7 +73,7 @@ fn try_each(namespace: &Namespace<'_>, count: usize, attempt: impl Fn(&str, usiz
     );
 }
 
-/// Runs a program in a debug container with this name, which ends with code 5, and says what is wrong with what was shown.
+/// Runs a program that exits with code 5 in a debug container with this name. Returns what is wrong with the output.
 fn attempt(
     namespace: &Namespace<'_>,
     (pod, container): (&str, &str),
@@ -102,7 +102,7 @@ fn attempt(
     ))
 }
 
-/// What a progress meter, and what people do to tell how far it is, once made of the output of a program.
+/// Regressions: outputs with progress meters and counters.
 fn table() -> Vec<Written> {
     let meter = "  % Total  % Received\n";
     let curl = "printf '  %% Total  %% Received\\n' >&2; printf '\\r  0   0' >&2; sleep 1;";
@@ -171,7 +171,7 @@ fn what_only_the_log_has_is_on_stdout_and_told_once(cluster: &Cluster) {
         1 => {
             let mut missed: Vec<&str> = stdout.lines().collect();
             missed.sort_unstable();
-            // On a busy machine the attach may stand only after all was written.
+            // On a busy machine the attach may succeed only after all output was written.
             let (some, all) = (
                 ["early", "early error", "late"],
                 ["early", "early error", "late", "late error"],
@@ -180,7 +180,7 @@ fn what_only_the_log_has_is_on_stdout_and_told_once(cluster: &Cluster) {
             let is_all = missed == all && !stderr.contains("late error");
             assert!(is_some || is_all, "{stdout}\n{stderr}");
         }
-        // The attach was there before the program wrote.
+        // The attach succeeded before the program wrote.
         told => assert!(
             told == 0 && stdout == "early\nlate\n" && stderr.ends_with("early error\nlate error\n"),
             "{stdout}\n{stderr}\n{:?}",
@@ -204,7 +204,7 @@ fn random_programs(cluster: &Cluster) {
     });
 }
 
-/// A connection to the API server that is cut, and all others with it, when so many bytes have come.
+/// Cuts all connections to the API server after a number of bytes.
 fn connections_that_are_cut(cluster: &Cluster) {
     let namespace = cluster.namespace();
     let (seed, count) = (seed(), count("TROCAR_TEST_CUTS", 20));
@@ -221,7 +221,7 @@ fn connections_that_are_cut(cluster: &Cluster) {
                 scope.spawn(|| attempt(&namespace, (pod, &container), &flags, &written, wrong_after_cuts));
             namespace.wait_for_pod(pod, "with its debug container", |pod| {
                 let statuses = pod["status"]["ephemeralContainerStatuses"].as_array()?;
-                // The answer to the write is long there when the program runs: what is cut is the session.
+                // The write was answered before the program runs, so the session is cut.
                 let has_begun = |status: &serde_json::Value| {
                     status["name"] == *container && status["state"]["waiting"].is_null()
                 };

@@ -1,4 +1,4 @@
-//! Two people with tokens of their own, who may do the same: what one cleans up, the other did not make.
+//! Two users with their own tokens and the same rights: neither cleans up the other's pods.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub(crate) const TESTS: &[Test] = &[(
     what_one_cleans_the_other_did_not_make,
 )];
 
-/// A person: a token, and a home with a journal of its own.
+/// A user: a token, and a home with its own journal.
 struct Person<'a> {
     namespace: &'a Namespace<'a>,
     env: TestEnv,
@@ -64,14 +64,14 @@ impl<'a> Person<'a> {
         self.env.run_with(words)
     }
 
-    /// A debug that works.
+    /// A successful debug.
     fn debug(&self, arguments: &str) {
         let output = self.run(&format!("debug --image=$IMAGE {arguments}"));
         assert_eq!(output.code, 0, "{arguments}: {output}");
     }
 }
 
-/// The pods that are there and not about to go, by their unique ids.
+/// The uids of pods that are not being deleted.
 fn present(namespace: &Namespace<'_>) -> BTreeSet<String> {
     let pods = namespace
         .cluster
@@ -86,7 +86,7 @@ fn uid(namespace: &Namespace<'_>, pod: &str) -> String {
     text(&namespace.read_pod(pod)["metadata"]["uid"])
 }
 
-/// A pod with every mark that another one has, and with another name where one is given.
+/// A pod with all stamps of another one, optionally with another name.
 fn forge(namespace: &Namespace<'_>, original: &Value, name: &str) {
     let mut forged = original.clone();
     let kept = &original["metadata"];
@@ -112,7 +112,7 @@ fn what_one_cleans_the_other_did_not_make(cluster: &Cluster) {
         ));
         person.debug(&format!("web -c {name}-dbg -- sleep 3600"));
     }
-    // Made by Ben, with all that says that Ann made it: her stamp, her name, her program's field manager.
+    // Created by Ben, with forged evidence of Ann: her stamp, her name, her program's field manager.
     let of_ann = namespace.read_pod("ann-copy");
     let account = format!("system:serviceaccount:{}:ann", namespace.name);
     assert_eq!(
@@ -126,7 +126,7 @@ fn what_one_cleans_the_other_did_not_make(cluster: &Cluster) {
     let mut kubectls = of_ann.clone();
     kubectls["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("kubectl-debug");
     forge(&namespace, &kubectls, "workload");
-    // A pod of hers that Ben puts another one in the place of.
+    // A pod of hers that Ben replaces.
     ann.debug("web --copy-to=ann-replaced -c dbg --same-node -- true");
     let replaced = namespace.read_pod("ann-replaced");
     cluster.delete(&format!("{}/ann-replaced", namespace.path("pods")));

@@ -1,5 +1,5 @@
-//! A mutating webhook that widens: what the API server stores is not what was judged. The webhook is a server of the test, which
-//! the API server reaches on the loopback interface; elsewhere the tests of it say that they were skipped.
+//! A mutating webhook that adds rights: the API server stores something other than what was judged. The webhook is a server of the
+//! test on the loopback interface; skipped if the API server cannot reach it.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -102,7 +102,7 @@ fn of_stored(namespace: &Namespace<'_>) -> Vec<Value> {
     records
 }
 
-/// A webhook for one namespace that makes containers `dbg` privileged. It goes when it is dropped.
+/// A webhook for one namespace that makes containers `dbg` privileged. Deleted on drop.
 struct Webhook<'a> {
     cluster: &'a Cluster,
     name: String,
@@ -111,7 +111,7 @@ struct Webhook<'a> {
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 
 impl<'a> Webhook<'a> {
-    /// Starts it, and waits until the API server asks it. None where the API server cannot reach it.
+    /// Starts it, and waits until the API server calls it. None if the API server cannot reach it.
     fn start(namespace: &Namespace<'a>) -> Option<Self> {
         if !namespace.cluster.is_on_loopback() {
             skipped("no webhook: the API server is not on this machine");
@@ -156,7 +156,7 @@ impl Drop for Webhook<'_> {
     }
 }
 
-/// The API server learns of a webhook a little later than it is made.
+/// Waits: the API server sees a webhook with some delay.
 fn wait_until_asked(namespace: &Namespace<'_>) {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"},
         "spec": {"containers": [{"name": "dbg", "image": "a"}]}});
@@ -204,7 +204,7 @@ fn serve(config: Arc<ServerConfig>, connection: TcpStream) {
     }
 }
 
-/// The body of the next request; none at the end of the connection.
+/// Reads the body of the next request; none at the end of the connection.
 fn read_review(stream: &mut BufReader<StreamOwned<ServerConnection, TcpStream>>) -> Option<Value> {
     let mut length = 0;
     loop {

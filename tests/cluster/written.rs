@@ -1,10 +1,10 @@
-//! What a program writes on two streams, and whether that is what was shown of it.
+//! Generated programs that write to two streams, and checks of what was shown of their output.
 
 use std::fmt::Write as _;
 
 use crate::random_debugs::Choices;
 
-/// What the program's streams are, by their index.
+/// The program's streams, by index.
 pub(crate) const STREAMS: [&str; 2] = ["", " >&2"];
 
 /// A program for the shell, and each byte that it writes.
@@ -12,15 +12,15 @@ pub(crate) const STREAMS: [&str; 2] = ["", " >&2"];
 pub(crate) struct Written {
     pub(crate) script: String,
     pub(crate) bytes: [Vec<u8>; 2],
-    /// Each line begins and ends with its number, so that a part of it is told from all others.
+    /// Each line begins and ends with its number, so that parts of lines can be identified.
     is_unique: bool,
     lines: usize,
-    /// The number of each stream's present line.
+    /// The number of each stream's current line.
     numbers: [usize; 2],
 }
 
 impl Written {
-    /// A program whose text the test knows.
+    /// A program whose output the test knows.
     pub(crate) fn new(script: &str, stdout: &str, stderr: &str) -> Self {
         Self {
             script: script.into(),
@@ -30,14 +30,14 @@ impl Written {
         }
     }
 
-    /// The program of a seed. A `plain` one writes no more than printable lines, each another one.
+    /// The program of a seed. A `plain` one writes distinct, printable lines only.
     pub(crate) fn random(seed: u64, is_plain: bool) -> Self {
         let mut choices = Choices(seed);
         let mut written = Self {
             is_unique: is_plain || choices.chance(50),
             ..Self::default()
         };
-        // The attach is there from the first byte, or comes late.
+        // The attach is there from the first byte, or late.
         if choices.chance(50) {
             written.script.push_str("sleep 1\n");
         }
@@ -104,14 +104,14 @@ impl Written {
     }
 }
 
-/// What came out: bytes of the program, and what was said about them.
+/// The output of a session: the program's bytes, and notes about them.
 pub(crate) struct Shown {
     pub(crate) bytes: [Vec<u8>; 2],
     pub(crate) told: Vec<String>,
 }
 
-/// How what is said begins. No program of these tests writes that.
-const SAID: [&str; 5] = [
+/// How notes begin. No program of these tests writes that.
+const NOTE_PREFIXES: [&str; 5] = [
     "Warning: ",
     "Note: ",
     "The connection ",
@@ -120,11 +120,14 @@ const SAID: [&str; 5] = [
 ];
 
 impl Shown {
-    /// Takes what is said out of what was written to stderr.
+    /// Separates notes from the program's bytes on stderr.
     pub(crate) fn new(stdout: Vec<u8>, stderr: &[u8]) -> Self {
         let (mut rest, mut program, mut told) = (stderr, Vec::new(), Vec::new());
         while !rest.is_empty() {
-            if SAID.iter().any(|said| rest.starts_with(said.as_bytes())) {
+            if NOTE_PREFIXES
+                .iter()
+                .any(|prefix| rest.starts_with(prefix.as_bytes()))
+            {
                 let end = rest
                     .iter()
                     .position(|byte| *byte == b'\n')
@@ -142,12 +145,12 @@ impl Shown {
         }
     }
 
-    /// What is said that is not about the container itself.
-    fn said(&self) -> impl Iterator<Item = &String> {
+    /// The notes that are not about the container itself.
+    fn notes_about_output(&self) -> impl Iterator<Item = &String> {
         let is_usual = |told: &&String| {
             ["Container ", "Defaulting "]
                 .iter()
-                .any(|said| told.starts_with(said))
+                .any(|prefix| told.starts_with(prefix))
         };
         self.told.iter().filter(move |told| !is_usual(told))
     }
@@ -164,7 +167,7 @@ impl Shown {
     }
 }
 
-/// Lines with their ends, and the text that has none. A runtime leaves out carriage returns before a line's end in its log.
+/// Lines with their ends, and the rest. A runtime drops carriage returns before line ends in its log.
 fn lines(text: &[u8]) -> (Vec<Vec<u8>>, Vec<u8>) {
     let plain = |line: &[u8]| match line.strip_suffix(b"\n") {
         Some(line) => {
@@ -181,13 +184,17 @@ fn lines(text: &[u8]) -> (Vec<Vec<u8>>, Vec<u8>) {
     (lines, rest)
 }
 
-/// Says what is wrong with what was shown of a program of which nothing was lost; nothing where it is as it should be: every byte
-/// on its stream, or, where it is said that lines are from the log alone, these on standard output and in their order: what was
-/// written before the attach stood, and what it did not bring when the program ended.
+/// Checks the output of a session without losses. Returns what is wrong, if anything: every byte must be on its stream or, with a
+/// note that lines are from the log alone, on standard output and in order: output from before the attach, and what the attach did
+/// not deliver at the program's end.
 pub(crate) fn wrong(written: &Written, shown: &Shown, log: &[u8]) -> Option<String> {
-    let (notes, others): (Vec<_>, Vec<_>) = shown.said().partition(|told| told.starts_with("Note: "));
+    let (notes, others): (Vec<_>, Vec<_>) = shown
+        .notes_about_output()
+        .partition(|told| told.starts_with("Note: "));
     if !others.is_empty() || notes.len() > 1 {
-        return Some(format!("nothing was lost, but it is said: {others:?} {notes:?}"));
+        return Some(format!(
+            "nothing was lost, but there are notes: {others:?} {notes:?}"
+        ));
     }
     let (wanted, found) = (Parts::of(&written.bytes), Parts::of(&shown.bytes));
     if notes.is_empty() {
@@ -201,7 +208,7 @@ pub(crate) fn wrong(written: &Written, shown: &Shown, log: &[u8]) -> Option<Stri
             text(&found.ends[1])
         ));
     }
-    // Of lines that are equal, and written before the attach and after, and on both streams, nothing tells which is which.
+    // Equal lines before and after the attach, and on both streams, cannot be told apart.
     if !written.is_unique {
         let sorted = |parts: &Parts| {
             let mut lines = parts.lines.concat();
@@ -220,15 +227,15 @@ pub(crate) fn wrong(written: &Written, shown: &Shown, log: &[u8]) -> Option<Stri
     None
 }
 
-/// The lines before and after a run of them: those before the attach began, and those that it was to bring when the program ended,
-/// of which a kubelet drops what it has not sent by then.
+/// The lines before and after a range: those before the attach, and those that it should have delivered when the program ended, of
+/// which a kubelet drops what it has not sent by then.
 fn without_run(lines: &[Vec<u8>], run: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
     let mut starts = (0..=lines.len().checked_sub(run.len())?).rev();
     let start = starts.find(|start| lines[*start..].starts_with(run))?;
     Some([&lines[..start], &lines[start + run.len()..]].concat())
 }
 
-/// The lines of both streams, and what they end with that has no newline.
+/// The lines of both streams, and their unfinished last lines.
 #[derive(Clone)]
 struct Parts {
     lines: [Vec<Vec<u8>>; 2],
@@ -248,8 +255,8 @@ impl Parts {
         [self.lines.concat(), self.ends.to_vec()].concat()
     }
 
-    /// When a program ends, the log may have what one stream ends with before the other's last lines, and as one line with the first
-    /// of them. Where no attach brought that text nothing tells them apart: they are one line of the stream on which it is shown.
+    /// When a program ends, the log may have the unfinished line of one stream before the other's last lines, joined with the first of
+    /// them. If no attach delivered that text, they cannot be told apart: they are one line of the stream on which it is shown.
     fn with_joined_ends(self, log: &[u8], found: &Self) -> Self {
         let (log, _) = lines(log);
         for (ended, other) in [(0, 1), (1, 0)] {
@@ -268,8 +275,8 @@ impl Parts {
         self
     }
 
-    /// Returns whether the streams end the same. What only the log has of them it has as one text with what the other one ends with,
-    /// and an attach that brought the end of that may have begun within.
+    /// Returns whether the streams end the same. The log may have their unfinished lines as one text, within which an attach that
+    /// delivered its end may have begun.
     fn has_same_ends(&self, found: &Self) -> bool {
         let [out, err] = self.ends.each_ref().map(|end| &end[..]);
         let one = [[out, err].concat(), [err, out].concat()];
@@ -278,12 +285,12 @@ impl Parts {
     }
 }
 
-/// Returns whether the lines are those of both, each in its order.
+/// Returns whether the lines are a merge of both, each in its order.
 fn is_interleaved(lines: &[Vec<u8>], one: &[Vec<u8>], other: &[Vec<u8>]) -> bool {
     if lines.len() != one.len() + other.len() {
         return false;
     }
-    // How many of one's lines may have come, after so many lines: a range would not do, since texts repeat.
+    // The possible numbers of one stream's lines after each line. A set rather than a range, since texts repeat.
     let mut reached = vec![false; one.len() + 1];
     reached[0] = true;
     for (count, line) in lines.iter().enumerate() {
@@ -301,7 +308,7 @@ fn is_interleaved(lines: &[Vec<u8>], one: &[Vec<u8>], other: &[Vec<u8>]) -> bool
     reached[one.len()]
 }
 
-/// The lines that are missing, and those that are too many.
+/// Missing and surplus lines.
 fn difference(wanted: &[Vec<u8>], shown: &[Vec<u8>]) -> String {
     let without = |lines: &[Vec<u8>], others: &[Vec<u8>]| {
         let mut rest = others.to_vec();
@@ -327,12 +334,16 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-/// Says what is wrong with what was shown of a program of which no two lines are the same, and whose connection was cut: each line
-/// is there once and whole, in its order, on its stream or, where it is said that lines are from the log alone, on standard output.
+/// Checks the output of a program with distinct lines whose connection was cut. Returns what is wrong, if anything: each line must be
+/// there once, whole, in order, and on its stream or, with a note that lines are from the log alone, on standard output.
 pub(crate) fn wrong_after_cuts(written: &Written, shown: &Shown, log: &[u8]) -> Option<String> {
-    let said = || shown.said().filter(|told| !told.starts_with("The connection "));
+    let said = || {
+        shown
+            .notes_about_output()
+            .filter(|told| !told.starts_with("The connection "))
+    };
     if let Some(told) = said().find(|told| !told.starts_with("Note: ")) {
-        return Some(format!("nothing was lost, but it is said: {told}"));
+        return Some(format!("nothing was lost, but there is a note: {told}"));
     }
     if said().next().is_none() {
         return wrong(written, &shown.without_connection(), log);

@@ -1,9 +1,9 @@
-//! What the guests are sent: texts of every plane of Unicode, deep and large documents, and options with every field.
+//! Documents for the guests: strings of every plane of Unicode, deep and large documents, and options with every field.
 
 use serde_json::{Map, Value, json};
 use trocar::{Actor, Context, DebugOptions, Target};
 
-/// Texts that encodings and escapes get wrong.
+/// Strings that encodings and escapes get wrong.
 pub(crate) const TEXTS: [&str; 14] = [
     "",
     "plain",
@@ -21,7 +21,7 @@ pub(crate) const TEXTS: [&str; 14] = [
     "\u{10ffff}",
 ];
 
-/// A number that JavaScript's numbers cannot hold.
+/// A number that JavaScript cannot represent.
 const LARGE: i64 = 9_007_199_254_740_993;
 
 fn pod(spec: Value) -> Value {

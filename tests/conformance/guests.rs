@@ -1,4 +1,4 @@
-//! The guests: golden components that are committed, and those that are built where their tools are.
+//! The guests: committed golden components, and guests that are built if their tools are installed.
 
 use std::{
     env, fs,
@@ -15,17 +15,17 @@ use trocar::{
     plugin::{Plugin, PluginSource, pack},
 };
 
-/// A guest that can be run.
+/// A guest.
 pub(crate) struct Guest {
     pub(crate) engine: Engine,
     pub(crate) strategy: Plugin,
-    /// None for one that was built as a strategy alone.
+    /// None for a guest that was built as a strategy only.
     pub(crate) policy: Option<Plugin>,
     pub(crate) has_large_integers: bool,
     _folder: TempDir,
 }
 
-/// A guest that is built by the suite, or why not.
+/// A guest that the suite has built, or why it could not.
 pub(crate) enum Built {
     Guest(Box<Guest>),
     Skipped(String),
@@ -45,7 +45,7 @@ impl Guest {
         Self::of(&component, &[PluginType::Strategy, PluginType::Policy])
     }
 
-    /// Its language rounds what is beyond 53 bits.
+    /// Its language rounds integers of more than 53 bits.
     pub(crate) fn with_rounded_integers(self) -> Self {
         Self {
             has_large_integers: false,
@@ -55,7 +55,7 @@ impl Guest {
 
     fn of(component: &[u8], types: &[PluginType]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // How quickly a guest runs is not what is asked here, and an interpreter that was compiled quickly on a busy machine is slow.
+        // Speed is not tested, and an interpreter without optimization is slow on a busy machine.
         let mut limits = Limits::default();
         limits.time *= 5;
         let config = EngineConfig {
@@ -89,7 +89,7 @@ impl Guest {
     }
 }
 
-/// The guest in Python, built as an author builds one.
+/// The guest in Python, built as by an author.
 pub(crate) fn python() -> Built {
     let tool = cache().join("trocar/tools");
     if !fs::read_dir(&tool).is_ok_and(|tools| {
@@ -105,7 +105,7 @@ pub(crate) fn python() -> Built {
         fs::copy(here("guests/python").join(file), folder.path().join(file)).unwrap();
     }
     std::os::unix::fs::symlink(here("../../guest-sdk/python"), folder.path().join("sdk")).unwrap();
-    // The suite packs it itself.
+    // The suite packs it.
     succeeds(
         Command::new(env!("CARGO_BIN_EXE_trocar"))
             .args(["plugin", "build", "--no-compile"])
@@ -134,7 +134,7 @@ pub(crate) fn starlingmonkey() -> Built {
     )))
 }
 
-/// Runs a program that does its work, or whose words are shown.
+/// Runs a program. Panics with its output if it fails.
 pub(crate) fn succeeds(command: &mut Command) {
     let output = command.output().unwrap();
     let told = [output.stdout, output.stderr].concat();

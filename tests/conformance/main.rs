@@ -1,4 +1,4 @@
-//! One suite of requests and answers that a guest in any language passes through the real engine. What the guests do is said in
+//! A suite of requests and answers for guests in any language, in the real engine. The guests are described in
 //! tests/conformance/README.md.
 
 mod documents;

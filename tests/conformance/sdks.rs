@@ -1,4 +1,4 @@
-//! The tests of the SDKs in other languages, and of the examples in them, run by the tools of those languages where they are.
+//! Runs the tests of the SDKs and examples in other languages, if their tools are installed.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ fn run(program: &str, arguments: &[&str], folder: &Path) {
     );
 }
 
-/// Says whether a program can be run.
+/// Returns whether a program can be run.
 fn has(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
     let status = command
@@ -35,7 +35,7 @@ fn has(program: &str, arguments: &[&str]) -> bool {
     is_there
 }
 
-/// A new plugin, as the program writes it.
+/// A new plugin, written by `trocar plugin new`.
 fn new(language: &str, plugin_type: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let status = Command::new(env!("CARGO_BIN_EXE_trocar"))

@@ -1,4 +1,4 @@
-//! The requests, and what is to come of them.
+//! The requests, and the expected answers.
 
 use serde_json::{Value, json};
 use trocar::{
@@ -16,7 +16,7 @@ use crate::{
     guests::Guest,
 };
 
-/// A guest passes all of it.
+/// Runs the whole suite with a guest.
 pub(crate) fn conforms(guest: &Guest) {
     documents_arrive_and_come_back(guest);
     diagnostics_and_failures_are_told(guest);
@@ -60,7 +60,7 @@ fn ordered(guest: &Guest, order: &str) -> Result<Planned, PlanError> {
     )
 }
 
-/// The value of a variable of the container that was planned.
+/// The value of a variable of the planned container.
 fn variable(planned: &Planned, name: &str) -> String {
     let container = planned.plan.steps()[0].object();
     let env = container["env"].as_array().cloned().unwrap_or_default();
@@ -85,7 +85,7 @@ fn documents_arrive_and_come_back(guest: &Guest) {
         assert_eq!(document(&planned, "TARGET"), target);
         assert_eq!(document(&planned, "SETTINGS"), settings);
         assert_eq!(document(&planned, "CONTEXT"), json!(documents::context()));
-        // A guest of an older version may not know all of them.
+        // A guest of an older version may not know all fields.
         let (sent, found) = (json!(documents::options()), document(&planned, "OPTIONS"));
         let found = found.as_object().expect("options are an object");
         assert!(found.len() > 15, "{found:?}");
@@ -196,11 +196,11 @@ fn limits_hold(guest: &Guest) {
         trapped.to_string().contains("the reason of the trap"),
         "{trapped}"
     );
-    // And the engine goes on.
+    // And the engine still works.
     ordered(guest, "tell").unwrap();
 }
 
-/// What the policy comes to about the default strategy's plan for a pod.
+/// The policy's decision about the default strategy's plan for a pod.
 fn judged(guest: &Guest, settings: &Value, reason: &str) -> Result<Planned, PlanError> {
     let strategy = PluginSource::Default("ephemeral".into());
     let strategy = guest

@@ -1,4 +1,4 @@
-//! Guests that answer with something that they should not: bytes that are no answer, and answers that no host may follow.
+//! Guests with invalid answers: bytes that cannot be decoded, and plans that break guard rails.
 
 use trocar::{Blame, FailureKind, PlanError, Severity, WasmError, plan::Step};
 
@@ -7,7 +7,7 @@ use crate::{
     host::{Asked, Host, assert_harmless, reason, told},
 };
 
-/// Checks that an answer was found to be invalid, and what is said about it.
+/// Checks that an answer is reported as invalid, with this message.
 fn assert_invalid(guest: &str, message: &str) {
     let error = Host::new().breaks(guest);
     assert!(matches!(reason(&error), WasmError::Answer(_)), "{error:?}");
@@ -19,7 +19,7 @@ fn assert_invalid(guest: &str, message: &str) {
     );
 }
 
-/// Checks that a step of an answer was found to be malformed, and what is said about it.
+/// Checks that a step of an answer is reported as malformed, with this message.
 fn assert_malformed(guest: &str, message: &str) {
     let error = Host::new().run(guest).unwrap_err();
     let PlanError::Answer { strategy, problem } = &error else {
@@ -41,7 +41,7 @@ fn assert_malformed(guest: &str, message: &str) {
     assert_eq!(error.blame(), Blame::Plugin);
 }
 
-/// Checks that a guest was found to have crashed, and what is said about it.
+/// Checks that a guest is reported as crashed, with this message.
 fn assert_crashed(guest: &str, message: &[&str]) {
     let error = Host::new().breaks(guest);
     assert!(matches!(reason(&error), WasmError::Trapped { .. }), "{error:?}");
@@ -189,7 +189,7 @@ fn more_than_asked() {
     assert_eq!(plan.beyond_options(), [], "the profile asks for it");
 }
 
-/// Checks that a plan broke a guard rail, and what is said about it.
+/// Checks that a plan breaks a guard rail, with this message.
 fn assert_guarded(guest: &str, message: &str) {
     let error = Host::new().run(guest).unwrap_err();
     assert!(matches!(error, PlanError::GuardRail { .. }), "{error:?}");

@@ -1,4 +1,4 @@
-//! Components that were compiled once are not compiled again, and what is kept of them is the user's alone.
+//! The cache: compiled components are not compiled again, and their files are accessible to the user only.
 
 use std::{
     fs,
@@ -50,14 +50,14 @@ impl Folder {
         Engine::new(config).unwrap()
     }
 
-    /// Loads the plugin with an engine of its own.
+    /// Loads the plugin in a new engine.
     fn load(&self, limits: Limits) -> Result<(Engine, Plugin), PluginError> {
         let engine = self.engine(limits);
         let plugin = engine.load(&self.plugin, PluginType::Strategy, &Grants::default())?;
         Ok((engine, plugin))
     }
 
-    /// Loads the plugin and lets it plan.
+    /// Loads the plugin and makes a plan.
     fn load_and_plan(&self, limits: Limits) {
         let (engine, plugin) = self.load(limits).unwrap();
         let asked = Asked::default();
@@ -76,7 +76,7 @@ impl Folder {
     }
 }
 
-/// Limits with which nothing can be compiled.
+/// Limits that prevent every compilation.
 fn no_compiler() -> Limits {
     let mut limits = Limits::default();
     limits.compile_time = Duration::ZERO;
@@ -170,7 +170,7 @@ fn a_cache_that_cannot_be_written_is_no_reason_not_to_run() {
     folder.load_and_plan(Limits::default());
     let kept = folder.kept();
     fs::remove_file(&kept).unwrap();
-    // Nothing can be put where a folder with something in it is.
+    // A file cannot replace a folder that is not empty.
     fs::create_dir(&kept).unwrap();
     fs::write(kept.join("something"), "").unwrap();
     folder.load_and_plan(Limits::default());

@@ -1,4 +1,4 @@
-//! What a guest may read of a cluster: nothing, unless its manifest declares it, its user grants it, and it is in scope.
+//! `cluster-read`: a guest may read only what its manifest declares, what was granted, and what is in scope.
 
 use std::{
     sync::{Arc, Mutex},
@@ -17,7 +17,7 @@ use crate::{
     host::{Asked, Host, lines, reason, told},
 };
 
-/// A cluster of one answer, which remembers what it was asked.
+/// A fake cluster with one answer, which records the reads.
 struct Cluster {
     answer: Result<Value, ReadError>,
     asked: Mutex<Vec<String>>,
@@ -54,7 +54,7 @@ impl ClusterReader for Cluster {
     }
 }
 
-/// A manifest that declares the right to read some kinds.
+/// A manifest that declares `cluster-read` for some kinds.
 fn manifest(guest: &str, kinds: &[&str]) -> String {
     let scope: Vec<Value> = kinds
         .iter()
@@ -77,7 +77,7 @@ fn load(host: &Host, guest: &str, kinds: &[&str], grants: &Grants) -> Result<Plu
         .load(&host.file(guest, &plugin), PluginType::Strategy, grants)
 }
 
-/// Lets a guest that may read nodes and pods read some kind.
+/// Runs a guest that may read nodes and pods and tries to read a kind.
 fn read(host: &Host, guest: &str, kind: &str, reader: Option<Arc<Cluster>>) -> Planned {
     let plugin = load(host, guest, &["Node", "Pod"], &granted()).unwrap();
     let asked = Asked {
@@ -233,7 +233,7 @@ fn an_answer_that_is_too_large_is_not_handed_over() {
         let planned = read(&host, guest, "Pod", Some(large(65 << 10)));
         assert_eq!(lines(&planned, LogLevel::Warn), ["4"], "{guest}");
     }
-    // Each of the three is small enough, all together are not.
+    // Each of the three is below the limit, all together are not.
     let planned = read(&host, "lists", "Pod", Some(large(30 << 10)));
     assert_eq!(lines(&planned, LogLevel::Warn), ["4"]);
 }

@@ -1,5 +1,5 @@
-//! Components that are composed of others, as some toolchains make them: texts cross from the memory of one into that of
-//! another within the component.
+//! Composed components, as some toolchains make them: strings are copied between the memories of the parts within the
+//! component.
 
 use trocar::{WasmError, plugin::Plugin};
 
@@ -8,8 +8,8 @@ use crate::{
     host::{Asked, Host, broken, reason},
 };
 
-/// A library that offers a text from its own memory, and a user that asks for it when it starts and breaks unless it is the
-/// whole text.
+/// A library that exports a string from its own memory, and a client that reads it at its start, and traps if it is not the whole
+/// string.
 const LIBRARY_AND_USER: &str = r#"
 (component
   (component $library
@@ -44,7 +44,7 @@ const LIBRARY_AND_USER: &str = r#"
   (instance (instantiate $user (with "text" (func $library "text")))))
 "#;
 
-/// A guest that answers only when a text crossed between two other components within it.
+/// A guest that answers only if a string was copied between two other components within it.
 fn composed(library_and_user: &str) -> Vec<u8> {
     let nested = wat::parse_str(library_and_user).unwrap();
     let component = guest::with_component(guest::component("modest_memory"), &nested);

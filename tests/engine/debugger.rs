@@ -1,4 +1,4 @@
-//! The library as a program embeds it, against a server: what stands between an approval and a session.
+//! The library as embedded by programs, against a server: everything between an approval and a session.
 
 use kube::Config as KubeConfig;
 use serde_json::{Value, json};

@@ -1,11 +1,11 @@
-//! The programs in `examples/`: they run, and the one that debugs is short and as safe as the command line.
+//! The programs in `examples/`: they run, and `debug` is short and as safe as the command line.
 
 use std::{env, path::PathBuf};
 
 use serde_json::{Value, json};
 use trocar_test_support::{CommandOutput, FakeApiServer, TestEnv, skipped};
 
-/// An example's program. `cargo test --workspace` builds it; a run of this target alone does not.
+/// The path of an example. `cargo test --workspace` builds examples; testing this target alone does not.
 fn example(name: &str) -> Option<PathBuf> {
     let own = env::current_exe().expect("a test is a program");
     let folder = own.ancestors().nth(2).expect("it is in a folder of the build's");
@@ -60,7 +60,7 @@ fn a_pod_is_judged_without_a_cluster() {
     );
 }
 
-/// Runs the example that debugs, to the end of a program that ends with a code; none where it is not built.
+/// Runs the example `debug` with a program that exits with a code; none if the example is not built.
 fn debugged(policies: &str, code: Option<i32>) -> Option<(CommandOutput, FakeApiServer)> {
     let program = example("debug")?;
     let server = FakeApiServer::start([serde_json::from_str(POD).unwrap()]);

@@ -1,4 +1,4 @@
-//! Files that are no plugins, and plugins that are not what they say: refused before anything of them is compiled or run.
+//! Files that are not plugins, and plugins with a wrong manifest: refused before they are compiled or run.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use crate::{
     limits::committed_default,
 };
 
-/// What is said about bytes that are refused.
+/// Checks that bytes are refused, with this message.
 fn assert_refused(name: &str, bytes: &[u8], blame: Blame, message: &str) -> PluginError {
     let error = Host::new().refuses_bytes(name, bytes);
     told(&error, &format!("{name}.wasm"), blame, &[message]);
@@ -25,7 +25,7 @@ fn assert_refused(name: &str, bytes: &[u8], blame: Blame, message: &str) -> Plug
 fn a_file_of_100_mb_is_refused_without_being_read() {
     let host = Host::new();
     let path = host.path("large.wasm");
-    // A sparse file: 100 MB that no disk holds. Whoever reads it sees one byte more than the limit, not its size.
+    // A sparse file of 100 MB. Only one byte more than the limit is read of it.
     fs::File::create(&path).unwrap().set_len(100_000_000).unwrap();
     let source = PluginSource::File(path);
     let error = host.timed("large", || host.engine.describe(&source)).unwrap_err();
@@ -183,14 +183,14 @@ fn two_manifests() {
     assert!(matches!(again, PackError::HasManifest), "{again}");
 }
 
-/// A plugin whose manifest has one thing in it changed, by whoever did not use `trocar plugin pack`.
+/// A plugin whose manifest has one field changed, without the checks of `trocar plugin pack`.
 fn with_manifest(old: &str, new: &str) -> Vec<u8> {
     let manifest = guest::manifest("trap");
     assert!(manifest.contains(old), "{old} is not in {manifest}");
     guest::with_section(guest::component("trap"), &manifest.replace(old, new))
 }
 
-/// Each manifest is refused, with what is said about it.
+/// Checks that each manifest is refused, with its message.
 fn assert_manifests_refused(replaced: &[(&str, &str, &str)]) {
     for (old, new, wanted) in replaced {
         let error = assert_refused("malformed", &with_manifest(old, new), Blame::Plugin, wanted);
@@ -421,7 +421,7 @@ fn a_record_that_somebody_let_grow_is_noticed() {
 
 #[test]
 fn a_function_that_no_compiler_should_see() {
-    // One function of 1 MiB and more, which takes a compiler out of all proportion.
+    // One function of more than 1 MiB: compile time grows faster than linearly.
     let body = "(drop (i32.const 1))".repeat(400_000);
     let text = format!("(component (core module (func {body})))");
     let plugin = guest::with_section(wat::parse_str(text).unwrap(), &guest::manifest("trap"));

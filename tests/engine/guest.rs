@@ -1,5 +1,5 @@
-//! Makes plugins of the guests in `tests/guests`: WebAssembly text becomes a component here, what is written in Rust is
-//! committed as a component. No compiler for guests is needed. Policies are in a folder of their own.
+//! Builds plugins from the guests in `tests/guests`: WebAssembly text is assembled here, guests in Rust are committed as
+//! components. Needs no compiler for guests. Policies are in a separate folder.
 
 use std::{
     fs,
@@ -45,7 +45,7 @@ pub(crate) fn all() -> Vec<String> {
     guests
 }
 
-/// Where the text of a policy is, or would be.
+/// The path of a policy's text, which may not exist.
 fn policy_file(guest: &str) -> PathBuf {
     folder().join("policies").join(format!("{guest}.wat"))
 }
@@ -68,7 +68,7 @@ pub(crate) fn plugin_name(guest: &str) -> String {
     guest.replace('_', "-")
 }
 
-/// A manifest that says the truth about most guests.
+/// A manifest that is correct for most guests.
 pub(crate) fn manifest(guest: &str) -> String {
     let plugin_type = if is_policy(guest) { "policy" } else { "strategy" };
     format!(
@@ -80,12 +80,12 @@ pub(crate) fn manifest(guest: &str) -> String {
     )
 }
 
-/// The plugin that `trocar plugin pack` makes of a guest.
+/// A guest packed by `trocar plugin pack`.
 pub(crate) fn plugin(guest: &str) -> Vec<u8> {
     plugin_with(guest, &manifest(guest))
 }
 
-/// The plugin that `trocar plugin pack` makes of a guest with a manifest of one's own.
+/// A guest packed by `trocar plugin pack`, with another manifest.
 pub(crate) fn plugin_with(guest: &str, manifest: &str) -> Vec<u8> {
     match pack(&component(guest), manifest) {
         Ok((plugin, _)) => plugin,
@@ -93,7 +93,7 @@ pub(crate) fn plugin_with(guest: &str, manifest: &str) -> Vec<u8> {
     }
 }
 
-/// A component with a section that nobody checked.
+/// A component with an unchecked section.
 pub(crate) fn with_section(mut component: Vec<u8>, manifest: &str) -> Vec<u8> {
     let section = CustomSection {
         name: MANIFEST_SECTION.into(),
@@ -103,12 +103,12 @@ pub(crate) fn with_section(mut component: Vec<u8>, manifest: &str) -> Vec<u8> {
     component
 }
 
-/// A plugin as it would be if nobody had checked it when it was packed.
+/// A plugin that was packed without checks.
 pub(crate) fn unchecked(guest: &str) -> Vec<u8> {
     with_section(component(guest), &manifest(guest))
 }
 
-/// A guest in Rust, as it is committed.
+/// A committed guest in Rust.
 pub(crate) fn committed(guest: &str) -> Vec<u8> {
     let path = folder().join("rust").join(guest).join(format!("{guest}.wasm"));
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -124,7 +124,7 @@ pub(crate) fn component_of_version(guest: &str, version: &str) -> Vec<u8> {
     component_of(guest, |text| text.replace(VERSION, version))
 }
 
-/// A guest as a component of a contract that somebody changed, in the contract and in the guest alike.
+/// A guest as a component of a changed contract: the text is replaced in the contract and in the guest alike.
 pub(crate) fn component_of(guest: &str, change: impl Fn(String) -> String) -> Vec<u8> {
     let text = source(guest);
     let is_component = text.lines().any(|line| line.starts_with("(component"));
@@ -141,13 +141,13 @@ pub(crate) fn component_of(guest: &str, change: impl Fn(String) -> String) -> Ve
     encode(binary, is_policy, &change).unwrap_or_else(|error| panic!("{guest}: {error:#}"))
 }
 
-/// A guest as a core module, which is no component.
+/// A guest as a core module rather than a component.
 pub(crate) fn core_module(guest: &str) -> Vec<u8> {
     wat::parse_str(with_preamble(&source(guest), is_policy(guest))).unwrap()
 }
 
-/// The guest's own parts and those of the preamble that it does not define itself. Imports have to come first, and only
-/// guests have them.
+/// The guest's own parts, and those of the preamble that it does not define itself. Imports have to come first; only
+/// guests have any.
 fn with_preamble(guest: &str, is_policy: bool) -> String {
     let mut preamble = read(&folder().join("preamble.wat"));
     if is_policy {
@@ -168,7 +168,7 @@ fn with_preamble(guest: &str, is_policy: bool) -> String {
     format!("(module\n{guest}\n{})", missing.join("\n"))
 }
 
-/// What a part of the preamble defines, as `(func $name`.
+/// The definition in a part of the preamble: `(func $name`.
 fn definition(part: &str) -> Option<&str> {
     let line = part.lines().find(|line| line.starts_with('('))?;
     let name = line.find('$')?;
@@ -236,7 +236,7 @@ pub(crate) fn with_more_memories(mut component: Vec<u8>, count: u32) -> Vec<u8> 
     component
 }
 
-/// A component with another one inside of it, which is instantiated with it.
+/// A component with a nested one, which is instantiated with it.
 pub(crate) fn with_component(mut component: Vec<u8>, nested: &[u8]) -> Vec<u8> {
     let mut depth = 0;
     let own = wasmparser::Parser::new(0)

@@ -1,4 +1,4 @@
-//! A host to run guests in, with limits that make tests short, and what has to hold whatever a guest does.
+//! A host for guests, with low limits so that tests are short, and checks that hold for every guest.
 
 use std::{
     fs,
@@ -20,19 +20,19 @@ use trocar::{
 
 use crate::guest;
 
-/// How long a guest may take in most tests.
+/// The time limit of guests in most tests.
 pub(crate) const TIME: Duration = Duration::from_millis(200);
 
-/// How much longer than its time limit a call may take.
+/// The tolerance for calls that reach their time limit.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// How often a call may be measured.
+/// The most measurements of a call.
 const ATTEMPTS: usize = 10;
 
-/// Held for writing by a test that keeps all processors busy, so that nothing is measured meanwhile.
+/// Held for writing by a test that keeps all processors busy, so that no other test measures meanwhile.
 pub(crate) static CROWD: RwLock<()> = RwLock::new(());
 
-/// An engine with a plugin of its own that must go on working.
+/// An engine with a well-behaved plugin, which must keep working.
 pub(crate) struct Host {
     pub(crate) engine: Engine,
     pub(crate) folder: TempDir,
@@ -40,7 +40,7 @@ pub(crate) struct Host {
     default_plugin: Plugin,
 }
 
-/// What a plan is made of besides the plugin.
+/// The inputs of a plan besides the plugin.
 pub(crate) struct Asked {
     pub(crate) target: Target,
     pub(crate) options: DebugOptions,
@@ -118,7 +118,7 @@ impl Host {
         }
     }
 
-    /// Where a file of a name is, or would be.
+    /// The path of a file, which may not exist.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -130,7 +130,7 @@ impl Host {
         PluginSource::File(path)
     }
 
-    /// Loads bytes as a strategy that is granted nothing.
+    /// Loads bytes as a strategy without grants.
     pub(crate) fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Plugin, PluginError> {
         let loaded = self
             .engine
@@ -153,13 +153,13 @@ impl Host {
             .unwrap_or_else(|error| panic!("{guest} is not loaded: {error}"))
     }
 
-    /// Lets the default strategy plan and policies review it, each named as its guest, all in one mode.
+    /// Plans with the default strategy and policies in one mode. Each policy has its guest's name.
     pub(crate) fn reviewed(&self, guests: &[&str], mode: Mode, asked: &Asked) -> Result<Planned, PlanError> {
         let guests: Vec<(&str, Mode)> = guests.iter().map(|guest| (*guest, mode)).collect();
         self.reviewed_as(&guests, asked)
     }
 
-    /// The same, each in a mode of its own.
+    /// The same, with a mode for each.
     pub(crate) fn reviewed_as(&self, guests: &[(&str, Mode)], asked: &Asked) -> Result<Planned, PlanError> {
         let rules: Vec<PolicyRule> = guests
             .iter()
@@ -179,12 +179,12 @@ impl Host {
         self.timed("a chain of policies", || self.engine.plan(&request))
     }
 
-    /// The reason why a guest is not even loaded.
+    /// The error of loading a guest.
     pub(crate) fn refuses(&self, guest: &str) -> PluginError {
         self.refuses_bytes(guest, &guest::unchecked(guest))
     }
 
-    /// The reason why bytes are not even loaded.
+    /// The error of loading bytes.
     pub(crate) fn refuses_bytes(&self, name: &str, bytes: &[u8]) -> PluginError {
         match self.load_bytes(name, bytes) {
             Ok(_) => panic!("{name} was loaded"),
@@ -192,34 +192,34 @@ impl Host {
         }
     }
 
-    /// Lets a guest plan.
+    /// Plans with a guest.
     pub(crate) fn run(&self, guest: &str) -> Result<Planned, PlanError> {
         self.plan(&self.load(guest), &Asked::default())
     }
 
-    /// The plan of a guest that makes one.
+    /// The plan of a guest.
     pub(crate) fn plans(&self, guest: &str) -> Planned {
         self.run(guest)
             .unwrap_or_else(|error| panic!("{guest} makes no plan: {error}"))
     }
 
-    /// The reason why a guest does not answer.
+    /// The error of a guest that does not answer.
     pub(crate) fn breaks(&self, guest: &str) -> PluginError {
         broken(guest, self.run(guest))
     }
 
-    /// Lets a plugin plan, and checks that it took no longer than it may and that the engine plans as before.
+    /// Plans with a plugin, and checks that it kept the time limit and that the engine still works.
     pub(crate) fn plan(&self, plugin: &Plugin, asked: &Asked) -> Result<Planned, PlanError> {
         let request = request(plugin, asked);
         let name = &plugin.description().manifest().name;
         self.timed(name, || self.engine.plan(&request))
     }
 
-    /// Makes a call and checks that it took no longer than it may and that the engine plans as before.
+    /// Makes a call, and checks that it kept the time limit and that the engine still works.
     pub(crate) fn timed<T>(&self, name: &str, call: impl Fn() -> T) -> T {
         let mut taken = Vec::new();
-        // A machine that is busy with something else may take its time now and then; an engine that does not stop a guest
-        // takes it always.
+        // A busy machine may delay a call now and then; an engine that does not stop a guest delays it
+        // always.
         for _ in 0..ATTEMPTS {
             let _nobody_crowds = CROWD.read().unwrap_or_else(PoisonError::into_inner);
             let started = Instant::now();
@@ -237,7 +237,7 @@ impl Host {
         let asked = Asked::default();
         let plan = || self.engine.plan(&request(&self.default_plugin, &asked));
         let planned = (0..ATTEMPTS).find_map(|_| match plan() {
-            // On a busy machine even a good plugin may not get its turn in time.
+            // On a busy machine even a good plugin may not be scheduled in time.
             Err(PlanError::Plugin(error)) if is_out_of_time(&error) => None,
             other => Some(other),
         });
@@ -263,7 +263,7 @@ pub(crate) fn request<'a>(plugin: &'a Plugin, asked: &'a Asked) -> PlanRequest<'
     }
 }
 
-/// The plugin's error of a plan that failed for that reason.
+/// The plugin error of a failed plan.
 pub(crate) fn broken(guest: &str, result: Result<Planned, PlanError>) -> PluginError {
     match result {
         Err(PlanError::Plugin(error)) => error,
@@ -271,7 +271,7 @@ pub(crate) fn broken(guest: &str, result: Result<Planned, PlanError>) -> PluginE
     }
 }
 
-/// The reason inside of a plugin's error.
+/// The cause in a plugin error.
 pub(crate) fn reason(error: &PluginError) -> &WasmError {
     match error {
         PluginError::Wasm { error, .. } => error,
@@ -289,7 +289,7 @@ fn is_out_of_time(error: &PluginError) -> bool {
     )
 }
 
-/// Checks that a limit was reached, and says what the guest asked for.
+/// Checks that a limit was reached. Returns the amount that the guest asked for.
 pub(crate) fn reached(error: &PluginError, wanted: Limit) -> Option<u64> {
     match reason(error) {
         WasmError::Limit { limit, asked, .. } if *limit == wanted => *asked,
@@ -297,7 +297,7 @@ pub(crate) fn reached(error: &PluginError, wanted: Limit) -> Option<u64> {
     }
 }
 
-/// Checks what a person is told: which plugin, what it did, and whose fault that is.
+/// Checks the message: the plugin, what it did, and whose fault that is.
 pub(crate) fn told(error: &PluginError, plugin: &str, blame: Blame, message: &[&str]) {
     let text = error.to_string();
     for part in message.iter().chain([&plugin]) {
@@ -308,7 +308,7 @@ pub(crate) fn told(error: &PluginError, plugin: &str, blame: Blame, message: &[&
     assert_eq!(error.blame(), blame, "{text}");
 }
 
-/// Checks that a text does nothing to a terminal.
+/// Checks that a text is harmless on a terminal.
 pub(crate) fn assert_harmless(text: &str) {
     let harmful = text
         .chars()

@@ -1,5 +1,5 @@
-//! Guests that take more than they may have. Each is stopped at its limit, and the message says at which, what was
-//! asked, and how to raise it.
+//! Guests that exceed limits. Each is stopped at its limit, and the message has the limit and the amount that was
+//! asked for.
 
 use trocar::{Blame, Limit, LogLevel, WasmError};
 
@@ -8,7 +8,7 @@ use crate::{
     host::{Asked, Host, broken, lines, reached, reason, told},
 };
 
-/// Checks that a guest ran out of time, and what is said about it.
+/// Checks that a guest ran out of time, and the message.
 fn assert_out_of_time(guest: &str) {
     let error = Host::new().breaks(guest);
     assert_eq!(reached(&error, Limit::Time), None);
@@ -314,7 +314,7 @@ fn a_component_that_takes_too_long_to_compile_is_refused() {
     );
 }
 
-/// A default plugin as if it were somebody's file.
+/// A default plugin as a third-party file.
 pub(crate) fn committed_default() -> Vec<u8> {
     let path =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/ephemeral/ephemeral.wasm");

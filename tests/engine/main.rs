@@ -1,5 +1,5 @@
-//! The engine with real components in the real runtime: guests that misbehave in every way that we could think of, what is
-//! said about them, and that the host goes on as before. The guests are in `tests/guests`.
+//! The engine with real components in the real runtime: guests that misbehave in many ways, the messages about them, and that
+//! the host still works. The guests are in `tests/guests`.
 
 mod answers;
 mod cache;
@@ -19,7 +19,7 @@ mod wasi;
 
 use std::{fs, path::Path};
 
-/// A guest that no test names would be there for nothing.
+/// Checks that every guest is used by a test.
 #[test]
 fn every_guest_is_named_by_a_test() {
     let guests = guest::all();

@@ -1,4 +1,4 @@
-//! Guests that are written in Rust with the SDK and fail as such programs do: the user is told why.
+//! Guests in Rust with the SDK that panic, overflow the stack or run out of memory: the message has the reason.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ fn recurses() {
 
 #[test]
 fn hoards() {
-    // To fill so much memory takes a busy machine longer than most tests wait.
+    // Filling so much memory takes a busy machine longer than most tests wait.
     let host = Host::limited(|limits| limits.time = Duration::from_secs(30));
     let plugin = host.load_bytes("hoards", &guest::committed("hoards")).unwrap();
     let error = broken("hoards", host.plan(&plugin, &Asked::default()));

@@ -1,5 +1,5 @@
-//! Policies that misbehave: in `enforce` each denies, and it is said why; in `warn` people are told, in `audit` it is written
-//! down, and the debug goes on as it was planned.
+//! Policies that misbehave: in `enforce` each denies, with a reason; in `warn` the user is warned, in `audit` it is recorded, and
+//! in both the debug goes on as planned.
 
 use trocar::{
     Blame, DebugPlan, EnvVar, PlanError, Severity, WasmError,
@@ -19,7 +19,7 @@ fn asked() -> Asked {
     asked
 }
 
-/// The plan that policies did not let pass.
+/// The plan that policies denied.
 fn denied(guests: &[&str]) -> (Box<DebugPlan>, String) {
     let error = Host::new()
         .reviewed(guests, Mode::Enforce, &asked())
@@ -32,7 +32,7 @@ fn denied(guests: &[&str]) -> (Box<DebugPlan>, String) {
     }
 }
 
-/// Checks that a policy fails to judge, and what is said about it in each mode.
+/// Checks that a policy fails, with this message in each mode.
 fn assert_fails(guest: &str, parts: &[&str]) {
     let name = guest::plugin_name(guest);
     let (plan, message) = denied(&[guest]);
@@ -63,10 +63,14 @@ fn assert_fails(guest: &str, parts: &[&str]) {
         .plan;
     assert_eq!(audited.steps(), unreviewed.steps(), "nothing is changed");
     assert_said(&audited, "it could not judge the plan: ", parts);
-    assert_eq!(audited.diagnostics(), unreviewed.diagnostics(), "nobody is told");
+    assert_eq!(
+        audited.diagnostics(),
+        unreviewed.diagnostics(),
+        "the user sees nothing"
+    );
 }
 
-/// Checks what the only review of a plan says of a policy that failed.
+/// Checks the only review of a plan, of a policy that failed.
 fn assert_said(plan: &DebugPlan, lead: &str, parts: &[&str]) {
     let [review] = plan.policies() else {
         panic!("{:?}", plan.policies());
@@ -195,7 +199,7 @@ fn escapes_value() {
     assert_harmless(&change.to_string());
 }
 
-/// A plan that a guard rail refuses is refused, also if a policy changed it so.
+/// Guard rails also apply to amendments of policies.
 #[test]
 fn takes_name() {
     let error = Host::new()
@@ -221,7 +225,7 @@ fn takes_name() {
     }
 }
 
-/// The names of the policies that come to no end, and what is said about them.
+/// The policies that never return, and the messages about them.
 fn undecided(guests: &[&str]) -> (Vec<String>, String) {
     let error = Host::new()
         .reviewed(guests, Mode::Enforce, &asked())
@@ -237,7 +241,7 @@ fn undecided(guests: &[&str]) -> (Vec<String>, String) {
     }
 }
 
-/// Outside of `enforce` nothing is changed, so that there is nothing to undo.
+/// Outside of `enforce`, amendments are not applied.
 fn assert_only_told(guests: &[&str]) {
     for (mode, count) in [(Mode::Warn, guests.len()), (Mode::Audit, 0)] {
         let plan = Host::new().reviewed(guests, mode, &asked()).unwrap().plan;
@@ -247,7 +251,7 @@ fn assert_only_told(guests: &[&str]) {
                 .iter()
                 .all(|review| review.verdict == ReviewVerdict::Amend && review.changes.len() == 1)
         );
-        // They do not say why; that is said for them.
+        // They give no reason, so the host adds one.
         let told: Vec<&str> = plan
             .diagnostics_of(Severity::Warning)
             .map(|found| found.message.as_str())
@@ -320,7 +324,7 @@ fn every_denial_is_heard_also_of_a_policy_that_fails() {
     );
 }
 
-/// What a policy is given: documents of the contract and nothing besides.
+/// The input of a policy: documents of the contract and nothing else.
 #[test]
 fn tells_all() {
     let mut asked = asked();
@@ -351,7 +355,7 @@ fn tells_all() {
     assert_eq!(given("context"), serde_json::json!(asked.context));
 }
 
-/// A component that says in its manifest what it is not is refused before anything of it runs.
+/// A component with a wrong manifest is refused before it runs.
 #[test]
 fn a_policy_that_is_none_and_a_strategy_that_is_one_are_refused() {
     for (guest, lie) in [("allows", "strategy"), ("trap", "policy")] {
@@ -452,7 +456,7 @@ fn a_component_of_a_policy_reaches_its_limits_as_any_other() {
     assert!(reached(&error, trocar::Limit::Component).is_some());
 }
 
-/// A policy that does not say why is not obeyed in silence.
+/// A denial without a reason gets one from the host.
 #[test]
 fn a_silent_change_is_told() {
     let plan = Host::new()

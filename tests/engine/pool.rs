@@ -1,5 +1,5 @@
-//! An engine that reserves memory for many plans, as a server does: the same limits hold, calls wait for each other instead
-//! of failing, and no instance sees what another left behind.
+//! An engine with a pool, as in servers: the same limits hold, calls wait for each other instead of failing, and no instance sees
+//! data of another.
 
 use std::{sync::PoisonError, thread};
 
@@ -10,10 +10,10 @@ use crate::{
     host::{Asked, CROWD, Host, broken, reached, request, told},
 };
 
-/// More than a pool has places.
+/// More than the capacity of the pool.
 const CALLERS: usize = 20;
 
-/// Lets many callers plan at the same time.
+/// Plans on many threads at once.
 fn all_at_once<T: Send>(call: impl Fn() -> T + Sync) -> Vec<T> {
     let _crowd = CROWD.write().unwrap_or_else(PoisonError::into_inner);
     thread::scope(|scope| {
@@ -39,7 +39,7 @@ fn who_finds_the_pool_full_waits() {
     let host = Host::pooling();
     let plugin = host.load("endless_loop");
     let asked = Asked::default();
-    // Each keeps its place until its time is over, so some of the callers certainly find no place at first.
+    // Each keeps its place until its time limit, so some callers certainly have to wait.
     let errors = all_at_once(|| host.engine.plan(&request(&plugin, &asked)));
     for error in errors {
         assert_eq!(reached(&broken("endless_loop", error), Limit::Time), None);
@@ -119,7 +119,7 @@ fn leaves_traces() {
             "it found what another instance left: {planned:?}"
         );
     }
-    // And it does find traces where there are some.
+    // And the guest does detect traces if there are any.
     let asked = Asked {
         settings: "twice".into(),
         ..Asked::default()

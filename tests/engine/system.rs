@@ -1,5 +1,5 @@
-//! Plugins of the system's configuration: component and compiled form come from where root alone can write, whatever lies in
-//! a user's own cache. In these tests the user is root, and a folder is the whole system.
+//! Plugins of the system's configuration: component and compiled code come from folders that only root can write, regardless of
+//! the user's cache. In these tests the user acts as root, and a folder is the whole system.
 
 use std::{
     fs,
@@ -72,7 +72,7 @@ impl System {
         })
     }
 
-    /// Loads the plugin anew, lets it plan, and returns of which plugins it was told that they are compiled each time.
+    /// Loads the plugin in a new engine and makes a plan. Returns the plugins that were reported as compiled at each start.
     fn plans(&self) -> Vec<String> {
         let engine = self.engine();
         plans(&engine, &load(&engine, &self.plugin()).unwrap());
@@ -94,7 +94,7 @@ fn plans(engine: &Engine, plugin: &Plugin) {
     assert_eq!(planned.plan.attach(), Some("debugger-x7k2p"));
 }
 
-/// The files of compiled code in a folder. What is recorded of them lies beside.
+/// The files of compiled code in a folder, without records.
 fn compiled(folder: &Path) -> Vec<PathBuf> {
     let files = fs::read_dir(folder).unwrap();
     files
@@ -146,7 +146,7 @@ fn another_plugins_code_in_the_users_cache_does_not_become_the_systems() {
     let other = files.find(|path| *path != kept);
     fs::copy(other.unwrap(), &kept).unwrap();
     assert_eq!(system.plans(), ["ephemeral"]);
-    // Nor does what this engine has loaded already, for the user.
+    // Neither is code used that this engine has already loaded for the user.
     plans(&engine, &load(&engine, &system.plugin()).unwrap());
     assert_eq!(*system.told.lock().unwrap(), ["ephemeral"]);
 }
@@ -195,6 +195,6 @@ fn one_plugin_is_loaded_once_however_many_policies_have_it() {
     assert_eq!(
         system.told.lock().unwrap().len(),
         2,
-        "what nobody uses is not kept"
+        "what no plugin uses is not kept"
     );
 }

@@ -1,4 +1,4 @@
-//! The second tier: guests of toolchains that cannot do without WASI get one with nothing in it.
+//! The second tier: guests of toolchains that need WASI get an empty one.
 
 use trocar::{Blame, LogLevel, WasmError};
 

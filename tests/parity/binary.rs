@@ -1,4 +1,4 @@
-//! A case through the real program, against a server that records.
+//! A case in the real program, against a recording server.
 
 use serde_json::Value;
 use trocar_test_support::{CommandOutput, FakeApiServer, TestEnv};
@@ -9,18 +9,18 @@ use crate::{
     compare::{cluster, differ, fold},
 };
 
-/// What came of running a case.
+/// The result of a case.
 pub(crate) struct Outcome {
-    /// Exit, objects and writes, where they are not what the case wants.
+    /// Differences in exit code, objects and writes.
     pub(crate) differences: Vec<String>,
-    /// What was written to stdout and stderr, where it is not what kubectl writes.
+    /// Differences to kubectl's stdout and stderr.
     pub(crate) other_words: Vec<String>,
 }
 
 /// Runs a case.
 pub(crate) fn run(case: &Case) -> Outcome {
     let server = FakeApiServer::start(case.objects.clone());
-    // kubectl was recorded beside a server that checked nothing.
+    // kubectl was recorded with a server that checked nothing.
     server.accepts_invalid_pods();
     if case.no_ephemeral {
         server.lacks_ephemeral_containers();
@@ -71,7 +71,7 @@ fn other_writes(case: &Case, server: &FakeApiServer) -> Option<String> {
     (wanted != got).then(|| format!("writes: want {wanted:?}, got {got:?}"))
 }
 
-/// What we say on lines of their own and kubectl does not: that a script sees no output, and what a copy may suffer.
+/// Our own lines, which kubectl does not print: that a script sees no output, and side effects of copies.
 const OUR_WORDS: [&str; 4] = [
     "The command's output and exit code are not shown: add --attach for them.",
     "Warning: the copy lacks labels or annotations that it reads, and finds them empty: ",

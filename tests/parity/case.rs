@@ -1,4 +1,4 @@
-//! One recorded case. The files hold what differs: objects that many cases have in common are in `objects`, by name.
+//! Recorded cases. Objects that many cases share are in `objects`, by name.
 
 use std::{
     collections::BTreeMap,
@@ -8,22 +8,22 @@ use std::{
 
 use serde_json::Value;
 
-/// A recording of kubectl 1.37.2, or what is wanted where trocar differs from it.
+/// A recording of kubectl 1.37.2, or the expected outcome if trocar differs on purpose.
 #[derive(Clone)]
 pub(crate) struct Case {
     pub(crate) name: String,
     /// Everything after `kubectl debug`.
     pub(crate) args: Vec<String>,
-    /// The objects of the cluster before.
+    /// The objects of the cluster before the command.
     pub(crate) objects: Vec<Value>,
     /// Files in the working folder.
     pub(crate) files: BTreeMap<String, String>,
     /// The cluster has no `ephemeralcontainers` subresource.
     pub(crate) no_ephemeral: bool,
-    /// Why something else is wanted than what kubectl did; its words are not compared then.
+    /// Why the expected outcome is not kubectl's; messages are not compared then.
     pub(crate) differs: Option<String>,
     pub(crate) expect: Value,
-    /// What kubectl did, where that is not what is wanted.
+    /// kubectl's outcome, if it is not the expected one.
     pub(crate) kubectl: Option<Value>,
 }
 
@@ -58,7 +58,7 @@ impl Case {
         format!("debug {}", self.args.join(" "))
     }
 
-    /// Says whether kubectl failed.
+    /// Returns whether kubectl failed.
     pub(crate) fn fails(&self) -> bool {
         self.expect["exit"] != 0
     }
@@ -68,7 +68,7 @@ impl Case {
 struct Shared(BTreeMap<String, Value>);
 
 impl Shared {
-    /// An object as cases write it: its name here, a change of one here, or the object itself.
+    /// An object in a case: the name of a shared one, a change of a shared one, or the object itself.
     fn object(&self, written: &Value) -> Value {
         if let Some(name) = written.as_str() {
             return self.named(name);

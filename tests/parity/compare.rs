@@ -1,9 +1,9 @@
-//! When two outcomes count as the same. Generated suffixes are folded, empty values are the same as absent ones, and a client
-//! may add labels and annotations of its own to what it creates.
+//! Comparison of outcomes. Generated suffixes are folded, empty values equal absent ones, and a client may add its own labels and
+//! annotations to what it creates.
 
 use serde_json::{Map, Value};
 
-/// The name that cases give to a container themselves, though it looks generated.
+/// A name that cases give to a container, though it looks generated.
 const KEPT: &str = "debugger-aaaaa";
 
 /// Writes `RAND` for the random part of generated names.
@@ -63,10 +63,10 @@ fn ends_suffix(bytes: &[u8], suffix: usize) -> Option<usize> {
     (is_suffix && is_over).then_some(end)
 }
 
-/// What a server computes from the classes that a pod names: kubectl copies it, and the server refuses what is not so any more.
+/// Fields that a server computes from classes: kubectl copies them, and the server refuses outdated values.
 const COMPUTED: [&str; 3] = ["priority", "preemptionPolicy", "overhead"];
 
-/// An object without what may differ.
+/// An object without fields that may differ.
 pub(crate) fn clean(object: &Value) -> Value {
     let mut object = prune(object);
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -133,7 +133,7 @@ fn prune(value: &Value) -> Value {
     }
 }
 
-/// All objects of a cluster, cleaned and in order.
+/// All objects of a cluster, normalized and sorted.
 pub(crate) fn cluster<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Value {
     let mut cleaned: Vec<Value> = objects.into_iter().map(clean).collect();
     cleaned.sort_by_key(|object| {
@@ -146,7 +146,7 @@ pub(crate) fn cluster<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Value
     cleaned.into()
 }
 
-/// Where two values differ.
+/// The places at which two values differ.
 pub(crate) fn differ(wanted: &Value, got: &Value, path: &str) -> Vec<String> {
     let short = |value: &Value| value.to_string().chars().take(160).collect::<String>();
     match (wanted, got) {

@@ -1,8 +1,8 @@
-//! The cases in which we differ from kubectl only in words, each with the reason. A case that agrees after all fails.
+//! Cases that differ from kubectl only in messages, each with the reason. A case that agrees after all fails.
 //!
-//! Where the objects differ, the case itself holds what is wanted, what kubectl did, and why.
+//! For differences in objects, the case itself has the expected outcome, kubectl's outcome, and the reason.
 
-/// Reasons, and the cases that they explain.
+/// The reasons, each with its cases.
 const KNOWN: [(&str, &[&str]); 6] = [
     (
         "kubectl adds its usage to a mistake in a flag; we say the mistake, and how to see our usage",
@@ -74,7 +74,7 @@ const KNOWN: [(&str, &[&str]); 6] = [
     ),
 ];
 
-/// Why the words of a case are not kubectl's.
+/// Why the messages of a case are not kubectl's.
 pub(crate) fn expected_difference(case: &str) -> Option<&'static str> {
     let found = KNOWN.iter().find(|(_, cases)| cases.contains(&case));
     found.map(|(reason, _)| *reason)

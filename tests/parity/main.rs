@@ -1,8 +1,8 @@
-//! What `kubectl debug` does, case by case: every file of `cases` is two named tests.
+//! Parity with `kubectl debug`: every file of `cases` is two named tests.
 //!
 //! A case names objects (of `objects`, or as they are changed), a command line, and what kubectl 1.37 made of them on a recording server. `offline::NAME` plans from
 //! the same objects without a cluster and applies the plan in memory; `binary::NAME` runs `trocar debug` against a server.
-//! Where we differ on purpose, the case says what is wanted instead and why, or `divergence.rs` does where only words differ.
+//! For differences on purpose, the case has the expected outcome and the reason, or `divergence.rs` does if only messages differ.
 
 mod binary;
 mod case;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// A case passes when nothing differs from what it wants.
+/// Checks that an outcome is as expected.
 fn verdict(case: &Case, differences: &[String]) -> Result<(), Failed> {
     match differences {
         [] => Ok(()),
@@ -48,7 +48,7 @@ fn verdict(case: &Case, differences: &[String]) -> Result<(), Failed> {
     }
 }
 
-/// Words may differ where that is known, and must differ there.
+/// Checks messages, which must differ exactly in the known cases.
 fn verdict_of_words(case: &Case, other_words: &[String]) -> Result<(), Failed> {
     match divergence::expected_difference(&case.name) {
         None => verdict(case, other_words),

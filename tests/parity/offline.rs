@@ -14,7 +14,7 @@ use crate::{
     compare::{cluster, differ},
 };
 
-/// The flags that are followed by a value unless it is joined to them.
+/// The flags with a value, which may be joined to them.
 const WITH_VALUE: [&str; 14] = [
     "--container",
     "--copy-to",
@@ -32,7 +32,7 @@ const WITH_VALUE: [&str; 14] = [
     "-n",
 ];
 
-/// Says whether the next argument is the value of this one. Short flags may be joined: of `-itc` the last one counts.
+/// Returns whether the next argument is the value of this one. Short flags may be joined: the last one of `-itc` counts.
 fn takes_value(flag: &str) -> bool {
     let is_short = !flag.starts_with("--");
     let last = flag
@@ -43,7 +43,7 @@ fn takes_value(flag: &str) -> bool {
     WITH_VALUE.contains(&last.as_deref().unwrap_or(flag))
 }
 
-/// What differs from what the case wants.
+/// Differences to the expected outcome.
 pub(crate) fn differences(case: &Case) -> Vec<String> {
     let mut objects = case.objects.clone();
     let outcome = carry_out(case, &mut objects);
@@ -56,7 +56,7 @@ pub(crate) fn differences(case: &Case) -> Vec<String> {
     found
 }
 
-/// Plans, and changes the objects as the plan says. Where something is refused, nothing is changed but what came before it.
+/// Plans, and applies the plan to the objects. After a refusal, the remaining steps are not applied.
 fn carry_out(case: &Case, objects: &mut Vec<Value>) -> Result<(), String> {
     let typed = Typed::of(&case.args);
     if !typed.files.is_empty() && !typed.targets.is_empty() {
@@ -66,7 +66,7 @@ fn carry_out(case: &Case, objects: &mut Vec<Value>) -> Result<(), String> {
     for (name, text) in &case.files {
         env.write(name, text);
     }
-    // Flags are checked before a target is looked for, so they are also where there is none.
+    // Flags are checked first, also if the target does not exist.
     let targets = typed.targets(case, objects);
     let mut args = vec!["plan".to_owned(), "-o=json".to_owned()];
     for (index, target) in targets.iter().flatten().enumerate() {
@@ -120,7 +120,7 @@ fn apply(case: &Case, plan: &Value, objects: &mut Vec<Value>) -> Result<(), Stri
                 let pod = find(objects, &plan["target"]).ok_or("the target is not there")?;
                 objects.remove(pod);
             }
-            other => return Err(format!("{other:?} is no action")),
+            other => return Err(format!("{other:?} is not an action")),
         }
     }
     Ok(())
@@ -132,7 +132,7 @@ fn named(object: &Value) -> Value {
     id
 }
 
-/// The place of the object with this kind, namespace and name.
+/// The index of the object with this kind, namespace and name.
 fn find(objects: &[Value], id: &Value) -> Option<usize> {
     let namespace = |metadata: &Value| metadata["namespace"].as_str().unwrap_or("default").to_owned();
     objects.iter().position(|object| {
@@ -142,13 +142,13 @@ fn find(objects: &[Value], id: &Value) -> Option<usize> {
     })
 }
 
-/// A command line, taken apart as far as targets are told from the rest.
+/// A command line, split into targets and the rest.
 #[derive(Default)]
 struct Typed {
     targets: Vec<String>,
     files: Vec<String>,
     namespace: Option<String>,
-    /// The flags, but for those of files.
+    /// The flags, without those for files.
     flags: Vec<String>,
     /// From `--` on.
     command: Vec<String>,
@@ -177,7 +177,7 @@ impl Typed {
     fn flag(&mut self, flag: &str, value: Option<&str>) {
         match (flag, value) {
             ("-f" | "--filename", Some(value)) => self.files.extend(value.split(',').map(str::to_owned)),
-            // That is about the connection, which there is none of.
+            // A connection flag, which does not apply offline.
             ("--request-timeout", _) => {}
             (flag, Some(value)) => {
                 if matches!(flag, "-n" | "--namespace") {
@@ -189,7 +189,7 @@ impl Typed {
         }
     }
 
-    /// The objects that are meant, all of them or none. A file names the object in the cluster.
+    /// The targets, all of them or none. A file refers to the object in the cluster.
     fn targets(&self, case: &Case, objects: &[Value]) -> Result<Vec<Value>, String> {
         let namespace = self.namespace.as_deref().unwrap_or("default");
         let mut ids = Vec::new();

@@ -1,11 +1,11 @@
-//! Registries that lie, hang, flood and lead astray.
+//! Registries that send wrong data, hang, flood, or redirect to forbidden places.
 
 use serde_json::json;
 use trocar_test_support::registry::{After, Asked, Reply, nothing_listens, says_nothing};
 
 use super::*;
 
-/// A registry that answers so to requests whose path has this part, and else has the plugin `team/java:1`.
+/// A registry with the plugin `team/java:1` that gives this answer to requests whose path has this part.
 fn answering(part: &'static str, reply: Reply) -> FakeRegistry {
     let registry = FakeRegistry::with_hook(digest, move |asked: &Asked| {
         (asked.method == "GET" && asked.path.contains(part)).then(|| reply.clone())
@@ -173,7 +173,7 @@ fn an_image_that_is_no_component_and_an_index_are_told() {
     let index = json!({"schemaVersion": 2, "manifests": []});
     for (name, document, why) in [
         ("image", image, "tar+gzip, not a component"),
-        ("index", index, "one for each platform"),
+        ("index", index, "an image per platform"),
     ] {
         registry.put_manifest(
             name,
@@ -186,7 +186,7 @@ fn an_image_that_is_no_component_and_an_index_are_told() {
     }
 }
 
-/// A registry that gives blobs elsewhere.
+/// A registry that redirects blobs to another place.
 fn sends_on(to: String) -> FakeRegistry {
     answering("/blobs/", Reply::new(307, "").header("location", to))
 }
@@ -220,10 +220,10 @@ fn a_redirect_is_followed_without_credentials() {
 #[test]
 fn redirects_lead_at_most_three_times_and_never_away_from_tls_or_to_a_cloud() {
     for (to, why) in [
-        ("http://storage.example/x", "without TLS"),
-        ("https://user:secret@storage.example/x", "without a user"),
-        ("ftp://storage.example/x", "not a URL of HTTP"),
-        ("//storage.example/x", "not a URL"),
+        ("http://storage.example/x", "does not use TLS"),
+        ("https://user:secret@storage.example/x", "without credentials"),
+        ("ftp://storage.example/x", "not an HTTP URL"),
+        ("//storage.example/x", "not an HTTP URL"),
         ("", "not a URL"),
     ] {
         let told = refusal(&client(), &java(&sends_on(to.to_owned())));
@@ -237,7 +237,7 @@ fn redirects_lead_at_most_three_times_and_never_away_from_tls_or_to_a_cloud() {
         Reply::new(302, "").header("location", "/v2/team/java/blobs/again"),
     );
     let told = refusal(&client(), &java(&circle));
-    assert!(told.contains("fourth place"), "{told}");
+    assert!(told.contains("fourth redirect"), "{told}");
     let blobs = circle
         .lines()
         .into_iter()

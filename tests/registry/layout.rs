@@ -1,4 +1,4 @@
-//! Push, pull and list at a registry that keeps to the specification.
+//! Push, pull and list with a conforming registry.
 
 use serde_json::Value;
 use trocar_test_support::registry::Reply;
@@ -180,10 +180,10 @@ fn a_certificate_that_is_not_believed_ends_a_pull_and_its_own_authority_allows_i
     let error = pull(&with_authority(other.cert.pem()), &to.to_string()).unwrap_err();
     assert!(matches!(error, RegistryError::Tls { .. }), "{error}");
     let error = pull(&with_authority("nothing".into()), &to.to_string()).unwrap_err();
-    assert!(error.to_string().contains("holds no certificate"), "{error}");
+    assert!(error.to_string().contains("has no certificate"), "{error}");
 }
 
-/// `TROCAR_TEST_REGISTRY` names one on this machine that takes pushes without a login; elsewhere nothing is tested here.
+/// Requires `TROCAR_TEST_REGISTRY`: a registry on this machine that accepts pushes without a login. Skipped without it.
 #[test]
 #[expect(clippy::print_stderr, reason = "what is not tested must be said")]
 fn a_real_registry_takes_and_gives_plugins() {

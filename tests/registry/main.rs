@@ -1,5 +1,5 @@
-//! Registries, from the honest to the hostile: what is pulled is what its digest says, nothing hangs, nothing grows without a
-//! bound, no credential goes where it does not belong, and each failure says what failed.
+//! Conforming and hostile registries: pulled bytes match their digests, nothing hangs or grows without bound, credentials do not
+//! leak, and each error says what failed.
 
 mod hostile;
 mod layout;
@@ -13,10 +13,10 @@ use trocar_registry::{
 };
 use trocar_test_support::{PATIENCE, registry::FakeRegistry};
 
-/// How large a component may be in these tests.
+/// The largest component in these tests, in bytes.
 const ALLOWED: u64 = 1 << 20;
 
-/// Runs what waits for a registry; a test never waits for longer than what hangs.
+/// Runs a future, with a timeout that only a hang reaches.
 fn wait<T>(done: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -29,7 +29,7 @@ fn reference(typed: &str) -> RegistryReference {
     RegistryReference::parse(typed).unwrap()
 }
 
-/// A client without credentials that waits for as long as a test does.
+/// A client without credentials, with the timeout of tests.
 fn client() -> Client {
     client_with(ClientConfig::default())
 }
@@ -47,7 +47,7 @@ fn client_with(config: ClientConfig) -> Client {
     })
 }
 
-/// A client for registries that do not answer: its patience ends at once.
+/// A client for registries that do not answer, with very short timeouts.
 fn impatient() -> Client {
     let soon = Duration::from_millis(50);
     Client::new(ClientConfig {
@@ -83,7 +83,7 @@ fn pull(client: &Client, typed: &str) -> Result<Pulled, RegistryError> {
     wait(client.pull(&reference(typed), ALLOWED))
 }
 
-/// What a failed pull says.
+/// The error of a failed pull.
 fn refusal(client: &Client, typed: &str) -> String {
     pull(client, typed).unwrap_err().to_string()
 }

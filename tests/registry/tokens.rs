@@ -1,4 +1,4 @@
-//! Who asks: passwords, tokens, and registries that want them sent elsewhere.
+//! Authentication: passwords, tokens, and registries with a foreign realm.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ fn with_file(text: &str) -> Client {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("config.json");
     fs::write(&file, text).unwrap();
-    // It is read while the test runs: the folder is removed by the system's own cleaning.
+    // The file is read later, so the folder is not removed by the test.
     let kept = home.keep();
     client_with(ClientConfig {
         credentials: CredentialFiles {
@@ -29,7 +29,7 @@ fn with_file(text: &str) -> Client {
     })
 }
 
-/// A registry that wants a token of a realm, which is at the same address unless it is said.
+/// A registry that requires a token of a realm, by default at the same address.
 fn wants_token(realm: Option<&'static str>) -> FakeRegistry {
     FakeRegistry::with_hook(digest, move |asked: &Asked| {
         let own = format!("http://{}/token", asked.header("host"));
@@ -142,7 +142,7 @@ fn a_wrong_password_and_none_are_told_apart() {
 #[test]
 fn a_token_that_is_none_is_not_sent() {
     for (answer, why) in [
-        (Reply::new(200, "{\"token\":\"a\\nb\"}"), "no header can have"),
+        (Reply::new(200, "{\"token\":\"a\\nb\"}"), "a header cannot have"),
         (Reply::new(200, "{}"), "the answer has no token"),
         (Reply::new(200, "<html>"), "not JSON"),
         (

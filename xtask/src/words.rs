@@ -26,9 +26,9 @@ const NAMES: [(&str, &str); 10] = [
     ("NOBODY_", "what happens instead"),
 ];
 
-/// Folders that are not in these words yet.
-const LATER: [&str; 9] = [
-    // The contract cannot change, and messages and manifests are part of the committed components.
+/// Files that are not in these words yet.
+const LATER: [&str; 11] = [
+    // The contract cannot change; messages and manifests are part of the committed components, and tests quote them.
     "guest-sdk/src/guest/cluster.rs",
     "guest-sdk/wit",
     "plugins/approved-images/plugin.yaml",
@@ -37,7 +37,9 @@ const LATER: [&str; 9] = [
     "plugins/protected-targets/plugin.yaml",
     "plugins/require-reason/plugin.yaml",
     "plugins/session-limits/plugin.yaml",
-    "tests",
+    "tests/cli/bad_documents.rs",
+    "tests/cli/config.rs",
+    "tests/cli/plugin.rs",
 ];
 
 /// What a file says in such words, a line for each.

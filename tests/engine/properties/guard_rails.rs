@@ -1,4 +1,4 @@
-//! Whatever a guest answers, the guard rails hold: they are told once more here, on the JSON alone.
+//! The guard rails hold for every answer of a guest, by an independent implementation on the JSON.
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
@@ -18,7 +18,7 @@ use super::{
     targets::{names, object},
 };
 
-/// A step as a guest might write it: nearly right, with some things changed, or anything at all.
+/// A step as a guest might write it: almost valid with some changes, or anything.
 fn step() -> impl Strategy<Value = (String, Value)> {
     let action = prop_oneof![
         8 => select(vec!["add-ephemeral-container", "create-pod", "delete-pod"]).prop_map(str::to_owned),
@@ -32,8 +32,8 @@ fn step() -> impl Strategy<Value = (String, Value)> {
         }),
         _ => json!({"name": "web-0"}),
     };
-    let odd = (telling(), any_json()).prop_map(|((place, _), value)| (place, value));
-    let change = prop_oneof![3 => telling(), 1 => odd];
+    let odd = (checked_place(), any_json()).prop_map(|((place, _), value)| (place, value));
+    let change = prop_oneof![3 => checked_place(), 1 => odd];
     let changes = prop_oneof![2 => Just(Vec::new()), 3 => vec(change, 1..4)];
     prop_oneof![
         9 => (action.clone(), changes).prop_map(move |(action, changes)| {
@@ -47,8 +47,8 @@ fn step() -> impl Strategy<Value = (String, Value)> {
     ]
 }
 
-/// A place that a guard rail is about, and a value that would be let through there, or must not be.
-fn telling() -> impl Strategy<Value = (&'static str, Value)> {
+/// A place that a guard rail checks, and a valid or invalid value for it.
+fn checked_place() -> impl Strategy<Value = (&'static str, Value)> {
     let pairs: Vec<(&'static str, Value)> = places()
         .as_object()
         .unwrap()
@@ -65,7 +65,7 @@ fn telling() -> impl Strategy<Value = (&'static str, Value)> {
     select(pairs)
 }
 
-/// The places that a guard rail is about, with the values to put there.
+/// The places that a guard rail checks, with values for them.
 fn places() -> Value {
     let names = json!([
         "app",
@@ -132,7 +132,7 @@ fn places() -> Value {
     })
 }
 
-/// Puts a value at a place, making objects on the way there.
+/// Sets a value at a place. Creates objects on the way.
 fn put(object: &mut Value, pointer: &str, value: Value) {
     let mut place = object;
     for part in pointer.split('/') {
@@ -159,7 +159,7 @@ impl Guests for Answers {
     }
 }
 
-/// What the host makes of an answer.
+/// The host's result for an answer.
 fn drafted(
     steps: &[(String, Value)],
     attach: Option<&str>,
@@ -215,7 +215,7 @@ fn guarded_target() -> impl Strategy<Value = Target> {
     prop_oneof![3 => Just(pod), 1 => Just(node)].prop_map(|object| Target::new(object, "default").unwrap())
 }
 
-/// What the API server takes in an ephemeral container, by the API's own documentation.
+/// The fields that the API server accepts in an ephemeral container, by the API's documentation.
 fn is_ephemeral_field(field: &str) -> bool {
     let refused = [
         "ports",
@@ -264,7 +264,7 @@ fn is_dns_name(name: &str, longest: usize, dots: bool) -> bool {
         }
 }
 
-/// The guard rails, told once more and on the JSON alone.
+/// The guard rails, implemented again on the JSON.
 fn assert_guarded(
     steps: &[Step],
     attach: Option<&str>,
@@ -315,7 +315,7 @@ fn assert_guarded(
     Ok(())
 }
 
-/// One step, told once more; gives the container's name.
+/// The guard rails for one step. Returns the container's name.
 fn assert_ephemeral_container_guarded(object: &Value, taken: &[String]) -> Result<String, TestCaseError> {
     let name = object["name"].as_str().unwrap();
     prop_assert!(is_dns_name(name, 63, false) && !taken.contains(&name.to_owned()));
@@ -335,7 +335,7 @@ fn assert_ephemeral_container_guarded(object: &Value, taken: &[String]) -> Resul
     Ok(name.to_owned())
 }
 
-/// The same of a pod that is created.
+/// The guard rails for a created pod.
 fn assert_created_pod_guarded(object: &Value, is_pod: bool) -> Result<(), TestCaseError> {
     prop_assert_eq!(&object["apiVersion"], "v1");
     prop_assert_eq!(&object["kind"], "Pod");
@@ -350,7 +350,7 @@ fn assert_created_pod_guarded(object: &Value, is_pod: bool) -> Result<(), TestCa
     Ok(())
 }
 
-/// The privileged containers of a step, found once more and on the JSON alone.
+/// The privileged containers of a step, found again on the JSON.
 fn privileged_containers<'a>(step: &Step, object: &'a Value) -> Vec<&'a Value> {
     let containers = match step {
         Step::AddEphemeralContainer(_) => vec![object],
@@ -403,7 +403,7 @@ proptest! {
     }
 }
 
-/// The generator would be worth little if hardly anything that it makes were let through.
+/// Checks that the generator makes enough plans that pass.
 #[test]
 fn some_of_what_guests_are_made_to_answer_is_let_through_and_some_is_not() {
     use proptest::{strategy::ValueTree as _, test_runner::TestRunner};
@@ -427,7 +427,7 @@ fn some_of_what_guests_are_made_to_answer_is_let_through_and_some_is_not() {
     );
 }
 
-/// A container that has no name was taken for one that the plan makes, and attached to.
+/// Regression: a container without a name was taken for one of the plan's, and attached to.
 #[test]
 fn a_container_without_a_name_is_not_a_plan_and_not_attached_to() {
     let target = Target::new(

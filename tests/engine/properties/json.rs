@@ -1,4 +1,4 @@
-//! JSON of every kind: text in all scripts, numbers at the edges, and fields that nobody knows.
+//! JSON of every kind: strings in all scripts, numbers at the limits of their types, and unknown fields.
 
 use proptest::{
     collection::{btree_map, vec},
@@ -7,7 +7,7 @@ use proptest::{
 };
 use serde_json::{Map, Number, Value};
 
-/// Every field that a strategy, a profile or a flag names: what is generated as unknown has none of these names.
+/// All fields that strategies, profiles and flags use. Generated unknown fields have other names.
 const KNOWN: [&str; 27] = [
     "apiVersion",
     "kind",
@@ -83,7 +83,7 @@ pub(super) fn any_json() -> impl Strategy<Value = Value> + Clone {
     })
 }
 
-/// Fields of which no host and no strategy has ever heard.
+/// Unknown fields.
 pub(super) fn unknown_fields() -> impl Strategy<Value = Map<String, Value>> + Clone {
     let name = prop_oneof![
         text(),
@@ -94,7 +94,7 @@ pub(super) fn unknown_fields() -> impl Strategy<Value = Map<String, Value>> + Cl
     btree_map(name, any_json(), 0..3).prop_map(|fields| fields.into_iter().collect())
 }
 
-/// Puts known fields, where they are there, beside unknown ones.
+/// Combines known and unknown fields.
 pub(super) fn with(
     mut unknown: Map<String, Value>,
     known: impl IntoIterator<Item = (&'static str, Option<Value>)>,

@@ -1,5 +1,5 @@
-//! What holds for every pod and for whatever a guest answers, tried on pods and answers that nobody thought of: fields that
-//! nobody knows at every level, odd but valid values, many containers, text in all scripts, numbers at the edges.
+//! Properties that hold for every pod and for every answer of a guest, tested with generated ones: unknown fields at every
+//! level, odd but valid values, many containers, strings in all scripts, numbers at the limits of their types.
 
 mod guard_rails;
 mod json;

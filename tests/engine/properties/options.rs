@@ -1,4 +1,4 @@
-//! What a person might ask for.
+//! Generated options.
 
 use proptest::{
     collection::vec,

@@ -1,4 +1,4 @@
-//! What the default strategies make of any pod, node and options.
+//! Plans of the default strategies, for generated pods, nodes and options.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,7 @@ fn containers<'a>(pod: &'a mut Value, list: &str) -> impl Iterator<Item = &'a mu
         .flatten()
 }
 
-/// The copy as the flags describe it, without what is debugged in it: an own account of what `kubectl debug` documents.
+/// The copy without its debug container, by an independent implementation of what `kubectl debug` documents.
 fn copy_without_debugging(target: &Target, options: &DebugOptions) -> Value {
     let original = object(target);
     let mut copy = json!({
@@ -41,9 +41,9 @@ fn copy_without_debugging(target: &Target, options: &DebugOptions) -> Value {
     });
     let keep = &options.keep;
     let legacy = options.profile == Profile::Legacy;
-    // With a debug container, legacy does not look at what is to be kept, as in kubectl.
+    // With a debug container, `legacy` ignores `--keep-*` flags, as kubectl does.
     let is_debugged = options.set_image.is_empty() || options.image.is_some() || !options.args.is_empty();
-    // What legacy keeps unasked; without a debug container a typed flag holds there as well.
+    // What `legacy` keeps by default; without a debug container, typed flags are obeyed.
     let by_legacy = |typed: Option<bool>| legacy && (is_debugged || typed != Some(false));
     for (field, kept) in [
         ("labels", keep.labels == Some(true) && !(legacy && is_debugged)),
@@ -78,7 +78,7 @@ fn copy_without_debugging(target: &Target, options: &DebugOptions) -> Value {
     copy
 }
 
-/// The fields of a container that flags and profiles name.
+/// The fields of a container that flags and profiles set.
 const CHANGED: [&str; 8] = [
     "image",
     "imagePullPolicy",
@@ -181,7 +181,7 @@ proptest! {
 
     #[test]
     fn a_generated_name_is_never_taken(pod in pod(), taken in 0..4_usize) {
-        // Takes the first names that a strategy would think of.
+        // Takes the first names that a strategy would generate.
         let mut original = object(&pod);
         for _ in 0..taken {
             let target = Target::new(original.clone(), "default").unwrap();

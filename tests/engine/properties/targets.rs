@@ -1,4 +1,4 @@
-//! Pods and nodes as a cluster might hold them, and what is read from them. What is asked of them is in `options.rs`.
+//! Generated pods and nodes. Options are generated in `options.rs`.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ fn probe() -> impl Strategy<Value = Option<Value>> {
     )
 }
 
-/// The security context of a container; `unknown` makes the fields that no version of the API has.
+/// The security context of a container; `unknown` generates fields that no version of the API has.
 pub(super) fn container_security(
     unknown: impl Strategy<Value = Map<String, Value>> + Clone,
 ) -> impl Strategy<Value = Value> {
@@ -44,7 +44,7 @@ pub(super) fn container_security(
 }
 
 fn container() -> impl Strategy<Value = Value> {
-    // A cluster holds no container without an image.
+    // In a cluster every container has an image.
     let image = text().prop_map(|image| format!("shop/{image}"));
     let runs = (
         image,
@@ -83,7 +83,7 @@ fn container() -> impl Strategy<Value = Value> {
         )
 }
 
-/// Containers with names that are not in the way of each other.
+/// Containers with distinct names.
 fn named(prefix: &str, containers: Vec<Value>) -> Value {
     let containers = containers.into_iter().enumerate().map(|(number, mut container)| {
         container["name"] = json!(format!("{prefix}-{number}"));
@@ -215,11 +215,11 @@ pub(super) fn node() -> impl Strategy<Value = (Target, Target)> {
     })
 }
 
-/// A pod of about as many bytes, made of many small things or of one large thing.
+/// A pod of about `size` bytes, with many small parts or one large part.
 pub(super) fn large_pod() -> impl Strategy<Value = Target> {
     (pod(), 0..256_usize << 10, 0..3_u8, text()).prop_map(|(pod, size, shape, text)| {
         let mut pod = object(&pod);
-        // By what it takes as JSON, where an escaped letter is six.
+        // By its size as JSON, where an escaped character has six bytes.
         let filler = |size: usize| text.repeat(size / json!(text).to_string().len());
         match shape {
             0 => pod["metadata"]["annotations"] = json!({"large": "x".repeat(size)}),

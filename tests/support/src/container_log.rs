@@ -1,9 +1,9 @@
-//! The log of a container as containerd writes it and a kubelet reads it, as a value: no files, no clock.
+//! A model of a container's log as containerd writes it and a kubelet reads it. Pure: without files and clock.
 //!
-//! What a program writes enters the log in completed lines per stream; what is unfinished enters it in pieces, once enough of
-//! it has come, or when the program ends. A carriage return before a line end is dropped. The log is a row of files, of which
-//! a new reading sees the newest only. After `internal/cri/io/logger.go` of containerd 2.4 and `pkg/logs/logs.go` of
-//! k8s.io/cri-client 0.37, and held against both on a real node.
+//! Output enters the log as complete lines per stream. An unfinished line enters it in pieces when it is long enough, or at the
+//! program's end. A carriage return before a line end is dropped. The log is a sequence of rotated files, of which new readings see
+//! the newest only. Modelled after `internal/cri/io/logger.go` of containerd 2.4 and `pkg/logs/logs.go` of
+//! k8s.io/cri-client 0.37, and compared with both on a real node.
 
 /// A stream of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,22 +14,22 @@ pub enum OutputStream {
     Stderr,
 }
 
-/// The largest entry: a longer line is several.
+/// The largest entry, in bytes. A longer line is split.
 pub const MAX_ENTRY_BYTES: usize = 16 << 10;
 
-/// The buffer through which containerd reads a stream. Less than that of an unfinished line is not looked at yet.
+/// The buffer through which containerd reads a stream. Unfinished lines are processed when it is full.
 const READ_BUFFER_BYTES: usize = 4 << 10;
 
-/// The size at which a kubelet begins a new file, unless it is told otherwise.
+/// The default size at which a kubelet rotates the log.
 pub const DEFAULT_FILE_BYTES: usize = 10 << 20;
 
-/// The files that are kept.
+/// The number of files that are kept.
 const MAX_FILES: usize = 5;
 
-/// What a file has before the text of each entry: time, stream, whether it is a part, a line end.
+/// The bytes of an entry in a file besides its text: time, stream, tag, line end.
 const ENTRY_OVERHEAD_BYTES: usize = 46;
 
-/// The log of a container. Times are nanoseconds since any moment.
+/// The log of a container. Times are nanoseconds since any epoch.
 #[derive(Debug)]
 pub struct ContainerLog {
     streams: [Splitter; 2],
@@ -55,7 +55,7 @@ impl File {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     time: i128,
-    /// Where its text ends in the file's.
+    /// The end of its text within the file's text.
     end: usize,
 }
 
@@ -66,7 +66,7 @@ impl Default for ContainerLog {
 }
 
 impl ContainerLog {
-    /// An empty log that begins a new file as soon as one has so many bytes.
+    /// Creates an empty log that is rotated at a size.
     pub fn new(max_file_bytes: usize) -> Self {
         Self {
             streams: Default::default(),
@@ -76,26 +76,26 @@ impl ContainerLog {
         }
     }
 
-    /// Changes the size at which a new file is begun.
+    /// Changes the size at which it is rotated.
     pub fn limit_files(&mut self, max_file_bytes: usize) {
         self.max_file_bytes = max_file_bytes;
     }
 
-    /// Takes what a program writes.
+    /// Adds output.
     pub fn write(&mut self, stream: OutputStream, bytes: &[u8], time: i128) {
         for entry in self.streams[stream as usize].take(bytes) {
             self.push(&entry, time);
         }
     }
 
-    /// Takes the end of a stream: the rest of it enters the log, without a line end.
+    /// Ends a stream: its unfinished line enters the log, without a line end.
     pub fn end(&mut self, stream: OutputStream, time: i128) {
         for entry in self.streams[stream as usize].rest() {
             self.push(&entry, time);
         }
     }
 
-    /// Begins a new file.
+    /// Rotates the log.
     pub fn rotate(&mut self) {
         self.files.push(File::default());
         if self.files.len() > MAX_FILES {
@@ -114,7 +114,7 @@ impl ContainerLog {
         }
     }
 
-    /// The bytes that the newest file has of the program.
+    /// The bytes of output in the newest file.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.newest().1.text.len()
@@ -125,13 +125,13 @@ impl ContainerLog {
         (self.first_file + self.files.len() - 1, file)
     }
 
-    /// Returns what a reading that does not follow gets now.
+    /// Returns what a reading without `follow` gets now.
     pub fn read(&self, options: &ReadOptions) -> Vec<u8> {
         LogReader::new(self, options, false).next(self)
     }
 }
 
-/// What of the log is wanted, and in which form.
+/// The options of a reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadOptions {
     /// Each line has its time, in RFC 3339 with nine digits, and a space before it.
@@ -148,17 +148,17 @@ pub struct ReadOptions {
 #[derive(Debug)]
 pub struct LogReader {
     options: ReadOptions,
-    /// The file, counted over all that there ever were, and the next entry in it.
+    /// The file, counted from the first one, and the next entry in it.
     file: usize,
     entry: usize,
-    /// How many entries are still wanted.
+    /// The number of entries that are still wanted.
     entries_left: usize,
     bytes_left: usize,
     is_line_begun: bool,
 }
 
 impl LogReader {
-    /// A reading that begins now.
+    /// Begins a reading.
     pub fn new(log: &ContainerLog, options: &ReadOptions, follows: bool) -> Self {
         let (number, file) = log.newest();
         let tail = options.tail_lines.unwrap_or(usize::MAX);
@@ -172,13 +172,13 @@ impl LogReader {
         }
     }
 
-    /// Returns true if nothing more can come, however long the log grows.
+    /// Returns true if the reading is complete, regardless of later output.
     pub fn is_over(&self) -> bool {
         self.bytes_left == 0 || self.entries_left == 0
     }
 
-    /// Returns what has come since the last call. After the end of its file it goes on with the newest one: files between
-    /// the two are never read.
+    /// Returns the entries since the last call. At the end of its file the reading continues with the newest one: files in
+    /// between are never read.
     pub fn next(&mut self, log: &ContainerLog) -> Vec<u8> {
         let mut text = Vec::new();
         let (newest, _) = log.newest();
@@ -223,17 +223,17 @@ fn timestamp(nanoseconds: i128) -> String {
     format!("{time:.9}")
 }
 
-/// One stream on its way into the log.
+/// The state of one stream.
 #[derive(Debug, Default)]
 struct Splitter {
-    /// What has come and was not read yet.
+    /// Bytes that were not processed yet.
     buffer: Vec<u8>,
-    /// What was read of the present line and did not enter the log yet.
+    /// The processed part of the current line that is not in the log yet.
     line: Vec<u8>,
 }
 
 impl Splitter {
-    /// The entries that are complete with these bytes.
+    /// Adds bytes. Returns the entries that they complete.
     fn take(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
         self.buffer.extend_from_slice(bytes);
         let mut entries = Vec::new();
@@ -243,7 +243,7 @@ impl Splitter {
             let window = &ahead[..ahead.len().min(READ_BUFFER_BYTES)];
             if let Some(end) = window.iter().position(|byte| *byte == b'\n') {
                 let content = &window[..end];
-                // A carriage return before the line end is taken for a part of it.
+                // A carriage return before the line end is a part of it.
                 self.line
                     .extend_from_slice(content.strip_suffix(b"\r").unwrap_or(content));
                 entries.extend(self.piece());
@@ -264,7 +264,7 @@ impl Splitter {
         }
     }
 
-    /// What enters the log at the end of the stream.
+    /// The last entry, at the end of the stream.
     fn rest(&mut self) -> Vec<Vec<u8>> {
         self.line.append(&mut self.buffer);
         let mut entries: Vec<_> = self.piece().into_iter().collect();
@@ -274,7 +274,7 @@ impl Splitter {
         entries
     }
 
-    /// A piece of the present line, if it is too long for one entry.
+    /// A piece of the current line, if it is too long for one entry.
     fn piece(&mut self) -> Option<Vec<u8>> {
         if self.line.len() <= MAX_ENTRY_BYTES {
             return None;

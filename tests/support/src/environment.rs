@@ -1,4 +1,4 @@
-//! The program under test in an environment of its own, and what came of running it.
+//! The program under test in an isolated environment, and its output.
 
 use std::{
     ffi::OsStr,
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::{Running, Terminal};
 
-/// A folder of its own as home and working folder, and nothing else of the environment of the test.
+/// A temporary folder as home and working folder, and nothing of the test's own environment.
 ///
 /// ```no_run
 /// use trocar_test_support::TestEnv;
@@ -45,7 +45,7 @@ impl TestEnv {
         env
     }
 
-    /// Sets an environment variable for what is run from now on.
+    /// Sets an environment variable for later runs.
     pub fn set(&mut self, name: &str, value: &str) {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
@@ -55,19 +55,19 @@ impl TestEnv {
         self.folder.path()
     }
 
-    /// Writes a file into the folder, and gives its path.
+    /// Writes a file into the folder. Returns its path.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         self.write_bytes(name, text.as_bytes())
     }
 
-    /// Writes a file of bytes into the folder, and gives its path.
+    /// Writes a binary file into the folder. Returns its path.
     pub fn write_bytes(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.folder().join(name);
         std::fs::write(&path, bytes).expect("a temporary file can be written");
         path
     }
 
-    /// The program with arguments, to be changed and started by the test itself.
+    /// The command with arguments, which the test can change and start.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -84,7 +84,7 @@ impl TestEnv {
         command
     }
 
-    /// Runs the program with arguments that are divided by spaces and hold none, without standard input.
+    /// Runs the program with arguments that are separated by spaces, without standard input.
     pub fn run(&self, arguments: &str) -> CommandOutput {
         self.run_with(arguments.split_whitespace())
     }
@@ -94,7 +94,7 @@ impl TestEnv {
         self.start_with(arguments).finish()
     }
 
-    /// Runs the program in a shell that was told something before, for example a limit.
+    /// Runs the program in a shell after another command, such as `ulimit`.
     pub fn run_limited(&self, limit: &str, arguments: &str) -> CommandOutput {
         let alone = self.command(arguments.split_whitespace());
         let script = format!("{limit}; exec \"$@\"");
@@ -118,17 +118,17 @@ impl TestEnv {
         running.finish()
     }
 
-    /// Starts the program, to be watched while it runs.
+    /// Starts the program, without waiting for its end.
     pub fn start(&self, arguments: &str) -> Running {
         self.start_with(arguments.split_whitespace())
     }
 
-    /// Starts the program with any arguments, to be watched while it runs.
+    /// Starts the program with any arguments, without waiting for its end.
     pub fn start_with<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Running {
         Running::start(self.command(arguments), self.folder().display().to_string())
     }
 
-    /// Starts the program on a terminal that belongs to a shell, which says how the program ended and waits for a line.
+    /// Starts the program in a shell on a terminal. The shell prints the exit code and waits for a line.
     pub fn start_under_shell(&self, arguments: &str) -> Terminal {
         let alone = self.command(arguments.split_whitespace());
         let mut shell = Command::new("/bin/sh");
@@ -149,7 +149,7 @@ impl TestEnv {
     }
 }
 
-/// Where a program of this machine is, by the search path of the test.
+/// The path of an installed program, by the test's search path.
 pub fn in_path(program: impl AsRef<Path>) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
@@ -169,19 +169,19 @@ pub fn kubeconfig(server: &str) -> Value {
     })
 }
 
-/// What a program wrote and how it ended. The test's own folder is written as `$HOME`.
+/// The output and exit code of a program. The test's folder is replaced by `$HOME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandOutput {
-    /// What it wrote to stdout.
+    /// Standard output.
     pub stdout: String,
-    /// What it wrote to stderr.
+    /// Standard error.
     pub stderr: String,
-    /// Its exit code; 128 and the number of the signal that ended it, if one did.
+    /// The exit code; 128 plus the signal's number if a signal killed it.
     pub code: i32,
 }
 
 impl CommandOutput {
-    /// Takes what a program wrote. No program under test may panic, so that is checked here, once for all.
+    /// Converts the output of a program. Fails if the program panicked, which none under test may do.
     pub(crate) fn new(stdout: &[u8], stderr: &[u8], code: i32, folder: &str) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(folder, "$HOME");
         let output = Self {
@@ -196,7 +196,7 @@ impl CommandOutput {
     }
 }
 
-/// As a transcript: stdout, stderr behind its name where there is some, the exit code where it is not 0.
+/// A transcript: stdout, stderr with a heading if not empty, and the exit code if not 0.
 impl fmt::Display for CommandOutput {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.stdout)?;

@@ -1,4 +1,4 @@
-//! What a program writes, gathered by a thread as it comes, so that a test can wait for a text.
+//! Collects a program's output on a thread, so that a test can wait for a text.
 
 use std::{
     io::Read,
@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Everything that was read so far from one source.
+/// The output of one source so far.
 #[derive(Clone)]
 pub(crate) struct Gathered(Arc<Shared>);
 
@@ -20,13 +20,13 @@ struct Shared {
 #[derive(Default)]
 struct State {
     bytes: Vec<u8>,
-    /// How many of them were given out by `until`.
+    /// The number of bytes that `until` has returned.
     given: usize,
     ended: bool,
 }
 
 impl Gathered {
-    /// Starts to read. An error counts as the end: that is how a terminal reports that its other side is closed.
+    /// Starts reading. An error counts as the end: a terminal reports one when its other side is closed.
     pub(crate) fn start(mut source: impl Read + Send + 'static) -> Self {
         let shared = Arc::new(Shared::default());
         let gathered = Self(shared.clone());
@@ -48,8 +48,8 @@ impl Gathered {
         gathered
     }
 
-    /// Waits for a text among what was not given out before, and gives everything up to its end. Fails with everything that
-    /// was read when the source ends first or time is up.
+    /// Waits for a text in output that was not returned before. Returns everything up to its end. Fails with the whole output at
+    /// the source's end or after a timeout.
     pub(crate) fn until(&self, text: &str, patience: Duration) -> Result<String, String> {
         let found = self.wait(patience, |state| {
             let rest = &state.bytes[state.given..];
@@ -61,18 +61,18 @@ impl Gathered {
         found.ok_or_else(|| self.text())
     }
 
-    /// Waits for the end of the source. Says whether it came in time.
+    /// Waits for the end of the source. Returns whether it came in time.
     pub(crate) fn end(&self, patience: Duration) -> bool {
         self.wait(patience, |state| state.ended.then_some(())).is_some()
     }
 
-    /// Everything that was read so far.
+    /// The output so far.
     pub(crate) fn text(&self) -> String {
         let state = self.0.state.lock().unwrap();
         String::from_utf8_lossy(&state.bytes).into_owned()
     }
 
-    /// Everything that was read so far, byte for byte.
+    /// The output so far, as bytes.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         self.0.state.lock().unwrap().bytes.clone()
     }

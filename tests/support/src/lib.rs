@@ -1,7 +1,7 @@
-//! What tests share: a program under test in an environment of its own, on pipes or on a terminal, and an API server that
-//! misbehaves on demand.
+//! Shared test support: the program under test in an isolated environment, on pipes or on a terminal, and a fake API server and
+//! registry that misbehave on demand.
 //!
-//! Waiting here is always for something that happens, with a bound that only a hang reaches. Nothing sleeps.
+//! Waiting is always for an event, with a timeout that only a hang reaches. Nothing sleeps.
 
 pub mod api;
 pub mod container_log;
@@ -24,5 +24,5 @@ pub use skipped::skipped;
 
 use std::time::Duration;
 
-/// How long anything may take that a test waits for. Only what hangs takes so long.
+/// The timeout for everything that a test waits for. Only a hang reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! What a process costs, alone or in pairs: on a machine that others use as well only what runs side by side compares.
+//! Measures the cost of processes, alone or in pairs: on a busy machine only alternating runs are comparable.
 
 use std::{
     env,
@@ -9,7 +9,7 @@ use std::{
 
 use wait4::Wait4 as _;
 
-/// The kubeconfig of the cluster that a benchmark runs on, and kubectl. None, which is said, where the environment does not name
+/// The kubeconfig of the cluster for a benchmark, and kubectl. Prints `SKIPPED` and returns none if the environment does not have
 /// them.
 #[expect(
     clippy::print_stdout,
@@ -29,12 +29,12 @@ pub fn cluster_and_kubectl() -> Option<(PathBuf, PathBuf)> {
     Some((kubeconfig.into(), Path::new(&assets).join("kubectl")))
 }
 
-/// What one run of a process cost.
+/// The cost of one run of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Measured {
-    /// From before it was started to after it had ended.
+    /// Wall time, from before the start to after the end.
     pub wall: Duration,
-    /// Time on processors, in user and kernel mode.
+    /// CPU time, in user and kernel mode.
     pub cpu: Duration,
     /// The largest resident set, in bytes.
     pub peak: u64,
@@ -43,7 +43,7 @@ pub struct Measured {
 /// Runs a command without its output, and measures it.
 ///
 /// # Panics
-/// When it cannot be run, or fails: then there is nothing to measure.
+/// If it cannot be run or fails.
 pub fn measure(command: &mut Command) -> Measured {
     let started = Instant::now();
     let child = command
@@ -65,17 +65,17 @@ pub fn measure(command: &mut Command) -> Measured {
     }
 }
 
-/// Runs that were measured, of which medians are told.
+/// Measured runs, for their medians.
 #[derive(Debug, Default)]
 pub struct Runs(Vec<Measured>);
 
 impl Runs {
-    /// Notes one.
+    /// Adds a run.
     pub fn push(&mut self, measured: Measured) {
         self.0.push(measured);
     }
 
-    /// The median of each figure.
+    /// The medians of all values.
     pub fn median(&self) -> Measured {
         Measured {
             wall: median(self.0.iter().map(|run| run.wall)),
@@ -99,10 +99,10 @@ impl std::fmt::Display for Runs {
     }
 }
 
-/// The middle one.
+/// The median.
 ///
 /// # Panics
-/// When there is none.
+/// If there are no values.
 pub fn median<T: Ord>(values: impl Iterator<Item = T>) -> T {
     let mut values: Vec<T> = values.collect();
     values.sort_unstable();
@@ -110,7 +110,7 @@ pub fn median<T: Ord>(values: impl Iterator<Item = T>) -> T {
     values.into_iter().nth(middle).expect("something was measured")
 }
 
-/// Runs two commands in turn, so often, after one run of each that does not count.
+/// Runs two commands alternately, after a warm-up run of each.
 pub fn paired(
     rounds: usize,
     mut ours: impl FnMut() -> Measured,
@@ -126,7 +126,7 @@ pub fn paired(
     runs
 }
 
-/// How the first runs compare with the second: wall, cpu and peak, each as a ratio.
+/// The ratios of the first runs to the second: wall time, CPU time and peak memory.
 pub fn ratios(runs: &[Runs; 2]) -> String {
     let (ours, theirs) = (runs[0].median(), runs[1].median());
     format!(

@@ -1,4 +1,4 @@
-//! A program that runs: its exit status waited for on a thread, and signals for as long as it lives.
+//! A running program: a thread waits for its exit status, and signals can be sent while it lives.
 
 use std::{
     io::Write as _,
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{PATIENCE, environment::CommandOutput, gathered::Gathered};
 
-/// A process that is killed when the test ends before it does.
+/// A process that is killed on drop.
 pub(crate) struct Process {
     pid: Pid,
     exit: mpsc::Receiver<ExitStatus>,
@@ -26,7 +26,7 @@ impl Process {
         let (sender, exit) = mpsc::channel();
         thread::spawn(move || {
             let status = child.wait().expect("a child can be waited for once");
-            // It is not needed any more when the test is over.
+            // Not needed any more at the end of the test.
             sender.send(status).ok();
         });
         Self {
@@ -62,13 +62,13 @@ impl Drop for Process {
     }
 }
 
-/// The exit code as a shell would say it: of a program that a signal ended, 128 and the signal's number.
+/// The exit code as in a shell: 128 plus the signal's number if a signal killed the program.
 pub(crate) fn exit_code(status: ExitStatus) -> i32 {
     let of_signal = || 128 + status.signal().unwrap_or_default();
     status.code().unwrap_or_else(of_signal)
 }
 
-/// A program that runs on pipes, to be fed and watched while it does.
+/// A running program on pipes, whose input and output the test controls.
 pub struct Running {
     process: Process,
     stdin: Option<ChildStdin>,
@@ -101,7 +101,7 @@ impl Running {
         }
     }
 
-    /// Waits until the program has written a text to stdout, and gives what it wrote there since the last such call.
+    /// Waits until the program has written a text to stdout. Returns its output since the last such call.
     pub fn stdout_until(&self, text: &str) -> String {
         self.until(&self.stdout, "stdout", text)
     }
@@ -122,7 +122,7 @@ impl Running {
         })
     }
 
-    /// Writes to the program's standard input. That the program does not read any more is not an error.
+    /// Writes to the program's standard input. A closed input is not an error.
     pub fn write(&mut self, text: &str) {
         if let Some(stdin) = &mut self.stdin {
             drop(stdin.write_all(text.as_bytes()));
@@ -139,12 +139,12 @@ impl Running {
         self.process.signal(signal);
     }
 
-    /// Sends the signal of ctrl-c.
+    /// Sends SIGINT, as Ctrl-C does.
     pub fn interrupt(&mut self) {
         self.signal(Signal::INT);
     }
 
-    /// The process's number.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
@@ -155,14 +155,14 @@ impl Running {
         self.finish_with_open_stdin()
     }
 
-    /// Waits for the program, whose standard input stays open.
+    /// Waits for the program, with its standard input open.
     pub fn finish_with_open_stdin(self) -> CommandOutput {
         let folder = self.folder.clone();
         let (stdout, stderr, code) = self.finish_with_bytes();
         CommandOutput::new(&stdout, &stderr, code, &folder)
     }
 
-    /// The same, with each byte of stdout and of stderr, and the exit code.
+    /// The same. Returns the bytes of stdout and of stderr, and the exit code.
     pub fn finish_with_bytes(mut self) -> (Vec<u8>, Vec<u8>, i32) {
         let ended = self.process.wait(PATIENCE);
         let Some(status) = ended else {

@@ -1,7 +1,7 @@
-//! A program on a pseudo-terminal: keys in, screen out, size, and how the terminal is left behind.
+//! A program on a pseudo-terminal: keys, screen, size, and the state in which the terminal is left.
 //!
-//! The program gets a session of its own with the terminal as its controlling one, so that it sees changes of size and
-//! control keys as in front of a person. That is done by `setsid --ctty` of util-linux.
+//! The program gets a new session with the terminal as its controlling one, so that it receives resizes and control keys as
+//! usual. That is done by `setsid --ctty` of util-linux.
 
 use std::{
     fs::File,
@@ -44,7 +44,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts a command on a terminal of so many columns and rows. The command's environment is its own affair.
+    /// Starts a command on a terminal with a number of columns and rows. The caller sets the command's environment.
     pub fn start(command: Command, columns: u16, rows: u16) -> Self {
         let command_line = format!("{command:?}");
         let (master, slave) = open(columns, rows);
@@ -60,17 +60,17 @@ impl Terminal {
         }
     }
 
-    /// Types. Return is `\r`, and a control key is its letter and `0x1f`: ctrl-p is `\x10`.
+    /// Types keys. Return is `\r`, and a control key is its letter masked by `0x1f`: Ctrl-P is `\x10`.
     pub fn write(&mut self, keys: &str) {
         match self.master.write_all(keys.as_bytes()) {
-            // The program has gone away, which `wait` will tell.
+            // The program has ended, which `wait` will report.
             Err(error) if error.raw_os_error() == Some(5) || error.kind() == ErrorKind::BrokenPipe => {}
             written => written.expect("a terminal can be typed on"),
         }
     }
 
-    /// Waits until a text is on the screen, and gives everything that came since the last call, up to its end. Echoed keys
-    /// come as well.
+    /// Waits until a text is on the screen. Returns the output since the last call up to its end, with echoed
+    /// keys.
     pub fn read_until(&mut self, text: &str) -> String {
         self.screen.until(text, PATIENCE).unwrap_or_else(|screen| {
             panic!(
@@ -80,24 +80,24 @@ impl Terminal {
         })
     }
 
-    /// Everything that came so far.
+    /// All output so far.
     pub fn screen(&self) -> String {
         self.screen.text()
     }
 
-    /// Changes the size, which the program is told by a signal.
+    /// Changes the size. The program gets SIGWINCH.
     pub fn resize(&mut self, columns: u16, rows: u16) {
         set_size(&self.master, columns, rows);
     }
 
-    /// Says whether the terminal is as a shell wants it: lines can be edited and keys are echoed.
+    /// Returns whether the terminal is in canonical mode with echo, as a shell expects.
     pub fn is_sane(&self) -> bool {
         let wanted = LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
         let settings = tcgetattr(&self.master).expect("a terminal has settings");
         settings.local_modes.contains(wanted)
     }
 
-    /// Waits until the terminal is as a shell wants it.
+    /// Waits until the terminal is in canonical mode with echo.
     pub fn becomes_sane(&self) {
         // A terminal does not report changes of its settings.
         let deadline = Instant::now() + PATIENCE;
@@ -116,7 +116,7 @@ impl Terminal {
         self.process.signal(signal);
     }
 
-    /// Kills the programs that the program has started and waits for, which can do nothing about it.
+    /// Kills the child processes that the program waits for, with SIGKILL.
     pub fn kill_child(&mut self) {
         let id = self.id();
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
@@ -130,12 +130,12 @@ impl Terminal {
         }
     }
 
-    /// The program's process number.
+    /// The program's process id.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// Waits for the program's end: its exit code, or 128 and the number of the signal that ended it.
+    /// Waits for the program's end. Returns its exit code, or 128 plus the signal's number.
     pub fn wait(&mut self) -> i32 {
         match self.process.wait(PATIENCE) {
             Some(status) => exit_code(status),
@@ -143,7 +143,7 @@ impl Terminal {
         }
     }
 
-    /// Waits until no process holds the terminal any more, child processes included, and returns everything that came.
+    /// Waits until no process has the terminal open, including child processes. Returns all output.
     pub fn read_to_end(&mut self) -> String {
         assert!(
             self.screen.end(PATIENCE),
@@ -178,14 +178,14 @@ fn set_size(master: &File, columns: u16, rows: u16) {
     tcsetwinsize(master, size).expect("a terminal takes a size");
 }
 
-/// The command with the terminal as all its streams, as the leader of a session.
+/// The command with the terminal for all streams, as a session leader.
 fn on_terminal(command: &Command, slave: OwnedFd) -> Command {
     let share = || slave.try_clone().expect("a terminal can be shared");
     let mut leader = Command::new("setsid");
     leader.arg("--ctty");
     leader.arg(resolved(command));
     leader.args(command.get_args());
-    // A command that clears its environment says so only by what it sets: nothing else is passed on.
+    // Whether a command clears its environment cannot be read, so only variables that it sets are passed on.
     leader.env_clear();
     for (name, value) in command.get_envs() {
         if let Some(value) = value {
@@ -199,7 +199,7 @@ fn on_terminal(command: &Command, slave: OwnedFd) -> Command {
     leader
 }
 
-/// The program by its path: the search path of the test is not passed on.
+/// The program's path, since the search path of the test is not passed on.
 fn resolved(command: &Command) -> PathBuf {
     let program = PathBuf::from(command.get_program());
     if program.components().count() > 1 {
@@ -236,13 +236,13 @@ mod tests {
     fn a_change_of_size_and_control_keys_reach_the_program() {
         let mut shell = shell();
         shell.read_until("ready> ");
-        // A shell looks at its traps only when it does not read.
+        // A shell runs its traps only while it does not read.
         shell.write("sleep 1000 & trap 'stty size; kill $!' WINCH; echo trapped; wait\r");
         shell.read_until("\r\ntrapped");
         shell.resize(90, 40);
         shell.read_until("40 90");
         shell.write("cat\r\x03");
-        // A signal takes what was typed before the shell reads again.
+        // A signal discards what was typed before the shell reads again.
         shell.read_until("^C");
         shell.read_until("ready> ");
         shell.write("stty raw -echo; echo raw\r");

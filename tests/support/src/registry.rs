@@ -1,6 +1,6 @@
-//! A registry in memory: it does what the OCI distribution specification says, unless a test says otherwise.
+//! An in-memory registry that conforms to the OCI distribution specification, unless a test overrides answers.
 //!
-//! A thread for each connection, and one request on each: so that a test can let any of them hang, lie or never end.
+//! One thread and one request per connection, so that a test can let any of them hang, lie or never end.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::json;
 
-/// What the registry was asked.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub struct Asked {
     /// The HTTP method.
@@ -26,20 +26,20 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// A header, or nothing.
+    /// A header; empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 }
 
-/// What the registry does after what it has written of an answer.
+/// What the registry does after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
-    /// It ends the connection.
+    /// It closes the connection.
     Close,
-    /// It says nothing more, until the other side ends the connection.
+    /// It hangs until the client closes the connection.
     Hang,
-    /// It writes on and on, until the other side ends the connection.
+    /// It writes endlessly until the client closes the connection.
     Endless,
 }
 
@@ -48,18 +48,18 @@ pub enum After {
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// Headers besides the length.
+    /// Headers, without the length.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
-    /// The length that is announced; the body's where it is not set, none at all where that is `Some(None)`.
+    /// The announced length. None is the body's length; `Some(None)` announces none.
     pub announced: Option<Option<u64>>,
-    /// What comes then.
+    /// What happens afterwards.
     pub after: After,
 }
 
 impl Reply {
-    /// An answer without headers.
+    /// Creates an answer without headers.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
@@ -70,21 +70,21 @@ impl Reply {
         }
     }
 
-    /// With a header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
-    /// With an announced length.
+    /// Sets the announced length.
     #[must_use]
     pub fn announcing(mut self, length: Option<u64>) -> Self {
         self.announced = Some(length);
         self
     }
 
-    /// With something other than an end.
+    /// Sets what happens afterwards.
     #[must_use]
     pub fn then(mut self, after: After) -> Self {
         self.after = after;
@@ -97,10 +97,10 @@ impl Reply {
     }
 }
 
-/// What a test puts in the place of the registry's own answer.
+/// A test's override of answers: none uses the regular answer.
 pub type Hook = Box<dyn Fn(&Asked) -> Option<Reply> + Send + Sync>;
 
-/// What lies in the registry.
+/// The contents of the registry.
 #[derive(Debug, Default)]
 struct Kept {
     /// By repository and digest.
@@ -113,7 +113,7 @@ struct Kept {
 struct State {
     kept: Mutex<Kept>,
     hook: Hook,
-    /// The registry has the API for referrers.
+    /// Whether the registry has the referrers API.
     has_referrers: bool,
     digest: fn(&[u8]) -> String,
 }
@@ -125,12 +125,12 @@ pub struct FakeRegistry {
 }
 
 impl FakeRegistry {
-    /// Starts one. The digest is that of the code under test: the support needs none of its own.
+    /// Starts a registry. `digest` is the function of the code under test, so that this crate needs none.
     pub fn start(digest: fn(&[u8]) -> String) -> Self {
         Self::with_hook(digest, |_| None)
     }
 
-    /// Starts one that first asks the test what to answer.
+    /// Starts a registry with overridden answers.
     pub fn with_hook(
         digest: fn(&[u8]) -> String,
         hook: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
@@ -138,12 +138,12 @@ impl FakeRegistry {
         Self::listen(digest, Box::new(hook), false, None)
     }
 
-    /// Starts one with the API for referrers.
+    /// Starts a registry with the referrers API.
     pub fn with_referrers(digest: fn(&[u8]) -> String) -> Self {
         Self::listen(digest, Box::new(|_| None), true, None)
     }
 
-    /// Starts one that speaks TLS.
+    /// Starts a registry with TLS.
     pub fn with_tls(digest: fn(&[u8]) -> String, tls: Arc<rustls::ServerConfig>) -> Self {
         Self::listen(digest, Box::new(|_| None), false, Some(tls))
     }
@@ -184,12 +184,12 @@ impl FakeRegistry {
         &self.address
     }
 
-    /// All that was asked so far.
+    /// All requests so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.kept().asked.clone()
     }
 
-    /// Method and path of all that was asked so far.
+    /// Method and path of all requests so far.
     pub fn lines(&self) -> Vec<String> {
         let asked = self.asked();
         asked
@@ -198,7 +198,7 @@ impl FakeRegistry {
             .collect()
     }
 
-    /// Puts a blob there, and gives its digest.
+    /// Stores a blob. Returns its digest.
     pub fn put_blob(&self, repository: &str, bytes: &[u8]) -> String {
         let digest = (self.state.digest)(bytes);
         self.kept()
@@ -207,7 +207,7 @@ impl FakeRegistry {
         digest
     }
 
-    /// Puts a manifest there under its digest and a tag, and gives the digest.
+    /// Stores a manifest under its digest and a tag. Returns the digest.
     pub fn put_manifest(&self, repository: &str, tag: &str, media_type: &str, bytes: &[u8]) -> String {
         let digest = (self.state.digest)(bytes);
         let mut kept = self.kept();
@@ -249,7 +249,7 @@ fn serve(stream: impl Read + Write, state: &State) {
         kept.asked.push(asked.clone());
     }
     let reply = (state.hook)(&asked).unwrap_or_else(|| answer(&asked, state));
-    // The other side may have ended the connection: that is what some tests are about.
+    // The client may have closed the connection, as some tests expect.
     drop(write(stream.get_mut(), &asked, &reply));
 }
 
@@ -304,7 +304,7 @@ fn write(stream: &mut (impl Read + Write), asked: &Asked, reply: &Reply) -> std:
     }
 }
 
-/// What a registry answers that keeps to the specification.
+/// The answer of a conforming registry.
 fn answer(asked: &Asked, state: &State) -> Reply {
     let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
     let Some(rest) = path.strip_prefix("/v2/") else {
@@ -404,13 +404,13 @@ fn referrers(kept: &Kept, state: &State, repository: &str, digest: &str) -> Repl
     Reply::new(200, index.to_string()).header("content-type", "application/vnd.oci.image.index.v1+json")
 }
 
-/// An address of this machine at which nothing listens.
+/// An address of this machine without a listener.
 pub fn nothing_listens() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port on this machine");
     listener.local_addr().expect("its address").to_string()
 }
 
-/// An address at which connections are taken and nothing is said.
+/// An address that accepts connections and never answers.
 pub fn says_nothing() -> (String, thread::JoinHandle<Vec<TcpStream>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port on this machine");
     let address = listener.local_addr().expect("its address").to_string();

@@ -1,5 +1,5 @@
-//! The seed of properties: the same in each run, so that a test command gives the same answer each time. New ones are for a
-//! soak.
+//! The seed of property tests: fixed, so that runs are reproducible. New seeds are for soak
+//! tests.
 
 use std::{
     env,
@@ -7,13 +7,13 @@ use std::{
     sync::LazyLock,
 };
 
-/// The seed of a run that names none.
+/// The default seed.
 const FIXED: u64 = 0x7472_6f63_6172;
 
 static SEED: LazyLock<u64> = LazyLock::new(|| chosen(env::var("TROCAR_TEST_SEED").ok().as_deref()));
 
-/// Returns the seed: that of `TROCAR_TEST_SEED`, a new one for each run where that is `new`, and a fixed one without it. One
-/// that is not fixed is printed, so that a counterexample can be had again.
+/// Returns the seed: that in `TROCAR_TEST_SEED`, a new one for each run if that is `new`, and a fixed one without it. A new one
+/// is printed, so that a counterexample can be reproduced.
 ///
 /// # Panics
 /// Panics if `TROCAR_TEST_SEED` is neither a number nor `new`.

@@ -1,9 +1,9 @@
-//! Tests that do not run, for want of something.
+//! Tests that are skipped, because a requirement is missing.
 
 use std::io::{self, Write as _};
 
-/// Says what was not tested and why, on a line that begins with `SKIPPED`. It gets past the test harness, which keeps what a test
-/// that passed has printed to itself: a test that did not run must not look like one that passed.
+/// Prints what was not tested and why, on a line that begins with `SKIPPED`. It bypasses the test harness, which hides the output of
+/// passing tests: a skipped test must not look like a passing one.
 pub fn skipped(what: &str) {
     drop(writeln!(io::stderr(), "SKIPPED: {what}"));
 }

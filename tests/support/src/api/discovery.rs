@@ -1,10 +1,10 @@
-//! What is served, as a client asks for it that does not know: the documents of discovery, for kubectl beside us in a benchmark.
+//! The discovery documents of the API, for kubectl in benchmarks.
 
 use serde_json::{Value, json};
 
 use super::routes::RESOURCES;
 
-/// The subresources that there are, besides what is read by name.
+/// The subresources.
 const PARTS: [(&str, &str); 3] = [
     ("pods/attach", "PodAttachOptions"),
     ("pods/ephemeralcontainers", "Pod"),

@@ -1,4 +1,4 @@
-//! What can go wrong with a request, on demand.
+//! Faults of requests, on demand.
 
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use super::http::Request;
 use crate::PATIENCE;
 
-/// Requests that go wrong.
+/// A fault, and the requests that it applies to.
 pub struct Fault {
     method: String,
     path_part: String,
     query: Option<(String, String)>,
-    /// How many requests are still to go wrong.
+    /// The number of requests that it still applies to; none for all.
     times: usize,
     answer: Answer,
 }
 
 impl Fault {
-    /// Every request of a method whose path holds a text is answered so.
+    /// Creates a fault for every request of a method whose path contains a text.
     pub fn new(method: &str, path_part: &str, answer: Answer) -> Self {
         Self {
             method: method.to_owned(),
@@ -29,14 +29,14 @@ impl Fault {
         }
     }
 
-    /// Only the next so many of them.
+    /// Limits it to a number of requests.
     #[must_use]
     pub fn times(mut self, times: usize) -> Self {
         self.times = times;
         self
     }
 
-    /// Only those with a query parameter of this value; one that is absent counts as empty.
+    /// Limits it to requests with this value of a query parameter. A missing one counts as empty.
     #[must_use]
     pub fn with_query(mut self, name: &str, value: &str) -> Self {
         self.query = Some((name.to_owned(), value.to_owned()));
@@ -52,23 +52,23 @@ impl Fault {
     }
 }
 
-/// A change of an object, made by other clients or by a mutating webhook.
+/// A change of an object by another client or a mutating webhook.
 #[derive(Clone)]
 pub struct Edit(Arc<dyn Fn(&mut Value) + Send + Sync>);
 
-/// What is to happen beside the true answer.
+/// Effects in addition to the regular answer.
 #[derive(Default)]
 pub(super) struct Hooks {
-    /// Changes of the object before the request is looked at, as by another client.
+    /// Changes of the object before the request is processed, as by another client.
     pub(super) before: Vec<Edit>,
-    /// Changes of what is about to be stored.
+    /// Changes of the object that is about to be stored.
     pub(super) mutations: Vec<Edit>,
-    /// Texts of `Warning` headers.
+    /// The texts of `Warning` headers.
     pub(super) warnings: Vec<String>,
 }
 
 impl Hooks {
-    /// Takes an answer that leaves the true one as it is; gives back any other.
+    /// Adds an effect that keeps the regular answer. Returns any other answer.
     fn take(&mut self, answer: &Answer) -> Option<Answer> {
         match answer {
             Answer::ChangedBefore(edit) => self.before.push(edit.clone()),
@@ -90,7 +90,7 @@ impl Edit {
     }
 }
 
-/// Counts the faults that a request meets. Returns what happens beside its answer, and the first answer that comes instead.
+/// Finds the faults for a request, and counts them. Returns effects, and the first answer that replaces the regular one.
 pub(super) fn met(faults: &mut [Fault], request: &Request) -> (Hooks, Option<Answer>) {
     let mut hooks = Hooks::default();
     let mut instead = None;
@@ -104,26 +104,26 @@ pub(super) fn met(faults: &mut [Fault], request: &Request) -> (Hooks, Option<Ans
     (hooks, instead)
 }
 
-/// What comes instead of the true answer, or beside it.
+/// What happens instead of the regular answer, or in addition.
 #[derive(Clone)]
 pub enum Answer {
-    /// Nothing: the connection is closed.
+    /// The connection is closed without an answer. The request is not processed.
     Cut,
-    /// The true answer up to the middle of its body, then the connection is closed. What was asked for is done.
+    /// The connection is closed in the middle of the answer's body. The request is processed.
     Half,
-    /// The true answer, once the gate is opened.
+    /// The regular answer, once the gate is open.
     After(Gate),
-    /// The true answer, after another client has changed the object that the path names, and its version with it.
+    /// The regular answer, after another client has changed the object and so its version.
     ChangedBefore(Edit),
-    /// The true answer to a write whose object a mutating webhook changes.
+    /// The regular answer to a write whose object a mutating webhook changes.
     StoredAs(Edit),
-    /// The true answer to a write, with `Warning` headers of these texts.
+    /// The regular answer to a write, with `Warning` headers.
     Warned(Vec<String>),
-    /// Another one. What was asked for is not done.
+    /// Another answer. The request is not processed.
     Other {
         /// The status code.
         code: u16,
-        /// Headers besides those that every answer has.
+        /// Additional headers.
         headers: Vec<(String, String)>,
         /// The body.
         body: Vec<u8>,
@@ -131,17 +131,17 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The true answer, after another client has changed the object: a conflict on demand, if the write names a version.
+    /// The regular answer, after another client has changed the object: a conflict if the write has a version.
     pub fn changed_before(change: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
         Self::ChangedBefore(Edit(Arc::new(change)))
     }
 
-    /// The true answer to a write whose object a mutating webhook changes before it is checked and stored.
+    /// The regular answer to a write whose object a mutating webhook changes before validation and storage.
     pub fn stored_as(change: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
         Self::StoredAs(Edit(Arc::new(change)))
     }
 
-    /// The true answer to a write, with a `Warning` header.
+    /// The regular answer to a write, with a `Warning` header.
     pub fn warned(text: &str) -> Self {
         Self::Warned(vec![text.to_owned()])
     }
@@ -150,12 +150,12 @@ impl Answer {
         matches!(self, Self::ChangedBefore(_) | Self::StoredAs(_) | Self::Warned(_))
     }
 
-    /// A Status that says no.
+    /// A failure Status.
     pub fn refusal(code: u16, reason: &str, message: &str) -> Self {
         Self::status(code, &status(code, reason, message))
     }
 
-    /// A Status with details, as a JSON object of its own.
+    /// A failure Status with details, as JSON.
     pub fn status(code: u16, status: &Value) -> Self {
         Self::Other {
             code,
@@ -164,7 +164,7 @@ impl Answer {
         }
     }
 
-    /// An answer with a body that is not what the API promises.
+    /// An answer with a body that violates the API.
     pub fn text(code: u16, body: &str) -> Self {
         Self::Other {
             code,
@@ -173,7 +173,7 @@ impl Answer {
         }
     }
 
-    /// 409: the object was changed meanwhile.
+    /// 409, a conflict.
     pub fn conflict() -> Self {
         Self::refusal(
             409,
@@ -193,7 +193,7 @@ impl Answer {
         Self::refusal(403, "Forbidden", message)
     }
 
-    /// 429, with the time after which to come again.
+    /// 429, with `Retry-After`.
     pub fn too_many_requests(retry_after: u32) -> Self {
         let mut answer = Self::refusal(
             429,
@@ -224,7 +224,7 @@ impl Answer {
         Self::status(422, &refusal)
     }
 
-    /// 410 as a watch says it: as its only event.
+    /// 410 in a watch: as its only event.
     pub fn expired_event() -> Self {
         let event =
             json!({"type": "ERROR", "object": status(410, "Expired", "too old resource version: 1 (2)")});
@@ -232,7 +232,7 @@ impl Answer {
     }
 }
 
-/// A Status that says no.
+/// A failure Status.
 pub(super) fn status(code: u16, reason: &str, message: &str) -> Value {
     json!({
         "kind": "Status",
@@ -245,7 +245,7 @@ pub(super) fn status(code: u16, reason: &str, message: &str) -> Value {
     })
 }
 
-/// Holds requests back until the test lets them through.
+/// Delays requests until the test opens it.
 #[derive(Clone, Default)]
 pub struct Gate(Arc<(Mutex<GateState>, Condvar)>);
 
@@ -261,12 +261,12 @@ impl Gate {
         Self::default()
     }
 
-    /// Lets through what waits and what will come.
+    /// Opens the gate for waiting and later requests.
     pub fn open(&self) {
         self.change(|state| state.is_open = true);
     }
 
-    /// Waits until a request waits at the gate.
+    /// Waits for a request to reach the gate.
     pub fn is_reached(&self) {
         self.wait(|state| state.waiting > 0);
     }

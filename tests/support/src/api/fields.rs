@@ -14,7 +14,7 @@ pub(super) struct Field {
     shape: Shape,
     /// The type of the value, or of the items of the list or map.
     kind: &'static str,
-    /// Whether a strategic merge patch merges the list, and the field that identifies an item; empty for plain values.
+    /// The merge key, if strategic merge patches merge the list; empty for lists of plain values.
     pub(super) merge_key: Option<&'static str>,
 }
 
@@ -72,7 +72,7 @@ impl Field {
     }
 }
 
-/// The decoder whose words a refusal has: a document is decoded by one, the result of a strategic merge patch by the other.
+/// The decoder, whose messages differ: one decodes documents, the other the results of strategic merge patches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decoder {
     /// Go's `encoding/json`.
@@ -93,7 +93,7 @@ pub(super) struct Decoded {
 /// Decodes a pod.
 ///
 /// # Errors
-/// Returns what the decoder reports of the first value that has the wrong type.
+/// Returns the decoder's message about the first value of a wrong type.
 pub(super) fn decode_pod(pod: &Value, decoder: Decoder) -> Result<Decoded, String> {
     let mut decoding = Decoding {
         decoder,
@@ -107,7 +107,7 @@ pub(super) fn decode_pod(pod: &Value, decoder: Decoder) -> Result<Decoded, Strin
     })
 }
 
-/// Where a value stands, for people and as Go writes it.
+/// The place of a value, for messages and as Go writes it.
 #[derive(Clone, Default)]
 struct Place {
     path: String,
@@ -125,7 +125,7 @@ impl Place {
                 format!("{path}.{name}")
             }
         };
-        // The one type of ours that Go builds of a common part and its own fields.
+        // The only type here that embeds another one in Go.
         let go_path = match (owner, name) {
             ("EphemeralContainer", "targetContainerName") => joined(&self.go_path),
             ("EphemeralContainer", _) => format!("{}.EphemeralContainerCommon.{name}", self.go_path),
@@ -253,7 +253,7 @@ fn go_type(kind: &str) -> String {
     }
 }
 
-/// The name that Go's JSON decoder has for a value.
+/// The name of a value's type in Go's JSON decoder.
 pub(super) fn json_type(value: &Value) -> String {
     match value {
         Value::Number(number) if number.is_f64() => format!("number {number}"),
@@ -298,7 +298,7 @@ mod tests {
         );
     }
 
-    /// The words were taken from an API server of Kubernetes 1.37.
+    /// The messages are those of an API server of Kubernetes 1.37.
     #[test]
     fn a_value_of_the_wrong_type_is_an_error_in_the_words_of_either_decoder() {
         let inner = "spec.ephemeralContainers.EphemeralContainerCommon";

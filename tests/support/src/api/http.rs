@@ -1,4 +1,4 @@
-//! HTTP/1.1, as much as a client of the Kubernetes API needs of its server. Reading requests, writing answers, nothing else.
+//! The subset of HTTP/1.1 that clients of the Kubernetes API need: reads requests and writes answers.
 
 use std::{
     collections::BTreeMap,
@@ -37,7 +37,7 @@ pub(super) fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Reque
     let malformed = || io::Error::new(io::ErrorKind::InvalidData, "that is not HTTP");
     match stream.fill_buf()?.first() {
         None => return Ok(None),
-        // A client that begins a TLS connection with a plain server waits for an answer.
+        // A client that begins a TLS handshake with a plain server waits for an answer.
         Some(byte) if !byte.is_ascii_uppercase() => return Err(malformed()),
         Some(_) => {}
     }
@@ -140,7 +140,7 @@ impl Response {
         }
     }
 
-    /// The same with `Warning` headers, each as a server writes it.
+    /// The same with `Warning` headers.
     #[must_use]
     pub(super) fn with_warnings(mut self, warnings: &[String]) -> Self {
         let headers = warnings
@@ -150,7 +150,7 @@ impl Response {
         self
     }
 
-    /// Writes the answer, of its body only so many bytes, though it announces all of them.
+    /// Writes the answer with a truncated body, though it announces the whole length.
     pub(super) fn write(&self, mut stream: &TcpStream, body_bytes: usize) -> io::Result<()> {
         let length = ("Content-Length".to_owned(), self.body.len().to_string());
         let mut text = head(self.code, self.headers.iter().chain([&length])).into_bytes();
@@ -168,7 +168,7 @@ pub(super) fn head<'a>(code: u16, headers: impl IntoIterator<Item = &'a (String,
     format!("HTTP/1.1 {code} -\r\n{lines}\r\n")
 }
 
-/// An answer whose end is not known when it begins.
+/// The head of an answer of unknown length.
 pub(super) struct Stream<'a>(&'a TcpStream);
 
 impl<'a> Stream<'a> {

@@ -1,4 +1,4 @@
-//! What a kubelet answers: a container's log, and an attach to its program.
+//! The kubelet's part of the API: a container's log, and attaching to its program.
 
 use std::{
     io::{self, BufReader, Write as _},
@@ -33,7 +33,7 @@ fn bad_request(message: &str) -> Response {
     Response::json(400, &status(400, "BadRequest", message))
 }
 
-/// The pod, if it is there and has the container.
+/// The pod, if it exists and has the container.
 fn pod_of(state: &State, (namespace, pod, container): &Key) -> Result<Value, Response> {
     let Some(found) = state.store.get("Pod", namespace, pod) else {
         let mut refusal = status(404, "NotFound", &format!("pods {pod:?} not found"));
@@ -48,7 +48,7 @@ fn pod_of(state: &State, (namespace, pod, container): &Key) -> Result<Value, Res
     }
 }
 
-/// Whether the pod's status says that a container has started. Before that its log cannot be read, though it may run.
+/// Returns whether a container has started by the pod's status. Before that its log cannot be read, even if it runs.
 fn is_known_to_have_started(pod: &Value, container: &str) -> bool {
     let lists = [
         "containerStatuses",
@@ -101,7 +101,7 @@ pub(super) fn log(
     }
 }
 
-/// Begins a reading, and gives its number.
+/// Begins a reading. Returns its number.
 fn begin_log(
     state: &mut State,
     key: &Key,
@@ -171,7 +171,7 @@ fn read_options(request: &Request, pod: &str, now: i128) -> Result<ReadOptions, 
         let time: jiff::Timestamp = since_time
             .parse()
             .map_err(|error| bad_request(&format!("parsing time {since_time:?}: {error}")))?;
-        // The API server passes it on to the kubelet in whole seconds.
+        // The API server passes the time to the kubelet in whole seconds.
         Some(i128::from(time.as_second()) * 1_000_000_000)
     };
     Ok(ReadOptions {
@@ -182,7 +182,7 @@ fn read_options(request: &Request, pod: &str, now: i128) -> Result<ReadOptions, 
     })
 }
 
-/// Answers a request to attach, and reads what the client sends until it goes away.
+/// Answers a request to attach, and reads the client's input until it disconnects.
 pub(super) fn attach(
     shared: &Arc<Shared>,
     mut stream: &TcpStream,
@@ -213,7 +213,7 @@ pub(super) fn attach(
     let writing = stream.try_clone()?;
     let wants = |name: &str| matches!(request.query(name), "1" | "true");
     let (stdout, stderr) = (wants("stdout"), wants("stderr"));
-    // Nothing may be written between the handshake and the first moment of which the client hears.
+    // No output may be lost between the handshake and the registration of the client.
     let outbox = shared.change(|state| {
         stream.write_all(http::head(101, &headers).as_bytes())?;
         let outbox = Outbox::new(writing);

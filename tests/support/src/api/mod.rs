@@ -1,8 +1,8 @@
-//! An API server within the test: enough of one for a debug command, a record of what was asked, and misbehaviour on demand.
+//! A fake API server within the test: enough of the API for a debug command, a record of requests, and faults on demand.
 //!
-//! It applies no defaults and no admission, so what a client sent is what it shows; it refuses what a real one refuses, in
-//! the same words, as far as a debug command can meet it. Containers do nothing by themselves: what their programs do is
-//! said by the test, through [`Program`]; their logs are a kubelet's.
+//! It applies neither defaults nor admission, so it stores what clients send. It refuses what a real one refuses, with the same
+//! messages, as far as debug commands can cause it. Containers do nothing by themselves: the test controls their programs
+//! through [`Program`]. Logs are formatted as by a kubelet.
 
 mod discovery;
 mod fault;
@@ -34,7 +34,7 @@ pub use program::Program;
 use self::{http::Request, program::ProgramState, store::Store};
 use crate::PATIENCE;
 
-/// The server. It ends with the value.
+/// The server. It is stopped on drop.
 pub struct FakeApiServer {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -45,17 +45,17 @@ struct Shared {
     changed: Condvar,
 }
 
-/// When the clock of the server begins: 2026-01-01T00:00:01Z, in nanoseconds.
+/// The initial time of the server's clock: 2026-01-01T00:00:01Z, in nanoseconds.
 const FIRST_MOMENT: i128 = 1_767_225_601_000_000_000;
 
 #[derive(Default)]
 struct State {
     store: Store,
-    /// The time on the node, in nanoseconds. It goes on by a little with each write, and as tests want.
+    /// The time on the node, in nanoseconds. It advances a little with each write, and as tests want.
     clock: i128,
-    /// By how much a pod's status lags what its containers do.
+    /// The delay of a pod's status.
     status_lag: i128,
-    /// What statuses will say, and when.
+    /// Pending status updates, and their times.
     statuses: Vec<(i128, program::Key, Value)>,
     requests: Vec<RecordedRequest>,
     faults: Vec<Fault>,
@@ -67,18 +67,18 @@ struct State {
     is_over: bool,
 }
 
-/// One request, as it came.
+/// A recorded request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordedRequest {
     /// The method.
     pub method: String,
     /// The path, without the query.
     pub path: String,
-    /// The query; of several values of a name the last.
+    /// The query parameters; the last value of each name.
     pub query: BTreeMap<String, String>,
     /// The headers, names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// The body: JSON, or as text what is none.
+    /// The body: JSON, or a string if it is not JSON.
     pub body: Option<Value>,
 }
 
@@ -88,14 +88,14 @@ impl RecordedRequest {
         format!("{} {}", self.method, self.path)
     }
 
-    /// The type of the body; empty where there is none.
+    /// The content type; empty if there is none.
     pub fn content_type(&self) -> &str {
         self.headers.get("content-type").map_or("", String::as_str)
     }
 }
 
 impl FakeApiServer {
-    /// Starts a server that holds these objects. A pod that names no namespace is in `default`.
+    /// Starts a server with these objects. A pod without a namespace is in `default`.
     pub fn start(objects: impl IntoIterator<Item = Value>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("the loopback interface has a free port");
         let address = listener.local_addr().expect("a listener has an address");
@@ -125,18 +125,18 @@ impl FakeApiServer {
         self.address.port()
     }
 
-    /// From now on the server is one without the subresource `ephemeralcontainers`.
+    /// Removes the subresource `ephemeralcontainers`, as in old clusters.
     pub fn lacks_ephemeral_containers(&self) {
         self.shared.lock().lacks_ephemeral_containers = true;
     }
 
-    /// From now on the server stores pods whose containers break the API's rules, such as a mount of a volume that is not
-    /// there: for a comparison of what clients send.
+    /// Lets the server store pods with invalid containers, such as a mount of a missing volume, to compare what clients
+    /// send.
     pub fn accepts_invalid_pods(&self) {
         self.shared.lock().accepts_invalid_pods = true;
     }
 
-    /// Lets requests go wrong.
+    /// Adds a fault.
     pub fn inject(&self, fault: Fault) {
         self.shared.lock().faults.push(fault);
     }
@@ -149,7 +149,7 @@ impl FakeApiServer {
         });
     }
 
-    /// Answers again.
+    /// Lets the server answer again.
     pub fn comes_up(&self) {
         self.shared.change(|state| state.is_down = false);
     }
@@ -165,24 +165,24 @@ impl FakeApiServer {
         state.requests.iter().map(RecordedRequest::line).collect()
     }
 
-    /// The requests that ask for a change.
+    /// The writing requests.
     pub fn writes(&self) -> Vec<RecordedRequest> {
         let state = self.shared.lock();
         let writes = state.requests.iter().filter(|request| request.method != "GET");
         writes.cloned().collect()
     }
 
-    /// All objects as they stand.
+    /// All objects in their current state.
     pub fn objects(&self) -> Vec<Value> {
         self.shared.lock().store.objects().cloned().collect()
     }
 
-    /// One object as it stands. The namespace of a node is of no matter.
+    /// An object in its current state. The namespace is ignored for nodes.
     pub fn object(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
         self.shared.lock().store.get(kind, namespace, name).cloned()
     }
 
-    /// Adds an object, or puts it in the place of the one of its name.
+    /// Adds or replaces an object.
     pub fn put(&self, object: Value) {
         self.shared.change(|state| {
             state.store.put(object);
@@ -207,14 +207,14 @@ impl FakeApiServer {
         });
     }
 
-    /// Lets the status of a pod lag what its containers do, as a kubelet's does by 0.3 to 1.1 s. Time passes in
-    /// [`FakeApiServer::time_passes`] alone.
+    /// Delays pod statuses, as kubelets do by 0.3 to 1.1 s. Time advances only with
+    /// [`FakeApiServer::time_passes`].
     pub fn status_lags(&self, lag: Duration) {
         let lag = i128::try_from(lag.as_nanos()).expect("a lag is short");
         self.shared.change(|state| state.status_lag = lag);
     }
 
-    /// Lets time pass on the node: statuses say what they lagged to say.
+    /// Advances the time on the node, and applies delayed statuses.
     pub fn time_passes(&self, time: Duration) {
         let time = i128::try_from(time.as_nanos()).expect("no test takes so long");
         self.shared.change(|state| {
@@ -223,7 +223,7 @@ impl FakeApiServer {
         });
     }
 
-    /// Waits for a request of a method whose path ends so.
+    /// Waits for a request of a method whose path has this end.
     pub fn wait_for_request(&self, method: &str, path_end: &str) -> RecordedRequest {
         self.shared
             .wait(&format!("{method} …{path_end}"), |state: &mut State| {
@@ -242,7 +242,7 @@ impl FakeApiServer {
             });
     }
 
-    /// The program of a container of a pod of the namespace `default`, whether it is there yet or not.
+    /// The program of a container of a pod in the namespace `default`. The container may be created later.
     pub fn program(&self, pod: &str, container: &str) -> Program {
         Program::new(self.shared.clone(), pod, container)
     }
@@ -254,7 +254,7 @@ impl Drop for FakeApiServer {
             state.is_over = true;
             state.cut_connections();
         });
-        // The thread that accepts sees it with the next connection.
+        // Wake the accepting thread with a connection.
         TcpStream::connect(self.address).ok();
     }
 }
@@ -266,7 +266,7 @@ impl State {
         }
     }
 
-    /// Nothing is served any more, for now or forever.
+    /// The server is down, temporarily or for good.
     fn is_away(&self) -> bool {
         self.is_down || self.is_over
     }
@@ -274,18 +274,18 @@ impl State {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The message of a test that failed elsewhere must not be hidden by another one.
+        // Do not hide the message of another failed test.
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Changes the state and wakes those that wait for a change.
+    /// Changes the state, and wakes waiting threads.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.lock());
         self.changed.notify_all();
         result
     }
 
-    /// Waits until something is there. Panics after a time that only a hang takes.
+    /// Waits for a condition. Panics after a timeout that only a hang reaches.
     fn wait<T>(&self, what: &str, mut wanted: impl FnMut(&mut State) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.lock();
@@ -304,7 +304,7 @@ impl Shared {
         }
     }
 
-    /// Waits until something is there, or the server goes away: then none.
+    /// Waits for a condition; none if the server is stopped.
     fn wait_while_up<T>(&self, mut wanted: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
         let mut state = self.lock();
         loop {

@@ -1,4 +1,4 @@
-//! What is on its way over one attached connection. Who does not read holds up who writes.
+//! The queue of outgoing frames of an attached connection, with backpressure: a client that does not read blocks the writer.
 
 use std::{
     collections::VecDeque,
@@ -10,10 +10,10 @@ use std::{
 
 use crate::PATIENCE;
 
-/// How much waits before a write has to wait, besides what the system's buffers hold.
+/// The capacity of the queue, in addition to the system's buffers.
 const ROOM_BYTES: usize = 64 << 10;
 
-/// The queue of a connection. Clones are the same queue.
+/// The queue of a connection. Clones share it.
 #[derive(Clone)]
 pub(super) struct Outbox(Arc<(Mutex<Queue>, Condvar)>);
 
@@ -21,16 +21,16 @@ pub(super) struct Outbox(Arc<(Mutex<Queue>, Condvar)>);
 struct Queue {
     frames: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// Nothing leaves for now.
+    /// Sending is paused.
     is_held: bool,
     /// What happens to the connection after the last frame.
     end: Option<Shutdown>,
-    /// The client has gone.
+    /// The client has disconnected.
     is_broken: bool,
 }
 
 impl Outbox {
-    /// A queue whose content is sent over a connection by a thread of its own.
+    /// Creates a queue with a thread that sends it over a connection.
     pub(super) fn new(stream: TcpStream) -> Self {
         let outbox = Self(Arc::new((Mutex::new(Queue::default()), Condvar::new())));
         let sending = outbox.clone();
@@ -38,7 +38,7 @@ impl Outbox {
         outbox
     }
 
-    /// Waits for room and adds a frame. Panics after a time that only a client takes that will never read.
+    /// Waits for capacity, and adds a frame. Panics after a timeout that only a client reaches that never reads.
     pub(super) fn push(&self, frame: Vec<u8>) {
         let (queue, timeout) = self
             .0
@@ -68,12 +68,12 @@ impl Outbox {
         });
     }
 
-    /// Lets nothing leave, or lets it leave again.
+    /// Pauses or resumes sending.
     pub(super) fn hold(&self, is_held: bool) {
         self.change(|queue| queue.is_held = is_held);
     }
 
-    /// Lets go of the connection: the client has gone.
+    /// Closes the queue, since the client has disconnected.
     pub(super) fn break_off(&self) {
         self.change(|queue| queue.is_broken = true);
     }

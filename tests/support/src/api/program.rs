@@ -1,5 +1,5 @@
-//! The program of a container, as a kubelet would run it: its output goes to its log and to attached clients, and its input
-//! is what they send. What it does is said by the test.
+//! The simulated program of a container, under the test's control: its output goes to the log and to attached clients, whose input
+//! it gets.
 
 use std::{net::Shutdown, sync::Arc};
 
@@ -22,29 +22,29 @@ const ERROR: u8 = 3;
 const RESIZE: u8 = 4;
 const CLOSE: u8 = 255;
 
-/// How much of an output passes from the program to the log and the attached clients at once.
+/// The most output that is passed to the log and attached clients at once.
 const COPY_BYTES: usize = 32 << 10;
 
-/// One attached client, and the streams that it wants.
+/// An attached client, and its streams.
 pub(super) struct Attached {
     pub(super) outbox: Outbox,
     pub(super) stdout: bool,
     pub(super) stderr: bool,
 }
 
-/// What the kubelet knows of a program.
+/// The kubelet's state of a program.
 #[derive(Default)]
 pub(super) struct ProgramState {
     pub(super) is_started: bool,
     pub(super) has_ended: bool,
     pub(super) log: ContainerLog,
-    /// What is still on its way into the log, where the log lags.
+    /// Output that is not in the log yet, while the log is delayed.
     late: Option<Vec<(OutputStream, Vec<u8>)>>,
-    /// Which readings of the log are cut: those up to this number.
+    /// Readings of the log up to this number are cut.
     pub(super) cut_logs: usize,
     pub(super) log_readings: usize,
     attached: Vec<Attached>,
-    /// Connections that end once what was held back has left.
+    /// Connections that are closed once delayed output was sent.
     ending: Vec<Outbox>,
     attaches: usize,
     attaches_are_held: bool,
@@ -68,7 +68,7 @@ impl ProgramState {
         }
     }
 
-    /// Lets what is late into the log.
+    /// Writes delayed output to the log.
     fn catch_up(&mut self, time: i128) {
         for (stream, bytes) in self.late.take().unwrap_or_default() {
             self.log.write(stream, &bytes, time);
@@ -85,7 +85,7 @@ impl ProgramState {
         }
     }
 
-    /// The clients that are attached and want a stream.
+    /// The attached clients of a stream.
     fn wanting(&self, stream: OutputStream) -> Vec<Outbox> {
         let wanting = self.attached.iter().filter(|attached| match stream {
             OutputStream::Stdout => attached.stdout,
@@ -94,7 +94,7 @@ impl ProgramState {
         wanting.map(|attached| attached.outbox.clone()).collect()
     }
 
-    /// Ends every attach as a kubelet does whose program has ended.
+    /// Ends every attach, as a kubelet does at the program's end.
     fn end_attaches(&mut self) {
         for attached in self.attached.drain(..) {
             let mut last = frame(ERROR, br#"{"metadata":{},"status":"Success"}"#);
@@ -120,7 +120,7 @@ impl ProgramState {
     }
 }
 
-/// A program, to be told what to do.
+/// A handle to control a program.
 #[derive(Clone)]
 pub struct Program {
     shared: Arc<Shared>,
@@ -135,13 +135,13 @@ impl Program {
         }
     }
 
-    /// Waits until the container is there and starts it; the pod's status says so, after the time by which it lags.
+    /// Waits for the container, starts it, and updates the pod's status, after its delay.
     pub fn starts(&self) {
         self.starts_unnoticed();
         self.status_follows(json!({"running": {"startedAt": "2026-01-01T00:00:01Z"}}));
     }
 
-    /// Waits until the container is there and starts it; the pod's status does not say so yet.
+    /// Waits for the container and starts it, without updating the pod's status.
     pub fn starts_unnoticed(&self) {
         let (namespace, pod, container) = self.key.clone();
         let what = format!("container {container:?} of pod {pod:?}");
@@ -151,7 +151,7 @@ impl Program {
         self.change(|program| program.is_started = true);
     }
 
-    /// Waits until the container is there; the pod's status says that it waits, and why.
+    /// Waits for the container, and sets its status to waiting, with a reason.
     pub fn waits(&self, reason: &str, message: &str) {
         let (namespace, pod, container) = self.key.clone();
         let what = format!("container {container:?} of pod {pod:?}");
@@ -161,17 +161,17 @@ impl Program {
         self.status_says(&json!({"waiting": {"reason": reason, "message": message}}));
     }
 
-    /// Writes to standard output. Waits where an attached client does not read.
+    /// Writes to standard output. Blocks while an attached client does not read.
     pub fn writes(&self, text: &str) {
         self.outputs(OutputStream::Stdout, text.as_bytes());
     }
 
-    /// Writes to standard error. Waits where an attached client does not read.
+    /// Writes to standard error. Blocks while an attached client does not read.
     pub fn complains(&self, text: &str) {
         self.outputs(OutputStream::Stderr, text.as_bytes());
     }
 
-    /// Writes bytes to a stream. Waits where an attached client does not read.
+    /// Writes bytes to a stream. Blocks while an attached client does not read.
     pub fn outputs(&self, stream: OutputStream, bytes: &[u8]) {
         for part in bytes.chunks(COPY_BYTES) {
             let outboxes = self.change_at(|program, time| {
@@ -188,40 +188,40 @@ impl Program {
         }
     }
 
-    /// Writes to standard output what only the log gets, since the attached connections are broken and do not know it yet, or
-    /// since the kubelet ends an attach before all is delivered.
+    /// Writes to standard output, but to the log only: as if attached connections were broken without notice, or the kubelet
+    /// had ended an attach before everything was delivered.
     pub fn writes_unheard(&self, text: &str) {
         self.change_at(|program, time| program.log(OutputStream::Stdout, text.as_bytes(), time));
     }
 
-    /// From now on the log gets nothing, until [`Program::log_catches_up`].
+    /// Delays the log until [`Program::log_catches_up`].
     pub fn log_lags(&self) {
         self.change(|program| {
             program.late.get_or_insert_default();
         });
     }
 
-    /// The log gets what is late.
+    /// Writes delayed output to the log.
     pub fn log_catches_up(&self) {
         self.change_at(ProgramState::catch_up);
     }
 
-    /// Begins a new file of the log. A new reading sees that alone.
+    /// Rotates the log. New readings see the new file only.
     pub fn log_rotates(&self) {
         self.change(|program| program.log.rotate());
     }
 
-    /// Lets a new file of the log begin when one has so many bytes.
+    /// Sets the size at which the log is rotated.
     pub fn log_rotates_at(&self, file_bytes: usize) {
         self.change(|program| program.log.limit_files(file_bytes));
     }
 
-    /// From now on the attached clients get nothing, until [`Program::attach_flows`].
+    /// Delays output to attached clients until [`Program::attach_flows`].
     pub fn attach_is_held(&self) {
         self.hold_attaches(true);
     }
 
-    /// The attached clients get what was held back.
+    /// Sends delayed output to attached clients.
     pub fn attach_flows(&self) {
         self.hold_attaches(false);
     }
@@ -236,7 +236,7 @@ impl Program {
         });
     }
 
-    /// Ends the attached connections as if the program had ended, without what was not delivered yet.
+    /// Ends the attached connections as at the program's end, and drops output that was not delivered yet.
     pub fn attach_ends_early(&self) {
         self.change(|program| {
             for attached in &program.attached {
@@ -254,14 +254,14 @@ impl Program {
         });
     }
 
-    /// Waits until the log was asked for so many times.
+    /// Waits until the log was requested so many times.
     pub fn log_is_read(&self, times: usize) {
         self.wait("a reading of the log", |program| {
             (program.log_readings >= times).then_some(())
         });
     }
 
-    /// Waits for input that holds a text, and gives what came since the last call, up to its end.
+    /// Waits for input that contains a text. Returns the input since the last call, up to its end.
     pub fn reads_until(&self, text: &str) -> String {
         self.wait(&format!("input {text:?}"), |program| {
             let rest = String::from_utf8_lossy(&program.input[program.read..]).into_owned();
@@ -271,14 +271,14 @@ impl Program {
         })
     }
 
-    /// Waits until a client says that there is no more input.
+    /// Waits until a client ends its input.
     pub fn input_ends(&self) {
         self.wait("the end of the input", |program| {
             program.input_has_ended.then_some(())
         });
     }
 
-    /// Waits until a client says that its terminal has so many columns and rows.
+    /// Waits until a client reports this size of its terminal.
     pub fn is_resized_to(&self, columns: u64, rows: u64) {
         self.wait("a size of the terminal", |program| {
             program.sizes.contains(&(columns, rows)).then_some(())
@@ -290,7 +290,7 @@ impl Program {
         self.cut_attaches(&[]);
     }
 
-    /// Cuts the attached connections in the middle of a frame that begins with a text. The log has the text.
+    /// Cuts the attached connections within a frame that begins with a text. The log has the text.
     pub fn attach_is_cut_within(&self, text: &str) {
         let frame = frame(STDOUT, text.as_bytes());
         self.writes_unheard(text);
@@ -305,18 +305,18 @@ impl Program {
         });
     }
 
-    /// Cuts the connections over which the log is read.
+    /// Cuts the connections of readings of the log.
     pub fn log_is_cut(&self) {
         self.change(|program| program.cut_logs = program.log_readings);
     }
 
-    /// Ends the program; the pod's status says so, after the time by which it lags.
+    /// Ends the program, and updates the pod's status, after its delay.
     pub fn exits(&self, code: i32) {
         self.exits_unnoticed();
         self.status_follows(terminated(code));
     }
 
-    /// Ends the program; the pod's status does not say so yet.
+    /// Ends the program, without updating the pod's status.
     pub fn exits_unnoticed(&self) {
         self.change_at(|program, time| {
             program.has_ended = true;
@@ -325,17 +325,17 @@ impl Program {
         });
     }
 
-    /// Lets the pod's status say how the program ended.
+    /// Updates the pod's status with the program's end.
     pub fn status_says_exited(&self, code: i32) {
         self.status_says(&terminated(code));
     }
 
-    /// Lets the pod's status say something of the container.
+    /// Sets the container's state in the pod's status.
     pub fn status_says(&self, container_state: &Value) {
         self.shared.change(|state| state.say(&self.key, container_state));
     }
 
-    /// The same, after the time by which the status lags.
+    /// The same, after the status's delay.
     fn status_follows(&self, container_state: Value) {
         self.shared.change(|state| {
             let due = state.clock + state.status_lag;
@@ -348,7 +348,7 @@ impl Program {
         self.shared.change(|state| change(of(state, &self.key)))
     }
 
-    /// The same with the time, which goes on by a little.
+    /// The same with the current time, which advances a little.
     fn change_at<T>(&self, change: impl FnOnce(&mut ProgramState, i128) -> T) -> T {
         self.shared.change(|state| {
             state.clock += 1_000;
@@ -378,7 +378,7 @@ impl State {
         self.store.put(object);
     }
 
-    /// Lets the statuses say what they say by now.
+    /// Applies the status updates that are due.
     pub(super) fn say_what_is_due(&mut self) {
         let now = self.clock;
         let (due, later) = std::mem::take(&mut self.statuses)

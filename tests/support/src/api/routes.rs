@@ -1,4 +1,4 @@
-//! From a request to its answer.
+//! Routing of requests.
 
 use std::{
     io::{self, BufReader, Write as _},
@@ -17,7 +17,7 @@ use super::{
     write,
 };
 
-/// Group, resource and kind of what is served.
+/// Group, resource and kind of all resources.
 pub(super) const RESOURCES: [(&str, &str, &str); 12] = [
     ("", "pods", "Pod"),
     ("", "nodes", "Node"),
@@ -33,7 +33,7 @@ pub(super) const RESOURCES: [(&str, &str, &str); 12] = [
     ("batch", "cronjobs", "CronJob"),
 ];
 
-/// What a path names.
+/// A parsed path.
 #[derive(Debug)]
 pub(super) struct Route {
     group: String,
@@ -102,7 +102,7 @@ pub(super) fn serve(shared: &Arc<Shared>, stream: &TcpStream) {
     }
 }
 
-/// Answers a request. Says whether the connection goes on.
+/// Answers a request. Returns whether the connection is kept.
 fn exchange(
     shared: &Arc<Shared>,
     stream: &TcpStream,
@@ -163,7 +163,7 @@ pub(super) fn respond(state: &mut State, route: &Route, request: &Request, hooks
     answer(state, route, request, hooks)
 }
 
-/// Changes the object as another client would just now.
+/// Changes the object, as by another client.
 fn change_before(state: &mut State, route: &Route, hooks: &Hooks) {
     let name = route.name.as_deref().unwrap_or_default();
     for edit in &hooks.before {
@@ -205,7 +205,7 @@ fn list(state: &State, route: &Route, request: &Request) -> Response {
         .filter(|object| labels_match(object, request.query("labelSelector")))
         .filter(|object| fields_match(object, request.query("fieldSelector")))
         .map(|object| {
-            // A server says once for all items what they are.
+            // Items of a list have no kind and apiVersion.
             let mut item = object.clone();
             if let Some(item) = item.as_object_mut() {
                 item.remove("kind");
@@ -243,7 +243,7 @@ fn not_allowed() -> Response {
     Response::json(405, &status(405, "MethodNotAllowed", message))
 }
 
-/// Tells of every change of the objects that a watch wants, until the server goes away or the client does.
+/// Sends the changes of watched objects, until the server is stopped or the client disconnects.
 fn watch(shared: &Arc<Shared>, stream: &TcpStream, route: &Route, request: &Request) -> io::Result<bool> {
     let mut answer = Stream::begin(stream, "application/json")?;
     let mut known = request.query("resourceVersion").parse::<u64>().unwrap_or(0);
@@ -263,7 +263,7 @@ fn watch(shared: &Arc<Shared>, stream: &TcpStream, route: &Route, request: &Requ
                 answer.write(format!("{line}\n").as_bytes())?;
             }
         }
-        // The client may have gone, which only the next write would tell.
+        // The client may have disconnected, which only the next write would show.
         let mut raw = stream;
         raw.flush()?;
     }

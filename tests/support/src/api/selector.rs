@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// Says whether an object has the labels that a selector wants.
+/// Returns whether a label selector matches an object.
 pub(super) fn labels_match(object: &Value, selector: &str) -> bool {
     let label = |name: &str| object["metadata"]["labels"][name.trim()].as_str();
     terms(selector).into_iter().all(|term| {
@@ -25,7 +25,7 @@ pub(super) fn labels_match(object: &Value, selector: &str) -> bool {
     })
 }
 
-/// Says whether an object has the fields that a selector wants.
+/// Returns whether a field selector matches an object.
 pub(super) fn fields_match(object: &Value, selector: &str) -> bool {
     terms(selector).into_iter().all(|term| {
         let Some((path, value)) = equality(term) else {
@@ -36,7 +36,7 @@ pub(super) fn fields_match(object: &Value, selector: &str) -> bool {
     })
 }
 
-/// The terms: commas divide them, but not within brackets.
+/// The terms, split at commas outside of brackets.
 fn terms(selector: &str) -> Vec<&str> {
     let mut depth = 0;
     let split = selector.split(|letter| {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-/// Kind, namespace ("" where there is none) and name.
+/// Kind, namespace (empty for cluster-scoped objects) and name.
 type Key = (String, String, String);
 
-/// See the module.
+/// The objects, and their history.
 #[derive(Default)]
 pub(super) struct Store {
     objects: BTreeMap<Key, Value>,
@@ -32,8 +32,8 @@ impl Store {
         self.objects.get(&key(kind, namespace, name))
     }
 
-    /// Adds or replaces an object; it gets what every object of a server has, but for what it has already. Returns it as it
-    /// then is.
+    /// Adds or replaces an object, and sets missing metadata such as uid and version. Returns the stored
+    /// object.
     pub(super) fn put(&mut self, mut object: Value) -> &Value {
         let kind = object["kind"].as_str().unwrap_or_default().to_owned();
         self.version += 1;
@@ -58,7 +58,7 @@ impl Store {
         &self.objects[&key]
     }
 
-    /// Gives an object that is not stored what it would get as the next one, but for the version.
+    /// Sets missing metadata of an object that is not stored, except the version.
     pub(super) fn identify(&self, metadata: &mut Map<String, Value>) {
         identify(metadata, self.version + 1);
     }
@@ -94,7 +94,7 @@ fn identify(metadata: &mut Map<String, Value>, version: u64) {
         .or_insert_with(|| "2026-01-01T00:00:00Z".into());
 }
 
-/// Says whether objects of a kind belong to a namespace.
+/// Returns whether a kind is namespaced.
 pub(super) fn is_namespaced(kind: &str) -> bool {
     !matches!(kind, "Node" | "Namespace")
 }

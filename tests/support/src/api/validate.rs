@@ -1,10 +1,10 @@
-//! The rules of the API for pods, as far as a debug command can break them, in the words of the API server.
+//! Validation of pods, as far as a debug command can violate it, with the messages of the API server.
 
 use serde_json::{Value, json};
 
 use super::{fault::status, http::Response};
 
-/// A field that breaks a rule.
+/// An invalid field.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct FieldError {
     field: String,
@@ -51,7 +51,7 @@ impl FieldError {
     }
 }
 
-/// The answer to an object that breaks rules. The kind is empty where the server does not know it yet.
+/// The answer to an invalid object. The kind is empty if the server does not know it yet.
 pub(super) fn refusal(kind: &str, name: &str, errors: &[FieldError]) -> Response {
     let texts: Vec<String> = errors
         .iter()
@@ -74,7 +74,7 @@ pub(super) fn refusal(kind: &str, name: &str, errors: &[FieldError]) -> Response
     Response::json(422, &refusal)
 }
 
-/// Checks a pod that is to be created.
+/// Checks a new pod.
 pub(super) fn new_pod(pod: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let name = &pod["metadata"]["name"];
@@ -107,7 +107,7 @@ pub(super) fn new_pod(pod: &Value) -> Vec<FieldError> {
     errors
 }
 
-/// Checks the metadata of an object that is to take the place of another.
+/// Checks the metadata of an update.
 pub(super) fn metadata_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let unchanged = ["name", "namespace", "uid"].into_iter();
     let changed = unchanged.filter(|field| new["metadata"][field] != old["metadata"][field]);
@@ -140,7 +140,7 @@ pub(super) fn ephemeral_containers(pod: &Value) -> Vec<FieldError> {
     errors
 }
 
-/// Checks that a pod may have ephemeral containers, and that those that it had are as they were.
+/// Checks that a pod may have ephemeral containers, and that existing ones are unchanged.
 pub(super) fn kept_ephemeral_containers(new: &Value, old: &Value) -> Vec<FieldError> {
     if !old["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_null() {
         let detail = "static pods do not support ephemeral containers";
@@ -152,7 +152,7 @@ pub(super) fn kept_ephemeral_containers(new: &Value, old: &Value) -> Vec<FieldEr
         let name = text(&known["name"]);
         let what = match kept.iter().find(|container| container["name"] == known["name"]) {
             None => "removed",
-            // The real one goes on with a diff.
+            // The real server appends a diff.
             Some(kept) if kept != known => "changed",
             Some(_) => continue,
         };
@@ -162,7 +162,7 @@ pub(super) fn kept_ephemeral_containers(new: &Value, old: &Value) -> Vec<FieldEr
     errors
 }
 
-/// Checks a pod that is to take the place of another, written as itself and not as one of its subresources.
+/// Checks the update of a pod itself, not of a subresource.
 pub(super) fn pod_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let without_changeable = |pod: &Value| {
         let mut spec = pod["spec"].clone();
@@ -251,7 +251,7 @@ fn check_unique(container: &Value, place: &str, names: &mut Vec<String>, errors:
     }
 }
 
-/// What only ephemeral containers may not have.
+/// Fields that ephemeral containers must not have.
 fn check_ephemeral(container: &Value, place: &str, others: &[&str], errors: &mut Vec<FieldError>) {
     const FORBIDDEN: [&str; 9] = [
         "ports",
@@ -279,7 +279,7 @@ fn check_ephemeral(container: &Value, place: &str, others: &[&str], errors: &mut
         _ => true,
     };
     for field in FORBIDDEN {
-        // An object that Go holds without a pointer counts only if it has something.
+        // A struct that is not a pointer in Go counts only if it is not empty.
         let is_empty = field == "resources" && container[field] == json!({});
         if is_set(&container[field]) && !is_empty {
             errors.push(FieldError::forbidden(format!("{place}.{field}"), DETAIL));

@@ -1,6 +1,6 @@
-//! Writes: what a request makes of the stored objects, or why it is refused.
+//! Writes: creation, patches, updates and deletion, and their refusals.
 //!
-//! No defaults are applied, so what a client sent is what is stored, but for what a mutating webhook of the test changes.
+//! No defaults are applied, so the stored object is what the client sent, except for changes by a test's mutating webhook.
 
 use serde_json::{Map, Value, json};
 
@@ -18,7 +18,7 @@ use super::{
 /// An answer, or a refusal.
 type Outcome<T> = Result<T, Response>;
 
-/// What is done with fields that the API does not have.
+/// The treatment of unknown fields.
 #[derive(Clone, Copy, PartialEq)]
 enum FieldValidation {
     Strict,
@@ -139,7 +139,7 @@ fn decode_new(route: &Route, request: &Request, warnings: &mut Vec<String>) -> O
         _ => {}
     }
     let mut pod = decoded.object;
-    // The status is the kubelet's.
+    // The status belongs to the kubelet.
     pod.as_object_mut().map(|pod| pod.remove("status"));
     Ok(pod)
 }
@@ -183,11 +183,11 @@ fn try_update(
     check_version(&new, old, route)?;
     let name = route.name.as_deref().unwrap_or_default();
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
-    // As the server would hold it; a test may have stored what it would not.
+    // Decoded as by the server; a test may have stored an object that the server would not.
     let before = decode_pod(old, Decoder::Json).map_or_else(|_| old.clone(), |decoded| decoded.object);
     if route.subresource.is_some() {
         check("Pod", name, &validate::metadata_update(&new, old))?;
-        // Whatever else would change is silently dropped.
+        // Other changes are silently dropped.
         let containers = new["spec"]["ephemeralContainers"].take();
         new = old.clone();
         set_or_remove(&mut new["spec"], "ephemeralContainers", containers);
@@ -206,7 +206,7 @@ fn try_update(
     Ok(new)
 }
 
-/// Decodes a patched pod. What the stored one has already that is unknown is not the fault of the patch.
+/// Decodes a patched pod. Unknown fields of the stored pod are not reported.
 fn decode_patched(
     patched: Patched,
     old: &Value,
@@ -240,7 +240,7 @@ fn strict_decoding_error(errors: &[String]) -> String {
     format!("strict decoding error: {}", errors.join(", "))
 }
 
-/// Refuses a write of a version that is not the present one. An empty one means any.
+/// Refuses a write with an outdated resource version. An empty one matches any.
 fn check_version(new: &Value, old: &Value, route: &Route) -> Outcome<()> {
     let wanted = new["metadata"]["resourceVersion"].as_str().unwrap_or_default();
     if wanted.is_empty() || wanted == "0" || old["metadata"]["resourceVersion"] == wanted {
@@ -271,7 +271,7 @@ fn set_or_remove(object: &mut Value, field: &str, value: Value) {
     }
 }
 
-/// Stores an object, unless that is only tried.
+/// Stores an object, unless it is a dry run.
 fn stored(state: &mut State, mut object: Value, request: &Request, code: u16) -> Response {
     if request.query("dryRun") == "All" {
         if let Some(metadata) = object["metadata"].as_object_mut() {
@@ -328,7 +328,7 @@ fn check(kind: &str, name: &str, errors: &[FieldError]) -> Outcome<()> {
     Err(validate::refusal(kind, name, errors))
 }
 
-/// The end of a generated name: five characters of those that a server uses, different for each version.
+/// The suffix of a generated name: five of the characters that a server uses, different for each version.
 fn suffix(version: u64) -> String {
     const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
     let mut rest = version;

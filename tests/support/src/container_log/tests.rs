@@ -1,4 +1,4 @@
-//! What a log has of what a program wrote. The values were read from a real node where a test says so.
+//! The log after some output. Values marked as such were measured on a real node.
 
 use super::{
     OutputStream::{Stderr, Stdout},
@@ -39,7 +39,7 @@ fn lines_enter_the_log_when_they_are_complete_and_the_rest_when_the_program_ends
     assert_eq!(all(&log), "out\nWorking...done\nresthalf");
 }
 
-/// Read from a real node: of 20,479 bytes without a line end the log has nothing, of 20,480 it has 16,384.
+/// Measured on a real node: of 20,479 bytes without a line end the log has nothing, of 20,480 it has 16,384.
 #[test]
 fn a_long_line_enters_the_log_in_pieces() {
     for (bytes, pieces) in [(18_000, 0), (20_479, 0), (20_480, 16_384), (40_000, 32_768)] {
@@ -63,7 +63,7 @@ fn a_long_line_enters_the_log_in_pieces() {
     assert_eq!(text(&log, &last(3)).len(), 33_000 - 16_384 + "\nnext\n".len());
 }
 
-/// Read from a real node.
+/// Measured on a real node.
 #[test]
 fn a_carriage_return_before_a_line_end_is_dropped() {
     let mut log = written(&[(Stdout, "a\r\nb\r\r\nc\rd\n\r\n\n\rx\r")]);
@@ -85,7 +85,7 @@ fn after_a_rotation_only_the_newest_file_is_read_from_its_beginning() {
     log.write(Stdout, b"4\n", 5);
     assert_eq!(all(&log), "4\n");
     assert_eq!(following.next(&log), b"3\n4\n");
-    // Of two rotations that a reading did not keep up with, it misses the file between them.
+    // A reading that misses two rotations misses the file between them.
     log.write(Stdout, b"5\n", 6);
     log.rotate();
     log.write(Stdout, b"6\n", 7);

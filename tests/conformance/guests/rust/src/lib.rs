@@ -1,4 +1,4 @@
-//! The guest of the conformance suite in Rust, with the SDK. What it does is said in tests/conformance/README.md.
+//! The guest of the conformance suite in Rust, with the SDK. It is described in tests/conformance/README.md.
 #![forbid(unsafe_code)]
 
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use trocar_sdk::{
     policy::{Decision, Review},
 };
 
-/// What the guest is to do.
+/// The settings: what the guest should do.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Order {
@@ -28,7 +28,7 @@ fn every_severity() -> Vec<Diagnostic> {
     ]
 }
 
-/// What both interfaces do alike.
+/// What both interfaces do.
 fn common(order: &Order) -> Result<(), Failure> {
     match order.r#do.as_str() {
         "fail" => return Err(failure(&order.kind)),
@@ -73,7 +73,7 @@ fn failure(kind: &str) -> Failure {
 
 static CALLS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
 
-/// Plans what the settings say.
+/// Plans by the settings.
 pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     let order: Order = request.settings.read()?;
     common(&order)?;
@@ -104,7 +104,7 @@ pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     })
 }
 
-/// Judges as the settings say.
+/// Decides by the settings.
 pub fn review(review: &Review<Order>) -> Result<Decision, Failure> {
     let order = &review.settings;
     common(order)?;
@@ -135,7 +135,7 @@ pub fn review(review: &Review<Order>) -> Result<Decision, Failure> {
     Ok(decision)
 }
 
-/// Checks settings as they say.
+/// Checks settings by their own instructions.
 pub fn check(order: &Order) -> Vec<Diagnostic> {
     match order.r#do.as_str() {
         "wrong" => every_severity(),

@@ -1,12 +1,12 @@
-//! A guest that keeps whatever memory it can get.
+//! A guest that allocates all the memory that it can get.
 #![forbid(unsafe_code)]
 
 use trocar_sdk::{Failure, Plan, Request};
 
-/// Copies the target for ever.
+/// Copies the target forever.
 ///
 /// # Errors
-/// Never, since it does not come to an end.
+/// Never, since it does not return.
 pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     let mut hoard = vec![request.target];
     while hoard.len() < usize::MAX {

@@ -1,4 +1,4 @@
-//! A strategy that reads the cluster: the debug container has the image that an annotation of the namespace names.
+//! A strategy that reads the cluster: the debug container's image is in an annotation of the namespace.
 #![forbid(unsafe_code)]
 
 use trocar_sdk::{
@@ -9,13 +9,13 @@ use trocar_sdk::{
     profile,
 };
 
-/// Where in the namespace the image is named.
+/// The pointer to the annotation with the image.
 const IMAGE: &str = "/metadata/annotations/debug-image";
 
-/// Makes the plan. In a namespace without the annotation `debug-image` the ConfigMap of that name is asked.
+/// Makes the plan. In a namespace without the annotation `debug-image`, the ConfigMap of that name is read.
 ///
 /// # Errors
-/// Fails when the target is not a pod, or neither can be read.
+/// Fails when the target is not a pod, and when neither can be read.
 pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     let pod = request.target.into_pod()?;
     let namespace = &request.context.namespace;

@@ -1,10 +1,10 @@
-//! A guest that panics while it checks its settings, and plans nothing.
+//! A guest that panics while it checks its settings, and never plans.
 #![forbid(unsafe_code)]
 
 use serde::Deserialize;
 use trocar_sdk::{Diagnostic, Failure, Plan, Request};
 
-/// What can be set.
+/// The settings.
 #[derive(Deserialize)]
 pub struct Settings {
     colour: String,

@@ -3,7 +3,7 @@
 
 use trocar_sdk::{Failure, Plan, Request};
 
-/// Never finds a container that it likes.
+/// Panics while it looks for a container.
 ///
 /// # Errors
 /// Fails when the target is not a pod.

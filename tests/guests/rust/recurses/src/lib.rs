@@ -1,18 +1,18 @@
-//! A guest that calls itself until its own stack, which is in its memory, is used up.
+//! A guest that recurses until its own stack, which is in its memory, overflows.
 #![forbid(unsafe_code)]
 
 use trocar_sdk::{Failure, Plan, Request};
 
-/// Counts for ever, deeper and deeper.
+/// Counts forever, deeper and deeper.
 ///
 /// # Errors
-/// Never, since it does not come to an end.
+/// Never, since it does not return.
 pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     let depth = depth(&[request.context.suffix.len() as u64; 32]);
     Err(Failure::invalid_request("deep", depth.to_string()))
 }
 
-/// Each call keeps numbers of its own, of which the next one needs all.
+/// Each call has its own array that the next call needs, so that calls are not optimized away.
 #[inline(never)]
 fn depth(numbers: &[u64; 32]) -> u64 {
     let mut next = *numbers;

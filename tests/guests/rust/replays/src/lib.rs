@@ -1,16 +1,16 @@
-//! A strategy that plans whatever it is told to: what a hostile one could come up with.
+//! A strategy that returns any given plan, to simulate hostile ones.
 #![forbid(unsafe_code)]
 
 use serde_json::{Map, Value};
 use trocar_sdk::{Failure, Plan, Pod, Request, Step};
 
-/// Where a target says what is planned for it, where the settings say nothing: cases of policies have none.
+/// The annotation of a target with its plan, for cases of policies, which have no settings for the strategy.
 const STEPS: &str = "test/steps";
 
-/// Makes the plan that the settings or the target's annotation `test/steps` say: `{"steps": […], "attach": …}`.
+/// Returns the plan in the settings or in the target's annotation `test/steps`: `{"steps": […], "attach": …}`.
 ///
 /// # Errors
-/// Fails when neither says one, and for an action that there is not.
+/// Fails when neither has a plan, and for an unknown action.
 pub fn make_plan(request: Request) -> Result<Plan, Failure> {
     let wrong = |problem: &str| Failure::invalid_request("no-steps", problem);
     let mut told: Value = request.settings.read()?;

@@ -1,4 +1,4 @@
-//! Logs and attaches over a connection, as a client has them.
+//! Logs and attaches over a connection.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -28,7 +28,7 @@ fn connect(server: &FakeApiServer) -> TcpStream {
     stream
 }
 
-/// Asks for a log; follows it to its end where the query says so.
+/// Requests a log, and follows it to its end if the query says so.
 fn log(server: &FakeApiServer, query: &str) -> (u16, String) {
     let mut stream = connect(server);
     write!(
@@ -83,7 +83,7 @@ fn attach(server: &FakeApiServer, query: &str) -> tungstenite::Result<Socket> {
     })
 }
 
-/// What comes over an attach until its end, by channel: standard output, standard error, the final status.
+/// The data of an attach until its end, by channel: standard output, standard error, the final status.
 fn received(mut socket: Socket) -> [String; 3] {
     let mut channels = [Vec::new(), Vec::new(), Vec::new()];
     while let Ok(message) = socket.read() {
@@ -162,7 +162,7 @@ fn a_time_is_passed_on_in_whole_seconds() {
     }
 }
 
-/// The words were taken from an API server of Kubernetes 1.37.
+/// The messages are those of an API server of Kubernetes 1.37.
 #[test]
 fn what_cannot_be_read() {
     let (server, program) = server();
@@ -253,7 +253,7 @@ fn the_log_and_the_attach_can_each_be_behind_the_other() {
     program.log_catches_up();
     assert_eq!(log(&server, "").1, "one\ntwo\nrest");
     program.attach_flows();
-    // What was held back is not lost with the program's end.
+    // Delayed output is not lost at the program's end.
     assert_eq!(received(socket), ["one\ntwo\nrest", "", SUCCESS]);
 }
 

@@ -1,8 +1,8 @@
-//! JSON Patch (RFC 6902) as the API server applies it: no content of a value is ever a directive.
+//! JSON Patch (RFC 6902) as the API server applies it. Values are never interpreted as directives.
 
 use serde_json::{Map, Value};
 
-/// Applies the operations in order. Returns none where one of them cannot be applied: the server does not report which.
+/// Applies the operations in order; none if one of them fails: the server does not report which.
 pub(super) fn apply(base: &Value, operations: &[Value]) -> Option<Value> {
     let mut document = base.clone();
     for operation in operations {
@@ -19,7 +19,7 @@ fn apply_one(document: &mut Value, operation: &Value) -> Option<()> {
         "replace" => {
             let (last, parent) = parent(document, &path)?;
             match parent {
-                // The server's library replaces what an object does not have.
+                // The server's library also replaces missing members.
                 Value::Object(members) => {
                     members.insert(last.to_owned(), value());
                 }
@@ -96,7 +96,7 @@ fn remove(document: &mut Value, path: &[String]) -> Option<Value> {
     }
 }
 
-/// The value at a place; a member that an object does not have is null.
+/// The value at a place; null for a missing member.
 fn find(document: &mut Value, path: &[String]) -> Option<Value> {
     let (last, parent) = parent(document, path)?;
     match parent {
@@ -128,7 +128,7 @@ mod tests {
     fn a_table_of_operations() {
         let base = json!({"m": {"uid": "u", "a/b": 1}, "list": [1, 2]});
         for (operations, wanted) in [
-            // The list must be there for an item to be appended.
+            // The list must exist for an item to be appended.
             (json!([{"op": "add", "path": "/none/-", "value": 1}]), None),
             (
                 json!([{"op": "add", "path": "/list/-", "value": 3}]),
@@ -153,7 +153,7 @@ mod tests {
                 json!([{"op": "replace", "path": "/m/a~1b", "value": 2}]),
                 Some(json!({"m": {"uid": "u", "a/b": 2}, "list": [1, 2]})),
             ),
-            // Not what the RFC says, but what the server does.
+            // The server differs from the RFC here.
             (
                 json!([{"op": "replace", "path": "/new", "value": 1}]),
                 Some(json!({"m": {"uid": "u", "a/b": 1}, "list": [1, 2], "new": 1})),

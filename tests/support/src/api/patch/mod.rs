@@ -1,6 +1,6 @@
-//! The patches of the Kubernetes API: what an object becomes, or why not.
+//! The patch types of the Kubernetes API.
 //!
-//! What is refused, and in which words, was taken from an API server of Kubernetes 1.37.
+//! Refusals and their messages are those of an API server of Kubernetes 1.37.
 
 mod json;
 mod strategic;
@@ -18,11 +18,11 @@ use super::{
 pub(super) struct Patched {
     /// The object, not yet decoded.
     pub(super) object: Value,
-    /// How it is decoded.
+    /// The decoder to use.
     pub(super) decoder: Decoder,
-    /// What strict validation refuses besides unknown fields.
+    /// Errors of strict validation besides unknown fields.
     pub(super) strict_errors: Vec<String>,
-    /// The value that a refusal shows.
+    /// The value in the message of a refusal.
     pub(super) shown: String,
 }
 
@@ -43,7 +43,7 @@ impl Refused {
         }
     }
 
-    /// The server reports its own error without a reason.
+    /// An internal error, which the server reports without a reason.
     fn internal(message: String) -> Self {
         Self {
             code: 500,
@@ -52,7 +52,7 @@ impl Refused {
         }
     }
 
-    /// What the server answers to a JSON Patch of which an operation fails. It does not report which.
+    /// The server's answer to a JSON Patch with a failing operation. It does not report which.
     fn unprocessable() -> Self {
         Self {
             code: 422,

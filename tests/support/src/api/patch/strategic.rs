@@ -15,7 +15,7 @@ const RETAIN_KEYS: &str = "$retainKeys";
 const ELEMENT_ORDER: &str = "$setElementOrder/";
 const DELETE_FROM_LIST: &str = "$deleteFromPrimitiveList/";
 
-/// Merges a patch into an object whose type has these fields; none where keys are not field names.
+/// Merges a patch into an object whose type has these fields; none for maps.
 pub(super) fn merge(
     mut original: Members,
     mut patch: Members,
@@ -73,7 +73,7 @@ fn merge_member(
     Ok(())
 }
 
-/// The field of a name. It must be known where values are to be merged.
+/// Finds a field by name. It must be known if values are to be merged.
 fn field_of<'a>(fields: Option<&'a Fields>, name: &str) -> Result<Option<&'a Field>, Refused> {
     let Some(fields) = fields else { return Ok(None) };
     let found = fields.get(name).map(Some);
@@ -103,7 +103,7 @@ fn retain_keys(original: &mut Members, patch: &mut Members) -> Result<(), Refuse
     Ok(())
 }
 
-/// Merges the lists whose order the patch gives, and takes them out of the patch.
+/// Merges the lists with `$setElementOrder`, and removes them from the patch.
 fn merge_ordered_lists(
     original: &mut Members,
     patch: &mut Members,
@@ -152,7 +152,7 @@ fn list(value: Option<Value>) -> Result<Option<Vec<Value>>, Refused> {
     }
 }
 
-/// Merges or replaces a list, as its field says.
+/// Merges or replaces a list, depending on its field.
 fn merge_field_list(
     old: Vec<Value>,
     patch: Vec<Value>,
@@ -177,14 +177,14 @@ fn merge_field_list(
             Some(Value::Object(known)) => {
                 *known = merge(std::mem::take(known), keyed.clone(), field.fields())?;
             }
-            // Taken as it is, directives within included: they are unknown fields of what is then decoded.
+            // Copied unchanged, with directives, which are then decoded as unknown fields.
             _ => merged.push(item.clone()),
         }
     }
     Ok(in_order(merged, &plain, &server_order, key))
 }
 
-/// Obeys the directives of items. Returns the list that is left and the items that have none.
+/// Applies the directives of items. Returns the remaining list, and the items without directives.
 fn obey_item_directives(
     mut old: Vec<Value>,
     patch: Vec<Value>,
@@ -225,8 +225,8 @@ fn is_same(one: &Value, other: &Value, key: &str) -> bool {
     one.get(key).is_some() && one.get(key) == other.get(key)
 }
 
-/// The order of a merged list: items of the patch as the patch has them, the others as the server had them. Where the server
-/// cannot compare two, the one of the patch is first, which is why new items are prepended.
+/// The order of a merged list: items of the patch in the patch's order, others in the server's. Of two items that cannot be
+/// compared, that of the patch is first, which is why new items are prepended.
 fn in_order(merged: Vec<Value>, patch_order: &[Value], server_order: &[Value], key: &str) -> Vec<Value> {
     let place = |order: &[Value], item: &Value| order.iter().position(|known| is_same(known, item, key));
     let (mut patched, mut kept): (Vec<Value>, Vec<Value>) = merged
@@ -261,7 +261,7 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
-/// Drops every map that has a directive: there is nothing yet that it could be about.
+/// Drops maps with directives, for new objects: there is nothing to apply them to.
 fn without_directives(value: Value) -> Option<Value> {
     match value {
         Value::Object(members) if members.contains_key(DIRECTIVE) => None,

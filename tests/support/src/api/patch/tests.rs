@@ -1,4 +1,4 @@
-//! A table of patches: an object, a patch, and what becomes of it. Every row was held against
+//! A table of patches: an object, a patch, and the result. Every row was verified with
 //! `strategicpatch` of apimachinery 0.37 or an API server of Kubernetes 1.37.
 
 use serde_json::json;
@@ -23,7 +23,7 @@ fn strategic(pod: &Value, patch: &Value) -> Result<Value, Refused> {
     apply(pod, "Pod", content_type, patch.to_string().as_bytes()).map(|patched| patched.object)
 }
 
-/// The ephemeral containers of a pod that has `a` and `b`, after a strategic merge patch of the spec.
+/// The ephemeral containers of a pod with `a` and `b`, after a strategic merge patch of the spec.
 fn merged(spec: &Value) -> Value {
     let pod = pod(&[container("a"), container("b")]);
     strategic(&pod, &json!({"spec": spec})).unwrap()["spec"]["ephemeralContainers"].clone()

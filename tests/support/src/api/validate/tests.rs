@@ -1,4 +1,4 @@
-//! What is refused of a pod. The words were taken from an API server of Kubernetes 1.37.
+//! Refused pods. The messages are those of an API server of Kubernetes 1.37.
 
 use super::*;
 

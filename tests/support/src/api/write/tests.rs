@@ -1,4 +1,4 @@
-//! Writes against the server, without a connection. Codes and words were taken from an API server of Kubernetes 1.37.
+//! Writes, without a connection. Codes and messages are those of an API server of Kubernetes 1.37.
 
 use std::collections::BTreeMap;
 
@@ -194,7 +194,7 @@ fn strict_validation_refuses_unknown_fields_and_says_where() {
             && message.ends_with(&format!(": strict decoding error: {field}")),
         "{message}"
     );
-    // The patch of old: with no list, the directive is obeyed.
+    // The patch of old clients: without a list, the directive is applied.
     let patch = json!({"spec": {"ephemeralContainers": [hostile.clone()]}});
     assert_eq!(
         server.patch(STRATEGIC, &patch).body["spec"]["ephemeralContainers"],
