@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[test]
-fn what_is_not_a_review_is_refused_and_the_connection_goes_on() {
+fn malformed_reviews_are_refused_and_the_connection_is_kept() {
     let server = Server::start(IMAGES);
     let mut client = server.client();
     let mut beta = adds("busybox");
@@ -39,7 +39,7 @@ fn what_is_not_a_review_is_refused_and_the_connection_goes_on() {
 }
 
 #[test]
-fn what_no_policy_knows_is_not_allowed() {
+fn requests_that_are_not_debugs_are_not_allowed() {
     let server = Server::start(IMAGES);
     for (operation, subresource, resource) in [
         ("CONNECT", "exec", "pods"),
@@ -197,7 +197,7 @@ fn connections_beyond_the_most_are_closed_and_one_that_is_kept_goes_on() {
 }
 
 #[test]
-fn what_is_not_http_is_closed() {
+fn connections_that_are_not_http_are_closed() {
     let server = Server::start(IMAGES);
     for bytes in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"[..],

@@ -51,7 +51,7 @@ fn nodes_are_taken_from_files() {
 }
 
 #[test]
-fn mistakes_are_told_on_one_line() {
+fn mistakes_are_reported_on_one_line() {
     let env = offline(IMAGES);
     env.write("pod.json", "{\"kind\": \"Pod\"}");
     for (command, wanted) in [

@@ -69,7 +69,7 @@ fn the_answer_comes_before_the_api_server_gives_up() {
 }
 
 #[test]
-fn while_others_do_not_end_health_is_told_and_what_waits_too_long_is_denied() {
+fn endless_policies_do_not_block_health_and_reviews_that_wait_too_long_are_denied() {
     let server = start("--judging 2");
     thread::scope(|scope| {
         let looping: Vec<_> = (0..2)
@@ -143,7 +143,7 @@ fn send(server: &Server, body: &[u8]) -> Client {
 }
 
 #[test]
-fn what_waits_for_its_turn_keeps_the_room_that_it_takes() {
+fn waiting_reviews_count_for_the_capacity() {
     const ROOM: usize = 4;
     let (server, told) = patient("--judging 1");
     let forever = as_sent(&adds("loop.example/a"));

@@ -88,7 +88,7 @@ fn the_validating_webhook_alone_writes_down_what_is_not_a_dry_run() {
 }
 
 #[test]
-fn what_cannot_be_written_down_where_it_must_be_is_not_allowed() {
+fn requests_are_denied_if_a_required_record_cannot_be_written() {
     // A device that is always full.
     let server = Server::start(&format!(
         "{IMAGES}audit: [{{sink: file, file: /dev/full, required: true}}]\n"
@@ -131,7 +131,7 @@ fn metrics_count_and_measure_and_name_no_user() {
 }
 
 #[test]
-fn health_is_told() {
+fn health_is_served() {
     let server = Server::start(IMAGES);
     let mut client = server.client();
     for (path, status) in [("/livez", 200), ("/readyz", 200), ("/", 404), ("/validate", 405)] {

@@ -26,7 +26,7 @@ fn planned(env: &TestEnv, flags: &str) -> Value {
 }
 
 #[test]
-fn what_is_inherited_is_in_the_plan_and_counts_as_asked_for() {
+fn inherited_rights_are_in_the_plan_and_count_as_requested() {
     let env = offline();
     target(&env);
     let container = planned(&env, "--inherit=env,user");
@@ -72,7 +72,7 @@ fn policies_see_what_is_inherited() {
 }
 
 #[test]
-fn what_contradicts_itself_or_cannot_be_is_refused_or_told() {
+fn contradicting_and_impossible_options_are_refused_or_warned_about() {
     let env = offline();
     target(&env);
     for (flags, code, told) in [

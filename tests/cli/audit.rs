@@ -203,7 +203,7 @@ fn after_a_change_of_the_target_the_new_plan_is_decided_anew() {
 }
 
 #[test]
-fn nothing_that_is_secret_is_written_down() {
+fn the_audit_has_no_secrets() {
     let (mut env, server) = online([pod("web-0")]);
     let mut kubeconfig = trocar_test_support::kubeconfig(&server.url());
     kubeconfig["users"][0]["user"] = json!({"token": "hush-token"});

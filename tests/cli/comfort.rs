@@ -49,7 +49,7 @@ fn warnings_as_errors_fail_at_the_end_and_not_before() {
 }
 
 #[test]
-fn what_admission_forbids_is_not_told_as_a_missing_role() {
+fn refusals_by_admission_are_not_reported_as_a_missing_role() {
     let (env, server) = online([pod("web-0")]);
     let message = "pods \"copy\" is forbidden: no PriorityClass with name shop was found";
     server.inject(Fault::new("POST", "/pods", Answer::forbidden(message)));
@@ -78,7 +78,7 @@ fn lost_node() -> Value {
 }
 
 #[test]
-fn a_node_that_is_not_heard_of_is_told_before_a_container_is_added_in_vain() {
+fn an_unreachable_node_is_reported_before_a_container_is_added() {
     let (env, server) = online([pending("web-0"), lost_node()]);
     let said = "node n1 is not ready since 2026-01-01T00:00:00Z: NodeStatusUnknown: Kubelet stopped posting node status.";
     check(
@@ -111,7 +111,7 @@ fn of_a_pod_that_is_ready_no_node_is_read() {
 }
 
 #[test]
-fn a_script_is_told_at_once_that_no_node_takes_the_pod_in_the_schedulers_words() {
+fn an_unschedulable_pod_fails_a_script_at_once_with_the_schedulers_message() {
     let (env, server) = online([pod("web-0")]);
     let running = env.start(&format!("{DEBUG} --copy-to=copy --attach -q"));
     // The session watches what was created.
@@ -171,7 +171,7 @@ fn a_target_that_has_ended_for_good_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn who_deleted_a_copy_under_its_session_is_told() {
+fn the_deleter_of_a_copy_is_reported() {
     let (env, server) = online([pod("web-0")]);
     let program = server.program("copy", "dbg");
     let running = env.start(&format!("{DEBUG} --copy-to=copy --attach -q"));
@@ -194,7 +194,7 @@ fn who_deleted_a_copy_under_its_session_is_told() {
 }
 
 #[test]
-fn a_container_that_never_starts_is_not_said_to_run_perhaps_and_its_reason_is_said_once() {
+fn a_container_that_never_starts_is_reported_once_with_its_reason() {
     let (env, server) = online([pod("web-0")]);
     let program = server.program("web-0", "dbg");
     let running = env.start(&format!("{DEBUG} --attach"));
@@ -220,7 +220,7 @@ fn a_command_whose_output_is_not_shown_says_how_to_see_it() {
 }
 
 #[test]
-fn one_input_for_several_programs_is_refused_and_at_a_terminal_they_take_turns() {
+fn several_targets_cannot_share_standard_input_but_take_turns_on_a_terminal() {
     let (env, server) = online([pod("web-0"), pod("web-1")]);
     check(
         &env.run("debug -i -l app=web --image=busybox:1.36 -c dbg -q"),

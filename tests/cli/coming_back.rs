@@ -24,7 +24,7 @@ fn with_container() -> (TestEnv, FakeApiServer, Program) {
 }
 
 #[test]
-fn all_that_was_written_meanwhile_is_shown_or_its_last_lines() {
+fn output_from_before_rejoining_is_shown_or_its_last_lines() {
     for (tail, wanted) in [
         ("", "one\ntwo\nthree\nfour\n"),
         ("--tail=2", "two\nthree\nfour\n"),
@@ -42,7 +42,7 @@ fn all_that_was_written_meanwhile_is_shown_or_its_last_lines() {
 }
 
 #[test]
-fn a_log_that_cannot_be_read_has_no_last_lines_and_that_is_told() {
+fn an_unreadable_log_has_no_last_lines_which_is_noted() {
     let (env, server, program) = with_container();
     program.writes_unheard("one\n");
     server.inject(Fault::new("GET", "/log", Answer::forbidden("no log")));
@@ -101,7 +101,7 @@ fn anything_else_than_the_same_is_added() {
 }
 
 #[test]
-fn what_has_ended_or_was_stored_otherwise_or_is_of_another_is_not_used_again() {
+fn ended_changed_and_foreign_containers_are_not_reused() {
     let (env, server, program) = with_container();
     program.exits(0);
     assert_eq!(reused(&env, &server, "--image=busybox:1.36", false).code, 7);
@@ -162,7 +162,7 @@ fn policies_are_asked_and_the_decision_is_written_down() {
 }
 
 #[test]
-fn where_there_is_nothing_to_come_back_to_is_told_with_what_does() {
+fn without_a_session_to_rejoin_the_error_lists_what_exists() {
     let (env, server) = online([pod("web-0"), pod("web-1")]);
     for (typed, wanted, hint) in [
         (
@@ -222,7 +222,7 @@ hint: name one of them
 }
 
 #[test]
-fn one_of_another_is_come_back_to_and_told_whose_it_is() {
+fn a_foreign_session_can_be_rejoined_with_a_note_about_its_owner() {
     let (mut env, _server, program) = with_container();
     let other = env.folder().join("other");
     fs::create_dir(&other).unwrap();
@@ -243,7 +243,7 @@ fn one_of_another_is_come_back_to_and_told_whose_it_is() {
 }
 
 #[test]
-fn one_that_has_ended_or_whose_pod_was_replaced_is_gone() {
+fn ended_sessions_and_replaced_pods_are_gone() {
     let (env, server, program) = with_container();
     program.exits(7);
     check(
@@ -275,7 +275,7 @@ hint: trocar sessions lists the sessions to attach to
 }
 
 #[test]
-fn what_is_being_deleted_is_shown_so_and_only_its_name_means_it() {
+fn sessions_being_deleted_are_marked_and_only_found_by_name() {
     let (env, server, program) = with_container();
     server.change_pod("web-0", |pod| {
         pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
@@ -299,7 +299,7 @@ hint: trocar debug begins another session
 }
 
 #[test]
-fn a_damaged_journal_is_told_and_the_rest_of_it_holds() {
+fn a_damaged_journal_is_reported_and_its_valid_lines_are_used() {
     let (env, _server, program) = with_container();
     let file = env.folder().join(".local/state/trocar/sessions.jsonl");
     let text = fs::read_to_string(&file).unwrap();

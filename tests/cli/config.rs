@@ -98,7 +98,7 @@ fn the_view_is_everything_with_where_it_comes_from() {
 }
 
 #[test]
-fn what_is_viewed_is_a_configuration_again() {
+fn the_viewed_configuration_is_valid() {
     let env = layered();
     let viewed = env.run("config view --config=typed.yaml").stdout;
     let alone = offline();
@@ -224,7 +224,7 @@ fn assert_refused(text: &str, wanted: &str) {
 }
 
 #[test]
-fn a_mistake_is_told_with_its_place_and_a_next_step() {
+fn a_mistake_is_reported_with_its_place_and_a_next_step() {
     for (text, wanted) in [
         (
             "polices: []\n",
@@ -342,7 +342,7 @@ fn a_users_file_that_leads_nowhere_is_not_left_out() {
 }
 
 #[test]
-fn settings_that_do_not_fit_are_told_with_line_and_column() {
+fn invalid_settings_are_reported_with_line_and_column() {
     for (settings, place, wanted) in [
         (
             "    levl: baseline\n",

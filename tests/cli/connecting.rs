@@ -235,7 +235,7 @@ fn answers_of_another_shape_are_errors() {
 }
 
 #[test]
-fn a_busy_server_is_said_before_anything_is_written() {
+fn a_busy_server_is_reported_before_anything_is_written() {
     for (answer, wanted) in [
         (
             Answer::too_many_requests(1),
@@ -341,7 +341,7 @@ fn flags_for_the_cluster_stand_before_or_behind_the_command() {
 }
 
 #[test]
-fn what_stands_behind_the_command_wins() {
+fn connection_flags_after_the_command_win() {
     let (env, server) = online([pod("web-0")]);
     check(&env.run(&format!("-n other {DEBUG} -n default")), "");
     assert!(crate::touched(&server)[0].contains("/namespaces/default/"));
@@ -364,7 +364,7 @@ fn flags_for_the_cluster_are_ignored_where_there_is_none() {
 }
 
 #[test]
-fn kubectls_profiler_is_told_from_a_profile() {
+fn kubectls_profiling_flags_are_not_taken_for_profiles() {
     for typed in ["--profile=cpu", "--profile general", "--profile-output=x"] {
         check(
             &offline().run(&format!("{typed} {DEBUG}")),
@@ -409,7 +409,7 @@ fn flags_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn all_of_whom_to_act_as_is_passed_on() {
+fn all_impersonation_flags_are_sent() {
     let (env, server) = online([pod("web-0")]);
     let flags = "--as=jane --as-group=ops --as-uid=7 --as-user-extra=scopes=a=b";
     check(&env.run(&format!("{DEBUG} {flags}")), "");

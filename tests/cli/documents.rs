@@ -64,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_can_be_read_again(value in value().prop_filter("an empty document is left out", |value| !value.is_null())) {
+    fn documents_round_trip(value in value().prop_filter("an empty document is left out", |value| !value.is_null())) {
         let yaml = documents::to_yaml(std::slice::from_ref(&value));
         let read = documents::read(yaml.as_bytes());
         prop_assert_eq!(read.as_ref(), Ok(&vec![value]), "{}", yaml);

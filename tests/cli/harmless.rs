@@ -86,7 +86,7 @@ fn a_servers_refusal_begins_no_line_of_ours() {
 }
 
 #[test]
-fn what_a_container_says_at_its_end_or_while_it_waits_is_one_line() {
+fn container_reasons_are_shown_on_one_line() {
     for state in [
         json!({"terminated": {"exitCode": 137, "reason": "OOMKilled", "message": EVIL}}),
         json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": EVIL}}),
@@ -120,7 +120,7 @@ fn events_that_explain_a_failure_are_a_line_each() {
 }
 
 #[test]
-fn what_was_typed_and_names_of_files_are_one_line() {
+fn arguments_and_file_names_are_shown_on_one_line() {
     let env = offline();
     env.write("pod.yaml", POD_YAML);
     let custom = json!({"env": [], EVIL: 1});
@@ -176,7 +176,7 @@ fn a_record_on_stderr_is_json_of_one_line() {
 }
 
 #[test]
-fn what_a_plugin_logs_is_shown_line_by_line_with_its_name() {
+fn plugin_logs_are_shown_line_by_line_with_the_plugins_name() {
     let env = offline();
     env.write("pod.yaml", POD_YAML);
     for guest in ["log_escapes", "log_newlines", "rude_refusal"] {

@@ -138,7 +138,7 @@ fn a_schema_that_doubles_is_refused_at_every_door_with_its_place() {
 }
 
 #[test]
-fn what_a_target_breaks_by_itself_is_one_line_whatever_the_number_of_its_containers() {
+fn violations_of_the_target_itself_are_one_line() {
     let env = offline();
     let containers: Vec<Value> = (0..12)
         .map(|index| json!({"name": format!("app-{index}"), "image": "web:1", "securityContext": {"privileged": true}}))

@@ -49,7 +49,7 @@ fn a_default_is_weaker_than_the_configuration_and_a_flag() {
 }
 
 #[test]
-fn what_a_configuration_cannot_set_is_as_typed_where_it_was_not_typed() {
+fn preferences_apply_unless_the_flag_is_typed() {
     let env = preferring(
         "defaults:\n- command: debug\n  options:\n  - {name: env, default: \"A=1\"}\n  - {name: image, default: x:1}\n",
     );
@@ -95,14 +95,14 @@ fn an_alias_stands_for_its_command_with_its_arguments() {
 }
 
 #[test]
-fn what_is_for_other_commands_of_kubectl_is_left_out() {
+fn preferences_for_other_commands_are_ignored() {
     let env = preferring("defaults: [{command: attach, options: [{name: tty, default: \"true\"}]}]\n");
     let output = env.run("attach --kubeconfig=nofile");
     assert!(!output.stderr.contains("kuberc"), "{output}");
 }
 
 #[test]
-fn an_alias_of_another_command_is_told() {
+fn an_alias_of_another_command_is_reported() {
     let env = preferring("aliases: [{name: getn, command: get, prependArgs: [node]}]\n");
     check(
         &env.run("getn n1"),
@@ -115,7 +115,7 @@ fn an_alias_of_another_command_is_told() {
 }
 
 #[test]
-fn it_can_be_switched_off_or_named() {
+fn preferences_can_be_ignored_or_named() {
     for (variable, value) in [
         ("KUBERC", "off"),
         ("KUBECTL_KUBERC", "false"),
@@ -157,7 +157,7 @@ fn told(text: &str) -> String {
 }
 
 #[test]
-fn mistakes_are_told_and_never_quoted() {
+fn mistakes_are_reported_without_quoting_the_file() {
     for (text, wanted) in [
         ("kind: [SECRET", "it is not valid YAML at line 1, column "),
         (
@@ -210,7 +210,7 @@ fn a_debug_that_it_keeps_from_beginning_has_failed() {
 }
 
 #[test]
-fn a_default_that_makes_no_sense_is_told_with_its_place() {
+fn an_invalid_default_is_reported_with_its_place() {
     for (option, wanted) in [
         ("{name: nothing, default: x}", "debug has no flag \"nothing\""),
         (

@@ -92,7 +92,7 @@ fn a_name_that_no_plugin_can_have_is_refused() {
 }
 
 #[test]
-fn a_tool_that_is_not_there_is_told_with_what_to_do() {
+fn a_missing_tool_is_reported_with_the_next_step() {
     for (language, tool) in [
         ("python", "componentize-py 0.25.1"),
         ("javascript", "componentize-qjs 0.4.5"),
@@ -139,7 +139,7 @@ fn a_tool_that_cannot_be_installed_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_folder_with_no_source_or_with_two_is_told() {
+fn folders_with_no_source_or_with_two_are_refused() {
     let env = offline();
     env.write("plugin.yaml", &guest::manifest("trap"));
     check(
@@ -282,7 +282,7 @@ fn the_cases_of_a_strategy_are_run_and_one_by_its_name() {
 }
 
 #[test]
-fn settings_of_a_case_that_do_not_fit_its_strategy_are_told() {
+fn invalid_settings_for_a_cases_strategy_are_reported() {
     let env = with_strategy();
     env.write(
         "plugin.yaml",
@@ -300,7 +300,7 @@ fn settings_of_a_case_that_do_not_fit_its_strategy_are_told() {
 }
 
 #[test]
-fn a_flag_that_a_strategy_does_not_look_at_is_told() {
+fn flags_that_a_strategy_ignores_are_reported() {
     let env = with_strategy();
     assert_eq!(env.run("plugin build").code, 0);
     let plan = "plan -f pod.yaml --strategy=./mine.wasm --suffix=bbbbb -o name";

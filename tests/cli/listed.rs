@@ -77,7 +77,7 @@ fn a_watch_whose_version_is_too_old_begins_with_a_new_list() {
 }
 
 #[test]
-fn who_comes_back_is_asked_once_and_written_down_with_the_real_user() {
+fn rejoining_identifies_the_user_once_and_audits_the_real_user() {
     let (env, server) = online([copy("one")]);
     configure(&env, "audit: [{sink: stderr}]\n");
     knows(&server, "alice", &[]);

@@ -168,7 +168,7 @@ fn registries_of_others_keep_plugins() {
 }
 
 #[test]
-fn what_the_real_cosign_signs_is_trusted_and_what_it_does_not_is_not() {
+fn signatures_by_cosign_are_trusted_and_unsigned_plugins_are_not() {
     let Some(cosign) = tool("cosign") else { return };
     for registry in registries() {
         for form in ["--new-bundle-format=true", "--new-bundle-format=false"] {

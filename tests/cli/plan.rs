@@ -140,7 +140,7 @@ fn a_reader_that_went_away_is_not_an_error() {
 }
 
 #[test]
-fn a_full_disk_is_said() {
+fn a_full_disk_is_reported() {
     let env = offline();
     env.write("pod.yaml", POD_YAML);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

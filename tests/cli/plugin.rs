@@ -60,7 +60,7 @@ fn a_default_plugin_is_inspected() {
 }
 
 #[test]
-fn what_is_no_plugin_is_refused() {
+fn files_that_are_not_plugins_are_refused() {
     let env = offline();
     env.write("text.wasm", "not WebAssembly");
     env.write_bytes("module.wasm", b"\0asm\x01\0\0\0");
@@ -157,7 +157,7 @@ fn no_verb_is_an_invitation() {
 }
 
 #[test]
-fn what_is_packed_is_compiled_for_its_first_use() {
+fn packed_plugins_are_compiled() {
     let env = offline();
     env.write_bytes("component.wasm", &guest::component("trap"));
     env.write("plugin.yaml", &guest::manifest("trap"));
@@ -203,7 +203,7 @@ fn with_cargo(building: &str) -> TestEnv {
 }
 
 #[test]
-fn how_cargo_ended_is_told_where_cargo_says_nothing() {
+fn cargos_exit_status_is_reported() {
     check(
         &with_cargo("exit 3").run("plugin build"),
         r"--- stderr ---
@@ -241,7 +241,7 @@ error: cargo cannot find the crate in .: it exited with code 1
 }
 
 #[test]
-fn what_a_program_in_cargos_place_writes_besides_is_not_a_message_of_cargos() {
+fn other_output_of_a_cargo_wrapper_is_ignored() {
     let env = with_cargo(
         "echo waiting for a turn; echo \"{\\\"reason\\\":\\\"compiler-artifact\\\",\\\"manifest_path\\\":\\\"$PWD/Cargo.toml\\\",\
          \\\"filenames\\\":[\\\"$PWD/made.wasm\\\"]}\"",

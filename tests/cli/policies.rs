@@ -111,7 +111,7 @@ fn a_policy_that_denies_leaves_no_plan_in_any_form() {
 }
 
 #[test]
-fn all_denials_are_heard_at_once() {
+fn all_denials_are_reported_at_once() {
     let env = configured(&format!(
         "{IMAGES}- name: require-reason\n- name: privilege-ceiling\n  settings: {{level: baseline}}\n"
     ));
@@ -128,7 +128,7 @@ fn all_denials_are_heard_at_once() {
 }
 
 #[test]
-fn in_warn_mode_it_is_told_and_in_audit_mode_it_is_written_down() {
+fn in_warn_mode_the_user_is_warned_and_in_audit_mode_it_is_recorded() {
     for (mode, stderr) in [
         (
             "warn",
@@ -157,7 +157,7 @@ fn in_warn_mode_it_is_told_and_in_audit_mode_it_is_written_down() {
 }
 
 #[test]
-fn one_of_several_targets_that_is_denied_leaves_no_plan() {
+fn one_denied_target_prevents_all_plans() {
     let env = configured("policies:\n- name: protected-targets\n  settings: {labels: {tier: \"*\"}}\n");
     let other = POD_YAML.replace("web-0", "db-0\n  labels: {tier: data}");
     env.write("pod.yaml", &format!("{POD_YAML}---\n{other}"));
@@ -332,7 +332,7 @@ fn a_reason_is_one_line() {
 }
 
 #[test]
-fn what_a_policy_says_is_cut_and_does_nothing_to_a_terminal() {
+fn messages_of_policies_are_cut_and_harmless() {
     let env = configured("");
     let (shouts, escapes) = (plugin_entry(&env, "shouts"), plugin_entry(&env, "escapes_value"));
     configure(

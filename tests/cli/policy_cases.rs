@@ -192,7 +192,7 @@ fn an_update_does_not_hide_a_wrong_expectation() {
 }
 
 #[test]
-fn one_case_in_full_with_an_exit_code_of_its_own() {
+fn a_single_case_is_shown_in_full_with_its_own_exit_code() {
     let env = with_cases(CASES);
     check(
         &env.run_with(["policy", "eval", "reason.cases.yaml", "no reason"]),

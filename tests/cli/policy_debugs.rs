@@ -12,7 +12,7 @@ const DEBUG: &str = "debug web-0 --image=busybox:1.36 -c dbg";
 const TICKET: &str = "policies:\n- name: ticket\n  plugin: require-reason\n  settings: {pattern: \"OPS-[0-9]+\", example: OPS-7}\n";
 
 #[test]
-fn what_is_denied_is_not_written() {
+fn denied_plans_are_not_written() {
     for flags in [
         "",
         " --copy-to=copy",
@@ -37,7 +37,7 @@ fn what_is_denied_is_not_written() {
 }
 
 #[test]
-fn what_is_allowed_is_written_and_says_who_allowed_it() {
+fn allowed_plans_are_written_with_their_policies() {
     let (env, server) = online([pod("web-0")]);
     configure(&env, TICKET);
     knows(&server, "jane", &["dev"]);
@@ -51,7 +51,7 @@ fn what_is_allowed_is_written_and_says_who_allowed_it() {
 }
 
 #[test]
-fn what_is_amended_is_written_as_amended() {
+fn amended_plans_are_written_as_amended() {
     let (env, server) = online([pod("web-0")]);
     configure(
         &env,
@@ -95,7 +95,7 @@ fn in_warn_and_audit_mode_the_debug_goes_on() {
 }
 
 #[test]
-fn one_of_several_that_is_denied_stops_all_unless_it_goes_on() {
+fn one_denied_target_stops_all_unless_told_to_continue() {
     let protected = || {
         let mut protected = pod("web-1");
         protected["metadata"]["labels"]["tier"] = json!("data");
@@ -145,7 +145,7 @@ fn one_of_several_that_is_denied_stops_all_unless_it_goes_on() {
 }
 
 #[test]
-fn who_asks_is_who_the_cluster_says_it_is() {
+fn the_users_identity_comes_from_the_cluster() {
     let policy = "policies:\n- name: protected-targets\n  settings: {namespaces: [default], exceptGroups: [on-call], exceptUsers: [root]}\n";
     for (user, groups, code) in [
         ("jane", &["dev"][..], 125),

@@ -123,7 +123,7 @@ hint: the namespace is being deleted; nothing can be created in it
 }
 
 #[test]
-fn a_quota_that_takes_no_pod_without_resources_gets_small_ones_and_that_is_told() {
+fn resources_that_a_quota_requires_are_added_and_noted() {
     let wants = |wanted: &str| {
         let message = format!("pods \"node-debugger-n1-abcde\" is forbidden: failed quota: {wanted}");
         Fault::new("POST", "/pods", Answer::forbidden(&message)).times(1)
@@ -162,7 +162,7 @@ fn a_quota_that_takes_no_pod_without_resources_gets_small_ones_and_that_is_told(
 }
 
 #[test]
-fn a_quota_that_wants_resources_of_another_container_or_again_is_told() {
+fn a_quota_that_cannot_be_satisfied_is_reported() {
     for (wanted, tries) in [
         ("must specify limits.cpu for: debugger,proxy", 1),
         ("must specify limits.cpu for: debugger", 2),

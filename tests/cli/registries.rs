@@ -460,7 +460,7 @@ fn another_key_another_digest_and_a_changed_payload_are_refused_before_anything_
 }
 
 #[test]
-fn what_the_system_asks_for_holds_whatever_a_user_writes() {
+fn trust_rules_of_the_system_cannot_be_weakened() {
     let key = KeyPair::generate().unwrap();
     let mut scene = Scene::new();
     let host = scene.registry.host().to_owned();
@@ -494,7 +494,7 @@ fn what_the_system_asks_for_holds_whatever_a_user_writes() {
 }
 
 #[test]
-fn where_nothing_but_what_is_named_is_allowed_the_same_bytes_as_a_file_are_refused() {
+fn default_deny_also_refuses_the_same_bytes_as_a_file() {
     let key = KeyPair::generate().unwrap();
     let mut scene = Scene::new();
     attach(&scene, &[bundle(&key, &scene.manifest, &json!({}))]);
@@ -539,7 +539,7 @@ fn where_nothing_but_what_is_named_is_allowed_the_same_bytes_as_a_file_are_refus
 }
 
 #[test]
-fn a_rule_that_warns_is_told_and_a_key_is_asked_for_by_itself() {
+fn a_warning_rule_warns_and_a_key_can_be_verified_directly() {
     let (key, stranger) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let scene = Scene::new();
     let prod = json!({"env": "prod"});
@@ -674,7 +674,7 @@ fn a_bundle_with_a_swapped_blob_is_refused() {
 }
 
 #[test]
-fn what_no_configuration_names_is_pruned() {
+fn plugins_that_no_configuration_names_are_pruned() {
     let scene = Scene::new();
     configure(
         &scene.env,
@@ -743,7 +743,7 @@ fn the_systems_plugins_come_from_the_systems_store_alone() {
 }
 
 #[test]
-fn what_cannot_be_pushed_or_named_is_told() {
+fn invalid_pushes_and_references_are_refused() {
     let scene = Scene::new();
     scene.env.write("text.wasm", "not WebAssembly");
     let host = scene.registry.host();

@@ -269,7 +269,7 @@ fn a_pod_that_was_stored_with_more_than_the_policies_allow_goes_at_once() {
 }
 
 #[test]
-fn what_cannot_be_deleted_at_the_end_is_refused_before_anything_is_made() {
+fn rm_without_the_right_to_delete_is_refused_before_anything_is_created() {
     let (env, server) = online([pod("web-0")]);
     for (typed, wanted, hint) in [
         (

@@ -208,7 +208,7 @@ fn without_the_right_to_attach_the_log_is_shown() {
 }
 
 #[test]
-fn where_no_websocket_passes_the_log_is_shown_and_the_reason_told() {
+fn without_websockets_the_log_is_shown_with_the_reason() {
     for (code, told) in [
         (
             200,
@@ -249,7 +249,7 @@ Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot 
 }
 
 #[test]
-fn what_cannot_heal_is_said_at_once() {
+fn permanent_failures_are_reported_at_once() {
     for (reason, message, wanted) in [
         (
             "InvalidImageName",
@@ -366,7 +366,7 @@ fn refused_before(change: impl Fn(&mut Value), wanted: &str) {
 }
 
 #[test]
-fn nothing_is_written_into_a_pod_where_nothing_starts() {
+fn pods_in_which_no_container_can_start_are_not_changed() {
     refused_before(
         |pod| pod["status"]["phase"] = json!("Succeeded"),
         r"--- stderr ---
@@ -503,7 +503,7 @@ fn many_targets_end_in_a_table() {
 }
 
 #[test]
-fn a_terminal_without_one_is_said() {
+fn a_missing_terminal_is_reported() {
     let (_env, _server, program, running) = begin("-it -q");
     program.starts();
     program.is_attached(1);
@@ -541,7 +541,7 @@ fn a_terminal_is_raw_while_attached_and_sane_afterwards() {
 }
 
 #[test]
-fn detach_keys_leave_and_the_way_back_is_said() {
+fn detach_keys_detach_with_a_note_on_how_to_rejoin() {
     let (env, server) = online([pod("web-0")]);
     let program = server.program("web-0", "dbg");
     let mut terminal = env.start_on_terminal("debug -it web-0 --image=busybox:1.36 -c dbg");

@@ -53,7 +53,7 @@ const TOLD: &str = "/spec/ephemeralContainers/0/securityContext/privileged is a 
                     not stored";
 
 #[test]
-fn a_webhook_that_widens_is_told_and_written_down() {
+fn a_webhook_that_adds_rights_is_reported_and_audited() {
     let (env, server) = widening("");
     let told = format!(
         "--- stderr ---\nWarning: the server stored something else than was planned for pod/web-0: {TOLD}\n"
@@ -72,7 +72,7 @@ fn a_webhook_that_widens_is_told_and_written_down() {
 }
 
 #[test]
-fn what_the_policies_do_not_allow_gets_no_session_and_replaces_nothing() {
+fn denied_differences_get_no_session_and_replace_nothing() {
     let denied = |list: &str, kind: &str, left: &str| {
         format!(
             "--- stderr ---
@@ -115,7 +115,7 @@ hint: a webhook of the cluster, or a feature that it lacks, changes what is writ
 }
 
 #[test]
-fn what_the_policies_allow_goes_on() {
+fn allowed_differences_get_a_session() {
     for config in [
         REASON,
         &CEILING.replace("name:", "mode: warn, name:"),
@@ -144,7 +144,7 @@ fn adopting(config: &str) -> (TestEnv, FakeApiServer) {
 }
 
 #[test]
-fn what_no_plan_may_do_gets_no_session_under_a_policy_that_does_not_look_at_it() {
+fn broken_guard_rails_get_no_session_under_any_policy() {
     let guard_rail = "the pod would belong to ReplicaSet \"web\"; it may only belong to its target";
     let (env, server) = adopting("");
     let output = env.run(COPY);
@@ -253,7 +253,7 @@ fn a_server_that_failed_and_did_nothing_is_known_to_have_done_nothing() {
 
 /// Another pod has a container of this name, which must not be taken for ours.
 #[test]
-fn what_another_pod_of_the_name_has_is_not_ours() {
+fn a_container_in_another_pod_of_the_same_name_is_not_ours() {
     let (env, server) = online([pod("web-0")]);
     server.inject(Fault::new("PATCH", "/ephemeralcontainers", Answer::Cut).times(1));
     let mut first = pod("web-0");

@@ -125,7 +125,7 @@ fn a_pull_that_is_killed_at_any_request_leaves_nothing_that_is_used_half() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_leaves_nothing() {
+fn a_full_disk_is_reported_and_leaves_no_files() {
     let registry = FakeRegistry::start(digest);
     // Limits on files in blocks of 512 bytes: too small for the component, then for the compiled code.
     for (plugin, blocks, what) in [

@@ -48,7 +48,7 @@ fn a_pod_that_does_not_exist_has_neighbours() {
 }
 
 #[test]
-fn a_namespace_that_does_not_exist_is_what_is_said() {
+fn a_missing_namespace_is_named_in_the_error() {
     let (env, _server) = online([pod("web-0")]);
     check(
         &env.run(&format!("debug web-0 -n nowhere {FLAGS}")),
@@ -61,7 +61,7 @@ fn a_namespace_that_does_not_exist_is_what_is_said() {
 }
 
 #[test]
-fn one_of_several_that_does_not_exist_stops_all() {
+fn one_missing_target_stops_all() {
     let (env, server) = online([pod("web-0"), pod("web-1")]);
     check(
         &env.run(&format!("debug web-0 ghost web-1 {FLAGS}")),

@@ -81,7 +81,7 @@ fn notes_do_not_disturb_a_document() {
 }
 
 #[test]
-fn what_is_created_is_stamped() {
+fn created_objects_are_stamped() {
     let (env, server) = online([pod("web-0")]);
     check(&env.run(&format!("{COPY} --suffix=abcde")), "");
     let copy = server.object("Pod", "default", "copy").unwrap();

@@ -19,10 +19,10 @@ use crate::{
 /// Runs the whole suite with a guest.
 pub(crate) fn conforms(guest: &Guest) {
     documents_arrive_and_come_back(guest);
-    diagnostics_and_failures_are_told(guest);
+    diagnostics_and_failures_are_passed_on(guest);
     settings_are_checked(guest);
     the_log_is_kept(guest);
-    nothing_survives_a_call(guest);
+    no_state_survives_a_call(guest);
     limits_hold(guest);
     if guest.policy.is_some() {
         a_policy_judges(guest);
@@ -106,7 +106,7 @@ fn every_severity() -> Vec<Diagnostic> {
     ]
 }
 
-fn diagnostics_and_failures_are_told(guest: &Guest) {
+fn diagnostics_and_failures_are_passed_on(guest: &Guest) {
     let planned = ordered(guest, "tell").unwrap();
     assert_eq!(planned.plan.diagnostics(), every_severity());
     for kind in [
@@ -165,7 +165,7 @@ fn the_log_is_kept(guest: &Guest) {
     assert_eq!(lines, wanted);
 }
 
-fn nothing_survives_a_call(guest: &Guest) {
+fn no_state_survives_a_call(guest: &Guest) {
     for _ in 0..3 {
         assert_eq!(variable(&ordered(guest, "count").unwrap(), "CALLS"), "1");
     }

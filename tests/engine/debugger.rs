@@ -67,7 +67,7 @@ fn an_approval_is_good_for_the_debugger_and_the_rules_that_it_was_made_by() {
 }
 
 #[test]
-fn what_was_stored_otherwise_is_there_to_be_shown() {
+fn differences_in_what_was_stored_are_returned() {
     run(async {
         let server = server();
         server.inject(Fault::new(

@@ -25,7 +25,7 @@ const POD: &str = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "w
     "spec": {"containers": [{"name": "app", "image": "app:1"}]}}"#;
 
 #[test]
-fn what_would_be_created_is_planned_offline() {
+fn the_plan_example_plans_offline() {
     let Some(program) = example("plan") else { return };
     let env = TestEnv::new(program);
     env.write("pod.json", POD);

@@ -310,7 +310,7 @@ fn wrong_world() {
 }
 
 #[test]
-fn a_plugin_of_the_other_kind_is_told_apart() {
+fn a_plugin_of_the_other_type_is_refused() {
     let host = Host::new();
     let source = host.file("trap", &guest::plugin("trap"));
     let error = host
@@ -398,7 +398,7 @@ fn empty_strategy() {
 }
 
 #[test]
-fn a_record_that_somebody_let_grow_is_noticed() {
+fn an_answer_type_with_an_extra_field_is_refused() {
     let grown = guest::component_of("trap", |text| {
         text.replace(
             "attach: option<string>,",

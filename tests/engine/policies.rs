@@ -251,7 +251,7 @@ fn assert_only_told(guests: &[&str]) {
                 .iter()
                 .all(|review| review.verdict == ReviewVerdict::Amend && review.changes.len() == 1)
         );
-        // They give no reason, so the host adds one.
+        // They give no reason, so the host adds a warning.
         let told: Vec<&str> = plan
             .diagnostics_of(Severity::Warning)
             .map(|found| found.message.as_str())
@@ -456,9 +456,9 @@ fn a_component_of_a_policy_reaches_its_limits_as_any_other() {
     assert!(reached(&error, trocar::Limit::Component).is_some());
 }
 
-/// A denial without a reason gets one from the host.
+/// An amendment without a reason gets a warning from the host.
 #[test]
-fn a_silent_change_is_told() {
+fn a_change_without_a_reason_is_reported() {
     let plan = Host::new()
         .reviewed(&["wants_one"], Mode::Enforce, &asked())
         .unwrap()

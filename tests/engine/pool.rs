@@ -35,7 +35,7 @@ fn many_plans_at_once_are_all_made() {
 }
 
 #[test]
-fn who_finds_the_pool_full_waits() {
+fn calls_wait_for_a_full_pool() {
     let host = Host::pooling();
     let plugin = host.load("endless_loop");
     let asked = Asked::default();

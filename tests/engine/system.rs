@@ -111,7 +111,7 @@ fn only_file(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn without_a_compiled_form_of_the_systems_it_is_compiled_each_time_and_told() {
+fn without_the_systems_compiled_code_it_is_compiled_at_each_start_with_a_note() {
     let system = System::new();
     assert_eq!(system.plans(), ["ephemeral"]);
     assert_eq!(system.plans(), ["ephemeral"]);
@@ -123,7 +123,7 @@ fn without_a_compiled_form_of_the_systems_it_is_compiled_each_time_and_told() {
 }
 
 #[test]
-fn what_was_compiled_for_the_system_is_used_and_nothing_is_told() {
+fn the_systems_compiled_code_is_used_without_a_note() {
     let system = System::new();
     assert!(system.engine().compile(&system.plugin()).unwrap());
     assert!(!system.engine().compile(&system.plugin()).unwrap());
@@ -183,7 +183,7 @@ fn compiled_forms_that_others_could_replace_are_not_used() {
 }
 
 #[test]
-fn one_plugin_is_loaded_once_however_many_policies_have_it() {
+fn a_plugin_is_loaded_once_for_several_policies() {
     let system = System::new();
     let engine = system.engine();
     let plugins: Vec<Plugin> = (0..100)

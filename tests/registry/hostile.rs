@@ -19,7 +19,7 @@ fn java(registry: &FakeRegistry) -> String {
 }
 
 #[test]
-fn what_does_not_have_its_digest_is_not_taken() {
+fn bytes_with_another_digest_are_refused() {
     let lies = answering("/blobs/", Reply::new(200, "evil"));
     let error = pull(&client(), &java(&lies)).unwrap_err();
     assert!(matches!(error, RegistryError::Digest { .. }), "{error}");
@@ -103,7 +103,7 @@ fn ten_gigabytes_are_refused_before_any_of_them_is_read() {
 }
 
 #[test]
-fn what_never_ends_is_read_up_to_a_bound() {
+fn endless_answers_are_read_up_to_a_limit() {
     for part in ["/blobs/", "/manifests/", "/tags/"] {
         let endless = answering(part, Reply::new(200, "").announcing(None).then(After::Endless));
         let error = match part {
@@ -124,7 +124,7 @@ fn what_never_ends_is_read_up_to_a_bound() {
 }
 
 #[test]
-fn what_says_nothing_is_given_up() {
+fn silent_registries_time_out() {
     for part in ["/blobs/", "/manifests/"] {
         let hangs = answering(part, Reply::new(200, "co").announcing(Some(4)).then(After::Hang));
         let error = pull(&impatient(), &java(&hangs)).unwrap_err();
@@ -138,7 +138,7 @@ fn what_says_nothing_is_given_up() {
 }
 
 #[test]
-fn a_page_for_people_is_not_a_registry() {
+fn an_html_page_is_not_a_registry() {
     let page =
         |status| Reply::new(status, "<html>Log in</html>").header("content-type", "text/html; charset=utf-8");
     for status in [200, 404] {
@@ -152,7 +152,7 @@ fn a_page_for_people_is_not_a_registry() {
 }
 
 #[test]
-fn what_a_registry_says_is_one_harmless_line() {
+fn messages_of_registries_are_one_harmless_line() {
     let error = json!({"errors": [{"code": "X", "message": "\u{1b}[2Jgone\nhint: run rm", "detail": "y".repeat(9000)}]});
     let rude = answering("/manifests/", Reply::new(418, error.to_string()));
     let told = refusal(&client(), &java(&rude));
@@ -163,7 +163,7 @@ fn what_a_registry_says_is_one_harmless_line() {
 }
 
 #[test]
-fn an_image_that_is_no_component_and_an_index_are_told() {
+fn images_without_a_component_and_indexes_are_refused() {
     let registry = FakeRegistry::start(digest);
     let image = json!({
         "schemaVersion": 2,
@@ -218,7 +218,7 @@ fn a_redirect_is_followed_without_credentials() {
 }
 
 #[test]
-fn redirects_lead_at_most_three_times_and_never_away_from_tls_or_to_a_cloud() {
+fn at_most_three_redirects_are_followed_and_none_away_from_tls() {
     for (to, why) in [
         ("http://storage.example/x", "does not use TLS"),
         ("https://user:secret@storage.example/x", "without credentials"),

@@ -6,7 +6,7 @@ use trocar_test_support::registry::Reply;
 use super::*;
 
 #[test]
-fn what_was_pushed_is_pulled_by_tag_and_by_digest() {
+fn pushed_plugins_can_be_pulled_by_tag_and_by_digest() {
     let registry = FakeRegistry::start(digest);
     let manifest = with_plugin(&registry);
     for typed in [
@@ -121,7 +121,7 @@ fn a_mirror_is_asked_first_and_the_registry_itself_when_it_has_not_got_it() {
 }
 
 #[test]
-fn a_registry_that_does_not_know_the_type_of_a_configuration_is_told_apart() {
+fn a_registry_that_refuses_the_configurations_type_has_its_own_error() {
     let registry = FakeRegistry::with_hook(digest, |asked| {
         let body = String::from_utf8_lossy(&asked.body);
         let is_refused =
@@ -152,7 +152,7 @@ fn a_push_needs_a_tag_and_a_pull_a_tag_or_a_digest() {
 }
 
 #[test]
-fn a_certificate_that_is_not_believed_ends_a_pull_and_its_own_authority_allows_it() {
+fn an_untrusted_certificate_fails_unless_its_authority_is_configured() {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let tls = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())

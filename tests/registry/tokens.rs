@@ -121,7 +121,7 @@ fn a_realm_elsewhere_is_sent_nothing() {
 }
 
 #[test]
-fn a_wrong_password_and_none_are_told_apart() {
+fn a_wrong_and_a_missing_password_have_different_errors() {
     let registry = wants_token(None);
     let typed = format!("{}/a:1", registry.host());
     let told = refusal(&client(), &typed);
@@ -140,7 +140,7 @@ fn a_wrong_password_and_none_are_told_apart() {
 }
 
 #[test]
-fn a_token_that_is_none_is_not_sent() {
+fn invalid_tokens_are_not_sent() {
     for (answer, why) in [
         (Reply::new(200, "{\"token\":\"a\\nb\"}"), "a header cannot have"),
         (Reply::new(200, "{}"), "the answer has no token"),

@@ -164,7 +164,7 @@ fn a_time_is_passed_on_in_whole_seconds() {
 
 /// The messages are those of an API server of Kubernetes 1.37.
 #[test]
-fn what_cannot_be_read() {
+fn unreadable_logs_are_refused() {
     let (server, program) = server();
     program.starts();
     for (query, code, words) in [

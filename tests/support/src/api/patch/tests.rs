@@ -135,7 +135,7 @@ fn lists_of_plain_values_are_united() {
 }
 
 #[test]
-fn what_cannot_be_merged_is_refused_in_the_words_of_the_server() {
+fn invalid_merges_are_refused_with_the_servers_message() {
     let pod = pod(&[container("a")]);
     for (item, code, message) in [
         (

@@ -17,7 +17,7 @@ fn pod(containers: &Value) -> Value {
 }
 
 #[test]
-fn what_an_ephemeral_container_may_not_be() {
+fn invalid_ephemeral_containers_are_refused() {
     for (container, wanted) in [
         (json!({"name": "a", "image": "i"}), vec![]),
         (
@@ -72,7 +72,7 @@ fn an_ephemeral_container_neither_changes_nor_goes() {
 }
 
 #[test]
-fn what_a_new_pod_must_have() {
+fn invalid_new_pods_are_refused() {
     for (pod, wanted) in [
         (
             json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a", "image": "i"}]}}),

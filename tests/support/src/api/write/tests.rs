@@ -263,7 +263,7 @@ fn only_ephemeral_containers_change_through_their_subresource() {
 }
 
 #[test]
-fn what_is_invalid_is_not_stored() {
+fn invalid_objects_are_not_stored() {
     let mut server = Server::new();
     let refused = server.patch(JSON_PATCH, &json!([first(&json!({"name": "a"}))]));
     assert_eq!(
