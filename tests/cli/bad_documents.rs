@@ -290,7 +290,7 @@ error: --target=ap: pod "web-0" has no such container; it has "app"
     check_flags(
         "--copy-to=c --set-image=ap=a:2",
         r#"--- stderr ---
-error: --set-image=ap=…: "ap" is no container of the pod; did you mean "app"? (containers: "app")
+error: --set-image=ap=…: "ap" is not a container of the pod; did you mean "app"? (containers: "app")
 --- exit code 1 ---
 "#,
     );

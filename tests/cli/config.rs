@@ -413,7 +413,7 @@ fn the_check_finds_all_mistakes_also_those_that_no_schema_can_find() {
         .collect();
     assert_eq!(errors.len(), 5, "{output}");
     for (error, wanted) in errors.iter().zip([
-        "error: $HOME/.config/trocar/config.yaml:7:25: \"nowhere\" is no registry",
+        "error: $HOME/.config/trocar/config.yaml:7:25: \"nowhere\" is not a registry",
         "error: $HOME/.config/trocar/config.yaml:9:14: ",
         "error: $HOME/.config/trocar/config.yaml:10:3: policy \"gone\": there is no plugin named \"gone\"",
         "error: $HOME/.config/trocar/config.yaml:11:3: policy \"copy\": plugin \"copy\" is a strategy, not a policy",

@@ -16,7 +16,7 @@ node                strategy   0.1.0     none           Creates a pod on a node,
 privilege-ceiling   policy     0.1.0     none           Bounds what a debug may do, by Pod Security level, profile and single rights
 protected-targets   policy     0.1.0     none           Keeps namespaces, labelled objects and nodes from being debugged, with exceptions
 require-reason      policy     0.1.0     none           Asks everybody who debugs for a reason, such as a ticket
-session-limits      policy     0.1.0     none           Bounds how long, how often and with how many resources somebody debugs
+session-limits      policy     0.1.0     none           Bounds how long, how often and with how many resources pods are debugged
 ",
     );
     check(

@@ -106,7 +106,7 @@ pub fn list(query: &Query) -> Result<Vec<Value>, ReadError> {
 
 fn parse(text: &str) -> Result<Value, ReadError> {
     serde_json::from_str(text)
-        .map_err(|error| ReadError::Unavailable(format!("the answer is no JSON: {error}")))
+        .map_err(|error| ReadError::Unavailable(format!("the answer is not JSON: {error}")))
 }
 
 fn no_host() -> ReadError {

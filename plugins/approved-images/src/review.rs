@@ -93,7 +93,7 @@ pub fn check(settings: &Settings) -> Vec<Diagnostic> {
     wrong
         .map(|(index, mirror)| {
             let message = format!(
-                "{:?} is no registry: it needs a dot or a port, and lower-case letters",
+                "{:?} is not a registry: it needs a dot or a port, and lower-case letters",
                 mirror.to
             );
             Diagnostic::error("invalid-mirror", message).at([
@@ -152,7 +152,7 @@ fn judge(settings: &Settings, used: &Used<'_>, decision: &mut Decision) {
     let Some(reference) = ImageReference::parse(image) else {
         decision.deny(deny(
             "image-invalid",
-            format!("{by}: {image:?} is no image reference"),
+            format!("{by}: {image:?} is not an image reference"),
         ));
         return;
     };

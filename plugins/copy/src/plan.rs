@@ -167,8 +167,8 @@ fn unknown_set_image(copy: &Pod, name: &str, known: &[&str]) -> Failure {
         "is an init container, whose image --set-image does not change".to_owned()
     } else {
         match names::nearest(name, known.iter().copied()) {
-            Some(meant) => format!("is no container of the pod; did you mean {meant:?}?"),
-            None => "is no container of the pod".to_owned(),
+            Some(meant) => format!("is not a container of the pod; did you mean {meant:?}?"),
+            None => "is not a container of the pod".to_owned(),
         }
     };
     Failure::invalid_request(
