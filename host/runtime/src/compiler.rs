@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn without_times_per_thread_the_processs_time_is_used() {
+    fn without_times_per_thread_that_of_the_process_is_used() {
         let threads = Threads {
             ids: Mutex::default(),
             process: Duration::from_secs(60),
