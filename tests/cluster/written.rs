@@ -200,7 +200,7 @@ pub(crate) fn wrong(written: &Written, shown: &Shown, log: &[u8]) -> Option<Stri
     if notes.is_empty() {
         return (written.bytes != shown.bytes).then(|| difference(&wanted.all(), &found.all()));
     }
-    let wanted = wanted.with_joined_ends(log, &found);
+    let wanted = wanted.with_joined_ends(log, &found, &[0]);
     if !wanted.has_same_ends(&found) {
         return Some(format!(
             "the ends are {:?} and {:?}",
@@ -256,15 +256,16 @@ impl Parts {
     }
 
     /// When a program ends, the log may have the unfinished line of one stream before the other's last lines, joined with the first of
-    /// them. If no attach delivered that text whole, they cannot be told apart: they are one line of the stream on which it is shown.
-    fn with_joined_ends(self, log: &[u8], found: &Self) -> Self {
+    /// them. If no attach delivered that text whole, they cannot be told apart: they are one line of the stream on which it is shown,
+    /// which may be one of these.
+    fn with_joined_ends(self, log: &[u8], found: &Self, on: &[usize]) -> Self {
         let (log, _) = lines(log);
         for (ended, other) in [(0, 1), (1, 0)] {
             for index in 0..self.lines[other].len() {
                 let one = [&self.ends[ended][..], &self.lines[other][index]].concat();
                 let is_one =
                     !self.ends[ended].is_empty() && !self.lines.iter().flatten().any(|line| *line == one);
-                let is_found = found.lines.iter().flatten().any(|line| *line == one);
+                let is_found = on.iter().any(|stream| found.lines[*stream].contains(&one));
                 if is_one && log.contains(&one) && is_found {
                     let mut parts = self;
                     parts.ends[ended].clear();
@@ -357,7 +358,7 @@ pub(crate) fn wrong_after_cuts(written: &Written, shown: &Shown, log: &[u8]) -> 
         return wrong(written, &shown.without_connection(), log);
     }
     let (wanted, found) = (Parts::of(&written.bytes), Parts::of(&shown.bytes));
-    let wanted = wanted.with_joined_ends(log, &found);
+    let wanted = wanted.with_joined_ends(log, &found, &[0, 1]);
     let [out, err] = &wanted.lines;
     let (missed, on_stdout): (Vec<_>, Vec<_>) = found.lines[0]
         .iter()
