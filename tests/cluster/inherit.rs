@@ -164,20 +164,19 @@ fn driver(cluster: &Cluster) -> Option<String> {
         let list = cluster.read(path).unwrap_or_default();
         list["items"].as_array().cloned().unwrap_or_default()
     };
-    let has = |list: &Value, name: &str, wanted: &str| {
-        let list = list.as_array().into_iter().flatten();
-        let mut names = list.map(|entry| if name.is_empty() { entry } else { &entry[name] });
-        names.any(|name| name == wanted)
-    };
     let nodes = items("/apis/storage.k8s.io/v1/csinodes");
+    let running: Vec<&Value> = nodes
+        .iter()
+        .filter_map(|node| node["spec"]["drivers"].as_array())
+        .flatten()
+        .map(|driver| &driver["name"])
+        .collect();
     let drivers = items("/apis/storage.k8s.io/v1/csidrivers");
     let mut drivers = drivers.iter().filter_map(|driver| {
-        let name = driver["metadata"]["name"].as_str()?;
-        let is_inline = has(&driver["spec"]["volumeLifecycleModes"], "", "Ephemeral");
-        let runs = nodes
-            .iter()
-            .any(|node| has(&node["spec"]["drivers"], "name", name));
-        (is_inline && runs).then(|| name.to_owned())
+        let modes = driver["spec"]["volumeLifecycleModes"].as_array()?;
+        let name = &driver["metadata"]["name"];
+        let is_usable = modes.contains(&json!("Ephemeral")) && running.contains(&name);
+        name.as_str().filter(|_| is_usable).map(str::to_owned)
     });
     drivers.next()
 }

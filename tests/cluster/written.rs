@@ -280,17 +280,21 @@ impl Parts {
     /// Returns whether the streams end the same. The log may have their unfinished lines as one text, within which an attach that
     /// delivered its end may have begun.
     fn has_same_ends(&self, found: &Self) -> bool {
-        let [out, err] = self.ends.each_ref().map(|end| &end[..]);
-        let one = [[out, err].concat(), [err, out].concat()];
+        let one = self.joined_ends();
         let is_one = |stream: usize| found.ends[1 - stream].is_empty() && one.contains(&found.ends[stream]);
         self.ends == found.ends || is_one(0) || is_one(1)
     }
 
     /// Returns whether the streams end with what the log has as one text, within which an attach broke.
     fn ends_as(&self, log: &[u8], found: &Self) -> bool {
-        let [out, err] = self.ends.each_ref().map(|end| &end[..]);
         let (_, logged) = lines(log);
-        [[out, err].concat(), [err, out].concat()].contains(&logged) && found.ends.concat() == logged
+        self.joined_ends().contains(&logged) && found.ends.concat() == logged
+    }
+
+    /// Both unfinished lines as one text, in either order.
+    fn joined_ends(&self) -> [Vec<u8>; 2] {
+        let [out, err] = self.ends.each_ref().map(|end| &end[..]);
+        [[out, err].concat(), [err, out].concat()]
     }
 }
 

@@ -359,8 +359,10 @@ impl Machine {
             self.rotated();
             self.settle();
             // No more comes of a program that has ended.
-            self.log_lacks_lines |= self.has_ended && self.units.is_empty();
-            self.settle();
+            if self.has_ended && self.units.is_empty() {
+                self.log_lacks_lines = true;
+                self.settle();
+            }
         }
         if is_complete {
             if self.log.torn.as_ref().is_some_and(|torn| self.is_rest_of(torn)) {
@@ -503,14 +505,17 @@ impl Machine {
     /// Whether the reading that is open brings nothing of what the log should have: it is to be closed, and opened again.
     #[must_use]
     pub fn log_is_stuck(&self) -> bool {
-        !self.was_reopened && self.stuck_at().is_some_and(|at| self.now >= at)
+        !self.was_reopened && self.log_is_silent()
     }
 
     /// Sees whether a reading that was opened again has shown that the log lacks what the attach brought. Where lines are equal it
     /// would never be seen which of them are gone, and the program would wait for them.
     pub(crate) fn looks_for_lack(&mut self) {
-        let is_silent = self.stuck_at().is_some_and(|at| self.now >= at);
-        self.log_lacks_lines |= self.was_reopened && is_silent;
+        self.log_lacks_lines |= self.was_reopened && self.log_is_silent();
+    }
+
+    fn log_is_silent(&self) -> bool {
+        self.stuck_at().is_some_and(|at| self.now >= at)
     }
 
     fn stuck_at(&self) -> Option<Duration> {

@@ -187,13 +187,13 @@ impl Machine {
 
     /// Returns whether what a stream has next comes after a line of the other one in the log: an earlier attach has brought that.
     fn comes_later(&self, stream: Stream) -> bool {
-        let feed = |of: Stream| &self.feeds[of as usize];
-        let first = feed(other(stream)).queue.front();
+        let other = other(stream);
+        let earlier = &self.feeds[other as usize];
         let is_sure = |first: &Fragment| first.is_whole() && first.shown == 0 && !self.is_told(first);
-        feed(stream).old == 0
-            && feed(other(stream)).old > 0
-            && !self.has_gap[other(stream) as usize]
-            && first.is_some_and(is_sure)
+        self.feeds[stream as usize].old == 0
+            && earlier.old > 0
+            && !self.has_gap[other as usize]
+            && earlier.queue.front().is_some_and(is_sure)
     }
 
     /// The only stream that is within a long line which began before the attach: so it is cut into pieces at other places.

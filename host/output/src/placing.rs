@@ -78,12 +78,17 @@ impl Machine {
 
     /// Returns whether one of the first units may be a line of which a part is shown: that one the attach brings, however late.
     fn has_begun(&self, count: usize) -> bool {
-        let is_begun = |unit: &Unit, feed: &Feed| {
-            let first = feed.queue.front().filter(|first| first.shown > 0);
-            first.is_some_and(|first| first.start_in(&unit.raw, self.setup.piece).is_some())
-        };
-        let mut units = self.units.iter().take(count);
-        units.any(|unit| self.feeds.iter().any(|feed| is_begun(unit, feed)))
+        self.units
+            .iter()
+            .take(count)
+            .any(|unit| self.is_partly_shown(unit))
+    }
+
+    /// Returns whether a unit may be the line of which a stream has shown a part.
+    fn is_partly_shown(&self, unit: &Unit) -> bool {
+        let firsts = self.feeds.iter().filter_map(|feed| feed.queue.front());
+        let mut begun = firsts.filter(|first| first.shown > 0);
+        begun.any(|begun| begun.start_in(&unit.raw, self.setup.piece).is_some())
     }
 
     /// Returns whether it is not yet known what the log's next unit is. What is left of an earlier attach is dealt with first, and of
@@ -113,11 +118,7 @@ impl Machine {
         let first = |stream: Stream| self.feeds[stream as usize].queue.front();
         // What a part of is shown is another matter.
         let is_begun = |stream: Stream| first(stream).is_some_and(|first| !first.ends || first.shown > 0);
-        let is_shown = |stream: Stream| {
-            let begun = first(stream).filter(|first| first.shown > 0);
-            begun.is_some_and(|begun| begun.start_in(&unit.raw, self.setup.piece).is_some())
-        };
-        if streams.iter().any(|stream| is_begun(*stream)) || BOTH.into_iter().any(is_shown) {
+        if streams.iter().any(|stream| is_begun(*stream)) || self.is_partly_shown(unit) {
             return Head::No;
         }
         let found = streams.iter().filter_map(|stream| {

@@ -141,13 +141,6 @@ impl<A, O, C> Log<A, O, C> {
         self.phase = Phase::Paused(reading, now + PAUSES.1);
     }
 
-    /// The reading is of no use: another one is opened at once.
-    pub(super) fn reopens(&mut self, now: Duration) {
-        if let Phase::Open(reading, _) = self.phase {
-            self.phase = Phase::Paused(reading, now);
-        }
-    }
-
     /// The reading broke.
     pub(super) fn breaks(&mut self, now: Duration) {
         if let Phase::Open(reading, _) = self.phase {
@@ -260,7 +253,12 @@ mod tests {
         log.breaks(at(100));
         assert_eq!(log.deadline(), Some(at(600)));
         let mut log = open(Reading::Follow);
-        log.reopens(at(100));
+        assert_eq!(log.task(at(100), None), Some(Task::Close));
+        assert_eq!(
+            log.task(at(100), Some(Reading::Follow)),
+            Some(Task::Open(Reading::Follow)),
+            "one that is of no use is closed, and opened again at once"
+        );
         assert_eq!(log.deadline(), Some(at(100)));
         let mut log = open(Reading::Follow);
         log.brings();

@@ -32,6 +32,10 @@ pub(super) struct OpenLog {
 impl Run<'_> {
     /// How the log is to be read now.
     fn wanted_log(&self) -> Option<Reading> {
+        // A reading that is stuck is not wanted; when it is closed, another one is.
+        if self.shown.machine.log_is_stuck() {
+            return None;
+        }
         let wish = self.shown.machine.log_wish()?;
         // The log of what takes the place of our program is not ours.
         let is_replaced = self.container.can_restart && matches!(self.connection.phase, AttachPhase::Over(_));
@@ -47,12 +51,6 @@ impl Run<'_> {
     }
 
     pub(super) fn arrange_log(&mut self) -> Result<(), SessionError> {
-        if self.log.is_followed() && self.shown.machine.log_is_stuck() {
-            self.log.reopens(self.clock.now());
-            self.shown.tell(&mut self.clock, |machine, now| {
-                machine.log_ended(now, End::Broken);
-            })?;
-        }
         // What is wanted changes when a reading is closed, and nothing else may happen after it for long.
         while let Some(task) = self.log.task(self.clock.now(), self.wanted_log()) {
             match task {

@@ -46,7 +46,12 @@ fn shown(world: &World) -> [String; 2] {
 }
 
 fn write(stream: Stream, text: &str) -> Step {
-    Step::Write(stream, text.as_bytes().to_vec(), [500; 2])
+    late(stream, text, 500, 500)
+}
+
+/// Writes with the thousandths of the longest delays that the attach has, and the log.
+fn late(stream: Stream, text: &str, attach: u64, log: u64) -> Step {
+    Step::Write(stream, text.as_bytes().to_vec(), [attach, log])
 }
 
 /// The writes a second apart; the attach begins after so many.
@@ -584,19 +589,16 @@ fn a_log_that_brings_nothing_any_more_is_opened_again_soon() {
     assert_eq!(shown(&world), ["one\ntwo\n", "three\n"]);
 }
 
-/// Writes with the thousandths of the longest delays that the attach has, and the log.
-fn late(stream: Stream, text: &str, attach: u64, log: u64) -> Step {
-    Step::Write(stream, text.as_bytes().to_vec(), [attach, log])
-}
-
-/// What was written and what was shown, each sorted.
-fn sorted_lines(world: &World) -> [Vec<u8>; 2] {
-    [&world.written, &world.shown].map(|texts| {
+/// Every line that was written is shown, on either stream, and no other.
+fn assert_each_line_once(nature: Nature, steps: &[Step]) {
+    let world = run(Setup::default(), nature, steps);
+    let [written, shown] = [&world.written, &world.shown].map(|texts| {
         let text = texts.concat();
         let mut lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
         lines.sort_unstable();
         lines.concat()
-    })
+    });
+    assert_eq!(shown, written);
 }
 
 #[test]
@@ -622,9 +624,7 @@ fn what_a_broken_attach_brought_comes_before_what_the_next_one_brings() {
         late(ERR, "aa\n", 276, 0),
         late(OUT, "\naa\n", 0, 0),
     ];
-    let world = run(Setup::default(), nature, &steps);
-    let [written, shown] = sorted_lines(&world);
-    assert_eq!(shown, written);
+    assert_each_line_once(nature, &steps);
 }
 
 #[test]
@@ -647,9 +647,7 @@ fn a_line_of_which_a_part_is_shown_is_not_taken_for_another_streams() {
         late(OUT, "\n", 378, 0),
         late(ERR, "4.\n5.\n", 0, 0),
     ];
-    let world = run(Setup::default(), nature, &steps);
-    let [written, shown] = sorted_lines(&world);
-    assert_eq!(shown, written);
+    assert_each_line_once(nature, &steps);
 }
 
 #[test]
