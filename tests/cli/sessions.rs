@@ -160,6 +160,33 @@ fn a_server_that_restarts_is_waited_for() {
     );
 }
 
+/// A program that fails may have broken the connection itself, by ending with input unread; one that succeeds did so on a part.
+#[test]
+fn input_that_is_cut_is_told_and_a_failure_keeps_its_exit_code() {
+    for (code, wanted, told) in [
+        (
+            4,
+            4,
+            "Warning: the connection broke before all of standard input was sent: the program failed",
+        ),
+        (
+            0,
+            125,
+            "error: the connection broke before all of standard input was sent: the program did not get the rest",
+        ),
+    ] {
+        let (_env, _server, program, mut running) = begin("-i -q");
+        program.starts();
+        running.write("hello\n");
+        program.reads_until("hello\n");
+        program.attach_is_cut();
+        program.exits(code);
+        let output = running.finish_with_open_stdin();
+        assert_eq!(output.code, wanted, "{output}");
+        assert!(output.stderr.contains(told), "{output}");
+    }
+}
+
 #[test]
 fn input_reaches_the_program() {
     let (_env, _server, program, mut running) = begin("-i -q");
@@ -300,6 +327,29 @@ fn a_command_that_does_not_exist_never_ran() {
         r#"--- stderr ---
 error: container "dbg" of pod "web-0" does not start: StartError: exec: "nosuch": not found
   Container dbg stays listed in pod web-0 of namespace default: Kubernetes cannot remove ephemeral containers.
+hint: check the command: the word after -- must be an executable in the image
+--- exit code 125 ---
+"#,
+    );
+}
+
+/// A copy's container starts again and again. Between the kubelet's knowledge that the first start failed and the status that says
+/// it, its log can be opened, and is empty: that is no sign that it ran.
+#[test]
+fn a_command_that_does_not_exist_never_ran_although_its_log_can_be_read() {
+    let (env, server) = online([pod("web-0")]);
+    let program = server.program("copy", "dbg");
+    program.is_known_to_its_kubelet();
+    let running = env.start(&format!("{DEBUG} --copy-to=copy -- nosuch"));
+    program.waits("ContainerCreating", "");
+    server.change_pod("copy", |pod| pod["spec"]["nodeName"] = "node-1".into());
+    program.log_is_read(1);
+    program.status_says(&json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": "exec: \"nosuch\": not found"}}));
+    check(
+        &running.finish(),
+        r#"--- stderr ---
+error: container "dbg" of pod "copy" does not start: StartError: exec: "nosuch": not found
+  Pod copy stays in namespace default. Remove it with: kubectl delete pod copy -n default
 hint: check the command: the word after -- must be an executable in the image
 --- exit code 125 ---
 "#,

@@ -54,8 +54,8 @@ fn much_input_arrives_as_it_is(cluster: &Cluster) {
     }
 }
 
-/// The connection is reset when the program has ended: on a busy machine before the last input was read, which is reported as
-/// cut input.
+/// The connection is reset when the program has ended, perhaps before its end was told: that not all input was sent is reported, and
+/// the exit code stays the program's.
 fn a_program_that_does_not_read_its_input(cluster: &Cluster) {
     cluster.alone(input_that_is_not_read);
 }

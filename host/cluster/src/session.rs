@@ -117,6 +117,8 @@ pub enum SessionEvent {
     LineCut,
     /// Our standard input has ended, but the container's cannot be closed (`stdinOnce` is not set): its program may wait for more.
     InputStaysOpen,
+    /// The connection broke before all of standard input was sent, and the program has failed, for that reason or another one.
+    InputCut,
 }
 
 /// The receiver of a session's output and events.
@@ -216,7 +218,8 @@ pub enum SessionError {
         /// The error of the last attempt.
         error: ClusterError,
     },
-    /// The connection broke before all of standard input was sent, and a new one cannot send the rest.
+    /// The connection broke before all of standard input was sent, a new one cannot send the rest, and the program has ended as if
+    /// it had got all.
     #[error("the connection broke before all of standard input was sent: the program did not get the rest")]
     InputCut,
     /// The output cannot be written.

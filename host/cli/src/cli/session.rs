@@ -485,6 +485,10 @@ pub(super) fn warning(event: &SessionEvent) -> String {
             "standard input is at its end, which this container cannot be told: its program may wait for more"
                 .to_owned()
         }
+        SessionEvent::InputCut => {
+            "the connection broke before all of standard input was sent: the program failed with a part of it"
+                .to_owned()
+        }
         other => format!("{other:?}"),
     }
 }

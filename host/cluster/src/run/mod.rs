@@ -38,7 +38,7 @@ use super::{
     error::ClusterError,
     events::{Events, PodWarning},
     lines::Lines,
-    session::{Ended, Input, Output, Session, SessionError},
+    session::{Ended, Input, Output, Session, SessionError, SessionEvent},
     watch::{Change, Watch},
 };
 
@@ -197,9 +197,13 @@ impl<'a> Run<'a> {
         self.ending.is_some() && !self.connection.is_standing()
     }
 
+    /// A program that fails without having read its input may reset the connection as well: its exit code says more than ours.
     fn finish(&mut self) -> Result<Option<Ended>, SessionError> {
         if self.stdin.is_cut() {
-            return Err(SessionError::InputCut);
+            if self.ending.as_ref().is_none_or(|ending| ending.code == 0) {
+                return Err(SessionError::InputCut);
+            }
+            self.shown.event(SessionEvent::InputCut);
         }
         Ok(self.ending.take().map(|ending| Ended::Exited {
             code: ending.code,

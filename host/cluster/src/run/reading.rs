@@ -85,8 +85,8 @@ impl Run<'_> {
         })
     }
 
+    /// That a log can be read is no sign that its container ran: a kubelet also gives the empty log of one that could not be started.
     pub(super) fn log_opened(&mut self, lines: Lines) -> Result<(), SessionError> {
-        self.starts();
         let is_last = matches!(self.log.phase, LogPhase::Opening(Reading::Last { .. }, _));
         let held = (self.container.can_restart && is_last).then(Vec::new);
         let is_held = held.is_some();
@@ -132,6 +132,7 @@ impl Run<'_> {
                     }
                 }
                 None => {
+                    self.starts();
                     self.log.brings();
                     self.shown
                         .tell(&mut self.clock, |machine, now| machine.log_bytes(now, &bytes))?;

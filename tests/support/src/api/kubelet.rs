@@ -48,7 +48,8 @@ fn pod_of(state: &State, (namespace, pod, container): &Key) -> Result<Value, Res
     }
 }
 
-/// Returns whether a container has started by the pod's status. Before that its log cannot be read, even if it runs.
+/// Returns whether a container has started by the pod's status. Before that its log cannot be read, even if it runs: but where the
+/// kubelet knows it before its status is written, see [`Program::is_known_to_its_kubelet`](super::Program::is_known_to_its_kubelet).
 fn is_known_to_have_started(pod: &Value, container: &str) -> bool {
     let lists = [
         "containerStatuses",
@@ -113,7 +114,7 @@ fn begin_log(
     let is_known = is_known_to_have_started(&pod, &key.2);
     let program = of(state, key);
     program.log_readings += 1;
-    if !is_known {
+    if !is_known && !program.is_known_to_kubelet {
         let (_, pod, container) = key;
         return Err(bad_request(&format!(
             "container {container:?} in pod {pod:?} is waiting to start: ContainerCreating"

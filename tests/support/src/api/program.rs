@@ -37,6 +37,8 @@ pub(super) struct Attached {
 pub(super) struct ProgramState {
     pub(super) is_started: bool,
     pub(super) has_ended: bool,
+    /// Its log can be read before the pod's status says that it has started.
+    pub(super) is_known_to_kubelet: bool,
     pub(super) log: ContainerLog,
     /// Output that is not in the log yet, while the log is delayed.
     late: Option<Vec<(OutputStream, Vec<u8>)>>,
@@ -149,6 +151,12 @@ impl Program {
             list_of(state.store.get("Pod", &namespace, &pod)?, &container)
         });
         self.change(|program| program.is_started = true);
+    }
+
+    /// Lets the log be read although the pod's status does not say yet that the container has started: a kubelet looks at what
+    /// it knows itself, and writes the status later.
+    pub fn is_known_to_its_kubelet(&self) {
+        self.change(|program| program.is_known_to_kubelet = true);
     }
 
     /// Waits for the container, and sets its status to waiting, with a reason.
@@ -373,7 +381,7 @@ impl State {
         let statuses = &mut object["status"][list];
         let mut others = statuses.as_array().cloned().unwrap_or_default();
         others.retain(|status| status["name"] != **container);
-        others.push(json!({"name": container, "state": container_state}));
+        others.push(json!({"name": container, "restartCount": 0, "state": container_state}));
         *statuses = others.into();
         self.store.put(object);
     }
