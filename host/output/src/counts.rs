@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::ENTRY;
+use crate::{BOTH, ENTRY, Stream};
 
 /// Counted texts.
 #[derive(Debug, Default)]
@@ -12,12 +12,12 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    pub(crate) fn add(&mut self, text: &[u8]) {
+    pub(crate) fn add(&mut self, text: &[u8], times: usize) {
         match self.counts.get_mut(text) {
-            Some(count) => *count += 1,
+            Some(count) => *count += times,
             None => {
                 self.bytes += text.len() + ENTRY;
-                self.counts.insert(text.to_vec(), 1);
+                self.counts.insert(text.to_vec(), times);
             }
         }
     }
@@ -51,11 +51,11 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    pub(crate) fn add(&mut self, text: &[u8]) {
+    pub(crate) fn add(&mut self, text: &[u8], times: usize) {
         if self.new.bytes > MAX_RECENT {
             self.old = std::mem::take(&mut self.new);
         }
-        self.new.add(text);
+        self.new.add(text, times);
     }
 
     pub(crate) fn take(&mut self, text: &[u8]) -> bool {
@@ -76,5 +76,49 @@ impl Recent {
 
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+/// Texts that were shown of each stream and that the log did not have yet. Those from before a gap of the log are most likely gone:
+/// they are still known, as long as there are not many, and not waited for.
+#[derive(Debug, Default)]
+pub(crate) struct Ahead {
+    awaited: [Recent; 2],
+    from_before_a_gap: Recent,
+}
+
+impl Ahead {
+    pub(crate) fn add(&mut self, stream: Stream, text: &[u8]) {
+        self.awaited[stream as usize].add(text, 1);
+    }
+
+    /// Takes one out. Returns whether there was one, and of which stream it was awaited.
+    pub(crate) fn take(&mut self, text: &[u8]) -> Option<Option<Stream>> {
+        if self.from_before_a_gap.take(text) {
+            return Some(None);
+        }
+        let mut awaited = BOTH.into_iter();
+        awaited.find(|stream| self.awaited[*stream as usize].take(text)).map(Some)
+    }
+
+    pub(crate) fn has(&self, text: &[u8]) -> bool {
+        self.from_before_a_gap.has(text) || self.awaited.iter().any(|texts| texts.has(text))
+    }
+
+    /// The log goes on after a gap of a stream.
+    pub(crate) fn gap_ends(&mut self, stream: Stream) {
+        let texts = std::mem::take(&mut self.awaited[stream as usize]);
+        for (text, count) in texts.old.counts.into_iter().chain(texts.new.counts) {
+            self.from_before_a_gap.add(&text, count);
+        }
+    }
+
+    /// How many bytes of a stream the log is to have yet.
+    pub(crate) fn awaited_bytes(&self, stream: Stream) -> usize {
+        self.awaited[stream as usize].bytes()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.awaited.iter().map(Recent::bytes).sum::<usize>() + self.from_before_a_gap.bytes()
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     BOTH, Doubt, Stream,
     feed::Fragment,
     machine::{Line, Machine},
+    merge::MAX_LOOKED,
     text::{find, plain, without_end},
 };
 
@@ -46,12 +47,12 @@ impl Machine {
     /// the first of them: these are two units. Whether it is so the log's last text tells: it has not what is in a line.
     pub(crate) fn settle_ends(&mut self) {
         let front = self.units.front();
-        let Some((stream, end)) = front.and_then(|unit| self.end_within(&unit.raw)) else {
+        let known = front.and_then(|unit| self.end_within(&unit.raw));
+        let known = known.filter(|(stream, _)| !self.feeds[*stream as usize].is_open && !self.has_ends());
+        let unknown = || front.and_then(|unit| self.unknown_end_within(&unit.raw));
+        let Some((stream, end)) = known.or_else(unknown).filter(|_| !self.waits_for_last_text()) else {
             return;
         };
-        if self.feeds[stream as usize].is_open || self.waits_for_last_text() || self.has_ends() {
-            return;
-        }
         if let Some(unit) = self.units.front_mut() {
             let line = unit.raw.split_off(end);
             let part = std::mem::replace(&mut unit.raw, line);
@@ -92,6 +93,29 @@ impl Machine {
         };
         let end = end_and_line(last, line, unit).filter(|_| is_end)?;
         (!self.ahead.has(&plain(unit)) && !is_line_itself()).then_some(end)
+    }
+
+    /// The same where the attach broke before it brought how that stream ends, when it had brought the other one's line. Short lines
+    /// are the end of others by chance, and so may be one that is still to come.
+    pub(crate) fn unknown_end_within(&self, unit: &[u8]) -> Option<(Stream, usize)> {
+        if !self.is_over() || self.has_finished || self.ahead.has(&plain(unit)) {
+            return None;
+        }
+        let end_before = |line_on: Stream| {
+            let line = self.feeds[line_on as usize].queue.front()?;
+            let is_certain = line.is_whole() && line.shown == 0 && without_end(&line.raw).len() >= MIN_END;
+            let part = without_end(unit).strip_suffix(without_end(&line.raw))?;
+            let begun = &self.feeds[other(line_on) as usize].queue;
+            let is_end = match begun.front() {
+                None => true,
+                Some(begun) if begun.ends => false,
+                Some(begun) => starts_in(begun, part).is_some(),
+            };
+            let later = || self.units.iter().skip(1).take(MAX_LOOKED);
+            let fits = is_certain && is_end && begun.len() <= 1 && !part.is_empty() && unit.ends_with(b"\n");
+            (fits && !later().any(|unit| line.is_same(&unit.raw))).then_some((other(line_on), part.len()))
+        };
+        BOTH.into_iter().find_map(end_before)
     }
 
     /// Returns whether the log's last text is what both streams have ended with, as far as that is known.

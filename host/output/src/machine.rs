@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use crate::{
     BOTH, CROSS_GRACE, Doubt, ENTRY, End, Event, GRACE, KEPT, LIVE_GRACE, LogWish, OVERDUE, Output,
     PART_PATIENCE, PAUSE, PLACED_GRACE, PROMPT_PAUSE, STRUCK, Setup, Stream, TERMINAL_GRACE,
-    counts::Recent,
+    counts::{Ahead, Recent},
     feed::{Feed, Fragment},
     log::{Log, Torn},
     placing::Placing,
@@ -15,7 +15,7 @@ use crate::{
 /// How long a log that is followed must be silent to count as read to its end, when the program has ended.
 const LOG_SILENCE: Duration = Duration::from_millis(100);
 
-/// The same for one so large that it may be rotated.
+/// The same for one so large that it may be rotated, where more of it is to be expected.
 const LARGE_LOG: usize = 4 << 20;
 const LARGE_LOG_SILENCE: Duration = Duration::from_secs(2);
 
@@ -93,7 +93,7 @@ pub struct Machine {
     /// When a text was added to those.
     pub(crate) early_at: Duration,
     /// Shown from the attach; the log may bring it.
-    pub(crate) ahead: Recent,
+    pub(crate) ahead: Ahead,
     /// The end of a line that began before the attach, shown without its beginning; the log may bring it.
     pub(crate) cut: Option<Fragment>,
     /// Missed units, which wait for standard output's line to end.
@@ -129,7 +129,7 @@ pub struct Machine {
     news_at: Duration,
     /// It was opened again because it brought nothing, and has had nothing new since.
     was_reopened: bool,
-    /// It lacks what the attach brings: that is shown without it, until it has something new.
+    /// It lacks what the attach brings: that is shown without it, until it has confirmed all of it.
     log_lacks_lines: bool,
     /// Since when the log can be read.
     pub(crate) readable_since: Option<Duration>,
@@ -160,7 +160,7 @@ impl Machine {
             unit_bytes: 0,
             early: Recent::default(),
             early_at: Duration::ZERO,
-            ahead: Recent::default(),
+            ahead: Ahead::default(),
             cut: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
@@ -205,6 +205,7 @@ impl Machine {
         self.is_placed = false;
         self.is_at_long = false;
         self.is_live = false;
+        self.log_lacks_lines = false;
         self.progress = [0; 2];
         self.unheard = 0;
         self.feeds.iter_mut().for_each(|feed| feed.attach_began(at));
@@ -285,7 +286,8 @@ impl Machine {
         if !units.is_empty() {
             self.news_at = self.now;
             self.was_reopened = false;
-            self.log_lacks_lines = false;
+            // Where lines are equal, what the log lacks is seen only by their number: it stays until all that was shown is confirmed.
+            self.log_lacks_lines &= self.ahead.bytes() > 0;
         }
         for raw in units {
             self.progress[1] += raw.len();
@@ -461,9 +463,12 @@ impl Machine {
             && self.progress[0] > self.progress[1] + self.setup.limit.max(8 * self.setup.piece)
     }
 
-    /// More was shown from the attach than the log can be asked to confirm later.
+    /// More was shown from the attach than the log can be asked to confirm later. What comes before a unit with which the log goes on
+    /// after a gap is gone, and the attach has to bring that one, however much it is.
     fn is_ahead(&self) -> bool {
-        self.ahead.bytes() >= self.setup.limit
+        let is_far = |stream: &Stream| self.ahead.awaited_bytes(*stream) >= self.setup.limit;
+        let is_searched = |stream: &Stream| self.has_gap[*stream as usize] && !self.units.is_empty();
+        BOTH.iter().any(|stream| is_far(stream) && !is_searched(stream))
     }
 
     /// When the log should have had what the attach waits for.
@@ -534,7 +539,8 @@ impl Machine {
     /// When a reading that follows has come to the log's end, where it has to. To begin another one may be too late: the
     /// log may be rotated meanwhile.
     fn ends_at(&self) -> Option<Duration> {
-        let silence = if self.progress[1] > LARGE_LOG || self.setup.may_be_replaced {
+        let is_large = self.progress[1] > LARGE_LOG && !self.has_all_of_attach();
+        let silence = if is_large || self.setup.may_be_replaced {
             LARGE_LOG_SILENCE
         } else {
             LOG_SILENCE
@@ -548,7 +554,13 @@ impl Machine {
         is_read.then_some(at + silence)
     }
 
-    fn is_over(&self) -> bool {
+    /// Whether the log has had all that an attach brought which ended with the program, but for what no newline ends.
+    fn has_all_of_attach(&self) -> bool {
+        let mut left = self.feeds.iter().flat_map(|feed| &feed.queue);
+        self.has_finished && self.ahead.bytes() == 0 && left.all(|fragment| fragment.is_last)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
         self.has_ended && self.attach == Attach::Away
     }
 

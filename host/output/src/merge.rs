@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How many units or fragments are looked through.
-const MAX_LOOKED: usize = 256;
+pub(crate) const MAX_LOOKED: usize = 256;
 
 /// Back to the start of the line, and clear it.
 const CLEAR_LINE: &[u8] = b"\r\x1b[K";
@@ -107,7 +107,11 @@ impl Machine {
             let other = if is_known { Fate::Known } else { Fate::Missed };
             return self.long_on(raw).map_or(other, Fate::Within);
         }
-        if self.has_finished && self.waits_for_last_text() && self.end_within(raw).is_some() {
+        let has_end = || match self.has_finished {
+            true => self.end_within(raw).is_some(),
+            false => self.unknown_end_within(raw).is_some(),
+        };
+        if self.waits_for_last_text() && has_end() {
             return Fate::Waits;
         }
         match self.head_in(unit) {
@@ -342,14 +346,21 @@ impl Machine {
     /// Shows what the attach brought and the log may still bring.
     fn show_unconfirmed(&mut self, stream: Stream, fragment: &Fragment) {
         self.show(stream, &fragment.raw[fragment.shown..], Line::ByAttach);
-        self.ahead.add(&plain(&fragment.raw));
+        self.ahead.add(stream, &plain(&fragment.raw));
     }
 
     pub(crate) fn confirmed(&mut self, stream: Stream) {
         // What an earlier attach brought says nothing of the present one.
         self.is_placed |= self.feeds[stream as usize].old == 0;
-        self.has_gap[stream as usize] = false;
+        self.gap_ends(stream);
         self.feeds[stream as usize].confirmed_at = self.now;
+    }
+
+    /// The log has come to a line of a stream, and goes on with what comes after it.
+    fn gap_ends(&mut self, stream: Stream) {
+        if std::mem::take(&mut self.has_gap[stream as usize]) {
+            self.ahead.gap_ends(stream);
+        }
     }
 
     /// A unit of the log is of this stream. One without an end is a piece, and another one follows.
@@ -382,7 +393,8 @@ impl Machine {
 
     fn known(&mut self) {
         let unit = self.next_unit();
-        if self.ahead.take(&plain(&unit)) {
+        if let Some(stream) = self.ahead.take(&plain(&unit)) {
+            stream.into_iter().for_each(|stream| self.gap_ends(stream));
             return self.lend(None, unit);
         }
         if unit.ends_with(b"\n")
@@ -478,7 +490,7 @@ impl Machine {
     }
 
     fn add_early(&mut self, unit: &[u8]) {
-        self.early.add(&plain(unit));
+        self.early.add(&plain(unit), 1);
         self.early_at = self.now;
     }
 

@@ -181,7 +181,7 @@ impl<'a> Run<'a> {
                 }
                 Event::Sent
             }
-            bytes = wait::chunk(log), if wants_log => Event::LogBytes(bytes),
+            bytes = wait::burst(log), if wants_log => Event::LogBytes(bytes),
             attached = wait::attempt(trying_attach) => Event::Attach(attached),
             lines = wait::attempt(trying_log) => Event::Log(lines),
             pod = wait::attempt(checking) => Event::Checked(pod),

@@ -30,9 +30,9 @@ pub(super) async fn reserve(sender: Option<mpsc::Sender<Outgoing>>) -> mpsc::Own
     std::future::pending().await
 }
 
-pub(super) async fn chunk(log: Option<&mut Lines>) -> Result<Option<Bytes>, String> {
+pub(super) async fn burst(log: Option<&mut Lines>) -> Result<Option<Bytes>, String> {
     match log {
-        Some(log) => log.chunk().await,
+        Some(log) => log.burst().await,
         None => std::future::pending().await,
     }
 }

@@ -551,6 +551,34 @@ fn a_short_end_of_one_stream_before_the_others_line() {
     });
 }
 
+/// The attach breaks when it has brought the line, and not what the log has before it in one line.
+#[test]
+fn the_end_of_one_stream_that_a_broken_attach_did_not_bring_before_the_others_line() {
+    for begun in ["", "begun, "] {
+        let nature = Nature {
+            attach_lag: 100,
+            ends_cleanly: false,
+            are_ends_mixed: true,
+            ..NATURE
+        };
+        let steps = [
+            Step::Attach,
+            Step::Wait(300),
+            write(OUT, "begins\n"),
+            late(ERR, begun, 0, 0),
+            Step::Wait(1000),
+            late(ERR, "the end", 1000, 1000),
+            late(OUT, "the last line\n", 0, 1000),
+            Step::Wait(0),
+        ];
+        each_order(&nature, &steps, |world| {
+            let all = shown(world).concat();
+            assert_eq!(all.matches("the last line").count(), 1, "{:?}", world.shown);
+            assert_eq!(all.matches("the end").count(), 1, "{:?}", world.shown);
+        });
+    }
+}
+
 /// What has no end on both streams is shown as the log has it, and no line is cut.
 #[test]
 fn the_end_of_a_stream_that_the_attach_did_not_see_comes_after_the_others() {
@@ -670,4 +698,40 @@ fn lines_that_are_equal_and_rotated_away_do_not_hold_the_program_up() {
     ];
     steps.iter().for_each(|step| world.act(step));
     assert_eq!(shown(&world)[0], format!("begins\n{}", "y\n".repeat(100)));
+}
+
+/// The log lacks more lines than may wait for it, and none of them again: what comes after them is not shown before the attach has
+/// brought it, and not twice.
+#[test]
+fn lines_that_are_rotated_away_are_shown_once_however_many() {
+    let setup = Setup {
+        limit: 2000,
+        ..Setup::default()
+    };
+    let mut world = World::new(setup, NATURE);
+    let lines = |from: usize| {
+        (from..from + 10)
+            .map(|number| format!("{number}\n"))
+            .collect::<String>()
+    };
+    let all = |from: usize| (0..40).map(move |part| lines(from + 10 * part));
+    let steps = [
+        Step::Attach,
+        write(OUT, "begins\n"),
+        Step::Wait(500),
+        Step::BreakLog,
+    ]
+    .into_iter()
+    .chain(all(1000).map(|text| write(OUT, &text)))
+    .chain([Step::Rotate])
+    .chain(all(2000).map(|text| write(OUT, &text)))
+    .chain([Step::Wait(5000), write(OUT, "ends\n"), Step::Wait(3000)]);
+    steps.for_each(|step| world.act(&step));
+    let wanted = format!(
+        "begins\n{}{}ends\n",
+        all(1000).collect::<String>(),
+        all(2000).collect::<String>()
+    );
+    assert!(shown(&world)[0] == wanted, "{} bytes", shown(&world)[0].len());
+    assert_eq!(world.events, [Event::Uncertain(Doubt::LogRotated)]);
 }
