@@ -111,9 +111,7 @@ fn cases_at_the_door_come_to_the_same_verdict_or_say_why_not() {
     let output = env.run("test cases");
     assert_eq!(output.code, 1, "{output}");
     assert!(
-        output
-            .stdout
-            .contains("five: DIFFERS: allow in the place of deny"),
+        output.stdout.contains("five: DIFFERS: allow instead of deny"),
         "{output}"
     );
     env.write("cases/six.json", "{}");

@@ -52,7 +52,7 @@ fn a_new_configuration_is_used_when_it_is_good_and_the_old_one_until_then() {
         "{metrics}"
     );
     configure(&server.env, APPROVES_EVIL);
-    server.running.stderr_until("taken anew");
+    server.running.stderr_until("reloaded");
     assert_eq!(verdicts(&server), (json!(false), json!(true)));
     let metrics = server.client().get("/metrics").text();
     assert!(
@@ -87,7 +87,7 @@ fn a_configuration_is_broken_and_mended_under_load_and_no_answer_is_wrong() {
                 "- {{name: more-{round}, plugin: session-limits, settings: {{ephemeralContainers: 9}}}}\n"
             );
             configure(&server.env, &format!("{IMAGES}{more}"));
-            server.running.stderr_until("taken anew");
+            server.running.stderr_until("reloaded");
         }
         is_over.store(true, Ordering::Relaxed);
         for client in clients {
@@ -115,7 +115,7 @@ fn a_mounted_folder_whose_link_is_swapped_is_read_again() {
     let server = Server::start_in(env, "include: [mounted.yaml]\n", "--plain-http");
     assert_eq!(verdicts(&server), (json!(true), json!(false)));
     put("..2", APPROVES_EVIL);
-    server.running.stderr_until("taken anew");
+    server.running.stderr_until("reloaded");
     assert_eq!(verdicts(&server), (json!(false), json!(true)));
 }
 

@@ -115,7 +115,7 @@ fn certificates_are_changed_under_load_and_no_answer_is_lost() {
         server.running.stderr_until("the old ones stay in force");
         assert!(Client::tls(server.address, only_new.clone()).is_err());
         write(&server.env, &new);
-        server.running.stderr_until("taken anew");
+        server.running.stderr_until("reloaded");
         assert!(Client::tls(server.address, only_new.clone()).is_ok());
         is_over.store(true, Ordering::Relaxed);
         for client in clients {

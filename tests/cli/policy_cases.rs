@@ -386,3 +386,32 @@ fn cases_are_written_as_they_reach_a_clusters_door() {
         "{refused:#}"
     );
 }
+
+/// The objects of a case are its cluster; without them none answers. Nothing has to be granted.
+#[test]
+fn a_plugin_that_reads_the_cluster_finds_the_objects_of_the_case() {
+    let plugin = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/guests/rust/namespace-image/namespace-image.wasm"
+    );
+    let cases = format!(
+        r#"apiVersion: trocar.dev/v1alpha1
+kind: PolicyCases
+strategy: {plugin}
+target: {{apiVersion: v1, kind: Pod, metadata: {{name: web-0, namespace: shop}}, spec: {{containers: [{{name: app, image: app}}]}}}}
+context: {{namespace: shop}}
+args: []
+cases:
+- name: its annotation
+  objects: [{{apiVersion: v1, kind: Namespace, metadata: {{name: shop, annotations: {{debug-image: "tools:1"}}}}}}]
+  expect: {{verdict: allow, plan: {{steps: [{{object: {{image: "tools:1"}}}}]}}}}
+- name: no such namespace
+  objects: []
+  expect: {{verdict: refuse, messages: [not found]}}
+- name: no cluster
+  expect: {{verdict: refuse, messages: [unavailable]}}
+"#
+    );
+    let output = with_cases(&cases).run("policy test");
+    assert_eq!(timeless(&output.stdout), "3 passed, 0 failed\n", "{output}");
+}

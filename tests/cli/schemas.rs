@@ -1,10 +1,14 @@
 //! The schemas of all documents: they are valid, the program's output and the documentation's examples conform to them, and unknown
 //! fields are refused by schema and program alike.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use boon::{Compiler, Draft, SchemaIndex, Schemas};
 use serde_json::{Value, json};
+use trocar_sdk::{
+    DebugOptions, EnvVar, Keep, Profile,
+    inherit::{Inherit, Mounts},
+};
 
 use crate::{POD_YAML, config_file, configure, offline};
 
@@ -339,5 +343,85 @@ fn a_value_of_a_configuration_that_cannot_be_is_refused_twice() {
             "{said}: {output}"
         );
         schema.assert_refuses(&read(&config_file(text))[0], "");
+    }
+}
+
+/// Options in which every field is set: a new one does not compile before it is here.
+fn all_options() -> DebugOptions {
+    let text = || Some("text".to_owned());
+    DebugOptions {
+        image: text(),
+        args: vec!["sh".into()],
+        arguments_only: true,
+        env: vec![EnvVar {
+            name: "A".into(),
+            value: "b".into(),
+        }],
+        container: text(),
+        target_container: text(),
+        stdin: true,
+        stdin_once: true,
+        tty: true,
+        image_pull_policy: Some("Always".into()),
+        profile: Profile::Netadmin,
+        custom: Some(serde_json::Map::new()),
+        copy_to: text(),
+        replace: true,
+        same_node: true,
+        share_processes: Some(false),
+        set_image: [("*".to_owned(), "a".to_owned())].into(),
+        keep: Keep {
+            labels: Some(true),
+            annotations: Some(true),
+            liveness: Some(true),
+            readiness: Some(true),
+            startup: Some(true),
+            init_containers: Some(false),
+        },
+        inherit: Inherit {
+            env: true,
+            mounts: Some(Mounts::ReadOnly),
+            user: true,
+            workdir: true,
+            resources: true,
+        },
+        as_root: true,
+        pull_secrets: vec!["s".into()],
+        priority_class: text(),
+        tolerate_all: true,
+    }
+}
+
+/// A case may have every option, and the schemas know no other.
+#[test]
+fn every_option_is_in_the_schemas() {
+    let options = json!(all_options());
+    let known = |properties: &Value, written: &Value| {
+        let keys = |value: &Value| {
+            value
+                .as_object()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect::<BTreeSet<_>>()
+        };
+        assert_eq!(keys(properties), keys(written));
+    };
+    for (name, path) in [
+        ("debug-options", "/properties"),
+        ("policy-cases", "/properties/options/properties"),
+    ] {
+        let schema = Schema::read(name);
+        let text = fs::read_to_string(root(&format!("docs/schemas/{name}.schema.json"))).unwrap();
+        let document: Value = serde_json::from_str(&text).unwrap();
+        let properties = document.pointer(path).unwrap();
+        known(properties, &options);
+        for part in ["inherit", "keep"] {
+            known(&properties[part]["properties"], &options[part]);
+        }
+        schema.assert_fits(&match name {
+            "debug-options" => options.clone(),
+            _ => json!({"apiVersion": "trocar.dev/v1alpha1", "kind": "PolicyCases", "options": options}),
+        });
     }
 }

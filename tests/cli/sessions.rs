@@ -334,7 +334,7 @@ hint: check the command: the word after -- must be an executable in the image
 }
 
 /// A copy's container starts again and again. Between the kubelet's knowledge that the first start failed and the status that says
-/// it, its log can be opened, and is empty: that is no sign that it ran.
+/// it, its log can be opened, and is empty: that does not mean that it ran.
 #[test]
 fn a_command_that_does_not_exist_never_ran_although_its_log_can_be_read() {
     let (env, server) = online([pod("web-0")]);

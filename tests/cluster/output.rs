@@ -251,7 +251,7 @@ fn more_than_a_log_keeps(cluster: &Cluster) {
             told.contains("the container's log was rotated") || told.contains("the container's log lacks");
         assert!(
             length < wanted && is_told,
-            "{length} bytes in the place of {wanted}, another text: {told:?}"
+            "{length} bytes instead of {wanted}, another text: {told:?}"
         );
         // The beginning of the output is not in the log any more.
         let containers = namespace.ephemeral_containers("web");

@@ -93,10 +93,10 @@ pub(crate) fn simple() -> Value {
 pub(crate) fn options() -> DebugOptions {
     let document = json!({
         "image": "busybox:1.36", "args": ["sh", "-c", "echo \u{1d11e}"], "argumentsOnly": true,
-        "env": [{"name": "A", "value": "\u{10ffff}"}], "container": "tools", "targetContainer": "app", "stdin": true,
+        "env": [{"name": "A", "value": "\u{10ffff}"}], "container": "tools", "targetContainer": "app", "stdin": true, "stdinOnce": true,
         "tty": true, "imagePullPolicy": "Always", "profile": "netadmin", "custom": {"workingDir": "/"}, "copyTo": "copy",
         "replace": true, "sameNode": true, "shareProcesses": false, "setImage": {"*": "a"}, "keep": {"labels": true},
-        "asRoot": true, "pullSecrets": ["s"], "priorityClass": "p", "tolerateAll": true,
+        "inherit": {"env": true, "mounts": "readOnly", "user": true}, "asRoot": true, "pullSecrets": ["s"], "priorityClass": "p", "tolerateAll": true,
     });
     serde_json::from_value(document).expect("the tests know the options")
 }

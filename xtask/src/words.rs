@@ -3,13 +3,15 @@
 use std::path::Path;
 
 /// Words of any text: prose, comments, messages.
-const PROSE: [(&str, &str); 6] = [
+const PROSE: [(&str, &str); 8] = [
     ("nobody", "no user, no client, or the passive"),
     ("somebody", "a user, a client, another program"),
     ("whoever", "the user, the caller, the owner"),
     ("whom", "which user, or another order of words"),
     ("surroundings", "context, environment"),
     ("for ever", "forever"),
+    ("in the place of", "instead of"),
+    ("anew", "again"),
 ];
 
 /// Names in code that say nothing to its reader.

@@ -4,10 +4,13 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use trocar::{Engine, capability::ClusterReader, policy_cases::DOOR_KIND};
+use trocar::{
+    Engine,
+    capability::{ClusterReader, WrittenDown},
+    policy_cases::DOOR_KIND,
+};
 
 use crate::{
-    reader::WrittenDown,
     review::{Found, ReadError, Request, Webhook},
     rules::{Rules, RulesError},
 };
@@ -78,14 +81,14 @@ pub fn compare(engine: &Arc<Engine>, document: &Value) -> Result<Compared, CaseE
         (true, _) => Compared::Same,
         (false, false) => Compared::Named(UNKNOWN_SOURCE),
         (false, true) => Compared::Other(format!(
-            "{verdict} in the place of {wanted}: {} {}",
+            "{verdict} instead of {wanted}: {} {}",
             mutated.message(),
             validated.message()
         )),
     })
 }
 
-/// Applies an operation of one of our own patches: a value in the place of another.
+/// Applies an operation of one of our own patches: a value that replaces another.
 fn apply(object: &mut Value, operation: &Value) {
     let path = operation["path"].as_str().unwrap_or_default();
     let Some((parent, last)) = path.rsplit_once('/') else {

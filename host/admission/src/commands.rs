@@ -13,13 +13,13 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use trocar::{
     Engine, EngineConfig, Limits, LoadEvent,
-    capability::ClusterReader,
+    capability::{ClusterReader, WrittenDown},
     cluster::{ClusterConfig, Kubeconfig, LiveReader, Overrides, PluginPolicy, ProxyEnvironment},
     documents, text,
 };
 use trocar_admission::{
     cases::{self, Compared},
-    reader::{CachedReader, WrittenDown},
+    reader::CachedReader,
     review::{MAX_REVIEW, Request, Webhook, answer},
     rules::Rules as Loaded,
     server::{ServerOptions, TlsFiles, log, record, serve},

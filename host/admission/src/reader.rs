@@ -1,5 +1,4 @@
-//! Reading objects of the cluster for policies and for what a pod is bound to: from the API, through a small cache for nodes,
-//! or from files for a review without a cluster.
+//! Reading objects of the cluster for policies and for what a pod is bound to: from the API, through a small cache for nodes.
 
 use std::{
     collections::HashMap,
@@ -88,26 +87,6 @@ impl ClusterReader for CachedReader {
 
     fn list(&self, query: &Query, within: Duration) -> Result<Vec<Value>, ReadError> {
         self.inner.list(query, within)
-    }
-}
-
-/// A reader of the objects in files, and of nothing else.
-pub struct WrittenDown(pub Vec<Value>);
-
-impl ClusterReader for WrittenDown {
-    fn get(&self, object: &ObjectRef, _: Duration) -> Result<Value, ReadError> {
-        let is_it = |found: &&Value| {
-            let namespace = found["metadata"]["namespace"].as_str();
-            found["apiVersion"] == object.api_version
-                && found["kind"] == object.kind
-                && found["metadata"]["name"] == object.name
-                && namespace == object.namespace.as_deref()
-        };
-        self.0.iter().find(is_it).cloned().ok_or(ReadError::NotFound)
-    }
-
-    fn list(&self, _: &Query, _: Duration) -> Result<Vec<Value>, ReadError> {
-        Err(ReadError::Unavailable("there is no cluster".to_owned()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the cluster's events say about a pod: sooner than its status, which the kubelet writes anew only with its next try.
+//! What the cluster's events say about a pod: sooner than its status, which the kubelet writes again only with its next try.
 
 use std::time::Duration;
 

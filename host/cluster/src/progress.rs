@@ -18,7 +18,7 @@ use super::{
 /// How long a pull may fail before we give up: a registry's hiccup passes, a wrong name does not.
 const PULL_GRACE: Duration = Duration::from_secs(4);
 
-/// How long a failure may last of which only an event tells: the status may know better soon.
+/// How long a failure may last that is known from an event alone: the status may know better soon.
 const EVENT_GRACE: Duration = Duration::from_secs(1);
 
 /// How far a container is.

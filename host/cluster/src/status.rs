@@ -3,7 +3,7 @@
 use super::refusal::Status;
 
 /// Cuts whole objects out of a Status. Of a patch with an unknown field the server says `Invalid value: "{…}": why`, with
-/// the pod in the place of the dots, twice.
+/// the pod instead of the dots, twice.
 pub(crate) fn shortened(mut status: Status) -> Status {
     status.message = without_object(&status.message);
     for cause in status.details.iter_mut().flat_map(|details| &mut details.causes) {

@@ -14,7 +14,7 @@ const MAX_LINES: usize = 1_000_000;
 /// How often a log is read that cannot be read at once, and the pause between.
 const TRIES: (usize, Duration) = (3, Duration::from_millis(200));
 
-/// What a kubelet writes in the place of a log that it cannot read just now, with the container's id behind it.
+/// What a kubelet writes instead of a log that it cannot read just now, with the container's id behind it.
 const UNREADABLE: &[u8] = b"unable to retrieve container logs for ";
 
 /// Reads the log of a container as it is now, and counts the bytes before its last lines.

@@ -67,7 +67,7 @@ impl AuditRecord<'_> {
     /// One line, without its end.
     pub fn line(&self) -> String {
         let plan = self.plan;
-        // Of what was stored otherwise it is said what the policies said of that, where they were asked.
+        // If the stored object differs, the policies' verdicts on it are written, not those on the plan.
         let reviews = match self.stored {
             Some(stored) if !stored.reviews.is_empty() => &stored.reviews,
             _ => plan.policies(),

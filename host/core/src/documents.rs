@@ -92,7 +92,7 @@ pub fn to_json(document: &Value) -> String {
     harmless_json(&format!("{document:#}")) + "\n"
 }
 
-/// Puts the items of `List`, `PodList` and the like in the place of the list.
+/// Puts the items of `List`, `PodList` and the like where the list was.
 pub fn flatten(documents: Vec<Value>) -> Vec<Value> {
     let mut flat = Vec::with_capacity(documents.len());
     for document in documents {

@@ -68,7 +68,7 @@ impl Stamp {
             && marks.all(|(name, value)| annotations[name] == *value)
     }
 
-    /// A pod as it is created: with its stamp, in the place of whatever the plan had under these names.
+    /// A pod as it is created: with its stamp, instead of whatever the plan had under these names.
     pub fn on(&self, mut pod: Value) -> Value {
         for (field, marks) in [("labels", &self.labels), ("annotations", &self.annotations)] {
             for (name, value) in marks {

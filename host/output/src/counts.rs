@@ -98,7 +98,9 @@ impl Ahead {
             return Some(None);
         }
         let mut awaited = BOTH.into_iter();
-        awaited.find(|stream| self.awaited[*stream as usize].take(text)).map(Some)
+        awaited
+            .find(|stream| self.awaited[*stream as usize].take(text))
+            .map(Some)
     }
 
     pub(crate) fn has(&self, text: &[u8]) -> bool {

@@ -306,7 +306,7 @@ fn stamp(head: &[u8]) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
-    /// Reads a log anew, as it is then.
+    /// Reads a log again, as it is then.
     fn read(log: &mut Log, text: &str) -> Vec<String> {
         let mut units = Vec::new();
         log.begins();

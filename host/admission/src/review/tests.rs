@@ -8,14 +8,13 @@ use std::{
 use serde_json::{Value, json};
 use trocar::{
     AuditEvent, Engine, EngineConfig, PolicyRule,
-    capability::{ClusterReader, Grants, ObjectRef, Query, ReadError},
+    capability::{ClusterReader, Grants, ObjectRef, Query, ReadError, WrittenDown},
     config::{AdmissionEntry, JudgedPods},
     plan::{ConnectionKind, Mode},
     plugin::{PluginSource, PluginType},
 };
 
 use super::{Door, Found, Request, Verdict, Webhook, answer, judge, unheard};
-use crate::reader::WrittenDown;
 
 /// An engine, and the policies of a configuration.
 struct Scene {

@@ -2,7 +2,7 @@
 //! then.
 //!
 //! Their contents are compared, and no file is watched: what is mounted of a Secret or ConfigMap changes by a link that is
-//! put in the place of another, of which a watched file learns nothing.
+//! replaced as a whole, of which a watched file learns nothing.
 
 use std::sync::{Arc, PoisonError};
 
@@ -59,7 +59,7 @@ fn tell(shared: &Shared, what: &'static str, looked: Looked, last: &mut Option<S
         Looked::Taken => {
             *last = None;
             shared.metrics.reloaded(what, true);
-            log("info", "taken anew", &json!({"what": what}));
+            log("info", "reloaded", &json!({"what": what}));
         }
         Looked::Bad(problem) => {
             shared.metrics.reloaded(what, false);

@@ -418,7 +418,7 @@ pub(crate) fn cache_folder() -> Option<PathBuf> {
     cache("components")
 }
 
-/// A folder for what can be made anew, beside the compiled plugins.
+/// A folder for what can be made again, beside the compiled plugins.
 pub(crate) fn cache(name: &str) -> Option<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)

@@ -19,7 +19,7 @@ use trocar_output::End;
 /// How much of a log is held back until it is known whose it is.
 const MAX_HELD_BYTES: usize = 16 << 20;
 
-/// What a kubelet sends in the place of a log that it cannot read.
+/// What a kubelet sends instead of a log that it cannot read.
 const NO_LOG: &[u8] = b"unable to retrieve container logs for ";
 
 /// A reading that is open.
@@ -85,7 +85,7 @@ impl Run<'_> {
         })
     }
 
-    /// That a log can be read is no sign that its container ran: a kubelet also gives the empty log of one that could not be started.
+    /// That a log can be read does not mean that its container ran: a kubelet also gives the empty log of one that could not be started.
     pub(super) fn log_opened(&mut self, lines: Lines) -> Result<(), SessionError> {
         let is_last = matches!(self.log.phase, LogPhase::Opening(Reading::Last { .. }, _));
         let held = (self.container.can_restart && is_last).then(Vec::new);

@@ -1,8 +1,10 @@
 //! What a plugin may ask of the host besides the log, and what was granted.
 
 mod cluster_read;
+mod written_down;
 
 pub use cluster_read::{ClusterReader, ObjectRef, Query, ReadError};
+pub use written_down::WrittenDown;
 
 /// The capability to read objects of the cluster.
 pub const CLUSTER_READ: &str = "cluster-read";
@@ -20,6 +22,12 @@ pub struct Grants {
 }
 
 impl Grants {
+    /// All that a plugin can be granted: where there is no cluster, or one that is made up.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self { cluster_read: true }
+    }
+
     /// Adds a capability by its name.
     ///
     /// # Errors

@@ -82,7 +82,7 @@ pub struct PluginEntry {
     /// Its file, from the configuration file's folder; empty where it has a source.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub file: PathBuf,
-    /// Its reference in a registry, in the place of a file: `oci://…`.
+    /// Its reference in a registry, instead of a file: `oci://…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The digest that the component must have: `sha256:…`. May be empty where there is a source, since that or the lock says it.

@@ -235,7 +235,7 @@ pub struct DebugPlan {
     target: TargetId,
     strategy: PluginId,
     steps: Vec<Step>,
-    /// What is judged in the place of steps, of which there are none then. No strategy plans it.
+    /// What is judged instead of steps, of which there are none then. No strategy plans it.
     connection: Option<Connection>,
     attach: Option<String>,
     policies: Vec<PolicyReview>,

@@ -121,7 +121,7 @@ impl Approved {
         &self.agreed
     }
 
-    /// Takes a newer draft in the place of the one that was agreed to.
+    /// Takes a newer draft instead of the one that was agreed to.
     ///
     /// # Errors
     /// Fails with the newer draft when it gives more than was agreed to, or is for a target of another name: that needs a

@@ -82,7 +82,7 @@ impl Submitted {
         }
     }
 
-    /// The object to store in the place of what was submitted, where the policies changed it.
+    /// The object to store instead of what was submitted, where the policies changed it.
     pub fn changed_to(&self, plan: &DebugPlan) -> Option<Object> {
         let What::Step {
             received,

@@ -247,7 +247,7 @@ mod tests {
         plan.steps()[0].object()["image"].clone()
     }
 
-    /// A policy that wants one image in the place of another.
+    /// A policy that wants one image instead of another.
     fn wants(from: &str, to: &str, plan: &DebugPlan) -> Judgement {
         if image(plan) != from {
             return Ok((Verdict::Allow, Vec::new(), Vec::new()));

@@ -37,11 +37,11 @@ impl Runner<'_> {
                 document["time"] = json!(case.context.time);
                 document["review"] = review(case, &plan);
                 document["sourceIsKnown"] = json!(is_source_known(case, &plan));
-                let is_node = case.target.id().kind == TargetKind::Node;
-                document["objects"] = match is_node {
-                    true => json!([case.target.object()]),
-                    false => json!([]),
-                };
+                let mut objects = case.objects.clone().unwrap_or_default().0;
+                if case.target.id().kind == TargetKind::Node {
+                    objects.push(json!(case.target.object()));
+                }
+                document["objects"] = json!(objects);
             }
         }
         Ok(document)
@@ -63,7 +63,7 @@ impl Runner<'_> {
             context: &case.context,
             actor: &case.actor,
             policies: &[],
-            reader: None,
+            reader: case.reader().as_ref(),
             time_to_live: None,
         });
         Ok(planned
@@ -80,7 +80,10 @@ impl Runner<'_> {
             if let Some(file) = plugin.description().source().file() {
                 let name = format!("plugin-{index}");
                 let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-                plugins.push(json!({"name": name, "file": file, "digest": plugin.description().digest()}));
+                let capabilities = &plugin.description().manifest().capabilities;
+                let grants: Vec<&str> = capabilities.iter().map(|wanted| wanted.name.as_str()).collect();
+                let digest = plugin.description().digest();
+                plugins.push(json!({"name": name, "file": file, "digest": digest, "grants": grants}));
                 policy["plugin"] = json!(name);
             }
             policies.push(policy);

@@ -34,9 +34,16 @@ mod read;
 mod run;
 mod snapshots;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use trocar_core::{config::PolicyEntry, target::Target};
+use trocar_core::{
+    capability::{ClusterReader, WrittenDown},
+    config::PolicyEntry,
+    target::Target,
+};
 use trocar_runtime::plugin::PluginSource;
 use trocar_sdk::{Actor, Context, DebugOptions};
 
@@ -71,6 +78,8 @@ pub struct Case {
     settings: String,
     actor: Actor,
     context: Context,
+    /// What a plugin that was granted `cluster-read` finds; none: there is no cluster.
+    objects: Option<WrittenDown>,
     expect: Expect,
 }
 
@@ -83,6 +92,11 @@ impl Case {
     /// Its name, unique in the file.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    fn reader(&self) -> Option<Arc<dyn ClusterReader>> {
+        let objects = self.objects.clone()?;
+        Some(Arc::new(objects))
     }
 
     /// Returns true if the case expects nothing, so that every outcome passes.

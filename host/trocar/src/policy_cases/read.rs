@@ -10,6 +10,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 use trocar_core::{
+    capability::WrittenDown,
     config::{Config, Layer, PolicyEntry},
     documents,
     planning::default_strategy,
@@ -46,6 +47,8 @@ struct CaseDocument {
     settings: Option<Value>,
     actor: Actor,
     context: Context,
+    /// The cluster, for plugins that read it. Without it none answers.
+    objects: Option<Vec<Value>>,
     expect: Expect,
 }
 
@@ -232,6 +235,7 @@ fn case(file: &Path, read: CaseDocument, flags: &ReadFlags<'_>) -> Result<Case, 
             suffix: non_empty(read.context.suffix, "bbbbb"),
             time: non_empty(read.context.time, "2026-01-01T00:00:00Z"),
         },
+        objects: read.objects.map(WrittenDown),
         expect: read.expect,
     })
 }

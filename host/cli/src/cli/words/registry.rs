@@ -80,7 +80,7 @@ pub(crate) fn after_supply(plugin: &str, error: &SupplyError) -> Option<String> 
         }
         SupplyError::NotPinned { lock: Some(_) } => "write down which one it is: trocar plugin lock".into(),
         SupplyError::Lock { .. } => {
-            "a newer trocar may have written it; if not, remove it and write it anew: trocar plugin lock".into()
+            "a newer trocar may have written it; if not, remove it and write it again: trocar plugin lock".into()
         }
         SupplyError::LockDiffers { .. } => "if the configuration was changed: trocar plugin lock; if not, find out who changed the lock".into(),
         SupplyError::NotPulled { is_systems: true, .. } => "as root: trocar plugin pull --system".into(),
@@ -88,7 +88,7 @@ pub(crate) fn after_supply(plugin: &str, error: &SupplyError) -> Option<String> 
             true => format!("trocar plugin pull {plugin}"),
             false => "trocar plugin pull".into(),
         },
-        SupplyError::Component { .. } => "if the plugin was pushed anew, put its new digest into the configuration".into(),
+        SupplyError::Component { .. } => "if the plugin was pushed again, put its new digest into the configuration".into(),
         SupplyError::Untrusted(Untrusted::Revoked { .. }) => "use another version: trocar plugin update".into(),
         SupplyError::Untrusted(Untrusted::Unsigned { .. }) => {
             "if it was signed after the pull: trocar plugin pull; docs/plugins-registries.md says how plugins are signed".into()

@@ -69,7 +69,7 @@ impl Received {
         }
     }
 
-    /// What is stored in the place of the object when it was changed to this: with what the server had put in, as far as
+    /// What is stored instead of the object when it was changed to this: with what the server had put in, as far as
     /// there is still a place for it.
     pub fn restored(&self, changed: &Object) -> Object {
         let same_class = class(changed) == class(&self.object);

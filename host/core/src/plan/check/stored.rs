@@ -13,7 +13,7 @@ use crate::{
     target::{Target, TargetKind},
 };
 
-/// Checks the steps of a plan with what the server stored in the place of what was judged.
+/// Checks the steps of a plan with what the server stored instead of what was judged.
 ///
 /// `differences` are those that weigh: where they do not touch how a pod is scheduled, it is scheduled as it was judged.
 ///

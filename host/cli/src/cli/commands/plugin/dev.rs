@@ -104,11 +104,7 @@ fn plans(
     targets: &[Target],
     options: &DebugOptions,
 ) -> Result<String, CliError> {
-    let plugin = engine.load(
-        &PluginSource::File(file.to_owned()),
-        plugin_type,
-        &Grants::default(),
-    )?;
+    let plugin = engine.load(&PluginSource::File(file.to_owned()), plugin_type, &Grants::all())?;
     let shown = targets
         .iter()
         .map(|target| plan(engine, &plugin, plugin_type, target, options));
@@ -127,7 +123,7 @@ fn plan(
         PluginType::Policy => {
             let default = default_strategy(target.id().kind, options);
             let source = PluginSource::Default(default.to_owned());
-            let strategy = engine.load(&source, PluginType::Strategy, &Grants::default())?;
+            let strategy = engine.load(&source, PluginType::Strategy, &Grants::all())?;
             (strategy, vec![rule(plugin)])
         }
     };
