@@ -109,14 +109,16 @@ impl<'a> Installed<'a> {
         let libraries = succeed(Command::new("ldd").arg(&tools.server));
         let libraries = libraries.split_whitespace().filter(|word| word.starts_with('/'));
         succeed(
-            Command::new(repository().join(".ci/admission-image"))
-                .args([archive.as_os_str(), image.as_ref(), tools.server.as_os_str()])
+            Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+                .current_dir(repository())
+                .args(["xtask", "image"])
+                .args([&archive, &tools.server])
                 .args(libraries),
         );
         succeed(
             Command::new(&tools.skopeo)
                 .args(["copy", "--dest-tls-verify=false"])
-                .arg(format!("docker-archive:{}", archive.display()))
+                .arg(format!("oci-archive:{}", archive.display()))
                 .arg(format!("docker://{image}")),
         );
         fs::remove_file(archive).expect("it was written");

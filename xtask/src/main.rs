@@ -35,6 +35,8 @@ const HELP: &str = "Usage: cargo xtask VERB
                    write what krew and Homebrew take, for the archives of all targets in a folder
   guests           build the default plugins and the test guests from source
   guests --check   say whether the committed components are what the source makes
+  image OUT.tar PROGRAM [FILE...]
+                   write the image of a program as an OCI layout, with files that it needs put where they are here
   kubernetes --version VERSION --from SWAGGER.JSON TYPES.GO...
                    write the table of the Kubernetes API from its OpenAPI document and its Go types
   man [FOLDER]     write the man pages (default: target/man)
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
             swagger,
             sources @ ..,
         ] => kubernetes::write(&root(), version, swagger, sources),
+        ["image", to, program, needs @ ..] => dist::image(&root(), Path::new(to), Path::new(program), needs),
         ["book"] => book::make(&root(), None),
         ["book", "--repository", repository] => book::make(&root(), Some(repository)),
         ["dist-index", words @ ..] => dist::index(words),

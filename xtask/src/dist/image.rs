@@ -12,20 +12,18 @@ use super::{
 /// An unprivileged user id: that of distroless images.
 const USER: &str = "65532:65532";
 
-/// An archive with the layout of an image, whose programs lie in `/usr/bin`. The first of them is what it runs.
+/// An archive with the layout of an image of a program, and of other files that it needs.
 pub(super) fn layout(
     release: &Release,
     architecture: &str,
     name: &str,
-    programs: &[Entry],
+    mut entries: Vec<Entry>,
+    program: Vec<u8>,
 ) -> Result<Vec<u8>> {
-    let entries: Vec<Entry> = programs
-        .iter()
-        .map(|program| Entry::program(&format!("usr/bin/{}", program.place), program.bytes.clone()))
-        .collect();
+    entries.insert(0, Entry::program(&format!("usr/bin/{name}"), program));
     let tar = archive::tar(&entries, release.time)?;
     let layer = archive::gz(&tar)?;
-    let config = config(release, architecture, &programs[0].place, &tar).to_string();
+    let config = config(release, architecture, name, &tar).to_string();
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,

@@ -46,6 +46,18 @@ pub(super) struct Release {
 }
 
 impl Release {
+    /// That of the tree, as it was typed.
+    fn of(root: &Path, words: &[&str]) -> Result<Self> {
+        Ok(Self {
+            // That of the workspace.
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            target: option(words, "--target")?.unwrap_or(DEFAULT_TARGET).to_owned(),
+            repository: option(words, "--repository")?.map(str::to_owned),
+            time: time(root)?,
+            folder: root.join("target/dist"),
+        })
+    }
+
     fn name(&self) -> String {
         format!("trocar-{}-{}", self.version, self.target)
     }
@@ -68,14 +80,7 @@ impl Release {
 /// Makes all files of a release for one target below `target/dist`. `words` is what was typed: `--target`, `--repository`, and
 /// `--programs` with a folder of programs that were built already.
 pub(crate) fn make(root: &Path, words: &[&str]) -> Result<()> {
-    let release = Release {
-        // That of the workspace.
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        target: option(words, "--target")?.unwrap_or(DEFAULT_TARGET).to_owned(),
-        repository: option(words, "--repository")?.map(str::to_owned),
-        time: time(root)?,
-        folder: root.join("target/dist"),
-    };
+    let release = Release::of(root, words)?;
     if release.folder.exists() {
         fs::remove_dir_all(&release.folder)?;
     }
@@ -99,6 +104,26 @@ pub(crate) fn make(root: &Path, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Writes the image of a program that was built for this machine's kind of processor, with files that it needs, which are put where they
+/// are here.
+pub(crate) fn image(root: &Path, to: &Path, program: &Path, needs: &[&str]) -> Result<()> {
+    let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
+    let release = Release::of(root, &["--target", &target])?;
+    let architecture = release
+        .architecture()
+        .context("images are for x86-64 and arm64")?;
+    let name = program.file_name().and_then(|name| name.to_str());
+    let name = name.context("the program needs a name")?;
+    let read = |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+    let entry = |file: &&str| {
+        let place = file.trim_start_matches('/');
+        Ok::<_, anyhow::Error>(Entry::program(place, read(Path::new(file))?))
+    };
+    let needed = needs.iter().map(entry).collect::<Result<Vec<_>>>()?;
+    let made = image::layout(&release, architecture, name, needed, read(program)?)?;
+    fs::write(to, made).with_context(|| format!("cannot write {}", to.display()))
+}
+
 /// Writes what krew and Homebrew take into a folder that has the archives of all targets: `--repository` and `--folder`.
 pub(crate) fn index(words: &[&str]) -> Result<()> {
     let repository = option(words, "--repository")?.context("--repository is missing")?;
@@ -118,8 +143,9 @@ fn files(root: &Path, release: &Release, programs: &Path) -> Result<Vec<(String,
         .architecture()
         .filter(|_| release.target.ends_with("-musl"))
     {
-        for (name, programs) in images(programs)? {
-            let image = image::layout(release, architecture, name, &programs)?;
+        for name in ["trocar", "trocar-admission"] {
+            let program = fs::read(programs.join(name))?;
+            let image = image::layout(release, architecture, name, Vec::new(), program)?;
             made.push((
                 format!("{name}-{}-{architecture}.oci.tar", release.version),
                 image,
@@ -137,15 +163,6 @@ fn files(root: &Path, release: &Release, programs: &Path) -> Result<Vec<(String,
         made.extend(parts::chart_and_sdks(root, release)?);
     }
     Ok(made)
-}
-
-/// The programs of each image.
-fn images(programs: &Path) -> Result<[(&'static str, Vec<Entry>); 2]> {
-    let program = |name: &str| Ok::<_, anyhow::Error>(Entry::program(name, fs::read(programs.join(name))?));
-    Ok([
-        ("trocar", vec![program("trocar")?]),
-        ("trocar-admission", vec![program("trocar-admission")?]),
-    ])
 }
 
 fn option<'a>(words: &[&'a str], name: &str) -> Result<Option<&'a str>> {
