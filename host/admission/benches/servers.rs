@@ -130,7 +130,7 @@ impl Setting {
             "--addr=127.0.0.1",
             "--policies=policies.yml",
             "--log-level=error",
-            "--ignore-kubernetes-connection-failure=true",
+            "--ignore-kubernetes-connection-failure",
         ]);
         command.args([
             format!("--port={port}"),
