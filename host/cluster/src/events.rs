@@ -18,6 +18,7 @@ use trocar_core::{reference::Kind, text};
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long an explanation may take.
+// The explanation delays an error that is known already.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How many events are looked through for the controller that deleted a pod.

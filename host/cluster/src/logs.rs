@@ -29,6 +29,7 @@ pub(super) async fn open(
         subresource: "log",
         ..pod.clone()
     };
+    // Time stamps make a broken reading resumable. `stream=` is not asked for: it is alpha, and refused where it is off.
     let mut query = vec![("container", container), ("timestamps", "true")];
     if request.follow {
         query.push(("follow", "true"));

@@ -9,6 +9,7 @@ use super::{
 };
 
 /// The most lines that are looked for.
+// The place of each line is kept: 8 MB at most.
 const MAX_LINES: usize = 1_000_000;
 
 /// How often a log is read that cannot be read at once, and the pause between.

@@ -16,6 +16,7 @@ use super::{
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// How often the object is read where it may not be watched.
+// A Role may grant `get` without `watch`.
 const POLL: Duration = Duration::from_millis(500);
 
 /// What happened to the object.
@@ -74,6 +75,7 @@ impl Watching {
             };
             let change = match next {
                 Ok(Some(change)) => change,
+                // A server ends every watch after some time (`--min-request-timeout`); it goes on from the last version.
                 Ok(None) => {
                     self.lines = None;
                     sleep(PAUSES.0).await;
@@ -126,6 +128,7 @@ impl Watching {
                 problem: error.to_string(),
             })?;
             let object = taken(&mut event, "object");
+            // A version that is too old is refused with 410, or by such an event after an answer of 200.
             if event["type"] == "ERROR" {
                 let status = serde_json::from_value(object).unwrap_or_default();
                 return Err(ClusterError::Refused {
@@ -156,6 +159,7 @@ impl Watching {
     }
 
     async fn open(&mut self) -> Result<kube::client::Body, ClusterError> {
+        // With this selector a Role that is limited by `resourceNames` allows the watch as well.
         let selector = format!("metadata.name={}", self.object.name);
         let query = [
             ("watch", "true"),

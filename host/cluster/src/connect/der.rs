@@ -40,6 +40,7 @@ impl<'a> Certificate<'a> {
         if let Some((_, after)) = take(rest, VERSION) {
             rest = after;
         }
+        // RFC 5280, 4.1: serial number, algorithm, issuer, validity, subject, key.
         let (_, rest) = take(rest, INTEGER)?;
         let (_, rest) = take(rest, SEQUENCE)?;
         let (_, rest) = take(rest, SEQUENCE)?;
@@ -110,6 +111,7 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, first], rest) = der.split_first_chunk()?;
     let (length, rest) = match first {
         0..=0x7f => (usize::from(first), rest),
+        // Four bytes of length are 4 GiB: more is not a certificate.
         0x81..=0x84 => {
             let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
             let length = bytes

@@ -83,6 +83,7 @@ impl CredentialPlugin {
             .env("KUBERNETES_EXEC_INFO", self.question(is_interactive).to_string())
             .stdin(stdin)
             .stdout(Stdio::piped())
+            // A plugin's prompts and login links go to the user, as with kubectl.
             .stderr(Stdio::inherit())
             .kill_on_drop(true);
         let run = tokio::time::timeout(MAX_TIME, output(command));
@@ -120,6 +121,7 @@ impl CredentialPlugin {
 
     /// Says whether the plugin gets standard input: only where that is a terminal and nothing else reads it.
     fn is_interactive(&self) -> Result<bool, CredentialError> {
+        // A plugin that reads standard input beside the session would take the program's input away.
         let is_free = !self.stdin_taken.load(Ordering::Relaxed);
         let is_terminal = io::stdin().is_terminal();
         match self.config.interactive_mode {
@@ -254,6 +256,7 @@ fn look_up(command: &str) -> Option<PathBuf> {
         return Some(PathBuf::from(command)).filter(|path| is_program(path));
     }
     let folders = env::var_os("PATH")?;
+    // As Go's `exec.LookPath`: a relative entry of `PATH` would run whatever lies in the current folder.
     let folders = env::split_paths(&folders).filter(|folder| folder.is_absolute());
     let mut found = folders.map(|folder| folder.join(command));
     found.find(|path| is_program(path))

@@ -9,6 +9,7 @@ use crate::{
 };
 
 /// How long a container may take to start before the cluster's events are asked why.
+// Most starts are over by then (0.1 to 1.1 s were measured), and need no further request.
 const EVENTS_AFTER: Duration = Duration::from_secs(1);
 
 /// A reason why the container will not start, and since when it is known.
@@ -109,7 +110,9 @@ impl Start {
         let Phase::Waiting { by_status, .. } = &mut self.phase else {
             return None;
         };
+        // The text changes meanwhile (`ErrImagePull`, `ImagePullBackOff`): the grace counts from the first one.
         let since = by_status.take().map_or(now, |told| told.since);
+        // A time that the user named is waited for in full: a node may be about to join.
         let is_waited_for =
             |hopeless: &Hopeless| self.waits_for_nodes && hopeless.kind == HopelessKind::Unschedulable;
         let hopeless = hopeless.filter(|hopeless| !is_waited_for(hopeless));
@@ -160,6 +163,7 @@ impl Start {
         else {
             return Verdict::Wait;
         };
+        // Before the timeout: a reason says more than that the time is over.
         for told in [by_status, by_event] {
             if let Some(told) = told.take_if(|told| now >= told.until()) {
                 return Verdict::GiveUp(told.hopeless);
