@@ -54,6 +54,7 @@ fn attach(args: &AttachArgs) -> Result<ExitCode, CliError> {
         let reason = resolve::reason(args.policy.reason.as_deref())?;
         let context = resolve::context(Some(namespace), None)?;
         let mut debugger = debugger(&connection, &config, planner, context, reason)?;
+        // The cluster was asked already, for the claims of stamps.
         if let Some(user) = user {
             debugger = debugger.with_identity(user);
         }

@@ -142,6 +142,7 @@ impl<'a> Puller<'a> {
     async fn fetch(&self, client: &Client, reference: &RegistryReference) -> Result<String, CliError> {
         let pulled = client.pull(reference, self.allowed).await?;
         let signatures = client.signatures(&pulled.from, &pulled.digest).await?;
+        // Kept before it is judged: the rules are applied again at each load, and a store grants nothing.
         self.store.keep(&pulled)?;
         self.store.keep_signatures(&pulled.digest, &signatures)?;
         Ok(pulled.digest)
