@@ -22,7 +22,6 @@ const FIELD_MANAGER: (&str, &str) = ("fieldManager", "trocar");
 /// A field that the server does not know is refused, and never dropped: what was judged is what is stored.
 const STRICT: (&str, &str) = ("fieldValidation", "Strict");
 
-/// How a write is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Run {
     Real,

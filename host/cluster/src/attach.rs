@@ -35,7 +35,6 @@ const DEAD: Duration = Duration::from_secs(50);
 /// How many frames may wait in each direction.
 const QUEUE: usize = 64;
 
-/// What is sent into the container.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     /// Standard input.
@@ -46,7 +45,6 @@ pub(super) enum Outgoing {
     Size(u16, u16),
 }
 
-/// What comes over a connection.
 #[derive(Debug)]
 pub(super) enum Received {
     /// Output of the program.
@@ -73,7 +71,6 @@ pub(super) struct Attached {
     tasks: [tokio::task::JoinHandle<()>; 2],
 }
 
-/// Which streams of which container.
 #[derive(Clone, Debug)]
 pub(super) struct Streams<'a> {
     pub(super) container: &'a str,

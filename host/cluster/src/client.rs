@@ -26,7 +26,6 @@ use super::{
 /// Who we say that we are.
 const USER_AGENT: &str = concat!("trocar/", env!("CARGO_PKG_VERSION"));
 
-/// The media type of objects.
 const JSON: &str = "application/json";
 
 /// The largest answer that is read, in bytes. A list of ten thousand pods is about half of it.
@@ -183,7 +182,6 @@ impl Cluster {
         self.in_time(action, read).await
     }
 
-    /// Reads one object.
     pub(super) async fn get(&self, action: &Action) -> Result<Value, ClusterError> {
         self.exchange(action, Method::GET, &path(action), None).await
     }
@@ -241,7 +239,6 @@ impl Cluster {
         Err(self.refused(action, response).await)
     }
 
-    /// Opens a WebSocket.
     pub(super) async fn connect(
         &self,
         action: &Action,
@@ -508,7 +505,6 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Why there is no answer.
 enum Failure {
     Client(kube::Error),
     Credentials(CredentialError),

@@ -37,7 +37,6 @@ const ENDS: [&str; 6] = [
 /// How many events explain a failure.
 const MOST: usize = 3;
 
-/// What an event says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PodWarning {
     /// In one line.

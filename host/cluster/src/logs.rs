@@ -17,7 +17,6 @@ pub(super) struct LogRequest {
     pub(super) since: Option<String>,
 }
 
-/// Opens a container's log.
 pub(super) async fn open(
     cluster: &Cluster,
     pod: &Action,

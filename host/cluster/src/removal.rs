@@ -21,7 +21,6 @@ const APPEARS_WITHIN: Duration = Duration::from_secs(5);
 /// How long a refusal of our rights is not taken for the last word: a server that starts does not know them yet.
 const RIGHTS_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long one answer may take.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// A pod that a debug created, or is about to create.
@@ -75,7 +74,6 @@ pub async fn remove_created(
     }
 }
 
-/// What a try came to.
 enum Try {
     Removed,
     /// It is not known to have been created, and not there yet.

@@ -71,7 +71,7 @@ struct Tail {
     length: u64,
     /// Where the last lines begin, and behind them where the next one will.
     starts: VecDeque<u64>,
-    /// The first bytes.
+    /// The first bytes, as many as tell a kubelet's message from a log.
     head: Vec<u8>,
 }
 

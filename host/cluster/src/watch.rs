@@ -19,7 +19,6 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 // A Role may grant `get` without `watch`.
 const POLL: Duration = Duration::from_millis(500);
 
-/// What happened to the object.
 #[derive(Debug)]
 pub(super) enum Change {
     /// It is like this now.
@@ -169,7 +168,6 @@ impl Watching {
         self.cluster.stream(&self.watch_action(), &query).await
     }
 
-    /// The object as it is now.
     async fn read_again(&mut self) -> Result<Change, ClusterError> {
         match self.cluster.get(&self.object).await {
             Ok(object) => {

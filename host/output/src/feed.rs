@@ -17,7 +17,6 @@ pub(crate) struct Fragment {
     pub(crate) raw: Vec<u8>,
     /// How many bytes came before those that are kept.
     pub(crate) dropped: usize,
-    /// How much of it was shown.
     pub(crate) shown: usize,
     /// It is known to begin where the unit begins.
     pub(crate) begins: bool,
@@ -25,7 +24,6 @@ pub(crate) struct Fragment {
     pub(crate) ends: bool,
     /// The attach ended with the program: it is how the stream ends.
     pub(crate) is_last: bool,
-    /// When its last bytes came.
     pub(crate) at: Duration,
 }
 

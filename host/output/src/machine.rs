@@ -41,7 +41,6 @@ const LONG_STRETCH: usize = 64;
 /// The same when the program has ended.
 const LAST_STRETCH: usize = 32;
 
-/// The attach's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attach {
     /// Nothing can come.
@@ -51,7 +50,6 @@ enum Attach {
     Stands,
 }
 
-/// The reading of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reading {
     Closed,
@@ -92,7 +90,6 @@ pub struct Machine {
     pub(crate) unit_bytes: usize,
     /// Shown from the log; the attach may bring it.
     pub(crate) early: Recent,
-    /// When a text was added to those.
     pub(crate) early_at: Duration,
     /// Shown from the attach; the log may bring it.
     pub(crate) ahead: Ahead,
@@ -127,7 +124,6 @@ pub struct Machine {
     pub(crate) held_at: Duration,
     /// It was rotated, and may lack what the attach has brought on a stream.
     pub(crate) has_gap: [bool; 2],
-    /// When it had something new.
     news_at: Duration,
     /// It was opened again because it brought nothing, and has had nothing new since.
     was_reopened: bool,

@@ -431,7 +431,6 @@ fn is_set(name: &str, value: &Value) -> bool {
     }
 }
 
-/// The plugins of one plan.
 struct LoadedGuests<'a, 'b> {
     engine: &'a runtime::Engine,
     /// The strategy and its settings; none for what another program planned.

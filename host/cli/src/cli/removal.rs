@@ -36,7 +36,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 // Less than the two seconds after which a signal ends this process in any case.
 const ON_SIGNAL: Duration = Duration::from_millis(1500);
 
-/// The pipe to the process.
 type Pipe = Arc<Mutex<ChildStdin>>;
 
 /// The process that removes pods when this one ends without having done so.
@@ -245,7 +244,6 @@ impl<'a> AtEnd<'a> {
         }
     }
 
-    /// The plan that was carried out.
     pub(crate) fn plan(&self) -> &DebugPlan {
         &self.plan
     }

@@ -346,7 +346,6 @@ pub(crate) fn limits(typed: &[String]) -> Result<Limits, CliError> {
     Ok(limits)
 }
 
-/// What was granted.
 pub(crate) fn grants(typed: &[String]) -> Result<Grants, CliError> {
     let mut grants = Grants::default();
     for name in typed {

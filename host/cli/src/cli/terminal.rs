@@ -18,7 +18,6 @@ use trocar::cluster::{Input, InputSender, Screen};
 /// The argument that makes the program a guard of a terminal; not for people.
 pub(crate) const GUARD: &str = "__restore-terminal";
 
-/// The keys that leave a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DetachKeys(Vec<u8>);
 
@@ -159,7 +158,6 @@ impl Guard {
         }
     }
 
-    /// The terminal is right again.
     fn dismiss(mut self) {
         drop(self.line.write_all(b"!"));
         drop(self.line);
@@ -317,7 +315,6 @@ const MODES: [(u16, bool); 12] = [
 ];
 
 impl Modes {
-    /// The program writes these bytes.
     pub(crate) fn see(&mut self, bytes: &[u8]) {
         for byte in bytes {
             match (self.sequence.len(), byte) {

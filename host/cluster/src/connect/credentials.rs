@@ -66,7 +66,6 @@ enum Source {
     Unusable(CredentialError),
 }
 
-/// What a plugin has answered.
 #[derive(Default)]
 enum Held {
     #[default]
@@ -183,7 +182,6 @@ impl Credentials {
         }
     }
 
-    /// The certificates for new connections.
     pub(crate) fn identity(&self) -> Identity {
         self.0.identity.clone()
     }
@@ -388,7 +386,6 @@ impl Identity {
         }
     }
 
-    /// The certificate as it is now.
     pub(crate) fn now(&self) -> Option<Arc<CertifiedKey>> {
         self.get()
     }

@@ -25,7 +25,6 @@ pub(super) struct Certificate<'a> {
     pub(super) begins: Timestamp,
     /// Until when.
     pub(super) ends: Timestamp,
-    /// The bits of its public key.
     pub(super) public_key: &'a [u8],
     /// Whether a server may use it.
     pub(super) is_for_servers: bool,
@@ -125,7 +124,6 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, contents, rest))
 }
 
-/// A time and what follows it.
 fn time(der: &[u8]) -> Option<(Timestamp, &[u8])> {
     let (tag, contents, rest) = element(der)?;
     let text = std::str::from_utf8(contents).ok()?;

@@ -44,7 +44,6 @@ pub enum PluginPolicy {
     Allowlist(Vec<String>),
 }
 
-/// A plugin of a kubeconfig.
 #[derive(Debug)]
 pub(super) struct CredentialPlugin {
     pub(super) config: ExecConfig,
@@ -53,7 +52,6 @@ pub(super) struct CredentialPlugin {
     pub(super) stdin_taken: Arc<AtomicBool>,
 }
 
-/// What a plugin answered.
 pub(super) struct Answer {
     pub(super) header: Option<HeaderValue>,
     pub(super) identity: Option<Arc<ClientCertificate>>,
@@ -61,7 +59,6 @@ pub(super) struct Answer {
 }
 
 impl CredentialPlugin {
-    /// Runs the plugin.
     pub(super) async fn run(&self) -> Result<Answer, CredentialError> {
         let program = self.permitted()?;
         let is_interactive = self.is_interactive()?;
@@ -200,7 +197,6 @@ impl CredentialPlugin {
     }
 }
 
-/// The header for a token.
 pub(super) fn bearer(token: &str) -> Result<HeaderValue, String> {
     let value = HeaderValue::try_from(format!("Bearer {token}"));
     let mut value = value.map_err(|_| "the token has letters that no token can have")?;

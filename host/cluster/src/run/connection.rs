@@ -27,7 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 // A status says so within about a second of the end. Five seconds without it mean that the container may still run.
 const AFTER_END: Duration = Duration::from_secs(5);
 
-/// How far the attach is.
 #[derive(Debug)]
 pub(super) enum Phase<A, O> {
     /// Nothing to attach to yet.
@@ -52,7 +51,6 @@ struct Outage {
     is_told: bool,
 }
 
-/// What a failed try leads to.
 #[derive(Debug)]
 pub(super) enum Failed {
     /// It is tried again.
@@ -65,7 +63,6 @@ pub(super) enum Failed {
     Fatal(ClusterError),
 }
 
-/// The attach of a session.
 #[derive(Debug)]
 pub(super) struct Connection<A, O> {
     pub(super) phase: Phase<A, O>,
@@ -152,7 +149,6 @@ impl<A, O> Connection<A, O> {
         Failed::Again
     }
 
-    /// It has ended.
     pub(super) fn ends(&mut self, now: Duration, end: AttachEnd, program_has_ended: bool) {
         self.phase = match end {
             // Almost always the program has ended and the status does not say so yet.

@@ -36,7 +36,6 @@ enum End {
     Key(Duration, Duration),
 }
 
-/// What goes in.
 #[derive(Debug)]
 pub(super) struct Stdin {
     kind: Kind,

@@ -17,7 +17,6 @@ const AFTER_END: Duration = Duration::from_millis(1500);
 /// How long a log may not be readable although the container runs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How the log is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     /// On as it grows.
@@ -29,7 +28,6 @@ pub(super) enum Reading {
     },
 }
 
-/// How far the reading is.
 #[derive(Debug)]
 pub(super) enum Phase<A, O, C> {
     Off,
@@ -44,7 +42,6 @@ pub(super) enum Phase<A, O, C> {
     Unreadable,
 }
 
-/// The reading of the log of a session.
 #[derive(Debug)]
 pub(super) struct Log<A, O, C> {
     pub(super) phase: Phase<A, O, C>,
@@ -105,7 +102,6 @@ impl<A, O, C> Log<A, O, C> {
         }
     }
 
-    /// A reading was opened.
     pub(super) fn opened(&mut self, log: O) {
         if let Phase::Opening(reading, _) = self.phase {
             self.phase = Phase::Open(reading, log);
@@ -143,7 +139,6 @@ impl<A, O, C> Log<A, O, C> {
         self.phase = Phase::Paused(reading, now + PAUSES.1);
     }
 
-    /// The reading broke.
     pub(super) fn breaks(&mut self, now: Duration) {
         if let Phase::Open(reading, _) = self.phase {
             self.again(now, reading);
@@ -166,7 +161,6 @@ impl<A, O, C> Log<A, O, C> {
         Some(reading)
     }
 
-    /// When a reading is to be opened.
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self.phase {
             Phase::Paused(_, until) => Some(until),

@@ -59,13 +59,11 @@ pub(super) struct Run<'a> {
     shown: Shown<'a>,
     /// The cluster does not say how the pod is.
     trouble: Option<Trouble>,
-    /// The program has ended.
     ending: Option<Ending>,
-    /// When output came last.
+    /// When output came last, or may first have come: when the attach stood, and when the program ended.
     last_byte: Duration,
 }
 
-/// What happened next.
 enum Event {
     Pod(Change),
     PodWarning(PodWarning),

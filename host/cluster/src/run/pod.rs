@@ -46,7 +46,6 @@ impl Container {
     }
 }
 
-/// How the program ended.
 pub(super) struct Ending {
     pub(super) code: i32,
     pub(super) reason: String,
@@ -142,7 +141,6 @@ impl Run<'_> {
         }
     }
 
-    /// The container has started.
     pub(super) fn starts(&mut self) {
         self.start.started();
         self.events = None;

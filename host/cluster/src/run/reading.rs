@@ -23,7 +23,6 @@ const MAX_HELD_BYTES: usize = 16 << 20;
 /// What a kubelet sends instead of a log that it cannot read.
 const NO_LOG: &[u8] = b"unable to retrieve container logs for ";
 
-/// A reading that is open.
 pub(super) struct OpenLog {
     pub(super) lines: Lines,
     /// What it brought, of a container that may have been restarted: whether it is that of our program is asked at its end.

@@ -25,7 +25,6 @@ impl Told {
     }
 }
 
-/// How far the container's start is.
 #[derive(Debug)]
 enum Phase {
     Waiting {
@@ -39,7 +38,6 @@ enum Phase {
     Started,
 }
 
-/// The start of a session's container.
 #[derive(Debug)]
 pub(super) struct Start {
     phase: Phase,
@@ -137,7 +135,6 @@ impl Start {
             .map(|()| state)
     }
 
-    /// When to ask for a verdict.
     pub(super) fn deadline(&self) -> Option<Duration> {
         let Phase::Waiting {
             by_status,
@@ -153,7 +150,6 @@ impl Start {
             .min()
     }
 
-    /// What is to be done by now.
     pub(super) fn verdict(&mut self, now: Duration) -> Verdict {
         let Phase::Waiting {
             by_status,

@@ -92,13 +92,10 @@ async fn removal(
     Ok(Some(removal))
 }
 
-/// What was typed.
 enum Wanted {
     /// One's only running session.
     Any,
-    /// A session by its name.
     Session(Name),
-    /// The session of a target.
     Target(Reference),
 }
 
@@ -139,7 +136,6 @@ impl Wanted {
     }
 }
 
-/// The one session that is meant.
 async fn find(
     connection: &Connection,
     namespace: &str,

@@ -87,7 +87,6 @@ fn confirm(args: &CleanArgs, count: usize) -> Result<(), CliError> {
     )
 }
 
-/// Which sessions are meant.
 struct Choice<'a> {
     args: &'a CleanArgs,
     /// The server's clock.

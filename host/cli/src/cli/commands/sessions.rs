@@ -71,7 +71,6 @@ pub(super) async fn user(connection: &Connection) -> Option<Identity> {
     identity.filter(|identity| !identity.user.is_empty())
 }
 
-/// The sessions of a place.
 pub(super) async fn found(place: &Place<'_>) -> Result<FoundSessions, CliError> {
     let cluster = &place.connection.cluster;
     Ok(find_sessions(cluster, place.namespace, place.journal, place.user).await?)
@@ -168,7 +167,6 @@ async fn watch(
     }
 }
 
-/// The sessions as a table.
 pub(super) fn table(sessions: &[Session], is_wide: bool, with_namespace: bool) -> String {
     let now = jiff::Timestamp::now();
     let mut header = vec!["NAME", "KIND", "OWNER", "AGE", "STATE"];

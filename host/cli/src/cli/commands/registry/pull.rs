@@ -90,7 +90,6 @@ fn pinned_by_config(config: &Config, source: RegistrySource, layer: Layer) -> Re
 
 /// A plugin that was pulled and compiled.
 pub(super) struct Pulled {
-    /// The digest of the manifest.
     pub(super) manifest: String,
     pub(super) description: PluginDescription,
 }
