@@ -201,7 +201,7 @@ pub(crate) enum Frame {
 
 /// Decodes a message; none where it holds nothing, or is of a channel that is not known.
 pub(crate) fn decode(mut data: Bytes) -> Option<Frame> {
-    // A kubelet sends an empty frame to say that the connection stands.
+    // The other end sends an empty frame to say that the connection stands.
     if data.len() < 2 {
         return None;
     }

@@ -151,7 +151,7 @@ impl Ended {
     /// The exit code to pass on: the program's own, or 0 after a detach.
     pub fn exit_code(&self) -> u8 {
         match self {
-            // A process passes eight bits on; those of Windows containers have 32.
+            // An exit code has eight bits here; that of a Windows container has 32.
             Self::Exited { code, .. } => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
             Self::Detached => 0,
         }

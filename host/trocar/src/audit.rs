@@ -175,6 +175,7 @@ fn open(path: &Path, if_missing: IfMissing) -> io::Result<File> {
     options
         .append(true)
         .create(if_missing == IfMissing::Create)
+        // Records hold the names of users and their reasons.
         .mode(0o600)
         .custom_flags(O_NONBLOCK);
     let readable = options.clone().read(true).open(path);

@@ -375,6 +375,7 @@ impl Engine {
         };
         let aids = CallAids {
             now: since_1970(&request.context.time),
+            // Strategies that read the cluster are left out before: its state may change between two calls.
             reader: None,
         };
         let (answer, _) = self.runtime.propose(request.strategy, &input, aids);

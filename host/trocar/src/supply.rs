@@ -98,7 +98,7 @@ fn of_registry(
         named: Named::registry(&reference),
         digests: vec![&manifest, component],
     };
-    // Also where a lock names the digest: a lock is a record and no evidence.
+    // Also where a lock names the digest: a lock is a record, not evidence.
     let judged = judge(config, &candidate, warn, || {
         Ok((signatures(store, &manifest)?, Signed::Manifest(&manifest)))
     })?;

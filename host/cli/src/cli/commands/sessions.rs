@@ -160,6 +160,7 @@ async fn watch(
             Err(error) => return Err(error.into()),
         }
         sleep(PAUSE).await;
+        // A list first: what happened between two watches is in neither of them.
         let found = find(place).await?;
         version = found.resource_version;
         let now = found.sessions.into_iter().filter(of_interest);

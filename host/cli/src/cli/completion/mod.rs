@@ -57,6 +57,7 @@ pub(crate) fn complete(words: impl Iterator<Item = OsString>) {
         .args(words)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        // Errors would be shown within the line that is typed.
         .stderr(Stdio::null())
         // A plugin that would show a page to a person finds no way to.
         .env("BROWSER", "true")
