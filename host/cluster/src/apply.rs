@@ -15,12 +15,13 @@ use super::{
 };
 
 /// The manager of the fields that we write: one constant name, since a server keeps few of them apart.
+// A server keeps ten `Update` managers of an object and merges the oldest into `ancient-changes`: a manager for each debug
+// would lose its marks.
 const FIELD_MANAGER: (&str, &str) = ("fieldManager", "trocar");
 
 /// A field that the server does not know is refused, and never dropped: what was judged is what is stored.
 const STRICT: (&str, &str) = ("fieldValidation", "Strict");
 
-/// How a write is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Run {
     Real,
@@ -76,11 +77,13 @@ async fn write_step(
         }
         Step::CreatePod(pod) => {
             let action = pod_action("create", "", plan, pod.name());
+            // Only created pods carry the stamp: the subresource `ephemeralcontainers` takes no change of the metadata.
             let pod = stamp.on(json!(pod));
             cluster.write(&action, &query, "application/json", &pod).await
         }
         Step::DeletePod(deletion) => {
             let action = pod_action("delete", "", plan, &deletion.name);
+            // A deletion with a body takes its options, `dryRun` included, from the body and not from the query.
             let options = delete_options(draft.target(), deletion, run);
             let deleted = cluster.write(&action, &[], "application/json", &options).await;
             deleted.map(|_| Value::Null)
@@ -114,6 +117,7 @@ fn delete_options(target: &Target, deletion: &Deletion, run: Run) -> Value {
         options["gracePeriodSeconds"] = json!(seconds);
     }
     if let Some(uid) = &target.id().uid {
+        // Another pod may have the name by now.
         options["preconditions"] = json!({"uid": uid});
     }
     if run == Run::Dry {
@@ -151,6 +155,7 @@ pub async fn find_written(
         Step::AddEphemeralContainer(added) => (is_target && has_container(&pod, added)).then_some(pod),
         Step::CreatePod(_) => stamp.is_on(&pod).then_some(pod),
         Step::DeletePod(_) => {
+            // With a grace period a deleted pod stays until its containers have ended.
             let is_terminating = !pod["metadata"]["deletionTimestamp"].is_null();
             (!is_target || is_terminating).then_some(Value::Null)
         }
@@ -171,6 +176,7 @@ fn has_container(pod: &Value, added: &Object) -> bool {
 fn added_container(target: &Target, container: &Value, run: Run) -> Value {
     let mut operations = Vec::new();
     if let Some(uid) = &target.id().uid {
+        // Another uid is a 422 whose message does not say why, so the caller of the write looks at the pod again.
         operations.push(json!({"op": "test", "path": "/metadata/uid", "value": uid}));
     }
     if let (Some(version), Run::Real) = (target.resource_version(), run) {
@@ -179,6 +185,7 @@ fn added_container(target: &Target, container: &Value, run: Run) -> Value {
     }
     let spec = trocar_sdk::pod::object(target.object(), "spec");
     let has_list = spec.is_some_and(|spec| spec.get("ephemeralContainers").is_some_and(Value::is_array));
+    // `/-` appends only to a list that is there.
     operations.push(match has_list {
         true => json!({"op": "add", "path": "/spec/ephemeralContainers/-", "value": container}),
         false => json!({"op": "add", "path": "/spec/ephemeralContainers", "value": [container]}),

@@ -35,7 +35,6 @@ const DEAD: Duration = Duration::from_secs(50);
 /// How many frames may wait in each direction.
 const QUEUE: usize = 64;
 
-/// What is sent into the container.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     /// Standard input.
@@ -46,7 +45,6 @@ pub(super) enum Outgoing {
     Size(u16, u16),
 }
 
-/// What comes over a connection.
 #[derive(Debug)]
 pub(super) enum Received {
     /// Output of the program.
@@ -73,7 +71,6 @@ pub(super) struct Attached {
     tasks: [tokio::task::JoinHandle<()>; 2],
 }
 
-/// Which streams of which container.
 #[derive(Clone, Debug)]
 pub(super) struct Streams<'a> {
     pub(super) container: &'a str,
@@ -108,10 +105,12 @@ impl Attached {
     }
 
     fn start(connection: Connection) -> Self {
+        // Protocol v5 alone has the frame that closes one stream.
         let can_close = connection.supports_stream_close();
         let (sink, source) = connection.into_stream().split();
         let (to_us, incoming) = mpsc::channel(QUEUE);
         let (outgoing, from_us) = mpsc::channel(QUEUE);
+        // Two tasks: pings have to go out also while the output waits for its reader.
         let reader = tokio::spawn(async move {
             let end = read(source, &to_us).await;
             // The receiver may be gone already.
@@ -163,9 +162,11 @@ async fn read<S, E>(mut source: S, to_us: &mpsc::Sender<Received>) -> AttachEnd
 where
     S: futures_util::Stream<Item = Result<Message, E>> + Unpin,
 {
+    // The status comes on its own channel before the close. A connection that closes without it was cut.
     let mut end = AttachEnd::Broken;
     let mut answers_pings = false;
     loop {
+        // Some proxies swallow pings: silence counts only where a pong came before.
         let next = if answers_pings {
             tokio::time::timeout(DEAD, source.next()).await.ok().flatten()
         } else {
@@ -200,6 +201,7 @@ pub(crate) enum Frame {
 
 /// Decodes a message; none where it holds nothing, or is of a channel that is not known.
 pub(crate) fn decode(mut data: Bytes) -> Option<Frame> {
+    // The other end sends an empty frame to say that the connection stands.
     if data.len() < 2 {
         return None;
     }
@@ -214,6 +216,7 @@ pub(crate) fn decode(mut data: Bytes) -> Option<Frame> {
 /// The error channel carries a `Status`, also when there was no error.
 fn ended(status: &[u8]) -> AttachEnd {
     let status: serde_json::Value = serde_json::from_slice(status).unwrap_or_default();
+    // The program's exit code is not in it: a kubelet knows none of what is attached to. The pod's status has it.
     if status["status"] == "Success" {
         AttachEnd::Finished
     } else {

@@ -26,7 +26,6 @@ use super::{
 /// Who we say that we are.
 const USER_AGENT: &str = concat!("trocar/", env!("CARGO_PKG_VERSION"));
 
-/// The media type of objects.
 const JSON: &str = "application/json";
 
 /// The largest answer that is read, in bytes. A list of ten thousand pods is about half of it.
@@ -183,7 +182,6 @@ impl Cluster {
         self.in_time(action, read).await
     }
 
-    /// Reads one object.
     pub(super) async fn get(&self, action: &Action) -> Result<Value, ClusterError> {
         self.exchange(action, Method::GET, &path(action), None).await
     }
@@ -241,7 +239,6 @@ impl Cluster {
         Err(self.refused(action, response).await)
     }
 
-    /// Opens a WebSocket.
     pub(super) async fn connect(
         &self,
         action: &Action,
@@ -322,6 +319,7 @@ impl Cluster {
                 return Ok(response);
             }
             let code = response.status().as_u16();
+            // A server answers 429 before it handles a request. After 503 and 504 a write may have been carried out.
             let may_repeat = code == 429 || is_read && matches!(code, 503 | 504);
             let pause = pauses.next().filter(|_| may_repeat);
             let Some(pause) = pause else {
@@ -426,9 +424,11 @@ impl Cluster {
                 action: action.clone(),
                 status: Box::new(Status::from_kube(*status)),
             },
+            // The answer was not a refusal of the API server: mostly a proxy that passes no upgrade on.
             Failure::Client(kube::Error::UpgradeConnection(error)) => ClusterError::NoWebSocket {
                 reason: error.to_string(),
             },
+            // The order of the arms counts: the texts overlap, and the widest test (`certificate`, `TLS`) comes last.
             _ if self.proxy.is_some() && is_of_proxy(&reason) || is_connecting(&reason) => {
                 ClusterError::Unreachable {
                     server,
@@ -440,6 +440,7 @@ impl Cluster {
                 CredentialError::Unusable(format!("the server refuses the client certificate: {reason}"))
                     .into()
             }
+            // Before the arms about certificates: this text contains `TLS`, but no certificate is at fault.
             _ if reason.contains(NO_END) => ClusterError::Broken {
                 action: action.clone(),
                 reason: NO_END.into(),
@@ -504,7 +505,6 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Why there is no answer.
 enum Failure {
     Client(kube::Error),
     Credentials(CredentialError),

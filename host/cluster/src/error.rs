@@ -193,6 +193,7 @@ impl ClusterError {
                     .details
                     .as_ref()
                     .map_or("", |details| details.name.as_str());
+                // As kubectl has it: the 404 of a missing pod names the pod in its details, that of an unknown path does not.
                 action.subresource == "ephemeralcontainers" && status.code == 404 && name.is_empty()
             }
             _ => false,

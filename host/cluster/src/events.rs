@@ -18,6 +18,7 @@ use trocar_core::{reference::Kind, text};
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long an explanation may take.
+// The explanation delays an error that is known already.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How many events are looked through for the controller that deleted a pod.
@@ -36,7 +37,6 @@ const ENDS: [&str; 6] = [
 /// How many events explain a failure.
 const MOST: usize = 3;
 
-/// What an event says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PodWarning {
     /// In one line.
@@ -74,6 +74,7 @@ impl Events {
                             }
                         }
                     }
+                    // Without the right to watch events, the status alone explains.
                     Err(error) if !error.may_pass() => return,
                     Err(_) => {}
                 }
@@ -98,6 +99,7 @@ pub(super) async fn explain(cluster: &Cluster, pod: &Action, uid: &str, containe
     let Ok(Ok(mut events)) = listed else {
         return Vec::new();
     };
+    // A server lists events by their names, which say nothing about time.
     events.sort_by_key(|event| event["lastTimestamp"].as_str().unwrap_or_default().to_owned());
     let mut lines: Vec<String> = Vec::new();
     for said in events.iter().rev().filter_map(|event| read(event, container)) {
@@ -128,6 +130,7 @@ async fn who_ended(cluster: &Cluster, pod: &Action, uid: &str) -> Vec<String> {
     let of_pod = format!("involvedObject.uid={uid}");
     let queries = [
         [
+            // A controller's event is about the controller: the pod is only named in its message.
             ("fieldSelector", "reason=SuccessfulDelete"),
             ("limit", MAX_DELETIONS),
         ],

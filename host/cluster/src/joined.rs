@@ -95,7 +95,9 @@ fn before(pod: &Value, target: &str) -> String {
 fn is_past(init: &Value, status: Option<&Value>) -> bool {
     let Some(status) = status else { return false };
     match init["restartPolicy"] == "Always" {
+        // A sidecar lets the next container start once its startup probe has passed.
         true => status["started"] == true,
+        // Any other init container has to succeed first.
         false => status["state"]["terminated"]["exitCode"] == 0,
     }
 }

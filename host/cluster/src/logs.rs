@@ -17,7 +17,6 @@ pub(super) struct LogRequest {
     pub(super) since: Option<String>,
 }
 
-/// Opens a container's log.
 pub(super) async fn open(
     cluster: &Cluster,
     pod: &Action,
@@ -29,6 +28,7 @@ pub(super) async fn open(
         subresource: "log",
         ..pod.clone()
     };
+    // Time stamps make a broken reading resumable. `stream=` is not asked for: it is alpha, and refused where it is off.
     let mut query = vec![("container", container), ("timestamps", "true")];
     if request.follow {
         query.push(("follow", "true"));

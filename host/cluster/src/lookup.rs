@@ -131,6 +131,7 @@ pub async fn select(cluster: &Cluster, selector: &str, namespace: &str) -> Resul
 
 /// Where nothing is found it may be the namespace that is not there, which is the better thing to say.
 async fn missing_namespace(cluster: &Cluster, kind: Kind, namespace: &str) -> Option<ClusterError> {
+    // `default` cannot be deleted, so the request would be in vain.
     if !kind.is_namespaced() || namespace == "default" {
         return None;
     }
@@ -185,7 +186,9 @@ async fn pods_of_cron_job(
         owners.into_iter().flatten().any(|owner| owner["uid"] == *uid)
     });
     let mut owned: Vec<Value> = owned.collect();
+    // RFC 3339 in UTC sorts as text.
     owned.sort_by(|one, other| created(other).cmp(created(one)));
+    // By default a CronJob keeps three succeeded jobs and a failed one, beside the one that runs.
     for job in owned.iter().take(5) {
         let Some(selector) = selector(Kind::Job, job) else {
             continue;
@@ -202,6 +205,7 @@ async fn pods_of_cron_job(
 fn selector(kind: Kind, object: &Value) -> Option<String> {
     let selector = &object["spec"]["selector"];
     let labels = match kind {
+        // These two are older than `LabelSelector`, and have a plain map.
         Kind::Service | Kind::ReplicationController => selector.as_object(),
         _ => selector["matchLabels"].as_object(),
     };

@@ -67,6 +67,7 @@ pub fn node_trouble(node: &Value) -> Option<NodeTrouble> {
     };
     Some(NodeTrouble {
         reason: format!("node {name} is not ready{since}{said}"),
+        // The node controller sets `Unknown` when a kubelet stops reporting; `False` a living kubelet sets.
         is_lost: status == "Unknown",
     })
 }

@@ -34,7 +34,6 @@ pub(super) fn collection(action: &Action) -> String {
     }
 }
 
-/// A path with a query behind it.
 pub(super) fn with_query(mut path: String, query: &[(&str, &str)]) -> String {
     for (index, (name, value)) in query.iter().enumerate() {
         path.push(if index == 0 { '?' } else { '&' });

@@ -101,6 +101,7 @@ pub fn progress(pod: &Value, container: &str) -> Progress {
     if status.is_some_and(|status| status["state"]["running"].is_object()) {
         return Progress::Running;
     }
+    // After the container's own state: in a pod that is being deleted, containers run until the grace period is over.
     if let Some(hopeless) = pod_is_hopeless(pod, container) {
         return hopeless;
     }
@@ -187,6 +188,7 @@ impl Instance {
             .ok()
             .and_then(|stamp| stamp.parse::<Timestamp>().ok());
         let both = written.zip(self.finished);
+        // `finishedAt` has whole seconds: a line of the same second may be of either instance.
         both.is_none_or(|(written, finished)| written.as_second() <= finished.as_second())
     }
 }
@@ -208,6 +210,7 @@ pub(super) fn can_restart(pod: &Value, container: &str) -> bool {
     let is_ephemeral = pod["spec"]["ephemeralContainers"]
         .as_array()
         .is_some_and(|containers| containers.iter().any(|found| found["name"] == container));
+    // An ephemeral container is never restarted, whatever the pod's policy is.
     !is_ephemeral && pod["spec"]["restartPolicy"] != "Never"
 }
 
@@ -283,6 +286,7 @@ pub fn nothing_starts(pod: &Value, is_ephemeral: bool) -> Option<Hopeless> {
             HopelessKind::PodDeleted,
         ));
     }
+    // A mirror pod is the API server's copy of a file on the node; the kubelet starts what stands in the file.
     if is_ephemeral && pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string() {
         return Some(Hopeless::at_once(
             "the pod is a static pod: its kubelet never starts an ephemeral container in it",

@@ -186,6 +186,7 @@ fn resource(resources: &Value, kind: &str) -> Option<(String, bool)> {
     let found = resources["resources"].as_array()?.iter().find(|resource| {
         resource["kind"] == kind && resource["name"].as_str().is_some_and(|name| !name.contains('/'))
     })?;
+    // The name is the server's text, and becomes a part of a path.
     let name = escaped_segment(found["name"].as_str()?);
     Some((name, found["namespaced"].as_bool()?))
 }

@@ -157,9 +157,11 @@ impl Refusal {
             404 => Self::NotFound,
             409 if status.reason == "AlreadyExists" && verb == "create" => Self::NameTaken,
             409 if status.reason == "Conflict" => Self::Conflict,
+            // A ValidatingAdmissionPolicy chooses its `reason`, and with it the code.
             400 | 422 if is_of_policy(message) => Self::policy(message),
             422 => Self::Invalid,
             429 | 500..=599 => Self::Busy,
+            // A webhook may answer with any code.
             400 if message.contains("denied the request") => Self::webhook(message),
             _ => Self::Other,
         }
@@ -170,6 +172,7 @@ impl Refusal {
         if let Some(level) = between(message, "violates PodSecurity \"", ":") {
             return Self::PodSecurity { level: level.into() };
         }
+        // Before the authorizer's form: a webhook's and a policy's texts are free, and may have that form.
         if message.contains("denied the request") {
             return Self::webhook(message);
         }

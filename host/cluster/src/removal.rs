@@ -21,7 +21,6 @@ const APPEARS_WITHIN: Duration = Duration::from_secs(5);
 /// How long a refusal of our rights is not taken for the last word: a server that starts does not know them yet.
 const RIGHTS_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long one answer may take.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// A pod that a debug created, or is about to create.
@@ -57,6 +56,7 @@ pub async fn remove_created(
         let tried = timeout(MAX_ANSWER_TIME, remove_once(cluster, pod)).await;
         let failed = match tried {
             Ok(Ok(Try::Removed)) => return Ok(()),
+            // A create whose answer was lost may still be carried out: absence counts only after a while.
             Ok(Ok(Try::NotThere)) if began.elapsed() >= APPEARS_WITHIN => return Ok(()),
             Ok(Ok(Try::NotThere)) => None,
             Ok(Err(error)) if !may_pass(&error, began.elapsed()) => return Err(error),
@@ -74,7 +74,6 @@ pub async fn remove_created(
     }
 }
 
-/// What a try came to.
 enum Try {
     Removed,
     /// It is not known to have been created, and not there yet.
@@ -120,6 +119,7 @@ async fn found(cluster: &Cluster, pod: &CreatedPod) -> Result<Found, ClusterErro
 
 /// Whether another try may do better.
 fn may_pass(error: &ClusterError, elapsed: Duration) -> bool {
+    // A server that has just been started answers before its authorizer has read the Roles.
     let is_denied = matches!(error.code(), Some(401 | 403));
     error.may_pass() || is_denied && elapsed < RIGHTS_WITHIN
 }

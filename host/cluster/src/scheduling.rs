@@ -33,6 +33,7 @@ pub(super) fn is_for_good(condition: &Value) -> bool {
 
 fn is_lasting(reason: &str) -> bool {
     if reason.contains("had untolerated taint") {
+        // These taints are the cluster's own report of a state (not ready, under pressure), which changes.
         return !PASSING_TAINTS.into_iter().any(|taint| reason.contains(taint));
     }
     reason.contains("didn't match Pod's node affinity/selector")

@@ -151,6 +151,7 @@ impl Ended {
     /// The exit code to pass on: the program's own, or 0 after a detach.
     pub fn exit_code(&self) -> u8 {
         match self {
+            // An exit code has eight bits here; that of a Windows container has 32.
             Self::Exited { code, .. } => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
             Self::Detached => 0,
         }
@@ -268,6 +269,7 @@ impl Session {
         input: &mut InputQueue,
         output: &mut dyn Output,
     ) -> Result<Ended, SessionError> {
+        // A credential plugin that inherits standard input would read the program's input away.
         if self.stdin {
             self.cluster.take_stdin();
         }

@@ -37,6 +37,7 @@ pub async fn list_sessions(
     loop {
         match pages(cluster, namespace, of_pod).await {
             // The list is too old to go on with. From the start once more.
+            // A continue token expires with etcd's compaction, after five minutes by default.
             Err(error) if error.code() == Some(410) && !has_expired => has_expired = true,
             done => return done,
         }

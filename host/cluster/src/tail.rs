@@ -9,6 +9,7 @@ use super::{
 };
 
 /// The most lines that are looked for.
+// The place of each line is kept: 8 MB at most.
 const MAX_LINES: usize = 1_000_000;
 
 /// How often a log is read that cannot be read at once, and the pause between.
@@ -70,7 +71,7 @@ struct Tail {
     length: u64,
     /// Where the last lines begin, and behind them where the next one will.
     starts: VecDeque<u64>,
-    /// The first bytes.
+    /// The first bytes, as many as tell a kubelet's message from a log.
     head: Vec<u8>,
 }
 

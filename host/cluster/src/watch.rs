@@ -16,9 +16,9 @@ use super::{
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// How often the object is read where it may not be watched.
+// A Role may grant `get` without `watch`.
 const POLL: Duration = Duration::from_millis(500);
 
-/// What happened to the object.
 #[derive(Debug)]
 pub(super) enum Change {
     /// It is like this now.
@@ -74,6 +74,7 @@ impl Watching {
             };
             let change = match next {
                 Ok(Some(change)) => change,
+                // A server ends every watch after some time (`--min-request-timeout`); it goes on from the last version.
                 Ok(None) => {
                     self.lines = None;
                     sleep(PAUSES.0).await;
@@ -126,6 +127,7 @@ impl Watching {
                 problem: error.to_string(),
             })?;
             let object = taken(&mut event, "object");
+            // A version that is too old is refused with 410, or by such an event after an answer of 200.
             if event["type"] == "ERROR" {
                 let status = serde_json::from_value(object).unwrap_or_default();
                 return Err(ClusterError::Refused {
@@ -156,6 +158,7 @@ impl Watching {
     }
 
     async fn open(&mut self) -> Result<kube::client::Body, ClusterError> {
+        // With this selector a Role that is limited by `resourceNames` allows the watch as well.
         let selector = format!("metadata.name={}", self.object.name);
         let query = [
             ("watch", "true"),
@@ -165,7 +168,6 @@ impl Watching {
         self.cluster.stream(&self.watch_action(), &query).await
     }
 
-    /// The object as it is now.
     async fn read_again(&mut self) -> Result<Change, ClusterError> {
         match self.cluster.get(&self.object).await {
             Ok(object) => {

@@ -18,7 +18,9 @@ impl Machine {
     /// The log was read to its last byte. It ends with `last_text`, which has no newline.
     pub(crate) fn finish(&mut self) {
         let rest = &std::mem::take(&mut self.last_text)[..];
+        // Lines before ends: what a stream ends with comes after all of its lines.
         BOTH.into_iter().for_each(|stream| self.finish_lines(stream));
+        // The strictest first: each further one accepts more places at which the streams' ends may meet.
         let parts = [Fit::Exact, Fit::Begun, Fit::Lost]
             .into_iter()
             .find_map(|fit| self.split(rest, fit));
@@ -38,6 +40,7 @@ impl Machine {
             self.cut_line(Stream::Stdout);
         }
         self.show_waiting();
+        // The log is complete: what was shown and is not in it, the log has lost, and perhaps other lines with it.
         if self.ahead.bytes() > 0 {
             self.doubt(Doubt::LogIncomplete);
         }

@@ -8,6 +8,7 @@ use crate::{
 };
 
 /// A longer text is not searched for within a unit.
+// Without its beginning and its end a text may stand anywhere: the search costs the product of both lengths.
 const MAX_SEARCHED: usize = 1 << 10;
 
 /// A unit as an attach brought it: all of it, or the part after the attach began, or before it broke.
@@ -16,7 +17,6 @@ pub(crate) struct Fragment {
     pub(crate) raw: Vec<u8>,
     /// How many bytes came before those that are kept.
     pub(crate) dropped: usize,
-    /// How much of it was shown.
     pub(crate) shown: usize,
     /// It is known to begin where the unit begins.
     pub(crate) begins: bool,
@@ -24,7 +24,6 @@ pub(crate) struct Fragment {
     pub(crate) ends: bool,
     /// The attach ended with the program: it is how the stream ends.
     pub(crate) is_last: bool,
-    /// When its last bytes came.
     pub(crate) at: Duration,
 }
 
@@ -110,6 +109,7 @@ impl Feed {
         self.is_cut = true;
         self.is_used = false;
         self.cutter = Cutter::default();
+        // What an earlier attach brought comes before what this one brings, on either stream.
         self.old = self.queue.len();
     }
 
@@ -147,6 +147,7 @@ impl Feed {
             }
             let last = self.queue.back_mut().expect("an open fragment is in the queue");
             let end = match last.begins {
+                // Of a line whose beginning was missed it is not known where the log cuts it, so it is not cut.
                 true => self.cutter.end(rest, piece),
                 false => rest.iter().position(|byte| *byte == b'\n').map(|end| end + 1),
             };

@@ -173,10 +173,12 @@ pub(crate) const ENTRY: usize = 96;
 /// How long a line of the log waits for the attach to bring it on its own stream.
 pub(crate) const GRACE: Duration = Duration::from_millis(400);
 /// The same at a terminal, where there is one stream only.
+// A person waits for what is shown, a prompt for example.
 pub(crate) const TERMINAL_GRACE: Duration = Duration::from_millis(150);
 /// The same once the attach is placed, so that only a slow connection can be the reason.
 pub(crate) const PLACED_GRACE: Duration = Duration::from_secs(1);
 /// The same where the attach has brought a later line of the other stream.
+// Both streams come over one connection: what is not here soon after a later line is not on its way.
 pub(crate) const CROSS_GRACE: Duration = Duration::from_millis(50);
 /// The same at a terminal that is live.
 pub(crate) const LIVE_GRACE: Duration = Duration::from_secs(2);

@@ -16,6 +16,7 @@ const MAX_STAMP: usize = 40;
 /// How much of what a log has of a torn line is compared.
 const MAX_LAST: usize = 64;
 /// How much of a log that seems to be rotated is kept until that is certain.
+// The runtime writes the two streams by two writers, so a later stamp may stand before an earlier one.
 const MAX_LATER: usize = 256 << 10;
 
 /// How far the log was read.
@@ -106,6 +107,7 @@ impl Log {
 
     /// From when on it is to be read, in whole seconds; none from its first byte.
     pub(crate) fn since(&self) -> Option<String> {
+        // `sinceTime` is compared in whole seconds: with a fraction, lines of that second could be left out.
         let second = self.place.as_ref()?.stamp.as_second();
         Timestamp::from_second(second).ok().map(|since| since.to_string())
     }
@@ -183,6 +185,7 @@ impl Log {
     /// A line's time stamp is whole.
     fn line_begins(&mut self, units: &mut Vec<Vec<u8>>) {
         let head = std::mem::take(&mut self.head);
+        // A kubelet's own message (it cannot find the file, for example) stands in the log without a stamp.
         let Some(stamp) = stamp(&head) else {
             self.has_strange_lines = true;
             self.line = if head.ends_with(b"\n") {
@@ -193,14 +196,19 @@ impl Log {
             return;
         };
         let is_same = self.place.as_ref().is_some_and(|place| place.stamp == stamp);
+        // The place was found, or nothing was read yet: the line is new. Until then all is skipped that comes before the
+        // place, since a reading begins at a whole second.
         let Some((place, seen)) = self.place.as_mut().zip(self.searching) else {
+            // The first line after a rotation within a line may be a piece of it, read or not: it is only counted.
             let is_torn = self.torn.is_some() && self.place.is_none();
+            // A further line shows that the torn one is over.
             if !is_torn {
                 self.passed = self.torn.take().or(self.passed.take());
             }
             let place = self.place.as_ref().filter(|_| is_same);
             self.place = Some(Place {
                 stamp,
+                // Lines may have equal stamps, so a place needs a number among them.
                 number: place.map_or(0, |place| place.number) + 1,
                 given: 0,
                 has_ended: false,
@@ -209,12 +217,14 @@ impl Log {
             self.line = if is_torn { Line::Torn } else { Line::Read(0) };
             return;
         };
+        // Of several lines with this stamp, the one with the place's number is the place: those before it were read.
         if is_same {
             self.searching = Some(seen + 1);
             self.line = Line::Skip;
             if seen + 1 == place.number {
                 self.searching = None;
                 self.later.clear();
+                // Bytes that were read and not given as a unit come again.
                 self.unit.clear();
                 self.line = match &mut self.torn {
                     Some(torn) if place.is_torn => {
@@ -222,15 +232,19 @@ impl Log {
                         torn.last.clear();
                         Line::Torn
                     }
+                    // A line that was cut off goes on behind what was given of it; one that had ended does not.
                     _ if place.has_ended => Line::Skip,
                     _ => Line::Read(place.given),
                 };
             }
         } else if stamp <= place.stamp {
+            // It comes before the place, so it was read.
             self.line = Line::Skip;
         } else {
+            // A second is more than the two writers differ: the place does not come any more, so the log was rotated.
             let is_much_later = stamp.as_nanosecond() > place.stamp.as_nanosecond() + 1_000_000_000;
             self.later.extend_from_slice(&head);
+            // Not given yet: where the place still follows, it was read as well.
             self.line = Line::Keep;
             if is_much_later {
                 self.rotated(units);
@@ -245,6 +259,7 @@ impl Log {
 
     /// The place is not in it any more: what came after it is new.
     pub(crate) fn rotated(&mut self, units: &mut Vec<Vec<u8>>) {
+        // A kubelet's message instead of the log says nothing about a rotation.
         let is_other = self.has_strange_lines && self.later.is_empty();
         if self.searching.take().is_none() || is_other {
             return;

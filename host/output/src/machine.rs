@@ -13,9 +13,11 @@ use crate::{
 };
 
 /// How long a log that is followed must be silent to count as read to its end, when the program has ended.
+// With `follow` a line arrives within about 10 ms of being written.
 const LOG_SILENCE: Duration = Duration::from_millis(100);
 
 /// The same for one so large that it may be rotated, where more of it is to be expected.
+// A kubelet rotates a log at 10 MiB by default.
 const LARGE_LOG: usize = 4 << 20;
 const LARGE_LOG_SILENCE: Duration = Duration::from_secs(2);
 
@@ -39,7 +41,6 @@ const LONG_STRETCH: usize = 64;
 /// The same when the program has ended.
 const LAST_STRETCH: usize = 32;
 
-/// The attach's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attach {
     /// Nothing can come.
@@ -49,7 +50,6 @@ enum Attach {
     Stands,
 }
 
-/// The reading of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reading {
     Closed,
@@ -90,7 +90,6 @@ pub struct Machine {
     pub(crate) unit_bytes: usize,
     /// Shown from the log; the attach may bring it.
     pub(crate) early: Recent,
-    /// When a text was added to those.
     pub(crate) early_at: Duration,
     /// Shown from the attach; the log may bring it.
     pub(crate) ahead: Ahead,
@@ -125,7 +124,6 @@ pub struct Machine {
     pub(crate) held_at: Duration,
     /// It was rotated, and may lack what the attach has brought on a stream.
     pub(crate) has_gap: [bool; 2],
-    /// When it had something new.
     news_at: Duration,
     /// It was opened again because it brought nothing, and has had nothing new since.
     was_reopened: bool,
@@ -323,6 +321,7 @@ impl Machine {
     fn has_all_of(&self, torn: &Torn) -> bool {
         let is_continuous = self.attach == Attach::Stands || self.has_finished;
         let end = usize::from(torn.is_over && !torn.has_ended);
+        // An attach that broke does not show that what it did not bring was not written.
         is_continuous
             && self.torn_fragment().map_or(self.is_at_long, |fragment| {
                 let length = torn.read + end;
@@ -367,6 +366,7 @@ impl Machine {
             }
         }
         if is_complete {
+            // The lengths prove now that none of it was read before, so it is read once more, and shown.
             if self.log.torn.as_ref().is_some_and(|torn| self.is_rest_of(torn)) {
                 return self.log.again();
             }
@@ -478,6 +478,7 @@ impl Machine {
             .filter(|_| !self.is_blind() && (self.is_ahead() || self.is_behind()))?;
         Some(
             since
+                // Counted from what came last: a log that is slow and moves is not given up.
                 .max(self.news_at)
                 .max(self.feeds[0].at.max(self.feeds[1].at))
                 + OVERDUE,
@@ -611,6 +612,7 @@ impl Machine {
 
     /// Until when a unit of the log may come from the attach.
     pub(crate) fn awaited_until(&self, unit: &Unit) -> Option<Duration> {
+        // Without an attach nothing else can bring the unit.
         if !self.may_come() {
             return None;
         }
@@ -640,6 +642,7 @@ impl Machine {
             .filter_map(|stream| self.feeds[*stream as usize].queue.front());
         let other = other.map(|next| next.at).min();
         let grace = match () {
+            // From the surest state down: the more is known of the attach, the likelier it is that it is only slow.
             () if self.is_live => LIVE_GRACE,
             () if self.is_placed => PLACED_GRACE,
             () if self.setup.tty => TERMINAL_GRACE,
@@ -661,6 +664,7 @@ impl Machine {
         }
         let is_lost = self.has_gap[stream as usize] && feed.bytes >= self.setup.limit;
         if is_lost || (self.log_lacks_lines && fragment.is_whole() && !self.is_ahead()) {
+            // The log does not bring these lines any more: to wait for them would hold the program up.
             return Some(self.now);
         }
         if !fragment.ends && (fragment.shown > 0 || feed.queue.len() == 1) {
@@ -706,6 +710,7 @@ impl Machine {
         let is_silent = self.live_at().is_some_and(|at| self.now >= at);
         if self.live_at().is_some() && (is_silent || (is_shown && self.is_placed)) {
             self.is_live = true;
+            // On a live terminal an old text would only strike out a new line that is equal to it.
             self.early = Recent::default();
         }
     }

@@ -35,9 +35,12 @@ enum Fate {
 impl Machine {
     /// Decides what can be decided.
     pub(crate) fn settle(&mut self) {
+        // The order is binding: a log that is given up, or that lacks lines, changes what is waited for, so both are asked
+        // before any unit is looked at. Parts of lines come last, since a unit may still tell what they are parts of.
         self.gives_log_up();
         self.looks_for_lack();
         loop {
+            // `|` and not `||`: each of the three may free what another one waits for.
             let is_settled =
                 self.settle_log() | self.settle_feed(Stream::Stdout) | self.settle_feed(Stream::Stderr);
             self.go_live();
@@ -95,6 +98,8 @@ impl Machine {
 
     fn fate(&self, unit: &Unit) -> Fate {
         let raw = &unit.raw;
+        // The order of these rules is binding: each takes less for certain than the one before it.
+        // 1. It was written before the attach stood, so nothing that the attach has is this unit.
         if matches!(self.placing, Placing::Missed(_)) {
             let is_known = self.ahead.has(&plain(raw)) || self.is_of_cut(raw);
             return if is_known { Fate::Known } else { Fate::Missed };
@@ -103,6 +108,7 @@ impl Machine {
             .within
             .is_some_and(|within| self.lines[within as usize] == Line::ByLog)
         {
+            // 2. The log is within a line that it alone shows: what the attach has next belongs to a later line.
             let is_known = self.ahead.has(&plain(raw));
             let other = if is_known { Fate::Known } else { Fate::Missed };
             return self.long_on(raw).map_or(other, Fate::Within);
@@ -111,9 +117,12 @@ impl Machine {
             true => self.end_within(raw).is_some(),
             false => self.unknown_end_within(raw).is_some(),
         };
+        // 3. One line of the log may be the end of one stream and a line of the other. Only the log's last text tells, and
+        // what is shown is never taken back, so this comes before the rules that compare texts.
         if self.waits_for_last_text() && has_end() {
             return Fate::Waits;
         }
+        // 4. Within the line in which the attach began, equal texts prove nothing: later units decide.
         match self.head_in(unit) {
             Head::Of(stream, start) => {
                 let first = self.feeds[stream as usize].queue.front();
@@ -139,22 +148,27 @@ impl Machine {
                 .is_some_and(Fragment::is_whole)
         };
         let next_now = next.filter(|_| !is_between);
+        // 5. A whole line that a stream has next is the surest sign: its beginning and its end were both seen.
         if let Some(stream) = next_now.filter(is_whole) {
             return Fate::Brought(stream, 0);
         }
-        // That a unit was shown is more certain than that the end of a line is all of it.
+        // 6. That a unit was shown is more certain than that the end of a line is all of it.
         if self.ahead.has(&plain(raw)) || self.is_of_cut(raw) {
             return Fate::Known;
         }
+        // 7. Of these only the end of the line was seen, and many lines end alike.
         if let Some(stream) = next_now {
             return Fate::Brought(stream, 0);
         }
+        // 8. A line that began before the attach is cut at other places than in the log, so no text of it is equal.
         if let Some(stream) = self.long_on(raw) {
             return Fate::Within(stream);
         }
+        // 9. What follows is likely and not certain: the attach gets its time before it, since what is shown stays.
         if self.awaited_until(unit).is_some_and(|until| self.now < until) {
             return Fate::Waits;
         }
+        // 10. The line that came between two pieces, then what lies further back; what fits nothing was missed.
         let next = next.map(|stream| Fate::Brought(stream, 0));
         next.or_else(|| self.found(raw)).unwrap_or(Fate::Missed)
     }
@@ -218,6 +232,7 @@ impl Machine {
             let first = self.feeds[stream as usize]
                 .closed()
                 .filter(|first| !first.ends && (first.begins || first.shown > 0 || first.is_last))?;
+            // A stream that ended without a newline cannot be a line of the log that has one.
             let is_over = first.is_last && unit.ends_with(b"\n");
             let start = first.start_in(unit, self.setup.piece).filter(|_| !is_over)?;
             // The next attach may have brought its end: all of the rest, or some of it.
@@ -473,6 +488,7 @@ impl Machine {
             self.lines[1] = Line::ByLog;
         }
         let stream = match self.lines {
+            // The log does not say which stream a line is of: only what goes on with a line of stderr is known to be there.
             [Line::Ended | Line::ByAttach, Line::ByLog] => Stream::Stderr,
             _ => Stream::Stdout,
         };
@@ -545,6 +561,7 @@ impl Machine {
         let may_be_late = self.now < self.kept_until();
         let feed = &mut self.feeds[stream as usize];
         let part = feed.queue.front_mut().expect("a part that is shown is there");
+        // The log's copy of this line may be shown already: its beginning would then be shown twice.
         if may_be_late && self.early.any(|text| part.may_be_of(text)) {
             return;
         }

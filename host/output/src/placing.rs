@@ -178,6 +178,7 @@ impl Machine {
     fn beginning(&self) -> Placing {
         let is_long = |feed: &Feed| feed.long(self.setup.piece).is_some();
         let has_pieces = self.units.iter().any(|unit| !unit.raw.ends_with(b"\n"));
+        // Lines are counted here: pieces, and lines that the log has lost, would put the beginning at a wrong place.
         if has_pieces || self.feeds.iter().any(is_long) || self.has_gap.contains(&true) {
             return Placing::Unknown;
         }

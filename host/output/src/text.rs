@@ -18,6 +18,8 @@ impl Cutter {
         for (index, byte) in bytes.iter().enumerate() {
             match byte {
                 b'\n' => self.length = piece,
+                // Counted only once no line end follows: containerd leaves it out before one, and both sources have to be
+                // cut at the same places.
                 b'\r' if self.returns < piece => self.returns += 1,
                 _ => self.length += std::mem::take(&mut self.returns) + 1,
             }

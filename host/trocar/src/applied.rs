@@ -158,6 +158,7 @@ impl Applied {
             start_timeout: options.start_timeout,
             waits_for_nodes: options.waits_for_nodes,
         };
+        // If the future is dropped from here on, the record says that a session began and not how it ended.
         self.record.outcome = AuditOutcome::Session(None);
         let skipped = match options.tail {
             Some(lines) => before_tail(&session, lines).await,

@@ -143,6 +143,7 @@ impl Debugger {
         for step in 0..draft.plan().steps().len() {
             let answer = dry_run_step(&self.cluster, &draft.judged, step, &stamp).await;
             let answer = answer.map_err(WriteError::Refused)?;
+            // All other steps delete, and nothing is stored by them.
             if step == CREATING_STEP {
                 let stored = self.judge_stored(&draft.request, &draft.judged, &answer);
                 otherwise = stored.map(allowed).transpose()?;
@@ -165,6 +166,7 @@ impl Debugger {
         if !self.is_own(approved.record.auditor()) {
             return Err(ApplyError::OtherDebugger);
         }
+        // Every way out of here but the last one is a failure, and the record is written on drop.
         approved.record.outcome = AuditOutcome::Failed;
         if approved.made.elapsed() > MAX_AGE {
             let now = self.read_again(approved.plan().target()).await;
@@ -172,6 +174,7 @@ impl Debugger {
         }
         let mut given = Vec::new();
         approved.record.pod = self.create(&mut approved, &mut given).await?;
+        // Before the deletion: a copy that is not what was judged must not cost its original.
         let stored_otherwise = self.check_stored(&approved)?;
         self.delete(&approved).await?;
         approved.record.outcome = AuditOutcome::Created;
@@ -191,6 +194,7 @@ impl Debugger {
     ) -> Result<Value, ApplyError> {
         let mut tried = 1;
         loop {
+            // Before the write: were this process killed after it, the pod would belong to no known session.
             self.write_journal(approved.plan(), None);
             self.report_created(approved, &Value::Null);
             let error = match self.write(&approved.judged, CREATING_STEP).await {
@@ -204,6 +208,7 @@ impl Debugger {
                 Err(error) => error,
             };
             let refusal = error.refusal();
+            // A quota is asked about only once it has refused: reading all quotas would be a request of every debug.
             let fitted = refusal.and_then(|refusal| fitted(&approved.request, approved.plan(), &refusal));
             if let Some((request, now)) = fitted {
                 approved.request = request;
@@ -265,6 +270,7 @@ impl Debugger {
         };
         match find_written(&self.cluster, judged, step, &stamp).await {
             Ok(Some(pod)) => Ok(pod),
+            // Not there, and the server is done with the request. After 408, 502 and 504 it may still carry it out.
             Ok(None) if error.is_final() => Err(WriteError::Refused(error)),
             _ => Err(WriteError::Unknown(error)),
         }

@@ -137,6 +137,7 @@ impl Draft {
             _ => false,
         });
         let mut sessions = of_pod(&pod, journal, None).into_iter();
+        // The newest one: containers are appended.
         sessions.rfind(|session| is_same(session) && !reads_once)
     }
 
@@ -159,6 +160,7 @@ pub fn approve_all(
     agree: impl FnOnce(&[Draft]) -> bool,
 ) -> Result<Vec<Approved>, NotAgreed> {
     let needs_consent = drafts.iter().any(|draft| !draft.rights().is_empty());
+    // One question for all: a refusal after the first target was changed would come too late.
     if needs_consent && !agree(&drafts) {
         for draft in drafts.iter().filter(|draft| !draft.rights().is_empty()) {
             draft

@@ -175,6 +175,7 @@ fn open(path: &Path, if_missing: IfMissing) -> io::Result<File> {
     options
         .append(true)
         .create(if_missing == IfMissing::Create)
+        // Records hold the names of users and their reasons.
         .mode(0o600)
         .custom_flags(O_NONBLOCK);
     let readable = options.clone().read(true).open(path);
@@ -193,6 +194,7 @@ const O_NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
 
 /// Appends one line atomically. An incomplete last line of another program is ended first.
 pub(crate) fn append(file: &mut File, line: &str) -> io::Result<()> {
+    // A device has neither a length nor a torn line.
     if !file.metadata()?.is_file() {
         return file.write_all(format!("{line}\n").as_bytes());
     }
@@ -204,6 +206,7 @@ pub(crate) fn append(file: &mut File, line: &str) -> io::Result<()> {
 
 fn append_locked(file: &mut File, line: &str) -> io::Result<()> {
     let length = file.metadata()?.len();
+    // Under the lock: another process may append between the look and the write.
     let start = if ends_within_line(file, length) { "\n" } else { "" };
     let written = file.write_all(format!("{start}{line}\n").as_bytes());
     if written.is_err() {

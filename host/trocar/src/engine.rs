@@ -375,6 +375,7 @@ impl Engine {
         };
         let aids = CallAids {
             now: since_1970(&request.context.time),
+            // Strategies that read the cluster are left out before: its state may change between two calls.
             reader: None,
         };
         let (answer, _) = self.runtime.propose(request.strategy, &input, aids);
@@ -431,7 +432,6 @@ fn is_set(name: &str, value: &Value) -> bool {
     }
 }
 
-/// The plugins of one plan.
 struct LoadedGuests<'a, 'b> {
     engine: &'a runtime::Engine,
     /// The strategy and its settings; none for what another program planned.

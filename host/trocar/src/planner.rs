@@ -424,6 +424,7 @@ fn check_own_name(config: &Config, named: &Named, plugin: &Plugin) -> Result<(),
     let own = &description.manifest().name;
     let is_default = plugin::is_default_name(own);
     let is_configured = config.plugins.iter().any(|known| known.value.name == *own);
+    // Policies match strategies by name: with a name that is taken, a plugin would get past them.
     let is_taken = is_default || is_configured && named.name.as_ref() != Some(own);
     if !is_taken {
         return Ok(());

@@ -71,6 +71,7 @@ pub(crate) fn fitted(
 /// Returns whether an amount is for a missing resource. In quotas, `cpu` means `requests.cpu`.
 fn is_for(missing: &str, list: &str, name: &str) -> bool {
     match missing.split_once('.') {
+        // Both lists: a limit alone makes the request as large as the limit, for which the node may have no room.
         Some(("limits", of)) => of == name,
         Some(("requests", of)) => of == name && list == "requests",
         _ => missing == name && list == "requests",

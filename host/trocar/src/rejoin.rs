@@ -56,6 +56,7 @@ impl Debugger {
         let gone = || RejoinError::Gone {
             session: session.name().to_string(),
         };
+        // A StatefulSet gives the next pod the same name.
         if pod.id().uid.as_deref() != Some(&session.pod_uid) {
             return Err(gone());
         }

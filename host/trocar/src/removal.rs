@@ -69,6 +69,7 @@ impl Message {
     pub fn read(input: &mut impl BufRead) -> io::Result<Option<Self>> {
         let mut line = Vec::new();
         input.take(MAX_MESSAGE).read_until(b'\n', &mut line)?;
+        // The writer was killed within the line, which may name a pod that was never created.
         if line.last() != Some(&b'\n') {
             return match (line.len() as u64) < MAX_MESSAGE {
                 true => Ok(None),

@@ -52,6 +52,7 @@ pub async fn find_sessions(
                 is_journal_only: false,
             });
         }
+        // A Role may grant `get` of pods without `list`.
         Err(error) if error.code() == Some(403) => error,
         Err(error) => return Err(error),
     };
@@ -131,6 +132,7 @@ async fn remove_version(
         Ok(()) => Ok(Removal::Removed),
         Err(error) => match error.code() {
             Some(404) => Ok(Removal::WasGone),
+            // The uid or the version is another one: the pod was replaced, or only its status was updated.
             Some(409) => Ok(Removal::Changed),
             _ => Err(error),
         },

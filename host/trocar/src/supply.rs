@@ -78,6 +78,7 @@ fn of_registry(
     let (manifest, locked) = pinned(config, wanted, &reference)?;
     let (store, plugin) = stored(stores, &manifest, wanted.is_systems)?;
     let component = &plugin.component.digest;
+    // Two digests count: the manifest's is what is signed, the component's is what runs.
     if let Some(digest) = wanted.component.as_ref().filter(|digest| *digest != component) {
         return Err(SupplyError::Component {
             wanted: digest.clone(),
@@ -97,6 +98,7 @@ fn of_registry(
         named: Named::registry(&reference),
         digests: vec![&manifest, component],
     };
+    // Also where a lock names the digest: a lock is a record, not evidence.
     let judged = judge(config, &candidate, warn, || {
         Ok((signatures(store, &manifest)?, Signed::Manifest(&manifest)))
     })?;
@@ -186,6 +188,7 @@ fn stored<'a>(
     manifest: &str,
     is_systems: bool,
 ) -> Result<(&'a Store, StoredPlugin), SupplyError> {
+    // What the user can write to must not replace a policy of the system.
     let user = stores.user.iter().filter(|_| !is_systems);
     for store in user.chain(&stores.system) {
         let found = store
@@ -223,6 +226,7 @@ fn of_file(
     }
     let candidate = Candidate {
         shown: path.display().to_string(),
+        // Rules match the file behind links: a link would give any file a name that is trusted.
         named: Named::File(resolved.to_string_lossy().into_owned()),
         digests: vec![&found],
     };

@@ -22,6 +22,7 @@ impl<'a> TailOutput<'a> {
 
 impl Output for TailOutput<'_> {
     fn show(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        // Both streams count together, since the log that was counted has them in one.
         let out = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
         self.left -= out as u64;
         match &bytes[out..] {

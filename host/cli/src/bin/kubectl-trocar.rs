@@ -9,11 +9,13 @@ use std::{
 fn main() -> ExitCode {
     let mut arguments = env::args_os();
     let _own_name = arguments.next();
+    // krew links to the file: `trocar` lies beside the file and not beside the link.
     let beside = env::current_exe().ok().and_then(|own| own.canonicalize().ok());
     let beside = beside
         .map(|own| own.with_file_name("trocar"))
         .filter(|path| path.exists());
     let program = beside.unwrap_or_else(|| "trocar".into());
+    // The same process goes on, so that signals and the terminal are trocar's.
     let error = Command::new(&program).args(arguments).exec();
     #[expect(clippy::print_stderr, reason = "this program has no other way to report it")]
     {

@@ -7,7 +7,6 @@ use trocar::{
 
 use super::error::CliError;
 
-/// What can be typed.
 const KNOWN: [&str; 7] = [
     "env",
     "mounts",

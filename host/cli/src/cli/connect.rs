@@ -79,6 +79,7 @@ fn config(flags: &ConnectionFlags) -> Result<NamedConfig, CliError> {
     let kubeconfig = kubeconfig(flags.kubeconfig.as_deref())?;
     let is_in_pod = is_in_pod();
     let mut selection = match kubeconfig.select(&overrides) {
+        // As client-go: within a pod an empty kubeconfig means the pod's service account.
         Err(KubeconfigError::NoServer(_)) if is_in_pod => {
             return Ok((
                 ClusterConfig::in_pod(&overrides, &proxies).map_err(unusable)?,
@@ -172,6 +173,7 @@ pub(crate) fn kubeconfig(typed: Option<&Path>) -> Result<Kubeconfig, CliError> {
     for file in files {
         match read_bounded(&file) {
             Ok(text) => read.push(Kubeconfig::parse(&file, &text).map_err(unusable)?),
+            // As client-go: files of KUBECONFIG may be missing, the one of the flag may not.
             Err(error) if error.kind() == io::ErrorKind::NotFound && typed.is_none() => {}
             Err(error) => {
                 return Err(CliError::new(format!(
@@ -190,6 +192,7 @@ fn is_in_pod() -> bool {
 }
 
 fn pod_namespace() -> Option<String> {
+    // As client-go: the variable wins over the file.
     let named = env::var("POD_NAMESPACE")
         .ok()
         .or_else(|| fs::read_to_string(POD_NAMESPACE).ok());

@@ -10,7 +10,6 @@ pub(crate) fn below(folder: &str) -> impl Iterator<Item = (&'static str, &'stati
         .filter_map(move |(name, text)| Some((name.strip_prefix(folder)?, *text)))
 }
 
-/// The text of one file.
 pub(crate) fn text(name: &str) -> &'static str {
     let found = FILES.iter().find(|(known, _)| *known == name);
     found.map_or("", |(_, text)| text)

@@ -9,6 +9,7 @@ use super::ui;
 /// The journal's file. None where the user has no home.
 pub(crate) fn file() -> Option<JournalFile> {
     let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    // The XDG specification has relative paths ignored.
     let base = base.filter(|path| path.is_absolute());
     let base = base.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))?;
     Some(JournalFile::new(base.join("trocar/sessions.jsonl")))

@@ -34,7 +34,6 @@ const CONFIGURED: [(&str, &str); 6] = [
 /// The flags whose values are never shown.
 const SECRET: [&str; 2] = ["token", "password"];
 
-/// A kuberc.
 pub(crate) struct Kuberc {
     pub(crate) file: PathBuf,
     text: String,
@@ -224,7 +223,6 @@ impl Kuberc {
         })
     }
 
-    /// Where a default stands.
     pub(crate) fn place(&self, default: &FlagDefault) -> String {
         let (line, column) = documents::locate(&self.text, &default.at).unwrap_or((1, 1));
         format!("{}:{line}:{column}", self.file.display())

@@ -32,6 +32,7 @@ use error::CliError;
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
+    // Before the parser: these are for the program's own processes and for shells, and have to start quickly.
     let mut words = std::env::args_os().skip(1);
     match words.next().as_ref().and_then(|first| first.to_str()) {
         Some(terminal::GUARD) => {
@@ -61,6 +62,7 @@ pub(crate) fn run() -> ExitCode {
     });
     let ended = result.unwrap_or_else(CliError::report);
     match server_warnings::as_error() {
+        // A failure that is there already keeps its own code.
         Some(failed) if ended == ExitCode::SUCCESS => {
             let failed = if is_debug { failed.of_debug() } else { failed };
             failed.report()

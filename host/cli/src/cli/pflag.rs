@@ -39,6 +39,7 @@ pub(crate) fn pairs(typed: &str) -> Result<Vec<(String, String)>, String> {
     let malformed = |item: &str| format!("{item} must be formatted as key=value");
     let items = match typed.matches('=').count() {
         0 => return Err(malformed(typed)),
+        // pflag reads CSV only where there is more than one `=`, and trims quotes otherwise.
         1 => vec![typed.trim_matches('"').to_owned()],
         _ => csv_fields(typed)?,
     };

@@ -26,7 +26,9 @@ pub(crate) fn planner(
         || policy_flags.policy.iter().any(is_path);
     let engine = ui::engine(EngineConfig {
         limits: resolve::limits(&flags.limit)?,
+        // Default plugins are machine code within the program: without others the folder is not even opened.
         cache: resolve::cache_folder().filter(|_| may_compile),
+        // A pool is reserved at once, and one run makes few instances.
         pooling: false,
         ..EngineConfig::default()
     })?;

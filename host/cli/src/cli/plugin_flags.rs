@@ -58,6 +58,7 @@ pub(crate) fn value(words: &[OsString], flag: &str) -> Option<String> {
     let mut found = None;
     let mut words = words
         .iter()
+        // What follows `--` is the command line of the debug container.
         .map_while(|word| word.to_str().filter(|word| *word != "--"));
     while let Some(word) = words.next() {
         match word.strip_prefix(flag) {

@@ -109,6 +109,7 @@ impl PrefixedLines {
                 self.show(&mut shown);
                 self.is_continued = false;
             } else if self.piece.len() == MAX_PIECE {
+                // A letter that is cut would be shown as two that are not valid.
                 let rest = self.piece.split_off(whole_letters(&self.piece));
                 self.show(&mut shown);
                 self.is_continued = true;

@@ -33,9 +33,9 @@ const READY: u8 = b'!';
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long a removal is tried here after a signal. The other process goes on with it.
+// Less than the two seconds after which a signal ends this process in any case.
 const ON_SIGNAL: Duration = Duration::from_millis(1500);
 
-/// The pipe to the process.
 type Pipe = Arc<Mutex<ChildStdin>>;
 
 /// The process that removes pods when this one ends without having done so.
@@ -57,6 +57,7 @@ impl Removal {
         // Followed from before the first look, so that no renewal is missed.
         let renewed = Box::pin(cluster.credentials_renewed());
         let handover = cluster.handover().await;
+        // Tried here, where an error can still prevent the debug.
         handover
             .clone()
             .into_config()
@@ -129,6 +130,7 @@ fn start(first: &Message) -> io::Result<ChildStdin> {
     };
     pipe.write_all(first.line().as_bytes())?;
     let mut ready = [0];
+    // Until it has left the terminal's session, Ctrl-C would end it together with this process.
     answer.read_exact(&mut ready)?;
     match ready {
         [READY] => Ok(pipe),
@@ -169,6 +171,7 @@ pub(crate) fn remover() -> ExitCode {
                 return ExitCode::from(exit_code::FAILED);
             }
         }
+        // Only after the first message: without a connection it could remove nothing.
         if !is_ready {
             is_ready = true;
             let mut stdout = io::stdout();
@@ -241,7 +244,6 @@ impl<'a> AtEnd<'a> {
         }
     }
 
-    /// The plan that was carried out.
     pub(crate) fn plan(&self) -> &DebugPlan {
         &self.plan
     }

@@ -59,6 +59,7 @@ pub(crate) fn request(
         container: non_empty(&flags.container),
         target_container: non_empty(&flags.target),
         stdin,
+        // Without it a program never learns of the end of its input, as with kubectl. A terminal may be attached to again.
         stdin_once: stdin && !tty && attach != Some(false),
         tty,
         image_pull_policy: non_empty(&flags.image_pull_policy).or_else(|| defaults.image_pull_policy.clone()),
@@ -136,6 +137,7 @@ fn flag_pairs(flag: &str, typed: &[String]) -> Result<Vec<(String, String)>, Cli
             ))
         })?;
         for (key, value) in found {
+            // kubectl keeps the pairs in a map of Go, whose order changes from run to run.
             match read.iter_mut().find(|(known, _)| *known == key) {
                 Some((_, old)) => *old = value,
                 None => read.push((key, value)),
@@ -148,6 +150,7 @@ fn flag_pairs(flag: &str, typed: &[String]) -> Result<Vec<(String, String)>, Cli
 /// Reads the partial container of `--custom`; none when the file is empty.
 fn custom(path: &Path) -> Result<Option<Map<String, Value>>, CliError> {
     let text = fs::read(path).map_err(|error| {
+        // Go opens a folder without an error and fails to read it.
         let step = match error.kind() {
             io::ErrorKind::IsADirectory => "read",
             _ => "open",
@@ -167,6 +170,7 @@ fn custom(path: &Path) -> Result<Option<Map<String, Value>>, CliError> {
     };
     let mut read = documents::read(&text).map_err(|error| invalid(error.to_string()))?;
     match read.len() {
+        // As kubectl: an empty file changes nothing.
         0 => Ok(None),
         1 => {
             let container = read.remove(0);
@@ -342,7 +346,6 @@ pub(crate) fn limits(typed: &[String]) -> Result<Limits, CliError> {
     Ok(limits)
 }
 
-/// What was granted.
 pub(crate) fn grants(typed: &[String]) -> Result<Grants, CliError> {
     let mut grants = Grants::default();
     for name in typed {
@@ -422,6 +425,7 @@ pub(crate) fn cache_folder() -> Option<PathBuf> {
 pub(crate) fn cache(name: &str) -> Option<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
+        // The XDG specification has relative paths ignored.
         .filter(|path| path.is_absolute());
     let base = base.or_else(|| std::env::home_dir().map(|home| home.join(".cache")))?;
     Some(base.join("trocar").join(name))

@@ -25,6 +25,7 @@ pub(crate) fn are_errors(are_errors: bool) {
 /// Shows a warning, where it was not shown before.
 pub(crate) fn show(warning: &str) {
     let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    // A warning comes with every answer of the server, a retry included.
     if shown.len() < MAX_SHOWN && shown.insert(warning.to_owned()) {
         ui::warning(warning);
     }

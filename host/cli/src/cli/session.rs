@@ -206,6 +206,7 @@ async fn deleted(
 fn options(flags: &SessionFlags, is_one_of_many: bool, applied: &Applied) -> SessionOptions {
     let has_terminal = applied.container_flag("tty");
     let is_alone = !is_one_of_many;
+    // As kubectl: without a terminal of ours none is asked for, although the container has one.
     let tty = flags.tty && io::stdin().is_terminal() && is_alone;
     if flags.tty && !tty && is_alone {
         ui::error_line("Unable to use a TTY - input is not a terminal or the right kind of file");
@@ -352,6 +353,7 @@ impl<'a> TerminalOutput<'a> {
             flags,
             stdin: options.stdin,
             tty: options.tty,
+            // Before raw mode: the guard restores the terminal as it finds it.
             guard: options.tty.then(Guard::start).flatten(),
             raw: None,
             sender: Some(sender),
@@ -367,6 +369,7 @@ impl<'a> TerminalOutput<'a> {
             return;
         };
         ui::live_line("");
+        // As kubectl since 1.34: a kubelet logs what a terminal shows, and that includes what is typed.
         if self.stdin && !self.flags.quiet {
             ui::error_line(
                 "All commands and output from this session will be recorded in container logs, including credentials and \
@@ -382,6 +385,7 @@ impl<'a> TerminalOutput<'a> {
             terminal::watch_size(sender.clone());
         }
         if self.stdin {
+            // Piped input may hold the bytes of the keys by chance.
             let keys = self.tty.then(|| self.flags.detach_keys.clone());
             terminal::read_input(sender, keys);
         } else {

@@ -18,7 +18,6 @@ use trocar::cluster::{Input, InputSender, Screen};
 /// The argument that makes the program a guard of a terminal; not for people.
 pub(crate) const GUARD: &str = "__restore-terminal";
 
-/// The keys that leave a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DetachKeys(Vec<u8>);
 
@@ -26,6 +25,7 @@ impl DetachKeys {
     /// Reads keys as kubectl and docker write them: `ctrl-p,ctrl-q`, letters, and nothing for none.
     pub(crate) fn parse(typed: &str) -> Result<Self, String> {
         let key = |key: &str| match key.strip_prefix("ctrl-").map(str::as_bytes) {
+            // A terminal sends the low five bits of the letter for ctrl.
             Some([letter @ (b'a'..=b'z' | b'@' | b'[' | b'\\' | b']' | b'^' | b'_')]) => Ok(letter & 0x1f),
             None if key.len() == 1 => Ok(key.as_bytes()[0]),
             _ => Err(format!(
@@ -143,6 +143,7 @@ impl Guard {
             .arg(GUARD)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // The terminal goes along as standard error: the end of standard input says that this process is gone.
             .stderr(terminal)
             .spawn()
             .ok()?;
@@ -157,7 +158,6 @@ impl Guard {
         }
     }
 
-    /// The terminal is right again.
     fn dismiss(mut self) {
         drop(self.line.write_all(b"!"));
         drop(self.line);
@@ -177,6 +177,7 @@ pub(crate) fn guard() {
     drop(io::stdout().write_all(b"!").and_then(|()| io::stdout().flush()));
     let mut said = Vec::new();
     drop(io::stdin().lock().read_to_end(&mut said));
+    // A shell may have set the terminal already: only a terminal that is still raw is changed.
     let is_raw = termios::tcgetattr(&terminal).is_ok_and(|now| {
         let raw = raw(&before);
         now.local_modes == raw.local_modes && now.input_modes == raw.input_modes
@@ -191,6 +192,7 @@ pub(crate) fn read_input(sender: InputSender, keys: Option<DetachKeys>) {
     let mut filter = keys
         .filter(|keys| !keys.0.is_empty())
         .map(|keys| DetachFilter { keys, matched: 0 });
+    // A blocking read of a terminal cannot be cancelled, so it must not hold the runtime.
     thread::spawn(move || {
         let mut buffer = vec![0; 32 << 10];
         loop {
@@ -313,7 +315,6 @@ const MODES: [(u16, bool); 12] = [
 ];
 
 impl Modes {
-    /// The program writes these bytes.
     pub(crate) fn see(&mut self, bytes: &[u8]) {
         for byte in bytes {
             match (self.sequence.len(), byte) {

@@ -85,6 +85,7 @@ pub(crate) fn line_between(line: &str) {
 
 /// Asks the user. Without a terminal the answer is no.
 pub(crate) fn confirm(question: &str) -> bool {
+    // The question is written to stderr: where no terminal shows it, an answer would be waited for unseen.
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
@@ -121,6 +122,7 @@ pub(crate) fn warning(message: &str) {
 
 /// Says whether stdout takes colours.
 fn colours_stdout() -> bool {
+    // NO_COLOR counts where it is set to anything but the empty text.
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 

@@ -34,6 +34,7 @@ impl std::fmt::Debug for ClientCertificate {
 }
 
 /// The largest file of certificates or tokens that is read, in bytes.
+// The path may be that of a device without an end.
 const MAX_FILE: u64 = 4 << 20;
 
 /// The field that names the authorities of a cluster.
@@ -232,6 +233,7 @@ impl Pem {
     /// The certificates with their key, which must be of the first of them. Versions are not looked at: the server decides.
     pub(super) fn with_key(&self, key: &Self) -> Result<ClientCertificate, String> {
         let (chain, signing) = (self.certificates()?, key.key()?);
+        // Compared here: rustls reads certificates of version 3 only, and would refuse the others before it compares.
         let Some(read) = Certificate::read(&chain[0]) else {
             return Err(format!("the certificate in {} cannot be read", self.name));
         };

@@ -116,6 +116,7 @@ impl ClusterConfig {
             kube.root_cert_file = None;
         }
         kube.proxy_url = chosen_proxy(overrides.proxy_url.as_deref(), &kube.cluster_url, proxies)?;
+        // A service account has a token file and no plugin.
         Ok(Self::new(kube, PluginPolicy::AllowAll))
     }
 

@@ -32,6 +32,7 @@ use super::{
 use crate::error::CredentialError;
 
 /// How long a plugin that failed is not run again.
+// An attach is tried every 20 ms: without a pause the plugin would be run as often.
 const FAILED_PAUSE: Duration = Duration::from_secs(10);
 
 /// The source of credentials. Its clones share what it has got.
@@ -65,7 +66,6 @@ enum Source {
     Unusable(CredentialError),
 }
 
-/// What a plugin has answered.
 #[derive(Default)]
 enum Held {
     #[default]
@@ -182,7 +182,6 @@ impl Credentials {
         }
     }
 
-    /// The certificates for new connections.
     pub(crate) fn identity(&self) -> Identity {
         self.0.identity.clone()
     }
@@ -233,6 +232,7 @@ impl Credentials {
         plugin: &CredentialPlugin,
         refused: Option<u64>,
     ) -> Result<Authorization, CredentialError> {
+        // Held while the plugin runs: a second run at once may open a second browser window for one login.
         let mut held = self.0.held.lock().await;
         let mut last = 0;
         match &*held {
@@ -244,6 +244,7 @@ impl Credentials {
             } => {
                 last = *number;
                 let is_expired = expires.is_some_and(|expires| Timestamp::now() >= expires);
+                // Of an answer that the server never took, another run would only give the same.
                 let is_refused = refused == Some(last) && *is_accepted;
                 if !is_expired && !is_refused {
                     return Ok(Authorization {
@@ -300,6 +301,7 @@ fn source(
         .map(|token| bearer(&token))
         .transpose()
         .map_err(unusable)?;
+    // client-go prefers the file, which is renewed, to the token beside it.
     if let Some(file) = user.token_file.as_ref().filter(|file| !file.is_empty()) {
         return Ok(Source::TokenFile(file.into(), token));
     }
@@ -336,6 +338,7 @@ fn source(
 pub(super) fn basic(name: &str, password: &str) -> HeaderValue {
     let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
     let mut value = HeaderValue::try_from(format!("Basic {encoded}")).expect("base64 is text for a header");
+    // Keeps the value out of every `Debug` output of a request.
     value.set_sensitive(true);
     value
 }
@@ -383,7 +386,6 @@ impl Identity {
         }
     }
 
-    /// The certificate as it is now.
     pub(crate) fn now(&self) -> Option<Arc<CertifiedKey>> {
         self.get()
     }

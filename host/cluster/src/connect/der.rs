@@ -25,7 +25,6 @@ pub(super) struct Certificate<'a> {
     pub(super) begins: Timestamp,
     /// Until when.
     pub(super) ends: Timestamp,
-    /// The bits of its public key.
     pub(super) public_key: &'a [u8],
     /// Whether a server may use it.
     pub(super) is_for_servers: bool,
@@ -40,6 +39,7 @@ impl<'a> Certificate<'a> {
         if let Some((_, after)) = take(rest, VERSION) {
             rest = after;
         }
+        // RFC 5280, 4.1: serial number, algorithm, issuer, validity, subject, key.
         let (_, rest) = take(rest, INTEGER)?;
         let (_, rest) = take(rest, SEQUENCE)?;
         let (_, rest) = take(rest, SEQUENCE)?;
@@ -110,6 +110,7 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, first], rest) = der.split_first_chunk()?;
     let (length, rest) = match first {
         0..=0x7f => (usize::from(first), rest),
+        // Four bytes of length are 4 GiB: more is not a certificate.
         0x81..=0x84 => {
             let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
             let length = bytes
@@ -123,7 +124,6 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, contents, rest))
 }
 
-/// A time and what follows it.
 fn time(der: &[u8]) -> Option<(Timestamp, &[u8])> {
     let (tag, contents, rest) = element(der)?;
     let text = std::str::from_utf8(contents).ok()?;

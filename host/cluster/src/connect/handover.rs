@@ -131,6 +131,7 @@ impl Handover {
                 expires: self.expires,
             }),
             authority: "the cluster's certificate authority".into(),
+            // `removal.rs` bounds each answer itself.
             request_timeout: None,
             trace: None,
             warn: None,

@@ -35,6 +35,7 @@ use super::{
 pub(crate) fn client(config: &Config, identity: Identity) -> Result<kube::Client, String> {
     let tls = tls(config, identity)?;
     let mut connector = HttpConnector::new();
+    // It also makes the TCP connections below TLS, whose addresses begin with `https`.
     connector.enforce_http(false);
     connector.set_nodelay(true);
     connector.set_connect_timeout(config.connect_timeout);
@@ -98,12 +99,14 @@ fn https<C>(config: &Config, tls: ClientConfig, connector: C) -> Result<HttpsCon
         let name = name.map_err(|_| "tls-server-name is neither a name nor an address".to_owned())?;
         builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name));
     }
+    // HTTP/1.1 alone: the upgrade to a WebSocket needs it.
     Ok(builder.enable_http1().wrap_connector(connector))
 }
 
 /// kube's TLS, but for the client's certificate and, where the kubeconfig names authorities, the server's.
 fn tls(config: &Config, identity: Identity) -> Result<ClientConfig, String> {
     let mut without_user = config.clone();
+    // kube would parse the client's certificate by itself, and refuse those of version 1.
     without_user.auth_info = AuthInfo::default();
     let mut tls = without_user.rustls_client_config().map_err(|error| {
         error

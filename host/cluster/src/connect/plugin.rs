@@ -44,7 +44,6 @@ pub enum PluginPolicy {
     Allowlist(Vec<String>),
 }
 
-/// A plugin of a kubeconfig.
 #[derive(Debug)]
 pub(super) struct CredentialPlugin {
     pub(super) config: ExecConfig,
@@ -53,7 +52,6 @@ pub(super) struct CredentialPlugin {
     pub(super) stdin_taken: Arc<AtomicBool>,
 }
 
-/// What a plugin answered.
 pub(super) struct Answer {
     pub(super) header: Option<HeaderValue>,
     pub(super) identity: Option<Arc<ClientCertificate>>,
@@ -61,7 +59,6 @@ pub(super) struct Answer {
 }
 
 impl CredentialPlugin {
-    /// Runs the plugin.
     pub(super) async fn run(&self) -> Result<Answer, CredentialError> {
         let program = self.permitted()?;
         let is_interactive = self.is_interactive()?;
@@ -83,6 +80,7 @@ impl CredentialPlugin {
             .env("KUBERNETES_EXEC_INFO", self.question(is_interactive).to_string())
             .stdin(stdin)
             .stdout(Stdio::piped())
+            // A plugin's prompts and login links go to the user, as with kubectl.
             .stderr(Stdio::inherit())
             .kill_on_drop(true);
         let run = tokio::time::timeout(MAX_TIME, output(command));
@@ -120,6 +118,7 @@ impl CredentialPlugin {
 
     /// Says whether the plugin gets standard input: only where that is a terminal and nothing else reads it.
     fn is_interactive(&self) -> Result<bool, CredentialError> {
+        // A plugin that reads standard input beside the session would take the program's input away.
         let is_free = !self.stdin_taken.load(Ordering::Relaxed);
         let is_terminal = io::stdin().is_terminal();
         match self.config.interactive_mode {
@@ -198,7 +197,6 @@ impl CredentialPlugin {
     }
 }
 
-/// The header for a token.
 pub(super) fn bearer(token: &str) -> Result<HeaderValue, String> {
     let value = HeaderValue::try_from(format!("Bearer {token}"));
     let mut value = value.map_err(|_| "the token has letters that no token can have")?;
@@ -254,6 +252,7 @@ fn look_up(command: &str) -> Option<PathBuf> {
         return Some(PathBuf::from(command)).filter(|path| is_program(path));
     }
     let folders = env::var_os("PATH")?;
+    // As Go's `exec.LookPath`: a relative entry of `PATH` would run whatever lies in the current folder.
     let folders = env::split_paths(&folders).filter(|folder| folder.is_absolute());
     let mut found = folders.map(|folder| folder.join(command));
     found.find(|path| is_program(path))

@@ -61,6 +61,7 @@ impl ProxyEnvironment {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_lowercase();
         let ip: Option<IpAddr> = host.parse().ok();
         let is_loopback = host == "localhost" || ip.is_some_and(|ip| ip.is_loopback());
+        // kind and k3d serve on loopback, which a proxy cannot reach.
         if value.is_empty() || is_loopback {
             return Ok(None);
         }
@@ -135,6 +136,7 @@ fn is_exempt(entry: &str, host: &str, ip: Option<IpAddr>, port: u16) -> bool {
         .unwrap_or(name);
     match name.strip_prefix('.') {
         Some(_) => host.ends_with(name),
+        // Only after a dot: `example.com` must not exempt `notexample.com`.
         None => host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')),
     }
 }

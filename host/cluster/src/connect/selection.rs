@@ -230,6 +230,7 @@ impl Selection {
     pub(super) fn address(&self) -> Result<Uri, KubeconfigError> {
         let invalid = || KubeconfigError::Invalid("the server's address is not a URL or host:port".into());
         let server = self.cluster.server.clone().unwrap_or_default();
+        // As client-go's `DefaultServerURL`: an address without a scheme is HTTPS where anything of TLS is configured.
         let is_tls = has(&self.cluster.certificate_authority)
             || has(&self.cluster.certificate_authority_data)
             || has(&self.user.client_certificate)

@@ -17,7 +17,6 @@ use rustls::{
 
 use super::der::Certificate;
 
-/// The authorities of a cluster.
 #[derive(Debug)]
 pub(super) struct Authorities {
     certificates: Vec<CertificateDer<'static>>,
@@ -25,7 +24,6 @@ pub(super) struct Authorities {
 }
 
 impl Authorities {
-    /// Takes the certificates of a cluster's authorities.
     pub(super) fn new(certificates: &[Vec<u8>]) -> Result<Self, String> {
         let certificates: Vec<_> = certificates.iter().cloned().map(CertificateDer::from).collect();
         let mut roots = RootCertStore::empty();

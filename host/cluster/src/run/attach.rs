@@ -30,6 +30,7 @@ impl Run<'_> {
         let checks = self.container.can_restart && !is_first;
         self.connection.phase = AttachPhase::Opening(Box::pin(async move {
             if checks && session.has_ended().await? {
+                // The status is about to end the session: this attach would be to the next instance.
                 return std::future::pending().await;
             }
             let streams = Streams {
@@ -45,7 +46,8 @@ impl Run<'_> {
 
     pub(super) async fn attached(&mut self, attached: Attached) -> Result<(), SessionError> {
         if let Some(screen) = self.stdin.screen.filter(|_| self.session.tty) {
-            // A change of size makes the program draw its prompt again, which it wrote before the attach.
+            // A change of size makes the program draw its prompt again, which it wrote before the attach. Two sizes: a
+            // kernel signals a program (SIGWINCH) only where the size differs from the last one.
             attached
                 .send(Outgoing::Size(screen.columns, screen.rows + 1))
                 .await;
@@ -122,6 +124,7 @@ impl Run<'_> {
 
     /// While there is no attach, the key that interrupts leaves.
     pub(super) fn wants_out(&self, typed: &[u8]) -> bool {
+        // The terminal is raw, so the key arrives as a byte and raises no signal.
         self.session.tty && !self.connection.is_standing() && typed.contains(&INTERRUPT)
     }
 }

@@ -32,6 +32,7 @@ impl Clock {
 
     /// Does something that takes no time on this clock.
     pub(super) fn hold<T>(&mut self, act: impl FnOnce() -> T) -> T {
+        // A reader that blocks (a pager, a slow pipe) would otherwise let every deadline pass meanwhile.
         let since = Instant::now();
         let done = act();
         self.held += since.elapsed();

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::{attach::AttachEnd, error::ClusterError};
 
 /// The pause between two tries to attach, by how long it has been tried.
+// A status lags the start by up to a second; an attach tried every 20 ms stands 20 to 50 ms after it. Every try is a
+// connection with a handshake of its own, so they become rarer.
 const PAUSES: [(Duration, Duration); 3] = [
     (Duration::from_secs(3), Duration::from_millis(20)),
     (Duration::from_secs(20), Duration::from_millis(75)),
@@ -22,9 +24,9 @@ const BROKEN_UNTOLD: Duration = Duration::from_millis(700);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The pause before attaching again to a container of which an attach said that it has ended.
+// A status says so within about a second of the end. Five seconds without it mean that the container may still run.
 const AFTER_END: Duration = Duration::from_secs(5);
 
-/// How far the attach is.
 #[derive(Debug)]
 pub(super) enum Phase<A, O> {
     /// Nothing to attach to yet.
@@ -49,7 +51,6 @@ struct Outage {
     is_told: bool,
 }
 
-/// What a failed try leads to.
 #[derive(Debug)]
 pub(super) enum Failed {
     /// It is tried again.
@@ -62,7 +63,6 @@ pub(super) enum Failed {
     Fatal(ClusterError),
 }
 
-/// The attach of a session.
 #[derive(Debug)]
 pub(super) struct Connection<A, O> {
     pub(super) phase: Phase<A, O>,
@@ -116,6 +116,7 @@ impl<A, O> Connection<A, O> {
         running_since: Option<Duration>,
     ) -> Failed {
         self.phase = Phase::Off;
+        // A proxy that refuses WebSockets and a Role without `pods/attach` refuse every try.
         let is_refused = matches!(error, ClusterError::NoWebSocket { .. });
         if is_refused || matches!(error.code(), Some(401 | 403)) {
             self.phase = Phase::Refused;
@@ -128,6 +129,7 @@ impl<A, O> Connection<A, O> {
         if is_final && self.count == 0 && running_since.is_none() {
             return Failed::Fatal(error);
         }
+        // After a break the container is known to run, so the tries are frequent again.
         let tried_since = self.outage.as_ref().map_or(Duration::ZERO, |outage| outage.since);
         let tried = now.saturating_sub(tried_since);
         let pause = PAUSES
@@ -147,11 +149,11 @@ impl<A, O> Connection<A, O> {
         Failed::Again
     }
 
-    /// It has ended.
     pub(super) fn ends(&mut self, now: Duration, end: AttachEnd, program_has_ended: bool) {
         self.phase = match end {
             // Almost always the program has ended and the status does not say so yet.
             AttachEnd::Finished => Phase::Over(now),
+            // Nothing is left to attach to: another try would reach the next instance of a restarted container.
             _ if program_has_ended => Phase::Over(now),
             AttachEnd::Refused | AttachEnd::Broken => Phase::Paused(now + PAUSES[1].1),
         };
@@ -191,6 +193,7 @@ impl<A, O> Connection<A, O> {
         let outage = self
             .outage
             .as_ref()
+            // A log that is followed still shows the output, so the session is of use without an attach.
             .filter(|_| !program_has_ended && !is_followed);
         outage.map(|outage| outage.since + PATIENCE)
     }

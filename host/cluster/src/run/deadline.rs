@@ -91,6 +91,7 @@ impl Run<'_> {
     }
 
     fn lost(&mut self, of_attach: Option<ClusterError>) -> SessionError {
+        // A cluster that does not answer is the reason why the attach fails as well.
         let of_cluster = self.trouble.take().map(|trouble| trouble.error);
         let error = of_cluster.or(of_attach).unwrap_or_else(|| ClusterError::Broken {
             action: self.session.action(),
@@ -125,6 +126,7 @@ impl Run<'_> {
                 hopeless,
             }),
             Verdict::TimedOut => match self.trouble.take() {
+                // Without answers from the cluster nothing is known of the container: that is what has to be said.
                 Some(trouble) => Err(trouble.error.into()),
                 None => Err(SessionError::TimedOut {
                     pod: session.pod.clone(),

@@ -36,7 +36,6 @@ enum End {
     Key(Duration, Duration),
 }
 
-/// What goes in.
 #[derive(Debug)]
 pub(super) struct Stdin {
     kind: Kind,
@@ -86,6 +85,7 @@ impl Stdin {
             && let Some(input) = self.waiting.pop_front()
         {
             self.next = match input {
+                // Before the arm for cut input: a connection without stdin still takes a size.
                 Input::Size(screen) => {
                     self.screen = Some(screen);
                     Some(Outgoing::Size(screen.columns, screen.rows))
@@ -97,6 +97,7 @@ impl Stdin {
                 }
                 Input::End => {
                     stays_open |= self.ends(now);
+                    // Without `stdinOnce` a runtime keeps the program's stdin open when an attach closes its own.
                     (self.kind.is_open && self.kind.once).then_some(Outgoing::End)
                 }
                 Input::Detach => None,
@@ -107,6 +108,7 @@ impl Stdin {
 
     /// Our input is at its end. Returns whether the program cannot be told.
     fn ends(&mut self, now: Duration) -> bool {
+        // Only a terminal's line discipline turns the key into the end of the input; a pipe would pass it on as a byte.
         let is_terminal = self.kind.is_open && !self.kind.once && self.kind.is_terminal;
         let stays_open = self.kind.is_open && !self.kind.once && !self.kind.is_terminal;
         self.end = if is_terminal {
@@ -137,6 +139,7 @@ impl Stdin {
 
     /// The connection broke: a program that takes its input only once does not get the rest.
     pub(super) fn connection_broke(&mut self) {
+        // All of the input was sent when its end was: a break after that cuts nothing off.
         let was_ended = !matches!(self.end, End::NotYet);
         self.is_cut |= self.kind.is_open && self.kind.once && !was_ended;
     }

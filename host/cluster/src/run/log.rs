@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::error::ClusterError;
 
 /// The pause between two tries to read the log: at first, and at most.
+// The log can be read 0.3 to 1.1 s after the program has started.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(500));
 
 /// The pause before a log that has ended is followed again, if it had something: it was rotated.
@@ -16,7 +17,6 @@ const AFTER_END: Duration = Duration::from_millis(1500);
 /// How long a log may not be readable although the container runs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How the log is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     /// On as it grows.
@@ -28,7 +28,6 @@ pub(super) enum Reading {
     },
 }
 
-/// How far the reading is.
 #[derive(Debug)]
 pub(super) enum Phase<A, O, C> {
     Off,
@@ -43,7 +42,6 @@ pub(super) enum Phase<A, O, C> {
     Unreadable,
 }
 
-/// The reading of the log of a session.
 #[derive(Debug)]
 pub(super) struct Log<A, O, C> {
     pub(super) phase: Phase<A, O, C>,
@@ -104,7 +102,6 @@ impl<A, O, C> Log<A, O, C> {
         }
     }
 
-    /// A reading was opened.
     pub(super) fn opened(&mut self, log: O) {
         if let Phase::Opening(reading, _) = self.phase {
             self.phase = Phase::Open(reading, log);
@@ -127,6 +124,7 @@ impl<A, O, C> Log<A, O, C> {
         };
         let since = *self.unreadable_since.get_or_insert(now);
         let is_overdue = is_attached && now > since + PATIENCE;
+        // A Role without `pods/log` refuses every try.
         if matches!(error.code(), Some(401 | 403)) || is_overdue {
             self.phase = Phase::Unreadable;
             return true;
@@ -141,7 +139,6 @@ impl<A, O, C> Log<A, O, C> {
         self.phase = Phase::Paused(reading, now + PAUSES.1);
     }
 
-    /// The reading broke.
     pub(super) fn breaks(&mut self, now: Duration) {
         if let Phase::Open(reading, _) = self.phase {
             self.again(now, reading);
@@ -164,7 +161,6 @@ impl<A, O, C> Log<A, O, C> {
         Some(reading)
     }
 
-    /// When a reading is to be opened.
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self.phase {
             Phase::Paused(_, until) => Some(until),

@@ -59,13 +59,11 @@ pub(super) struct Run<'a> {
     shown: Shown<'a>,
     /// The cluster does not say how the pod is.
     trouble: Option<Trouble>,
-    /// The program has ended.
     ending: Option<Ending>,
-    /// When output came last.
+    /// When output came last, or may first have come: when the attach stood, and when the program ended.
     last_byte: Duration,
 }
 
-/// What happened next.
 enum Event {
     Pod(Change),
     PodWarning(PodWarning),
@@ -116,9 +114,11 @@ impl<'a> Run<'a> {
         &mut self,
         input: &mut mpsc::Receiver<Input>,
     ) -> Result<Option<Ended>, SessionError> {
+        // Asked before the wait: once all is shown, no further event need come.
         if self.is_over() && self.shown.machine.is_done() {
             return self.finish();
         }
+        // What is wanted is arranged before each wait, since any event may have changed it.
         self.arrange_attach()?;
         self.arrange_log()?;
         self.arrange_input();
@@ -174,7 +174,9 @@ impl<'a> Run<'a> {
         let has_pending = self.stdin.has_next();
         let takes_input = self.stdin.takes_more() && self.connection.count > 0;
         tokio::select! {
+            // An attach that is not read holds the program up, so that the log can catch up.
             received = wait::receive(attached), if wants_attach => Event::Received(received),
+            // Input is taken only once the queue has room: a branch that `select!` drops then loses nothing.
             permit = wait::reserve(outgoing), if has_pending => {
                 if let Some(next) = self.stdin.take_next() {
                     permit.send(next);

@@ -17,12 +17,12 @@ use crate::{
 use trocar_output::End;
 
 /// How much of a log is held back until it is known whose it is.
+// A kubelet rotates a log at 10 MiB by default (`containerLogMaxSize`); time stamps come on top.
 const MAX_HELD_BYTES: usize = 16 << 20;
 
 /// What a kubelet sends instead of a log that it cannot read.
 const NO_LOG: &[u8] = b"unable to retrieve container logs for ";
 
-/// A reading that is open.
 pub(super) struct OpenLog {
     pub(super) lines: Lines,
     /// What it brought, of a container that may have been restarted: whether it is that of our program is asked at its end.
@@ -41,6 +41,7 @@ impl Run<'_> {
         let is_replaced = self.container.can_restart && matches!(self.connection.phase, AttachPhase::Over(_));
         match &self.ending {
             Some(ending) if !wish.follow => Some(Reading::Last {
+                // A kubelet gives the log of the instance before the present one only under `previous=true`.
                 previous: ending.instance.was_restarted,
             }),
             _ => {
@@ -79,6 +80,7 @@ impl Run<'_> {
         let checks = request.follow && self.container.can_restart && request.since.is_some();
         Box::pin(async move {
             if checks && session.has_ended().await? {
+                // Nothing is to be opened: the status is about to say that the program has ended.
                 return std::future::pending().await;
             }
             logs::open(&session.cluster, &session.action(), &session.container, &request).await
@@ -156,6 +158,7 @@ impl Run<'_> {
         if let LogPhase::Open(_, OpenLog { held: Some(held), .. }) = &mut self.log.phase {
             self.container.held_log = std::mem::take(held);
             let session = self.session.clone();
+            // The kubelet is ahead of its status, so which instance the log was of is asked after the log was read.
             let read = Box::pin(async move { session.cluster.get(&session.action()).await });
             self.log.phase = LogPhase::Checking(read);
             return Ok(());
@@ -194,6 +197,7 @@ impl Run<'_> {
                 ending.instance.was_restarted = previous;
                 Ok(())
             }
+            // A kubelet keeps the logs of the present instance and of the one before: this one's is gone.
             None => {
                 self.log.phase = LogPhase::Unreadable;
                 self.shown

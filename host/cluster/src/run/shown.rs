@@ -10,7 +10,6 @@ use crate::session::{Output, Session, SessionError, SessionEvent};
 /// How much of a beginning that is missing is told.
 const MAX_TOLD_BYTES: usize = 200;
 
-/// The output of the session's program.
 pub(super) struct Shown<'a> {
     pub(super) machine: Machine,
     sink: &'a mut dyn Output,

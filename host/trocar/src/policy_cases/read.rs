@@ -70,6 +70,7 @@ pub fn find(place: &Path) -> Result<Vec<PathBuf>, CaseError> {
     let mut found = Vec::new();
     let mut folders = vec![place.to_owned()];
     while let Some(folder) = folders.pop() {
+        // Types of entries and not of what they link to: a link may lead back to a folder above it.
         for entry in fs::read_dir(&folder).map_err(|error| unreadable(&folder, error))? {
             let entry = entry.map_err(|error| unreadable(&folder, error))?;
             if entry
@@ -230,6 +231,7 @@ fn case(file: &Path, read: CaseDocument, flags: &ReadFlags<'_>) -> Result<Case, 
         target,
         options,
         actor: read.actor,
+        // Fixed where the case says nothing, so that snapshots stay the same from run to run.
         context: Context {
             namespace,
             suffix: non_empty(read.context.suffix, "bbbbb"),

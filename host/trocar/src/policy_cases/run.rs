@@ -69,6 +69,7 @@ impl<'a> Runner<'a> {
         self.check_strategy_settings(case, &strategy)?;
         let rules = self.rules(case)?;
         let rules: Vec<&PolicyRule> = rules.iter().collect();
+        // After loading: the time of a case is that of its plan.
         let started = Instant::now();
         let outcome = match &case.options {
             Ok(options) => self.outcome(case, options, &strategy, &rules),

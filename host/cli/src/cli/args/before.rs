@@ -32,6 +32,7 @@ impl Line {
             if !text.starts_with('-') || text == "-" || text == "--" {
                 break Some(word);
             }
+            // kubectl has two flags of this name: its profiler's before the command, and the debug's after it.
             if text == "--profile" || text.starts_with("--profile=") || text.starts_with("--profile-output") {
                 let message =
                     "--profile before the command is kubectl's profiler, which trocar does not have";

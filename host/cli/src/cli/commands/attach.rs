@@ -54,6 +54,7 @@ fn attach(args: &AttachArgs) -> Result<ExitCode, CliError> {
         let reason = resolve::reason(args.policy.reason.as_deref())?;
         let context = resolve::context(Some(namespace), None)?;
         let mut debugger = debugger(&connection, &config, planner, context, reason)?;
+        // The cluster was asked already, for the claims of stamps.
         if let Some(user) = user {
             debugger = debugger.with_identity(user);
         }
@@ -91,13 +92,10 @@ async fn removal(
     Ok(Some(removal))
 }
 
-/// What was typed.
 enum Wanted {
     /// One's only running session.
     Any,
-    /// A session by its name.
     Session(Name),
-    /// The session of a target.
     Target(Reference),
 }
 
@@ -138,7 +136,6 @@ impl Wanted {
     }
 }
 
-/// The one session that is meant.
 async fn find(
     connection: &Connection,
     namespace: &str,

@@ -109,7 +109,6 @@ fn engine(limits: &[String], pooling: bool) -> Result<Engine, CliError> {
     })
 }
 
-/// A case and what came out of it.
 type Ran = (Case, CaseResult);
 
 pub(crate) fn test(args: &PolicyTestArgs) -> Result<ExitCode, CliError> {

@@ -71,7 +71,6 @@ pub(super) async fn user(connection: &Connection) -> Option<Identity> {
     identity.filter(|identity| !identity.user.is_empty())
 }
 
-/// The sessions of a place.
 pub(super) async fn found(place: &Place<'_>) -> Result<FoundSessions, CliError> {
     let cluster = &place.connection.cluster;
     Ok(find_sessions(cluster, place.namespace, place.journal, place.user).await?)
@@ -161,6 +160,7 @@ async fn watch(
             Err(error) => return Err(error.into()),
         }
         sleep(PAUSE).await;
+        // A list first: what happened between two watches is in neither of them.
         let found = find(place).await?;
         version = found.resource_version;
         let now = found.sessions.into_iter().filter(of_interest);
@@ -168,7 +168,6 @@ async fn watch(
     }
 }
 
-/// The sessions as a table.
 pub(super) fn table(sessions: &[Session], is_wide: bool, with_namespace: bool) -> String {
     let now = jiff::Timestamp::now();
     let mut header = vec!["NAME", "KIND", "OWNER", "AGE", "STATE"];

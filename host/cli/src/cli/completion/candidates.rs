@@ -5,7 +5,6 @@ use trocar::{Limit, Profile, capability};
 
 use super::line::{Line, Place};
 
-/// What may come next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) value: String,
@@ -59,7 +58,6 @@ pub(super) enum Source {
     Policies,
 }
 
-/// The candidates of a line.
 pub(super) fn of_line(line: &Line<'_>) -> Answer {
     match &line.place {
         // A new container has a new name; only in a copy may it be one that is there.
@@ -136,7 +134,6 @@ fn first_line(help: Option<&clap::builder::StyledStr>) -> String {
     help.lines().next().unwrap_or_default().to_owned()
 }
 
-/// The values of a flag or argument.
 fn of_value(flag: &Arg) -> Answer {
     let possible = flag.get_possible_values();
     let possible = possible.iter().filter(|value| !value.is_hide_set());

@@ -7,9 +7,8 @@ const MODEL: &str = "debug";
 
 /// A command line up to the cursor.
 pub(super) struct Line<'a> {
-    /// The command.
     pub(super) command: &'a Command,
-    /// Its names, without the program's.
+    /// The command's names, without the program's.
     pub(super) path: Vec<&'a str>,
     /// The flags that were typed, with their values.
     pub(super) flags: Vec<(&'a Arg, String)>,
@@ -18,7 +17,6 @@ pub(super) struct Line<'a> {
     pub(super) place: Place<'a>,
 }
 
-/// What the cursor is in.
 pub(super) enum Place<'a> {
     /// A flag's value: what of it is typed, and what stands before it in the same word.
     Value {

@@ -57,6 +57,7 @@ pub(crate) fn complete(words: impl Iterator<Item = OsString>) {
         .args(words)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        // Errors would be shown within the line that is typed.
         .stderr(Stdio::null())
         // A plugin that would show a page to a person finds no way to.
         .env("BROWSER", "true")
@@ -71,6 +72,7 @@ pub(crate) fn complete(words: impl Iterator<Item = OsString>) {
     }
     drop(worker.kill());
     drop(worker.wait());
+    // 4 as in cobra: no files. Without it a shell would offer files where nothing is known.
     drop(ui::output(&answer.unwrap_or_else(|| ":4\n".to_owned())));
 }
 

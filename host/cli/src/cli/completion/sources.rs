@@ -140,6 +140,7 @@ fn of_cluster(source: Source, line: &Line<'_>, begun: &str, time: Duration) -> V
     let Some(flags) = flags(line) else { return found };
     let asked = block_on(async {
         let connection = connect::connect(&flags, 0)?;
+        // A credential plugin must not ask: a Tab has no place for a question.
         connection.cluster.take_stdin();
         let namespace = line
             .value("namespace")

@@ -49,6 +49,7 @@ fn after_credentials(error: &CredentialError) -> Vec<String> {
             vec!["add it to credentialPluginAllowlist of the kuberc, or use --token".to_owned()]
         }
         CredentialError::Provider(name) => {
+            // client-go has removed the auth-providers of vendors; each of these has a credential plugin instead.
             let instead = match name.as_str() {
                 "gcp" => "gke-gcloud-auth-plugin",
                 "azure" => "kubelogin (https://github.com/Azure/kubelogin)",

@@ -41,6 +41,7 @@ impl Debug<'_> {
             }
             return Ok(ExitCode::SUCCESS);
         };
+        // A terminal shows one program at a time, and takes its keys for one.
         if plans.len() == 1 || session::has_person() {
             self.one_after_the_other(plans, flags).await
         } else {
@@ -102,6 +103,7 @@ impl Debug<'_> {
             };
             (name, ended)
         });
+        // `buffered` and not `buffer_unordered`: the table has the order of the targets.
         let sessions: Vec<_> = stream::iter(sessions).buffered(MAX_SESSIONS).collect().await;
         Ok(ExitCode::from(report(sessions)))
     }
@@ -187,6 +189,7 @@ fn report(ended: Vec<EndedTarget>) -> u8 {
                 (exit_code::DEBUG_FAILED, row)
             }
         };
+        // A target that was not debugged outweighs any exit code of a program.
         if code == 0 || of_target == exit_code::DEBUG_FAILED {
             code = of_target;
         }

@@ -105,6 +105,12 @@ impl<'a> Debug<'a> {
         request: &'a DebugRequest,
         config: &'a Config,
     ) -> Result<ExitCode, CliError> {
+        // The order of the steps is binding:
+        // 1. All that was typed is read and checked before the first request, so that a mistake costs nothing.
+        // 2. All targets are found and planned before the first write: where the second is missing, the first stays as it is.
+        // 3. What could refuse a plan (time to live, removal, nodes) comes before consent, and consent before every write.
+        // 4. The process that removes pods runs before a pod is created: otherwise a kill in between leaves the pod.
+        // First of all, writes beyond `ulimit -f` must fail, or an audit record would end the program by SIGXFSZ.
         terminal::survive_full_files();
         let references = references(&args.targets)?;
         let files = resolve::file_targets(&args.debug.filename, resolve::namespace(&args.namespace))?;
@@ -133,6 +139,7 @@ impl<'a> Debug<'a> {
         let reuses = reuse::is_wanted(args, is_session)?;
         let namespaces = end::namespaces(&namespace, &files);
         let cluster = &connection.cluster;
+        // At the same time, since none needs another's answer: they cost the time of one.
         let (targets, identified, may_delete) = tokio::join!(
             targets::find(cluster, args, &references, files, &namespace),
             debug.debugger.identify(connection.unimpersonated.as_ref()),
@@ -141,6 +148,7 @@ impl<'a> Debug<'a> {
         let targets = targets?;
         identified?;
         let is_removed = wish.holds(may_delete?)?;
+        // kubectl changes the first target before it looks for the second; here nothing is written before all are planned.
         let (drafts, refused) = debug.drafts(targets).await?;
         if args.dry_run != DryRunMode::None {
             return debug.dry_run(drafts).await;
@@ -154,22 +162,26 @@ impl<'a> Debug<'a> {
         if wish == end::Wish::Typed {
             drafts.iter().try_for_each(end::check_rm)?;
         }
+        // Before consent: coming back to a container writes nothing.
         if reuses {
             let session = reuse::same_session(&drafts)?;
             if let Some(session) = session {
                 return debug.come_back(&session, flags).await;
             }
         }
+        // The first program would read all of the input.
         if is_session && request.options.stdin && drafts.len() > 1 && !has_person() {
             return Err(several_inputs(&drafts));
         }
         if is_session {
             drafts.iter().try_for_each(crate::cli::session::check_target)?;
+            // Before consent and the write: an ephemeral container that cannot start cannot be removed either.
             nodes::check(cluster, &drafts, args.pod_running_timeout.is_none()).await?;
         }
         let approved = debug.approved(drafts)?;
         let hides_output = !is_session && approved.iter().any(|approved| approved.plan().attach().is_some());
         if is_removed && approved.iter().any(|approved| end::creates(approved.plan())) {
+            // After consent, since it hands credentials to a process, and before the write that it has to know of.
             let removal = Removal::start(cluster).await?;
             debug.debugger = debug.debugger.with_removal(removal.watcher());
             debug.removal = Some(removal);

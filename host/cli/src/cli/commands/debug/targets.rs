@@ -41,6 +41,7 @@ pub(super) async fn find(
     }
     let mut targets: Vec<Target> = Vec::with_capacity(found.len());
     for choice in found {
+        // A pod may be named and selected at once, or be the best one of two workloads.
         if targets.iter().all(|known| known.id() != choice.target.id()) {
             targets.push(choice.target);
         }

@@ -268,6 +268,7 @@ fn write_all(folder: &Path, files: &[NewFile]) -> Result<(), CliError> {
         .hint("name another folder with --folder=FOLDER"));
     }
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    // Beside the folder: a rename works within one file system only.
     let partial = folder.with_file_name(format!(".{name}.{}", std::process::id()));
     let written = files.iter().try_for_each(|(file, text)| {
         let file = partial.join(file);

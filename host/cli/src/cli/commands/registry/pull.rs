@@ -90,7 +90,6 @@ fn pinned_by_config(config: &Config, source: RegistrySource, layer: Layer) -> Re
 
 /// A plugin that was pulled and compiled.
 pub(super) struct Pulled {
-    /// The digest of the manifest.
     pub(super) manifest: String,
     pub(super) description: PluginDescription,
 }
@@ -142,6 +141,7 @@ impl<'a> Puller<'a> {
     async fn fetch(&self, client: &Client, reference: &RegistryReference) -> Result<String, CliError> {
         let pulled = client.pull(reference, self.allowed).await?;
         let signatures = client.signatures(&pulled.from, &pulled.digest).await?;
+        // Kept before it is judged: the rules are applied again at each load, and a store grants nothing.
         self.store.keep(&pulled)?;
         self.store.keep_signatures(&pulled.digest, &signatures)?;
         Ok(pulled.digest)

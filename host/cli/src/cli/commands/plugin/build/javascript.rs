@@ -25,6 +25,7 @@ const TOOL: Tool = Tool {
             "--silent",
             "--no-fund",
             "--no-audit",
+            // Scripts of packages would run with the author's rights.
             "--ignore-scripts",
             "--no-save",
             "--prefix",

@@ -28,6 +28,7 @@ const TOOL: Tool = Tool {
             "--disable-pip-version-check",
             "--root-user-action=ignore",
             "--no-deps",
+            // The installation of a source package would run its code.
             "--only-binary=:all:",
         ];
         let rest = ["--target".into(), folder, exact];
@@ -63,6 +64,7 @@ pub(super) fn compile(
     let mut command = Command::new("python3");
     command
         .env("PYTHONPATH", &tool)
+        // No `__pycache__` beside the author's source.
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .args(["-c", RUN, "--quiet", "--wit-path"])
         .arg(build_folder.join("wit"))

@@ -33,11 +33,13 @@ pub(super) fn compile(folder: &Path, locked: bool, strip: bool) -> Result<PathBu
             "--release",
             "--lib",
             "--crate-type=cdylib",
+            // Paths of artifacts as JSON on stdout, mistakes as text on stderr.
             "--message-format=json-render-diagnostics",
         ])
         .args(["--target", TARGET])
         .arg("--manifest-path")
         .arg(folder.join("Cargo.toml"))
+        // It replaces RUSTFLAGS and those of cargo's configuration: the bytes must not depend on the machine.
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags(folder)?.join("\u{1f}"));
     for setting in PROFILE {
         command.args(["--config", setting]);
