@@ -100,7 +100,7 @@ pub(super) async fn explain(cluster: &Cluster, pod: &Action, uid: &str, containe
         return Vec::new();
     };
     // A server lists events by their names, which say nothing about time.
-    events.sort_by_key(|event| event["lastTimestamp"].as_str().unwrap_or_default().to_owned());
+    events.sort_by_key(last_seen);
     let mut lines: Vec<String> = Vec::new();
     for said in events.iter().rev().filter_map(|event| read(event, container)) {
         if !lines.contains(&said.text) && lines.len() < MOST {
@@ -108,6 +108,15 @@ pub(super) async fn explain(cluster: &Cluster, pod: &Action, uid: &str, containe
         }
     }
     lines
+}
+
+/// When an event was last seen, as text that sorts by time. A scheduler writes its events with `eventTime` alone.
+fn last_seen(event: &Value) -> String {
+    let times = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime"];
+    let mut times = times
+        .into_iter()
+        .filter_map(|place| event.pointer(place)?.as_str());
+    times.next().unwrap_or_default().to_owned()
 }
 
 /// Says whether a pod was deleted, and by what, as far as the cluster's events tell: a controller, an eviction. None where the
@@ -217,6 +226,19 @@ mod tests {
         );
         let pulled = json!({"reason": "Pulled", "message": "copy", "involvedObject": {"uid": "u"}});
         assert_eq!(ended_by(&pulled, "copy", "u"), None);
+    }
+
+    #[test]
+    fn events_sort_by_when_they_were_last_seen_whichever_field_says_so() {
+        let mut events = [
+            json!({"eventTime": "2026-01-01T00:00:03.000001Z", "lastTimestamp": null}),
+            json!({"eventTime": "2026-01-01T00:00:00.000001Z", "series": {"lastObservedTime": "2026-01-01T00:00:09.5Z"}}),
+            json!({"lastTimestamp": "2026-01-01T00:00:05Z"}),
+            json!({}),
+        ];
+        events.sort_by_key(last_seen);
+        let seconds = events.map(|event| last_seen(&event).get(17..19).map(str::to_owned));
+        assert_eq!(seconds.map(Option::unwrap_or_default), ["", "03", "05", "09"]);
     }
 
     #[test]
