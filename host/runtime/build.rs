@@ -55,6 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// An engine for the target's baseline processor, so that the program runs on every one.
 fn engine(target: &str) -> Result<Engine, Box<dyn Error>> {
     let mut config = config::compiler_config();
+    // A named target, even if it is this machine's, keeps wasmtime from using the features of this machine's processor.
     config.target(target)?;
     Ok(Engine::new(&config)?)
 }
@@ -69,6 +70,7 @@ struct Outline {
 
 fn outline(component: &[u8]) -> Result<Outline, Box<dyn Error>> {
     let mut outline = Outline::default();
+    // Nested modules and components have sections of the same kinds.
     let mut depth = 0;
     for payload in Parser::new(0).parse_all(component) {
         match payload? {
@@ -109,6 +111,7 @@ fn components() -> Result<Vec<(String, PathBuf)>, Box<dyn Error>> {
             found.push((name, component.canonicalize()?));
         }
     }
+    // `read_dir` has no fixed order, and the same tree must make the same program.
     found.sort();
     Ok(found)
 }

@@ -30,6 +30,7 @@ pub(crate) fn make(root: &Path, repository: Option<&str>) -> Result<()> {
     let site = root.join("target/book");
     for folder in [&source, &site] {
         if folder.exists() {
+            // Pages that were renamed since would stay on the site.
             fs::remove_dir_all(folder)?;
         }
     }
@@ -79,6 +80,7 @@ fn place(file: &Path) -> Option<PathBuf> {
     }
     file.strip_prefix("docs")
         .ok()
+        // mdBook reads its settings from the folder above the pages.
         .filter(|_| file != Path::new(SETTINGS))
         .map(Path::to_owned)
 }

@@ -78,6 +78,7 @@ fn add_go_field(declared: &mut GoStruct, line: &str) {
     let words: Vec<&str> = declaration.split_whitespace().collect();
     let Some(kind) = words.last() else { return };
     let (name, options) = json.split_once(',').unwrap_or((json, ""));
+    // `json:",inline"`: the fields of this struct stand among those of the outer one.
     if name.is_empty() {
         let short = kind.rsplit('.').next().unwrap_or(kind);
         declared.inlined.push(short.to_owned());
@@ -211,6 +212,7 @@ fn object_kind(definitions: &Value, name: &str) -> Result<String> {
         "Quantity" => "Kind::Quantity".into(),
         "IntOrString" => "Kind::IntOrString".into(),
         "Time" => "Kind::Time".into(),
+        // A set of fields for server-side apply, whose keys follow from the object and not from a type.
         "FieldsV1" => "Kind::Any".into(),
         other => {
             ensure!(

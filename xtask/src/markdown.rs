@@ -19,6 +19,7 @@ pub(crate) fn links(text: &str) -> Vec<Range<usize>> {
 fn links_of_line(line: &str) -> impl Iterator<Item = Range<usize>> {
     let opened = line.match_indices("](").map(|(at, opener)| at + opener.len());
     opened
+        // After an odd number of backticks, the link is within code.
         .filter(|start| line[..*start].matches('`').count().is_multiple_of(2))
         .filter_map(|start| Some(start..start + line[start..].find(')')?))
 }
@@ -32,6 +33,7 @@ pub(crate) fn anchors(text: &str) -> Vec<String> {
             continue;
         }
         let slug = slug(line.trim_start_matches('#').trim());
+        // Forges number the anchors of equal headings.
         let earlier = anchors.iter().filter(|anchor| **anchor == slug).count();
         anchors.push(if earlier == 0 {
             slug

@@ -117,6 +117,7 @@ fn walk(schema: &Value, names: &mut Names) {
 fn literals(text: &str) -> Names {
     let mut names = Names::new();
     for line in text.split("#[cfg(test)]").next().unwrap_or_default().lines() {
+        // With the blank, so that a URL in a literal is not cut off as a comment.
         let code = line.split("// ").next().unwrap_or_default();
         let parts: Vec<&str> = code.split('"').collect();
         for pair in parts.chunks(2) {

@@ -53,6 +53,7 @@ fn quoted(rest: &str, before: &str) -> Option<(usize, usize)> {
         });
         return Some((1, end.map_or(rest.len() - 1, |(index, _)| index + 1)));
     }
+    // The `r` may be the end of a name, and not the beginning of a raw text.
     let is_name = before.ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
     let raw = rest.strip_prefix('r').filter(|_| !is_name)?;
     let hashes = raw.len() - raw.trim_start_matches('#').len();

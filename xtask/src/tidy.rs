@@ -57,6 +57,7 @@ fn speaks(file: &Path) -> bool {
         .extension()
         .and_then(|extension| extension.to_str())
         .unwrap_or_default();
+    // Recorded from other programs, or compared byte for byte.
     let is_data = ["fuzz/corpus", "tests/parity/cases", "tests/conformance/golden"]
         .iter()
         .any(|folder| file.starts_with(folder));
@@ -65,6 +66,7 @@ fn speaks(file: &Path) -> bool {
 
 pub(crate) fn files(root: &Path) -> Result<Vec<PathBuf>> {
     let listed = Command::new("git")
+        // Files that are not added yet are checked as well, before they are committed.
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
         .current_dir(root)
         .output()
@@ -86,6 +88,7 @@ fn contract_hash(root: &Path) -> Result<Vec<String>> {
     let mut hash = Sha256::new();
     for file in files {
         hash.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+        // Separates the name from what follows: without it, another name with other contents could give the same bytes.
         hash.update([0]);
         hash.update(fs::read(&file)?);
     }

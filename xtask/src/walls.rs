@@ -112,6 +112,7 @@ fn signatures(code: &str) -> Vec<(usize, &str)> {
         }
         let rest = &code[start + word.len()..];
         let length = match rest.split_whitespace().next().unwrap_or_default() {
+            // The fields of a struct have a `pub` of their own. The variants of an enum have none, so its body is read.
             "use" | "mod" | "struct" => continue,
             "enum" | "trait" => body(rest),
             "fn" | "async" | "const" | "static" | "type" => rest.find(['{', ';']).unwrap_or(rest.len()),
@@ -143,6 +144,7 @@ fn field(rest: &str) -> usize {
     for (index, letter) in rest.char_indices() {
         match letter {
             '<' | '(' | '[' => depth += 1,
+            // An arrow does not close a bracket.
             '>' if rest[..index].ends_with('-') => {}
             ')' | '}' if depth == 0 => return index,
             '>' | ')' | ']' => depth -= 1,

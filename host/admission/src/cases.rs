@@ -66,11 +66,13 @@ pub fn compare(engine: &Arc<Engine>, document: &Value) -> Result<Compared, CaseE
         let request = Request::read(review.to_string().as_bytes())?;
         Ok(rules.judge(&request, webhook, Some(&reader), time, None))
     };
+    // As an API server does it: all mutating webhooks first, then the validating ones, which see what will be stored.
     let mutated = judge(&review, Webhook::Mutate)?;
     for operation in &mutated.patch {
         apply(&mut review["request"]["object"], operation);
     }
     let validated = judge(&review, Webhook::Validate)?;
+    // Once changed, the object is only allowed by the second, so that a change shows in the first alone.
     let verdict = match (mutated.found.max(validated.found), mutated.found) {
         (Found::Denied | Found::NotJudged, _) => "deny",
         (_, Found::Amended) => "amend",

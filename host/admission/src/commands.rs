@@ -81,6 +81,7 @@ fn run_server(typed: Serve) -> Result<ExitCode> {
     take_files();
     let engine = engine(&typed.rules)?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    // More turns than processors, since a policy may wait for the cluster. A plugin that loops takes one until its time ends.
     let judging = typed.judging.unwrap_or(2 * processors);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(processors.clamp(1, 4))
@@ -157,6 +158,7 @@ fn review(typed: &Review) -> Result<ExitCode> {
 /// Reads a file, or standard input, as far as anything of it could be used.
 fn read(file: &Path) -> Result<Vec<u8>> {
     let mut text = Vec::new();
+    // One byte more, to tell a review of exactly that size from a larger one.
     let most = MAX_REVIEW as u64 + 1;
     let read = if file == Path::new("-") {
         io::stdin().take(most).read_to_end(&mut text)
@@ -172,6 +174,7 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 
 fn print(text: &str) -> Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
+        // The reader, such as `head`, has what it wanted.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
     }
@@ -224,6 +227,7 @@ fn test(typed: &Test) -> Result<ExitCode> {
 /// Prints what the server itself reads, and what its plugins were granted to read.
 fn rbac(typed: &Rbac) -> Result<ExitCode> {
     let rules = Loaded::load(&engine(&typed.rules)?, &typed.rules.config, None, record)?;
+    // Nodes in any case: a pod that is bound to a node is judged by the node's labels.
     let mut role = vec![json!({"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]})];
     for rule in &rules.policies {
         let manifest = rule.plugin.description().manifest();
@@ -256,6 +260,7 @@ fn plural(kind: &str) -> String {
     {
         return format!("{stem}ies");
     }
+    // Endpoints is its own plural.
     if kind.ends_with("endpoints") {
         return kind;
     }

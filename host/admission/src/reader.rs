@@ -44,6 +44,7 @@ impl CachedReader {
             return Err(error.clone());
         }
         let read = self.inner.get(object, within);
+        // Not for "not found" or "forbidden": these are answers, and of one object only.
         if let (Err(error @ ReadError::Unavailable(_)), Ok(mut failed)) = (&read, self.failed.lock()) {
             *failed = Some((Instant::now(), error.clone()));
         }
@@ -63,6 +64,7 @@ impl CachedReader {
             status.remove("images");
         }
         if let Ok(mut nodes) = self.nodes.lock() {
+            // What is too old goes before the count, so that a node that is gone keeps no place.
             nodes.retain(|_, (read, _)| read.elapsed() < FRESH);
             if nodes.len() < MAX_NODES {
                 nodes.insert(name.to_owned(), (Instant::now(), node));

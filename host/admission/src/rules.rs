@@ -84,9 +84,13 @@ impl Rules {
         tell: fn(&str),
     ) -> Result<Self, RulesError> {
         let config = read_config(&[(Layer::Flag, file.to_owned())])?;
+        // Kept with their contents: a mounted ConfigMap is replaced as a whole by a link, of which a watched file shows nothing.
         let files = read_again(&config)?;
+        // Opened now: with a required record that cannot be written, every request would be denied.
         let audit = AuditLog::open(&config, tell, tell)?;
         let rules = Self::of_config(engine, &config, audit, files)?;
+        // With the canned request each component is instantiated and run once, so that the first real review is not the first
+        // call.
         rules.try_once(reader)?;
         Ok(rules)
     }
@@ -169,6 +173,7 @@ impl Rules {
             .policies
             .iter()
             .map(|rule| PolicyRule {
+                // Without its conditions, which the canned request might not meet.
                 matches: Match::default(),
                 ..rule.clone()
             })

@@ -80,6 +80,7 @@ impl AuditRecord<'_> {
                     "plugin": review.plugin,
                     "mode": review.mode,
                     "verdict": review.verdict,
+                    // The places only: a value may be a secret.
                     "changed": review.changes.iter().map(|change| &change.at).collect::<Vec<_>>(),
                 })
             })
@@ -139,6 +140,7 @@ fn object(plan: &DebugPlan, pod: &Value) -> Value {
     object.insert("kind".into(), json!("Pod"));
     object.insert("namespace".into(), json!(plan.debug_namespace()));
     object.insert("name".into(), json!(plan.debug_pod()));
+    // The name may be used again, the uid is of this pod alone.
     if let Some(uid) = pod["metadata"]["uid"].as_str() {
         object.insert("uid".into(), json!(uid));
     }

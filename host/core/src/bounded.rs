@@ -204,6 +204,7 @@ pub fn parse(json: &str, limits: Limits) -> Result<Value, ReadError> {
 
 fn read(json: &str, limits: Limits, kept: Kept) -> Result<Value, ReadError> {
     let limits = Limits {
+        // Beyond that, `serde_json` refuses a text with an error of its own.
         depth: limits.depth.min(MAX_DEPTH),
         ..limits
     };
@@ -243,6 +244,7 @@ enum Refusal {
 
 impl Reading {
     fn refuse<E: serde::de::Error>(&mut self, refusal: Refusal) -> E {
+        // An error of serde carries a text only, so the reason is kept beside it.
         self.refusal = Some(refusal);
         E::custom("refused")
     }
@@ -258,6 +260,7 @@ impl Reading {
                 column,
             },
             None => {
+                // `serde_json` appends the place to its message. Here it has fields of its own.
                 let place = format!(" at line {line} column {column}");
                 ReadError::Syntax {
                     line,

@@ -149,9 +149,12 @@ fn read_json(text: &str) -> Result<Vec<Value>, DocumentError> {
 
 fn yaml_options() -> Options {
     let mut options = Options::default();
+    // Readers differ in which of two equal keys they take.
     options.duplicate_keys = DuplicateKeyPolicy::Error;
+    // As in Kubernetes: `defaultMode: 0644` is 420.
     options.legacy_octal_numbers = true;
     options.with_snippet = false;
+    // JSON has no such numbers.
     options.non_finite_float_policy = NonFiniteFloatPolicy::Reject;
     options
 }

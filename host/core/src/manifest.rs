@@ -167,6 +167,8 @@ impl PluginManifest {
         manifest.check_identity()?;
         manifest.check_texts()?;
         manifest.check_capabilities()?;
+        // At load: an `anyOf` that doubles in a schema of 1.5 KB took 43 s and 6.9 GB to check, before any code of the plugin
+        // ran.
         if let Some(schema) = &manifest.settings_schema {
             Schema::parse(schema).map_err(|error| {
                 let at = format!("/settingsSchema{}", error.at);
@@ -205,6 +207,7 @@ impl PluginManifest {
     }
 
     fn check_texts(&self) -> Result<(), ManifestError> {
+        // They are shown as they are: an escape sequence in a version would reach the terminal.
         match self.texts().find(|(_, text)| plain(text) != *text) {
             None => Ok(()),
             Some((field, _)) => Err(ManifestError::new(

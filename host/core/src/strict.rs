@@ -167,6 +167,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
+        // Types that skip unknown fields still list here the fields that they know.
         if let Value::Object(fields) = self.value
             && let Some(unknown) = fields.keys().find(|field| !known.contains(&field.as_str()))
         {

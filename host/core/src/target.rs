@@ -100,6 +100,7 @@ impl Target {
         let Some(Value::Object(metadata)) = object_.get_mut("metadata") else {
             return Err(malformed("has no metadata"));
         };
+        // Often most of an object's text, and no rule or strategy needs it.
         metadata.remove("managedFields");
         let name = text(metadata, "name").unwrap_or_default().to_owned();
         if !is_subdomain(&name) {

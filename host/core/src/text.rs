@@ -39,6 +39,7 @@ pub fn is_hidden(letter: char) -> bool {
 
 /// One line of text: hidden letters are written as escapes, line ends as well. A tab stays.
 pub fn plain(text: &str) -> String {
+    // An escape sequence could erase the warnings above a prompt, and a line end could forge a line of ours.
     escaped(text, |letter| letter == '\t')
 }
 
@@ -67,6 +68,7 @@ fn escaped(text: &str, is_kept: impl Fn(char) -> bool) -> String {
 
 /// Text for people: of a bounded length, without anything that a terminal would obey.
 pub fn message(text: &str) -> String {
+    // Cut before it is escaped, so that megabytes of a guest's text cost nothing.
     let end = text.floor_char_boundary(MAX_MESSAGE);
     if end == text.len() {
         return plain(text);

@@ -62,10 +62,13 @@ impl Origin {
 
 /// Returns true for loopback, link-local, multicast and unspecified addresses, such as those of cloud metadata services.
 pub(crate) fn is_local(address: IpAddr) -> bool {
+    // `::ffff:127.0.0.1` is 127.0.0.1 in another form.
     match address.to_canonical() {
         IpAddr::V4(address) => {
             address.is_loopback()
+                // 169.254.169.254 is the metadata service of most clouds, which hands out credentials.
                 || address.is_link_local()
+                // On Linux, a connection to 0.0.0.0 reaches this machine.
                 || address.octets()[0] == 0
                 || address.is_multicast()
                 || address.is_broadcast()
@@ -91,6 +94,7 @@ pub(crate) fn refuses_local(registry: &Origin, to: &Origin) -> bool {
 pub(crate) fn next_place(registry: &Origin, at: &Uri, location: &str) -> Result<Uri, &'static str> {
     let base = Origin::of(at).map(|origin| origin.url()).unwrap_or_default();
     let absolute = match location {
+        // `//host/path` is relative too, but names another host.
         relative if relative.starts_with('/') && !relative.starts_with("//") => format!("{base}{relative}"),
         absolute => absolute.to_owned(),
     };
@@ -100,6 +104,7 @@ pub(crate) fn next_place(registry: &Origin, at: &Uri, location: &str) -> Result<
     if !origin.is_tls && !may_be_plain {
         return Err("it does not use TLS");
     }
+    // Literal addresses only. A name may resolve to such an address as well, so `connection` checks again after the lookup.
     let is_local_target = origin.is_loopback() || origin.host.parse().is_ok_and(is_local);
     if is_local_target && refuses_local(registry, &origin) {
         return Err("it is a loopback or link-local address");

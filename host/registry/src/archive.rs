@@ -30,6 +30,7 @@ pub(crate) fn append(out: &mut impl Write, name: &str, bytes: &[u8]) -> io::Resu
     put(124, &format!("{:011o}", bytes.len()));
     // The modification time is 0, so that the same plugins give the same archive.
     put(136, "00000000000");
+    // By the format, the checksum is computed with spaces in its own field.
     put(148, "        ");
     put(156, "0");
     put(257, "ustar");
@@ -68,6 +69,7 @@ impl Archive {
             }
             file.seek(SeekFrom::Start(at))?;
             file.read_exact(&mut header)?;
+            // Two empty blocks end an archive. One is enough here: nothing behind it is read.
             if header.iter().all(|byte| *byte == 0) {
                 return Ok(Self { file, places });
             }
@@ -76,10 +78,13 @@ impl Archive {
             }
             let size = octal(&header[124..136]).ok_or_else(|| malformed("a file has an invalid size"))?;
             at += BLOCK as u64;
+            // Before ustar, a zero byte was the type of a regular file. Some tools still write it.
             if matches!(header[156], b'0' | 0) {
                 let name = text(&header[..100]);
+                // `tar -c .` puts `./` before each name.
                 places.insert(name.trim_start_matches("./").to_owned(), (at, size));
             }
+            // Checked, since the size is untrusted: near 2^64 the sum would wrap around to an earlier header.
             let blocks = size.checked_next_multiple_of(BLOCK as u64);
             at = blocks
                 .and_then(|size| at.checked_add(size))

@@ -93,6 +93,7 @@ pub(crate) fn check_realm(realm: &str, registry: &Origin, configured: &[String])
     if !origin.is_tls && (registry.is_tls || origin.host != registry.host) {
         return Err("it does not use TLS");
     }
+    // A forged challenge names a realm of its own. Clients that send credentials to any realm lose them: CVE-2020-15157.
     let is_known = KNOWN_REALMS.contains(&(registry.host.as_str(), origin.host.as_str()));
     let is_configured = configured
         .iter()
@@ -112,6 +113,7 @@ pub(crate) fn token_request(
 ) -> ApiRequest {
     let mut fields = vec![("scope", scope)];
     fields.extend(service.map(|service| ("service", service)));
+    // The token protocol takes a refresh token by POST only. That also keeps it out of URLs, which servers log.
     if let Some(Credentials::Identity(token)) = credentials {
         fields.extend([
             ("grant_type", "refresh_token"),
@@ -125,6 +127,7 @@ pub(crate) fn token_request(
         };
         return request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     }
+    // A realm may have a query already.
     let separator = if realm.contains('?') { '&' } else { '?' };
     let mut request = ApiRequest::get(format!("{realm}{separator}{}", form_encoded(&fields)));
     if let Some(basic) = credentials.and_then(basic) {
@@ -144,6 +147,7 @@ pub(crate) async fn token(session: &Session, answer: Answer) -> Result<HeaderVal
     let what = format!("the token from {host}");
     if matches!(
         answer.status,
+        // OAuth 2 has 400 for a refused refresh token, Docker's protocol 401, some registries 403.
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST
     ) {
         return Err(session.denied(format!("{host} does not issue a token")));
@@ -163,6 +167,7 @@ pub(crate) async fn token(session: &Session, answer: Answer) -> Result<HeaderVal
     let token: Token = serde_json::from_slice(&body).map_err(|_| malformed("it is not JSON with a token"))?;
     let token = token
         .token
+        // Docker's protocol has `token`, OAuth 2 has `access_token`. A server may send either, or both.
         .or(token.access_token)
         .filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| malformed("the answer has no token"))?;
@@ -190,6 +195,7 @@ pub(crate) fn registry_token(credentials: &Credentials) -> Option<HeaderValue> {
 
 fn secret(value: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(value).ok()?;
+    // The `Debug` form of a request then hides the value.
     value.set_sensitive(true);
     Some(value)
 }

@@ -118,6 +118,8 @@ impl<W: Write> Writer<'_, W> {
         for signature in self.store.signatures(manifest)? {
             let bytes = self.whole(&signature, false)?;
             let read = Manifest::read(&bytes, &signature)?;
+            // Each form where its tool looks for it: cosign 2 at the tag `sha256-HEX.sig`, cosign 3 in the index of the
+            // referrers.
             if read.layers.iter().any(|layer| layer.media_type == SIMPLE_SIGNING) {
                 self.list(&bytes, MANIFEST, Some(tagged(".sig")));
             } else {
@@ -149,6 +151,7 @@ impl<W: Write> Writer<'_, W> {
         for blob in read.layers.iter().chain([&read.config]) {
             match self.store.read(&blob.digest, self.allowed)? {
                 Some(bytes) => self.blob(&bytes)?,
+                // Without its configuration a plugin still runs: only other tools read it, and a pull may lack it.
                 None if must_be_whole && blob.digest != read.config.digest => {
                     return Err(missing(&blob.digest));
                 }
@@ -267,6 +270,7 @@ impl Reader<'_> {
         let what = reference.to_string();
         let read = Manifest::read(&bytes, &what)?;
         let component = read.component(&what)?;
+        // Optional as in a pull: trocar does not read the configuration.
         let config = self.blob(&read.config.digest, MAX_DOCUMENT).ok();
         let pulled = Pulled {
             digest: manifest.to_owned(),
@@ -288,6 +292,7 @@ impl Reader<'_> {
     ) -> Result<(), RegistryError> {
         let mut listed = vec![entry.to_owned()];
         if is_index {
+            // A malformed index is the same as no signature: it proves nothing, and the plugin is checked when it is used.
             let index: Index = serde_json::from_slice(&self.blob(entry, MAX_DOCUMENT)?).unwrap_or_default();
             listed = index
                 .manifests

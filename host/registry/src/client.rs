@@ -182,9 +182,11 @@ impl Client {
     ) -> Result<Session, RegistryError> {
         let set = self.host(reference.host());
         let is_local = is_this_machine(reference.host());
+        // Registries on this machine rarely have TLS. A configured certificate authority says that this one does.
         let is_plain = set.is_some_and(|set| set.plain_http)
             || is_local && set.is_none_or(|set| set.authorities.is_none());
         let host = match reference.host() {
+            // The host in references to Docker Hub does not serve the registry API.
             "docker.io" => "registry-1.docker.io",
             host => host,
         };
@@ -209,6 +211,7 @@ impl Client {
     fn roots(&self) -> rustls::RootCertStore {
         let read = || {
             let mut roots = rustls::RootCertStore::empty();
+            // Leaves out what rustls cannot parse: one odd certificate of a system must not make all others unusable.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             roots
         };
@@ -251,6 +254,7 @@ fn tls(
             return Err(failed("the file has no certificate".into()));
         }
     }
+    // Named here, since `ClientConfig::builder` panics if the process has no default provider.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions =
         rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -309,7 +313,9 @@ impl Session {
 
     /// Sends a request to the registry, and again with authorization if it is challenged.
     pub(crate) async fn ask(&mut self, request: &ApiRequest) -> Result<Answer, RegistryError> {
+        // Without credentials at first: public plugins need none, so that no helper is run and no secret is sent for them.
         let answer = self.send(request, self.authorization.clone(), true).await?;
+        // A challenge to a request with authorization is a refusal: asking again would only repeat it.
         if answer.status != StatusCode::UNAUTHORIZED || self.authorization.is_some() {
             return Ok(answer);
         }
@@ -346,6 +352,7 @@ impl Session {
                 } else {
                     let realm = self.realm(realm)?;
                     let request = auth::token_request(&realm, service.as_deref(), &scope, found.as_ref());
+                    // The registry named the realm, so `false`: it must not lead to an address of this machine or network.
                     let answer = self.send(&request, None, false).await?;
                     Some(auth::token(self, answer).await?)
                 }
@@ -375,6 +382,7 @@ impl Session {
                 return Ok(answer);
             }
             let to = self.location(&at, &answer)?;
+            // The next host is often a storage provider with a signed URL. It gets neither the credentials nor other headers.
             let next = ApiRequest {
                 url: to.to_string(),
                 headers: request
@@ -475,6 +483,7 @@ impl Session {
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => self.denied(said),
             StatusCode::TOO_MANY_REQUESTS => RegistryError::TooMany { host, said },
+            // A gateway in front of a real registry answers 5xx with HTML, too.
             _ if is_html && !status.is_server_error() => RegistryError::NotARegistry {
                 host,
                 found: format!("it answers {} with an HTML page", status.as_u16()),
@@ -512,9 +521,11 @@ pub(crate) fn error_message(body: &[u8]) -> String {
     let Ok(document) = serde_json::from_slice::<Value>(body) else {
         return String::new();
     };
+    // The format of the OCI distribution specification: `{"errors": [{"code": …, "message": …, "detail": …}]}`.
     let first = &document["errors"][0];
     let word = |field: &str| first[field].as_str().unwrap_or_default().to_owned();
     let detail = match &first["detail"] {
+        // The specification allows any JSON in `detail`. Only text is fit to be shown.
         Value::String(detail) => detail.clone(),
         _ => String::new(),
     };

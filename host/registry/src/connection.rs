@@ -93,6 +93,7 @@ pub(crate) async fn send(
         // The request reports the same error.
         drop(connection.await);
     }));
+    // Hyper's connection sends the URI as it is and adds no Host header. Servers expect the path alone, and the header.
     let path = request.uri().path_and_query().cloned();
     *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
     let host_header = host.parse().map_err(|_| RegistryError::Unreachable {
@@ -156,10 +157,12 @@ async fn tcp(origin: &Origin, refuses_local: bool) -> Result<TcpStream, Registry
         host: origin.authority(),
         why,
     };
+    // Resolved once: the addresses that are checked are those that are connected to. A second lookup may answer otherwise.
     let found = tokio::net::lookup_host((origin.host.as_str(), origin.port)).await;
     let found: Vec<SocketAddr> = found.map_err(|error| unreachable(error.to_string()))?.collect();
     if let Some(local) = found
         .iter()
+        // One local address among others is enough to refuse, since `connect` tries them all.
         .find(|address| refuses_local && is_local(address.ip()))
     {
         return Err(unreachable(format!(
@@ -197,6 +200,7 @@ async fn through_proxy(
     let at = format!("{}://{address}", proxy.scheme_str().unwrap_or("http"));
     let at = at.parse().ok().and_then(|url| Origin::of(&url));
     let at = at.ok_or_else(|| unreachable("does not have an HTTP URL".into()))?;
+    // The proxy is the user's own setting, so it may be on this machine.
     let plain = tcp(&at, false)
         .await
         .map_err(|error| unreachable(error.to_string()))?;
@@ -247,6 +251,7 @@ impl Answer {
             allowed,
             announced,
         };
+        // An announced size is only a claim: it can save the download, but `read` counts the bytes all the same.
         let announced = self.headers.get(header::CONTENT_LENGTH);
         let announced = announced.and_then(|size| size.to_str().ok()?.parse::<u64>().ok());
         if announced.is_some_and(|size| size > allowed) {

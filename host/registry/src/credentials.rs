@@ -153,6 +153,7 @@ impl CredentialFiles {
         let (name, secret) = (field("Username"), field("Secret"));
         Ok(match (name.as_str(), secret.as_str()) {
             (_, "") => None,
+            // Docker's convention: with this user name, the secret is a refresh token.
             ("<token>", _) => Some(Credentials::Identity(secret.into())),
             _ => Some(Credentials::User {
                 name,
@@ -168,7 +169,9 @@ async fn run(program: &str, key: &str) -> Result<(bool, Vec<u8>), String> {
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        // Not shown and not kept: it may contain the credentials.
         .stderr(Stdio::null())
+        // Ends a helper that is too slow: the timeout drops this future.
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("cannot run {program}: {error}"))?;
@@ -199,6 +202,7 @@ fn keys(reference: &RegistryReference) -> Vec<String> {
     let mut keys = Vec::new();
     let name = reference.name();
     let mut scope = name.as_str();
+    // Podman's files may have credentials for a repository or a namespace within a registry.
     while let Some((shorter, _)) = scope.rsplit_once('/') {
         keys.push(scope.to_owned());
         scope = shorter;
@@ -206,6 +210,7 @@ fn keys(reference: &RegistryReference) -> Vec<String> {
     let host = reference.host();
     keys.extend([
         host.to_owned(),
+        // Older versions of docker wrote URLs as keys.
         format!("https://{host}"),
         format!("https://{host}/"),
         format!("https://{host}/v1/"),
@@ -226,6 +231,7 @@ fn in_file(document: &Value, reference: &RegistryReference) -> Result<Found, Str
         false => reference.host(),
     };
     let helper = |name: &str| {
+        // The name completes that of a program. With a slash in it, the file could run any program.
         let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         match !name.is_empty() && name.bytes().all(letter) {
             true => Ok(Found::Helper(name.to_owned(), helper_key.to_owned())),
@@ -265,6 +271,7 @@ fn in_entry(entry: &Value) -> Result<Option<Credentials>, String> {
             password: password.into(),
         }));
     }
+    // With `credsStore`, docker leaves an empty entry here: the credentials are with the helper.
     let Some(auth) = field("auth") else {
         return Ok(None);
     };
@@ -276,6 +283,7 @@ fn in_entry(entry: &Value) -> Result<Option<Credentials>, String> {
     let (name, password) = pair.ok_or("the field auth is not USER:PASSWORD in base64")?;
     Ok(Some(Credentials::User {
         name: name.to_owned(),
+        // Docker strips zero bytes here as well.
         password: password.trim_end_matches('\0').to_owned().into(),
     }))
 }

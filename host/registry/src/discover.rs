@@ -62,12 +62,14 @@ impl Session {
     async fn signatures(&mut self, manifest: &str) -> Result<Vec<FoundSignature>, RegistryError> {
         let hex = manifest.strip_prefix("sha256:").unwrap_or_default().to_owned();
         let mut listed = self.index(&format!("referrers/{manifest}")).await?;
+        // Registries without the referrers API keep the same index at a tag, by the OCI specification.
         if listed.is_none() {
             listed = self.index(&format!("manifests/sha256-{hex}")).await?;
         }
         let mut found: Vec<FoundSignature> = Vec::new();
         for descriptor in candidates(listed.unwrap_or_default()) {
             found.extend(self.signature(&format!("@{}", descriptor.digest)).await?);
+            // Mostly two blobs each: the signature, and its configuration. Bounds the requests that a registry can cause.
             if found.iter().map(|signature| signature.blobs.len()).sum::<usize>() > 2 * MAX_SIGNATURES {
                 return Ok(found);
             }

@@ -40,6 +40,7 @@ impl Client {
         let mut places = self.places(reference);
         let last = places.pop();
         for place in &places {
+            // A mirror's error is not shown: it may only lack what the registry has.
             if let Ok(pulled) = self.pull_from(place, allowed).await {
                 return Ok(pulled);
             }
@@ -98,6 +99,7 @@ impl Session {
             return Err(self.failure(answer, &request, &what).await);
         }
         let content_type = answer.header(header::CONTENT_TYPE).unwrap_or_default();
+        // A web site that is not a registry answers 200 with a page to any path.
         if content_type.starts_with("text/html") {
             return Err(RegistryError::NotARegistry {
                 host: answer.host,
@@ -107,6 +109,7 @@ impl Session {
         let bytes = answer
             .bytes(&format!("the manifest of {what}"), MAX_DOCUMENT)
             .await?;
+        // Of the bytes, not from `Docker-Content-Digest`, which is only the registry's claim.
         let found = digest(&bytes);
         match reference.digest() {
             Some(wanted) if wanted != found => Err(RegistryError::Digest {

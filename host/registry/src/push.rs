@@ -54,6 +54,7 @@ impl Client {
         let config = Bytes::from(layout::config(&component, upload));
         let config_descriptor = Descriptor::of(config_type, &config);
         let mut session = self.session(to, Action::Push)?;
+        // The manifest comes last: registries refuse one that names blobs that they lack.
         session.upload(&component.digest, &upload.component).await?;
         session.upload(&config_descriptor.digest, &config).await?;
         let manifest = Bytes::from(layout::manifest(component, config_descriptor, upload));
@@ -86,6 +87,7 @@ impl Session {
         let at: Uri = begin.url.parse().unwrap_or_default();
         let to = self.location(&at, &answer)?;
         drop(answer);
+        // The upload's URL may have a query, with the state of the upload. The digest is added to it.
         let separator = if to.query().is_some() { '&' } else { '?' };
         let put = ApiRequest {
             method: Method::PUT,
@@ -129,6 +131,7 @@ impl Session {
         let (body, _) = answer.read(MAX_ERROR).await?;
         let said = error_message(&body);
         let lower = said.to_lowercase();
+        // The specification has no error code for a refused type, so the text has to say it.
         let is_type =
             lower.contains("media type") || lower.contains("mediatype") || lower.contains(config_type);
         Err(match is_type {

@@ -201,6 +201,7 @@ impl Signature {
     ) -> bool {
         match &self.0 {
             Form::Statement { payload, signatures } => {
+                // Verified before it is parsed: an unsigned payload never reaches the JSON parser.
                 let message = envelope_message(payload);
                 signatures
                     .iter()
@@ -250,6 +251,7 @@ fn is_statement_about(payload: &[u8], manifest: &str, annotations: &BTreeMap<Str
         let found = subject["digest"]["sha256"].as_str();
         found == Some(hex) && has_annotations(subject["annotations"].as_object(), annotations)
     });
+    // Attestations, such as a list of parts, name the same digest without being a signature of it. An empty digest names nothing.
     is_statement && !hex.is_empty() && statement["predicateType"] == COSIGN_SIGN && is_about
 }
 

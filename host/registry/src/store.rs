@@ -263,6 +263,7 @@ fn read(path: &Path, allowed: u64) -> Result<Option<Vec<u8>>, RegistryError> {
         Err(error) => return Err(failed(error)),
     };
     let mut bytes = Vec::new();
+    // One byte more than is allowed, to tell a larger file from one of exactly that size.
     file.take(allowed.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(failed)?;

@@ -17,6 +17,7 @@ const MAX_PAGES: usize = 100;
 #[derive(Deserialize)]
 struct Page {
     #[serde(default)]
+    // Registries written in Go send `null` for an empty list.
     tags: Option<Vec<String>>,
 }
 

@@ -13,6 +13,7 @@ use std::{
 /// # Errors
 /// Fails when the file cannot be written. The old contents are kept then.
 pub fn write_whole(path: &Path, mode: Option<u32>, bytes: &[u8]) -> io::Result<()> {
+    // A random name, since several processes may write the same file at once.
     let mut unique = [0; 8];
     getrandom::fill(&mut unique)
         .map_err(|_| io::Error::other("cannot get random bytes for a temporary name"))?;
@@ -29,14 +30,17 @@ pub fn write_whole(path: &Path, mode: Option<u32>, bytes: &[u8]) -> io::Result<(
 
 fn write_new(path: &Path, mode: Option<u32>, bytes: &[u8]) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
+    // Exclusively: nothing is written through a link that lies at this name.
     options.write(true).create_new(true);
     if let Some(mode) = mode {
         options.mode(mode);
     }
     let mut file = options.open(path)?;
     if let Some(mode) = mode {
+        // The mode at `open` is reduced by the umask.
         file.set_permissions(fs::Permissions::from_mode(mode))?;
     }
     file.write_all(bytes)?;
+    // Before the rename: otherwise a crash could leave the new name with an empty file. A full disk is also reported here.
     file.sync_all()
 }

@@ -59,8 +59,10 @@ impl Cache {
             let mut builder = fs::DirBuilder::new();
             builder.recursive(true).mode(0o700).create(folder)?;
         }
+        // Not through a link, which may lead to a folder of another user.
         let found = fs::symlink_metadata(folder)?;
         let me = rustix::process::geteuid().as_raw();
+        // The code is run unverified: a user who can write here can run any code as this one.
         if !found.is_dir() || found.uid() != me || found.mode() & 0o077 != 0 {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
@@ -166,6 +168,7 @@ impl Cache {
             .open(path)?;
         // Regardless of the umask.
         file.set_permissions(fs::Permissions::from_mode(self.mode))?;
+        // Detects damage, not attacks: against other users the mode of the folder protects.
         let mut checksum = crc32fast::Hasher::new();
         for part in [bytes, mark.as_bytes()] {
             checksum.update(part);
@@ -186,6 +189,7 @@ impl Cache {
                 Some((found.modified().ok()?, found.len(), entry.path()))
             })
             .collect();
+        // Temporary files of killed processes are among them, so that they go at some time as well.
         files.sort();
         let mut size: u64 = files.iter().map(|(_, size, _)| size).sum();
         for (_, length, path) in files {
@@ -221,6 +225,7 @@ fn is_whole(file: &mut fs::File, wanted: CompiledFrom<'_>) -> io::Result<bool> {
     let mut found_mark = vec![0; mark.len()];
     file.seek(SeekFrom::Start(end))?;
     file.read_exact(&mut found_mark)?;
+    // A file that was copied over another's would run as a plugin with the other's digest.
     if found_mark != mark.as_bytes() {
         return Ok(false);
     }

@@ -46,6 +46,7 @@ pub(super) fn classify(
             allowed: GUEST_STACK as u64,
             asked: None,
         },
+        // A panic in Rust traps as `unreachable`, without a text: the message is only in the log.
         Some(Trap::UnreachableCodeReached) if last_error.is_some() => {
             WasmError::Panicked(last_error.unwrap_or_default())
         }
@@ -53,6 +54,7 @@ pub(super) fn classify(
             reason: trap_reason(*trap),
             function: innermost_function(error),
         },
+        // Epochs do not interrupt host calls: one that outlasts the limit fails with an error of its own.
         None if started.elapsed() > limits.time + TICK => limit(Limit::Time),
         None => untyped(&phase, limits),
     }
@@ -108,6 +110,7 @@ fn untyped(phase: &Phase, limits: &Limits) -> WasmError {
             reason: message(&cause),
             function: innermost_function(error),
         },
+        // An instance reserves more than 4 GiB of addresses, whatever its memory limit. That is not the plugin's fault.
         Phase::Instantiate(error) if is_os_error(error) => WasmError::NoRoom(message(&cause)),
         Phase::Instantiate(_) => {
             WasmError::Invalid(format!("it cannot be instantiated: {}", message(&cause)))
@@ -123,6 +126,7 @@ fn is_os_error(error: &wasmtime::Error) -> bool {
         .any(|cause| cause.is::<io::Error>() || cause.is::<rustix::io::Errno>())
 }
 
+// The chain begins with the whole backtrace, which is not for users.
 fn innermost_cause(error: &wasmtime::Error) -> String {
     error
         .chain()

@@ -44,6 +44,7 @@ pub(crate) fn compile(
     let threads = Arc::new(Threads::new());
     let (sender, receiver) = mpsc::channel();
     let (engine, bytes) = (engine.clone(), component.to_vec());
+    // A pool of its own, since wasmtime compiles on the current one: so exactly these threads' time can be counted.
     let pool = rayon::ThreadPoolBuilder::new().start_handler({
         let threads = threads.clone();
         move |_| threads.add()
@@ -60,6 +61,8 @@ pub(crate) fn compile(
         processor: &|| threads.time(),
         wall: &|| started.elapsed(),
     };
+    // Wasmtime bounds no compilation, and does not count a slow or panicking one as a vulnerability: hostile input may cause
+    // both.
     match progress.wait(&receiver, limits.compile_time, notify) {
         Some(Ok(compiled)) => compiled.map_err(|error| WasmError::Invalid(message(&format!("{error:#}")))),
         Some(Err(Panicked)) => Err(WasmError::Invalid("the compiler panicked on it".into())),
@@ -145,6 +148,7 @@ impl Threads {
     ) -> Duration {
         let of_threads = self.ids.lock().ok().and_then(|ids| {
             let times = ids.iter().map(|id| of_thread(*id));
+            // None if any thread cannot be read: a sum without it would be too small, and the limit without effect.
             times.sum::<Option<Duration>>().filter(|_| !ids.is_empty())
         });
         of_threads.unwrap_or_else(|| of_process().saturating_sub(self.process))

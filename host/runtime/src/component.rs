@@ -23,6 +23,7 @@ const MAX_FUNCTIONS: u64 = 200_000;
 const MAX_FUNCTION_SIZE: u64 = 1 << 20;
 
 /// The packages of WASI 0.2 that the second tier provides.
+// Without `http`, which StarlingMonkey imports unless its features are switched off.
 const WASI_PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
 /// The interfaces of the contract.
@@ -133,6 +134,7 @@ pub(crate) fn check_size(size: u64, limits: &Limits) -> Result<(), WasmError> {
 
 /// Checks that the bytes begin like a component.
 pub(crate) fn check_encoding(bytes: &[u8]) -> Result<(), WasmError> {
+    // Machine code from outside could do anything: wasmtime runs it without a check.
     if wasmtime::Engine::detect_precompiled(bytes).is_some() {
         return Err(WasmError::Precompiled);
     }
@@ -163,6 +165,7 @@ fn outline(bytes: &[u8]) -> Result<Outline<'_>, WasmError> {
     let mut outline = Outline::default();
     let mut depth = 0_u32;
     let mut parser = Parser::new(0);
+    // This reads the outline only. The compiler validates, by its own settings.
     parser.set_features(WasmFeatures::all());
     for payload in parser.parse_all(bytes) {
         match payload.map_err(invalid)? {
@@ -175,8 +178,10 @@ fn outline(bytes: &[u8]) -> Result<Outline<'_>, WasmError> {
                 ..
             } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
+            // At the outermost level only: a composed component contains others, which may have manifests of their own.
             Payload::CustomSection(section) if depth == 1 && section.name() == MANIFEST_SECTION => {
                 let earlier = outline.manifest.replace(section.data());
+                // Which of two counts would depend on the tool that reads them.
                 if earlier.is_some() {
                     return Err(WasmError::Manifest("the component has two manifests".into()));
                 }
@@ -184,6 +189,7 @@ fn outline(bytes: &[u8]) -> Result<Outline<'_>, WasmError> {
             Payload::ComponentImportSection(imports) if depth == 1 => {
                 for import in imports {
                     let import = import.map_err(invalid)?;
+                    // An imported type needs nothing of the host.
                     if !matches!(import.ty, ComponentTypeRef::Type(_)) {
                         outline.imports.push(message(import.name.name));
                     }
@@ -192,6 +198,8 @@ fn outline(bytes: &[u8]) -> Result<Outline<'_>, WasmError> {
             Payload::ComponentExportSection(exports) if depth == 1 => {
                 for export in exports {
                     let export = export.map_err(invalid)?;
+                    // Toolchains add exports of their own, such as `init` (QuickJS) or `exports` (Python). They are not a reason
+                    // to refuse.
                     if export.kind == ComponentExternalKind::Instance {
                         outline.exports.push(message(export.name.name));
                     }
@@ -218,6 +226,7 @@ fn largest_memory(memories: MemorySectionReader<'_>) -> Result<u64, WasmError> {
     let mut largest = 0;
     for memory in memories {
         let memory = memory.map_err(invalid)?;
+        // 64 KiB by default. Capped, so that an invalid exponent cannot overflow the shift before the compiler refuses it.
         let page = 1_u64 << memory.page_size_log2.unwrap_or(16).min(16);
         largest = largest.max(memory.initial.saturating_mul(page));
     }
@@ -305,6 +314,7 @@ fn check_imports(inspected: &Inspected) -> Result<(), WasmError> {
         if !known {
             return Err(WasmError::UnknownImport(import.clone()));
         }
+        // Compared here, since wasmtime would only report an import "with the wrong type".
         if !is_supported(version) {
             return Err(WasmError::Version {
                 found: import.clone(),
@@ -333,6 +343,7 @@ fn check_imports(inspected: &Inspected) -> Result<(), WasmError> {
 fn is_wasi(import: &str) -> bool {
     let (name, version) = split(import);
     let package = name.strip_prefix("wasi:").and_then(|name| name.split('/').next());
+    // Any 0.2: toolchains import 0.2.9 or 0.2.12, and wasmtime's linker provides both.
     package.is_some_and(|package| WASI_PACKAGES.contains(&package)) && version.starts_with("0.2.")
 }
 

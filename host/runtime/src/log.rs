@@ -62,6 +62,7 @@ impl Log {
         let (fitting, rest) = text.split_at(text.floor_char_boundary(capacity));
         self.dropped += rest.len() as u64;
         for line in fitting.lines() {
+            // With the line's end: otherwise empty lines would cost nothing, and a guest could have any number of them kept.
             let size = line.len() as u64 + 1;
             if size > self.capacity {
                 self.dropped += size;

@@ -47,6 +47,7 @@ impl Protection {
     /// # Errors
     /// Fails at the first part that another user can change.
     pub(crate) fn resolve(&self, path: &Path) -> Result<PathBuf, Unprotected> {
+        // Resolved first: what counts are the folders of a link's target, not those of the link.
         let resolved = fs::canonicalize(path)?;
         let below = fs::canonicalize(&self.below)?;
         if !resolved.starts_with(&below) {
@@ -63,6 +64,7 @@ impl Protection {
     }
 
     fn covers(&self, found: &Metadata) -> bool {
+        // A link here was put there after the path was resolved.
         found.uid() == self.owner && found.mode() & WRITABLE_BY_OTHERS == 0 && !found.is_symlink()
     }
 }

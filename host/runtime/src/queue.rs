@@ -63,6 +63,7 @@ impl Queue {
         let mut queue = self
             .changed
             .wait_while(queue, |queue| {
+                // Strictly in order, even if a later call would fit: otherwise one that needs much of the pool might never run.
                 queue.now_served != ticket || !queue.free.holds(needed)
             })
             .expect("no thread panics while it holds the lock");
@@ -80,6 +81,7 @@ impl Queue {
         let has_waiting = queue.next_ticket != queue.now_served;
         drop(queue);
         if has_waiting {
+            // All, since the ticket decides which one goes on, and `notify_one` could wake another.
             self.changed.notify_all();
         }
     }

@@ -142,6 +142,7 @@ impl Runtime {
         }
         trusted::allow_embedded(&mut config);
         if allocation == Allocation::Pooling {
+            // With 64 MiB for each of its 16 instances a pool reserves 68 GB of addresses, so it is not for short runs.
             config.allocation_strategy(pool(&limits));
         }
         let cache = cache
@@ -180,6 +181,7 @@ impl Runtime {
         grants: &Grants,
         tell: &Tell<'_>,
     ) -> Result<Loaded, WasmError> {
+        // Before anything is compiled: that takes seconds for large components.
         if inspected.imports(Interface::Cluster) && !grants.cluster_read {
             return Err(WasmError::NotGranted(CLUSTER_READ.into()));
         }
@@ -193,6 +195,7 @@ impl Runtime {
         let unfit = |error: wasmtime::Error| {
             WasmError::Invalid(message(&format!("it does not fit the contract: {error:#}")))
         };
+        // Compares imports only. Exports with other types than the contract's are found at the first call.
         let pre = linker.instantiate_pre(&component).map_err(unfit)?;
         let pre = match inspected.manifest.plugin_type {
             PluginType::Strategy => Pre::Strategy(StrategyPluginPre::new(pre).map_err(unfit)?),
@@ -208,6 +211,7 @@ impl Runtime {
     fn linker(&self, inspected: &Inspected) -> wasmtime::Result<Linker<State>> {
         let mut linker = Linker::new(&self.engine);
         imports::log::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+        // Without an import nothing is linked: what a plugin can reach follows from its imports.
         if inspected.imports(Interface::Cluster) {
             imports::cluster::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
         }
@@ -235,6 +239,7 @@ impl Runtime {
             });
         }
         let code = self.compile(source, tell)?;
+        // The system's cache is written by `precompile` alone, which runs with root's rights.
         if let Some(cache) = cache.filter(|_| !source.is_systems) {
             // A failure, such as a full disk, does not prevent this run: the next one compiles again.
             drop(cache.store(from, code.bytes()));
@@ -425,13 +430,17 @@ impl Runtime {
         call: CallContext,
         run: impl FnOnce(&mut Store<State>) -> Result<T, Phase>,
     ) -> (Result<T, WasmError>, Vec<LogLine>) {
+        // At the first call, so that a run without one starts no thread.
         self.clock.get_or_init(|| start_clock(&self.engine));
         // Declared before the store, so dropped after it: the store holds the capacity.
         let _permit = self.queue.as_ref().map(|queue| queue.acquire(loaded.needed));
         let wasi = loaded.wants_wasi.then(|| wasi::wasi_context(call.now));
+        // After the wait for capacity, which must not count as the guest's time.
         let mut store = Store::new(&self.engine, State::new(self.limits.clone(), wasi, call.reads));
         store.limiter(|state| state);
+        // Wasmtime's own bound is 128 MiB for each host call.
         store.set_hostcall_fuel(usize::try_from(self.limits.data).unwrap_or(usize::MAX));
+        // Before the instantiation: a store without a deadline traps at its first instruction.
         store.set_epoch_deadline(ticks(self.limits.time));
         let result = run(&mut store);
         let started = store.data().started;
@@ -494,6 +503,7 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
         .total_memories(POOL.memories)
         .total_tables(POOL.tables)
         .total_stacks(POOL.instances)
+        // The default is 1, but compilers make modules with several tables.
         .max_tables_per_module(POOL.tables)
         .max_memories_per_module(POOL.memories)
         .max_core_instance_size(POOLED_INSTANCE)
@@ -515,6 +525,7 @@ fn start_clock(engine: &Engine) {
     thread::spawn(move || {
         while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
+            // Not held while it sleeps, so that the engine ends with its last user.
             drop(engine);
             thread::sleep(TICK);
         }

@@ -108,6 +108,7 @@ impl State {
         let mut log = std::mem::replace(&mut self.log, Log::new(0));
         if let Some(wasi) = &self.wasi {
             wasi.stdout.drain_into(&mut log, LogLevel::Info);
+            // The message of a panic is on this stream only, so it becomes the reason if the guest trapped.
             wasi.stderr.drain_into(&mut log, LogLevel::Error);
         }
         log
@@ -119,6 +120,7 @@ impl State {
     }
 
     fn count_host_call(&mut self) -> wasmtime::Result<()> {
+        // Time alone does not bound host calls, since epochs do not interrupt the host.
         self.host_calls += 1;
         if self.host_calls > self.limits.host_calls {
             return Err(self.reached(Limit::HostCalls, None));
@@ -344,6 +346,7 @@ impl ResourceLimiter for State {
     ) -> wasmtime::Result<bool> {
         let asked = self.memory + (desired - current) as u64;
         if asked > self.limits.memory {
+            // An error, not `Ok(false)`: then a Rust guest would abort as `unreachable`, and the reason would be lost.
             return Err(self.reached(Limit::Memory, Some(asked)));
         }
         // Growth beyond the memory's own maximum fails, so it must not be counted.

@@ -34,6 +34,7 @@ const SEED: &[u8; 61] = b"trocar: nothing here is random, so that plans can be r
 
 /// Links the interfaces of WASI 0.2.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    // Everything, sockets and files included: a plain Rust program for wasip2 imports 24 interfaces, and each must be linked.
     wasmtime_wasi::p2::add_to_linker_sync(linker)?;
     // Wasmtime's monotonic clock would block in the host, where epoch interruption cannot stop it.
     linker.allow_shadowing(true);
@@ -62,7 +63,9 @@ pub(crate) fn wasi_context(now: Duration) -> Box<Wasi> {
         .secure_random(Deterministic::new(SEED.to_vec()))
         .insecure_random(Deterministic::new(SEED.to_vec()))
         .insecure_random_seed(0)
+        // Bounds what one call makes the host allocate.
         .max_random_size(64 << 10)
+        // The default since wasmtime 48. Stated, so that another default cannot open it.
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);
@@ -109,6 +112,7 @@ impl Pollable for Output {
 impl OutputStream for Output {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         let mut kept = self.0.lock().expect("no writer panics");
+        // Dropped without an error, on which `println!` would panic. Wasmtime's own pipe closes when it is full.
         let capacity = MAX_OUTPUT.saturating_sub(kept.len());
         kept.extend_from_slice(&bytes[..bytes.len().min(capacity)]);
         Ok(())

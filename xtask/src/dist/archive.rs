@@ -53,6 +53,7 @@ pub(super) fn tar(entries: &[Entry], time: u64) -> Result<Vec<u8>> {
         let mut header = tar::Header::new_ustar();
         header.set_size(entry.bytes.len() as u64);
         header.set_mode(entry.mode());
+        // Times and owners of this machine would be a part of the bytes.
         header.set_mtime(time);
         header.set_uid(0);
         header.set_gid(0);

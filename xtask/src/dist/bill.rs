@@ -18,6 +18,7 @@ pub(super) fn of_materials(root: &Path, package: &str, target: &str, version: &s
             "--locked",
             "--package",
             package,
+            // Not what only build scripts and tests use: it is not linked into the program.
             "--edges=normal",
             "--prefix=none",
             "--target",
@@ -28,6 +29,7 @@ pub(super) fn of_materials(root: &Path, package: &str, target: &str, version: &s
     if !output.status.success() {
         bail!("cargo tree: {}", String::from_utf8_lossy(&output.stderr));
     }
+    // A set, since `cargo tree` lists a crate once for each way to it.
     let lines: BTreeSet<String> = String::from_utf8(output.stdout)?
         .lines()
         .map(str::to_owned)
@@ -54,6 +56,7 @@ fn component(line: &str) -> Option<Value> {
     if words.any(|word| word.starts_with("(/")) {
         return None;
     }
+    // ` (*)` marks a crate that was listed before. Old crates write `MIT/Apache-2.0`, which SPDX does not have.
     let license = license.trim_end_matches(" (*)").replace('/', " OR ");
     Some(json!({
         "type": "library",

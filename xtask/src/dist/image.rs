@@ -23,6 +23,7 @@ pub(super) fn layout(
     entries.insert(0, Entry::program(&format!("usr/bin/{name}"), program));
     let tar = archive::tar(&entries, release.time)?;
     let layer = archive::gz(&tar)?;
+    // The configuration has the digest of the layer before its compression, the manifest that of the compressed one.
     let config = config(release, architecture, name, &tar).to_string();
     let manifest = json!({
         "schemaVersion": 2,

@@ -141,6 +141,7 @@ fn files(root: &Path, release: &Release, programs: &Path) -> Result<Vec<(String,
     made.extend(packages::made(release, &entries)?);
     if let Some(architecture) = release
         .architecture()
+        // The image has nothing but the program, so it has to be static.
         .filter(|_| release.target.ends_with("-musl"))
     {
         for name in ["trocar", "trocar-admission"] {
@@ -238,6 +239,7 @@ fn entries(root: &Path, programs: &Path) -> Result<Vec<Entry>> {
             );
         }
         entries.push(Entry {
+            // kubectl runs its completion as a program. Shells read theirs.
             is_program: shell == "kubectl",
             ..Entry::file(place, output.stdout)
         });
@@ -247,6 +249,7 @@ fn entries(root: &Path, programs: &Path) -> Result<Vec<Entry>> {
     let mut names: Vec<PathBuf> = fs::read_dir(&pages)?
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<_>>()?;
+    // `read_dir` has no fixed order, and the same tree must make the same archive.
     names.sort();
     for page in names {
         let name = page

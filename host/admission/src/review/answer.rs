@@ -11,6 +11,7 @@ pub fn answer(uid: &str, verdict: &Verdict) -> Value {
     let mut response = json!({"uid": uid, "allowed": verdict.is_allowed()});
     if !verdict.is_allowed() {
         let (code, reason) = match verdict.is_overload {
+            // Another status than that of a denial: the same request may be allowed a moment later.
             true => (503, "ServiceUnavailable"),
             false => (403, "Forbidden"),
         };
@@ -23,6 +24,7 @@ pub fn answer(uid: &str, verdict: &Verdict) -> Value {
     if !verdict.notes.is_empty() {
         response["auditAnnotations"] = json!(verdict.notes);
     }
+    // The API server takes a patch with its type only, and JSON Patch is the only type of v1.
     if verdict.is_allowed() && !verdict.patch.is_empty() {
         response["patchType"] = json!("JSONPatch");
         response["patch"] = json!(BASE64.encode(json!(verdict.patch).to_string()));

@@ -116,6 +116,7 @@ fn judge_containers(
         Ok(before) => before,
         Err(error) => return malformed(error, door, verdict),
     };
+    // The stored pod. Labels in the request are the client's: with other ones it could evade policies that match by labels.
     let mut pod = before.clone();
     let known = before.object().get("spec");
     let known = known.and_then(|spec| spec["ephemeralContainers"].as_array());
@@ -123,6 +124,7 @@ fn judge_containers(
     let mut known: HashMap<&str, &Value> = known.map(|container| (name_of(container), container)).collect();
     for (index, container) in containers.iter().enumerate() {
         let name = name_of(container);
+        // Removed, so that the second of two containers of one name is judged as a new one.
         if let Some(same) = known.remove(name) {
             if same != container {
                 verdict.denials.push(format!(
@@ -132,6 +134,7 @@ fn judge_containers(
             }
             continue;
         }
+        // Checked for each container: a request with thousands of them was answered in time, but held its turn for minutes.
         if door.is_late() {
             return verdict.not_judged(door.heaviest(), "it adds more than can be judged in time");
         }
@@ -142,6 +145,8 @@ fn judge_containers(
                 .patch
                 .push(json!({"op": "replace", "path": path, "value": changed}));
         }
+        // One by one, each with those before it: a limit of containers counts them. After the last one a copy of the pod is not
+        // needed.
         if index + 1 < containers.len() {
             pod = match with(&pod, changed.as_ref().unwrap_or(container), &request.namespace) {
                 Ok(pod) => pod,
@@ -149,6 +154,7 @@ fn judge_containers(
             };
         }
     }
+    // Sorted, since a map has no order and the message must be the same each time.
     let mut gone: Vec<&str> = known.into_keys().collect();
     gone.sort_unstable();
     for name in gone {
@@ -193,6 +199,7 @@ fn judge_container(
         ..request.actor.clone()
     };
     let subject = Subject {
+        // A rule for the built-in strategy holds for the same step of any other tool.
         strategies: &["ephemeral", trocar::EXTERNAL],
         kinds: &[TargetKind::Pod],
         target: Some(target),
@@ -271,6 +278,7 @@ fn ask_of_pod(
     };
     match pods::patch(pod, &changed, step) {
         Ok(patch) => verdict.patch.extend(patch),
+        // As an enforcing policy, whatever its mode: the change is part of what the policies allowed, and it cannot be made.
         Err(problem) => verdict.not_judged(Some(Mode::Enforce), &problem),
     }
 }
@@ -292,6 +300,7 @@ pub(super) fn ask(
 ) -> Option<Map<String, Value>> {
     let context = Context {
         namespace: request.namespace.clone(),
+        // For names that a strategy makes. No strategy is asked here.
         suffix: String::new(),
         time: door.time.to_owned(),
     };
@@ -306,6 +315,7 @@ pub(super) fn ask(
         reader: door.reader,
     });
     verdict.took.extend(review.took);
+    // An API server takes a patch from mutating webhooks only.
     let may_change = door.webhook == Webhook::Mutate;
     let changed = match review.outcome {
         Outcome::Allowed if may_change => submitted.changed_to(&review.plan),

@@ -34,6 +34,7 @@ const READING: Duration = Duration::from_secs(1);
 /// Says whether a pod is judged, as far as that is decided by who creates it and how it is marked.
 pub(super) fn is_judged(pod: &Map<String, Value>, actor: &Actor, admission: &AdmissionEntry) -> bool {
     let is_in = |group: &str| actor.groups.iter().any(|own| own == group);
+    // Both: the annotation alone is written by the author of a pod.
     if is_in("system:nodes") && annotation(pod, MIRROR).is_some() {
         // The API server lets a node create nothing but the copies of its static pods, and those run already.
         return false;
@@ -43,6 +44,7 @@ pub(super) fn is_judged(pod: &Map<String, Value>, actor: &Actor, admission: &Adm
         && !admission.exempt_groups.iter().any(|group| is_in(group));
     match admission.pods {
         JudgedPods::All => true,
+        // Copies that kubectl makes have no label, so that a mark cannot be asked for.
         JudgedPods::People | JudgedPods::Rights => is_person,
         JudgedPods::Marked => is_person && is_marked(pod),
     }
@@ -50,6 +52,7 @@ pub(super) fn is_judged(pod: &Map<String, Value>, actor: &Actor, admission: &Adm
 
 /// Says whether a pod is judged by its rights, where they decide.
 pub(super) fn has_rights_enough(pod: &Map<String, Value>, submitted: &Submitted, door: &Door<'_>) -> bool {
+    // A mark is never an exemption, since its author writes it. Here it can only add to what is judged.
     if door.admission.pods != JudgedPods::Rights || is_marked(pod) {
         return true;
     }
@@ -70,6 +73,7 @@ pub(super) fn has_rights_enough(pod: &Map<String, Value>, submitted: &Submitted,
         },
         context: &Context::default(),
         actor: &unknown,
+        // No policy is asked: the list of rights is all that is wanted.
         policies: &[],
         reader: None,
     });
@@ -92,6 +96,7 @@ pub(super) fn has_rights_enough(pod: &Map<String, Value>, submitted: &Submitted,
 fn is_marked(pod: &Map<String, Value>) -> bool {
     let labels = pod.get("metadata").map(|metadata| &metadata["labels"]);
     labels.is_some_and(|labels| {
+        // `kubectl debug` labels the pods that it creates on nodes.
         let manager = labels["app.kubernetes.io/managed-by"].as_str();
         matches!(manager, Some("kubectl-debug" | "trocar")) || !labels["trocar.dev/session"].is_null()
     })
@@ -113,6 +118,7 @@ pub(super) fn reason(pod: &Map<String, Value>) -> Option<String> {
         .filter_map(Value::as_object)
         .filter_map(reason_in)
         .collect();
+    // Two different reasons are none: which one holds would be a guess.
     reasons.dedup();
     match reasons.len() {
         1 => reasons.pop(),
@@ -160,6 +166,7 @@ fn nowhere(pod: &Map<String, Value>, namespace: &str) -> Bound {
 fn name(pod: &Map<String, Value>) -> String {
     let text = |field: &str| pod.get("metadata").and_then(|metadata| metadata[field].as_str());
     let name = text("name").filter(|name| !name.is_empty());
+    // With `generateName`, the API server makes the name only after the webhooks.
     let prefix = || text("generateName").map(|prefix| prefix.trim_end_matches(['-', '.']));
     let name = name.or_else(prefix).filter(|name| !name.is_empty());
     name.unwrap_or("pod").to_owned()
@@ -229,6 +236,7 @@ fn changed_marks(pod: &Map<String, Value>, old: &Value, new: &Value, field: &str
         old.as_object().unwrap_or(&empty),
         new.as_object().unwrap_or(&empty),
     );
+    // Of the object, not of its normal form: that lacks what a server or trocar itself puts in, which has to stay.
     let own = pod.get("metadata").map(|metadata| &metadata[field]);
     let mut marks = own.and_then(Value::as_object).cloned().unwrap_or_default();
     let before = marks.clone();

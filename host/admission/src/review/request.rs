@@ -116,6 +116,7 @@ impl Request {
     /// # Errors
     /// Fails where it is not a review of this version.
     pub fn read(body: &[u8]) -> Result<Self, ReadError> {
+        // Only a guess, for speed: a review that was read in part is read again as a whole where the guess was wrong.
         let seems_of_containers = begins_as_of_containers(body);
         let mut review = match seems_of_containers {
             true => bounded::parse_some(body, LIMITS, OF_CONTAINERS)?,
@@ -189,6 +190,7 @@ fn requested(request: &mut Value) -> Requested {
             let Some(spec) = spec else {
                 return Requested::Other("a pod that is not an object".to_owned());
             };
+            // Only this list: for a patch of this subresource, an API server ignores all other changes of the pod.
             let containers = match spec.remove("ephemeralContainers") {
                 None | Some(Value::Null) => Vec::new(),
                 Some(Value::Array(containers)) => containers,
@@ -228,10 +230,12 @@ fn connection(kind: ConnectionKind, request: &mut Value) -> Requested {
 /// all the same. An API server writes it first.
 pub fn uid_of_beginning(body: &[u8]) -> Option<String> {
     const BEFORE: &[u8] = b"\"request\":{\"uid\":\"";
+    // Bounded, since the body may be 8 MiB and not a review at all.
     let body = &body[..body.len().min(BEGINNING)];
     let start = body.windows(BEFORE.len()).position(|part| part == BEFORE)? + BEFORE.len();
     let length = body[start..].iter().position(|byte| *byte == b'"')?;
     let uid = std::str::from_utf8(&body[start..start + length]).ok()?;
+    // The answer repeats it, so nothing that JSON or a log would have to escape.
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
     (1..=MAX_UID)
         .contains(&uid.len())

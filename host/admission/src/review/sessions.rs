@@ -35,6 +35,7 @@ pub(super) fn judge(
         actor: &request.actor,
     };
     let unknown = subject(None);
+    // Without the target, whose labels are not known yet, every pattern fits: a pod is only read if some policy may need it.
     let may_be_asked = |rule: &&PolicyRule| rule.reviews(action) && rule.matches.fits(&unknown);
     let weight = heaviest(door.policies.iter().filter(may_be_asked).map(|rule| rule.mode));
     if weight.is_none() {

@@ -103,6 +103,7 @@ impl Verdict {
         let mut told: Vec<String> = Vec::new();
         for warning in &self.warnings {
             let warning = cut(&message(warning), MAX_WARNING);
+            // Several containers of a request often have the same warning.
             if told.len() < MAX_WARNINGS && !told.contains(&warning) {
                 told.push(warning);
             }
@@ -126,12 +127,14 @@ impl Verdict {
     /// What holds for all parts of a request: one that is denied denies them all.
     pub(super) fn conclude(&mut self, webhook: Webhook) {
         if !self.is_allowed() {
+            // In part, a request cannot be allowed: what one container's policies changed goes with the denial of another.
             self.patch.clear();
             self.warnings.clear();
             for judged in &mut self.judged {
                 judged.event = AuditEvent::Denied;
             }
             if webhook == Webhook::Mutate {
+                // Denied by the validating webhook, which comes last and writes the record. A denial here would leave none.
                 self.denials.clear();
             }
         }
@@ -169,6 +172,7 @@ impl Verdict {
                 "the policies do not agree on a plan: {}",
                 policies.join(", ")
             )),
+            // After the mutating webhook nothing is left to change, unless another webhook undid it.
             Outcome::Allowed if !may_change => {
                 let obeyed = plan
                     .policies()

@@ -135,6 +135,7 @@ async fn reviewed(shared: &Arc<Shared>, webhook: Webhook, request: Request<Incom
 
 /// When a request has to be answered: its `timeout`, less the way back.
 fn deadline(query: &str) -> Instant {
+    // The API server adds its timeout to the URL, as `timeout=10s`.
     let typed = query.split('&').find_map(|pair| pair.strip_prefix("timeout="));
     let seconds = typed.and_then(|typed| typed.strip_suffix('s').unwrap_or(typed).parse::<u64>().ok());
     let seconds = seconds.unwrap_or(USUAL_TIMEOUT).clamp(1, MAX_TIMEOUT_SECONDS);
@@ -164,9 +165,11 @@ async fn read(shared: &Shared, mut body: Incoming, deadline: Instant) -> Result<
         };
         let Some(data) = frame.data_ref() else { continue };
         let left = MAX_REVIEW - bytes.len();
+        // One byte more than fits tells that there is more.
         let data = &data[..data.len().min(left + 1)];
         if room.is_none() && bytes.len() + data.len() > FREE {
             // Enough of it is kept to answer it all the same.
+            // For the whole body at once: two that each wait for the rest of their room would wait for each other.
             let blocks = u32::try_from(expected / BLOCK + 1).unwrap_or(u32::MAX);
             let turn = shared.room.clone().acquire_many_owned(blocks);
             let Ok(Ok(given)) = timeout_at(deadline, turn).await else {
@@ -216,6 +219,7 @@ async fn judged(shared: &Arc<Shared>, webhook: Webhook, body: Body, deadline: In
     };
     let began = Instant::now();
     let turns = async {
+        // First the turn of large reviews: one that waited for it with another turn in hand would hold up small ones.
         let large = match &room {
             Some(_) => Some(shared.large_turn.clone().acquire_owned().await),
             None => None,
@@ -226,6 +230,7 @@ async fn judged(shared: &Arc<Shared>, webhook: Webhook, body: Body, deadline: In
         return late("the server is overloaded");
     };
     let of_worker = shared.clone();
+    // Not cancelled when it is late: the plugin ends by its own limit, and only then its turn and room are given back.
     let work = tokio::task::spawn_blocking(move || {
         let answer = judge(&of_worker, webhook, bytes, (began, deadline));
         drop((turns, room));
@@ -253,6 +258,7 @@ fn judge(shared: &Shared, webhook: Webhook, body: Vec<u8>, (began, deadline): (I
             return text(StatusCode::BAD_REQUEST, &trocar::text::message(&problem));
         }
     };
+    // Before the policies run: the parsed review is all that is needed, and both together can be many megabytes.
     drop(body);
     let rules = shared.rules();
     let time = log::now();
@@ -263,6 +269,7 @@ fn judge(shared: &Shared, webhook: Webhook, body: Vec<u8>, (began, deadline): (I
         &time,
         Some(deadline.into_std()),
     );
+    // Both webhooks see each request. The validating one comes last, and a dry run stores nothing.
     let is_of_record = webhook == Webhook::Validate && !review.is_dry_run;
     if is_of_record && let Some(problem) = write_down(&rules, &review, &verdict, &time) {
         verdict = review::unheard(webhook, std::iter::once(trocar::plan::Mode::Enforce), &problem);

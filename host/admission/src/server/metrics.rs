@@ -73,6 +73,7 @@ impl Default for Metrics {
 
 impl Metrics {
     pub(crate) fn reviewed(&self, webhook: Webhook, verdict: &Verdict, took: Duration) {
+        // Labels have few values only. With names of users or objects, each new one would be a time series forever.
         let mode = match verdict.mode {
             None => "none",
             Some(Mode::Enforce) => "enforce",

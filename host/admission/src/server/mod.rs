@@ -143,10 +143,12 @@ pub async fn serve(
     engine: Arc<Engine>,
     reader: Option<Arc<dyn ClusterReader>>,
 ) -> Result<(), ServerError> {
+    // A review has whole pods, with what is in their environment.
     if options.tls.is_none() && !options.listen.ip().is_loopback() {
         return Err(ServerError::PlainHttp(options.listen));
     }
     let tls = options.tls.as_ref().map(TlsFiles::load).transpose()?;
+    // Before the socket is opened, so that no review comes in that no policy could judge.
     let rules = Rules::load(&engine, &options.config, reader.as_ref(), record)?;
     let listener = listen(options.listen).await?;
     let health = match options.health {
@@ -160,8 +162,10 @@ pub async fn serve(
         rules: RwLock::new(Arc::new(rules)),
         tls: tls.map(RwLock::new),
         metrics: Metrics::default(),
+        // Four of the largest reviews, or many smaller ones.
         room: Arc::new(Semaphore::new(4 * MAX_REVIEW / BLOCK)),
         turns: Arc::new(Semaphore::new(options.judging)),
+        // One at a time: a megabyte of the smallest objects takes eighty while it is judged.
         large_turn: Arc::new(Semaphore::new(1)),
         is_ending: AtomicBool::new(false),
     });
@@ -189,6 +193,7 @@ async fn answer_until(
     };
     let lingering = async {
         end.await;
+        // Answers go on until the Service no longer lists this replica. From now on each closes its connection.
         shared.is_ending.store(true, Ordering::Relaxed);
         shared.metrics.ready(false);
         log(
@@ -273,6 +278,7 @@ async fn accept(
                     "a connection cannot be taken",
                     &json!({"error": error.to_string()}),
                 );
+                // Without a pause, a full table of files would keep this loop busy: `accept` fails at once, again and again.
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
@@ -301,6 +307,7 @@ async fn connection(
     let config = shared
         .tls
         .as_ref()
+        // A kubelet's probes and Prometheus have no certificate of the authority that clients may need.
         .filter(|_| place == Place::Reviews)
         .map(|tls| {
             let loaded = tls.read().unwrap_or_else(PoisonError::into_inner);
@@ -325,6 +332,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let service = service_fn(|request| http::respond(shared.clone(), place, request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // It also ends a connection that is idle: between two requests hyper waits for the next head.
         .header_read_timeout(IDLE)
         .max_buf_size(64 << 10)
         .serve_connection(TokioIo::new(stream), service);

@@ -63,6 +63,7 @@ fn tell(shared: &Shared, what: &'static str, looked: Looked, last: &mut Option<S
         }
         Looked::Bad(problem) => {
             shared.metrics.reloaded(what, false);
+            // Once for each problem: it is found again at each interval.
             if last.as_ref() != Some(&problem) {
                 let facts = json!({"what": what, "problem": problem});
                 log(

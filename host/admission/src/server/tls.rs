@@ -113,6 +113,7 @@ impl TlsFiles {
         let ends = ends.ok_or_else(|| wrong(&self.certificate, "its first certificate is malformed"))?;
         let key = PrivateKeyDer::from_pem_slice(&contents.key)
             .map_err(|_| wrong(&self.key, "it has no private key in PEM"))?;
+        // Named here, since `ServerConfig::builder` panics if the process has no default provider.
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
@@ -152,6 +153,7 @@ fn verifier(
 ) -> Option<Arc<dyn rustls::server::danger::ClientCertVerifier>> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(pem)? {
+        // All or nothing: an authority that was left out would lock clients out without a message.
         roots.add(certificate).ok()?;
     }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);

@@ -46,6 +46,7 @@ fn labels(selector: &str) -> Result<Vec<(&str, &str)>, ReadError> {
     parts
         .map(|part| {
             let pair = part.split_once("==").or_else(|| part.split_once('='));
+            // `a!=b` and `a in (b)` are refused, since an answer that leaves them out would be wrong.
             pair.filter(|(key, _)| !key.ends_with('!') && !key.contains(' '))
                 .ok_or_else(|| {
                     ReadError::Unavailable(format!(

@@ -25,6 +25,7 @@ pub(super) fn check_plugin(
 ) -> Result<(), ConfigError> {
     let name_at = format!("{at}/name");
     check_name(source, &name_at, "plugin", &plugin.name, known)?;
+    // Policies name strategies: under the name of a default one, any plugin would pass for it.
     if defaults.contains(&plugin.name.as_str()) {
         return Err(source.error(
             &name_at,

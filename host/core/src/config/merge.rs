@@ -38,6 +38,7 @@ pub fn load(
     for (layer, file) in files {
         loader.file(*layer, file, None)?;
     }
+    // Last: within a layer, a policy may come before the plugin that it names.
     loader.check_layers()?;
     Ok(loader.config)
 }
@@ -139,6 +140,7 @@ impl Loader<'_> {
         })?;
         let (source, file) = parse(layer, path, &bytes)?;
         self.including.push(path.to_owned());
+        // Included files first, so that the file that includes them can choose other defaults.
         for (index, include) in file.include.iter().enumerate() {
             let at = source.sourced(format!("/include/{index}"), ());
             self.file(layer, &source.resolve(include), Some(&at))?;
@@ -166,6 +168,7 @@ impl Loader<'_> {
             if let Some((at, problem)) = trust.problem() {
                 return Err(source.error(&format!("/trust{at}"), problem));
             }
+            // Collected, not merged: each file's rules have to hold, so that a weaker file can only require more.
             self.config.trust.push(source.sourced("/trust".into(), trust));
         }
         if file.lock == LockMode::Required {
@@ -202,6 +205,7 @@ impl Loader<'_> {
     fn merge_policies(&mut self, source: &Source, policies: Vec<PolicyEntry>) -> Result<(), ConfigError> {
         for (index, policy) in policies.into_iter().enumerate() {
             let at = format!("/policies/{index}");
+            // By a map, so that the work is linear in the number of policies.
             let known = self.policies.get(&policy.name);
             let known = known.map(|index| &self.config.policies[*index]);
             check_name(

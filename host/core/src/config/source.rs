@@ -36,6 +36,7 @@ impl Text {
 
     /// Where a pointer leads to: line and column.
     pub(super) fn locate(&self, at: &str) -> (u64, u64) {
+        // Once for all places, and only when one is needed: with a parse for each, showing 2,000 policies took 98 s.
         let places = self.places.get_or_init(|| Places::read(&self.text));
         places.as_ref().map_or((1, 1), |places| places.find(at))
     }

@@ -23,6 +23,8 @@ pub(super) fn check(object: &Object) -> Result<(), Refused> {
 fn check_object(object: &Object, at: &Place<'_>, depth: usize, nodes: &mut usize) -> Result<(), Refused> {
     for (name, value) in object {
         let at = at.field(name);
+        // A strategic merge patch obeys it: with `"$patch": "delete"` in it, a securityContext that policies saw would be
+        // removed.
         if is_directive(name) {
             return Err(Fact::Directive.at(&at));
         }

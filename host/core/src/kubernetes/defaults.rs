@@ -44,6 +44,7 @@ fn set_profile(container: &mut Object, profile: Option<Value>) {
 
 /// The server keeps both names of the field in step, and so does the normal form: what one of them says, both say.
 fn service_account(spec: &mut Object) {
+    // A plan with the old name alone would otherwise be judged as one without an account.
     let alias = spec.remove("serviceAccount");
     let name = spec.get("serviceAccountName").cloned().or(alias);
     if let Some(name) = name {
@@ -56,6 +57,7 @@ fn grace_period(spec: &mut Object) {
     if let Some(seconds) = spec.get_mut("terminationGracePeriodSeconds")
         && seconds.as_i64().is_some_and(|seconds| seconds < 0)
     {
+        // The API server stores a negative period as one second.
         *seconds = 1.into();
     }
 }
@@ -101,6 +103,7 @@ fn apparmor_profiles(pod: &Object) -> Vec<(ContainerKind, Vec<Option<Value>>)> {
     let has_any = annotations
         .keys()
         .any(|name| name.starts_with(APPARMOR_ANNOTATION));
+    // For Windows pods the API server ignores these annotations.
     if is_windows || !has_any {
         return Vec::new();
     }
@@ -108,6 +111,7 @@ fn apparmor_profiles(pod: &Object) -> Vec<(ContainerKind, Vec<Option<Value>>)> {
     let profiles = |kind: ContainerKind| {
         let containers = list(spec, kind.field()).iter().filter_map(Value::as_object);
         let profiles = containers
+            // The API server does not repeat a profile that the pod has already.
             .map(|container| annotated_profile(annotations, container).filter(|own| Some(own) != pods));
         (kind, profiles.collect())
     };

@@ -43,6 +43,7 @@ pub fn normalize_container(
     kind: ContainerKind,
     target: Option<&Object>,
 ) -> Result<Object, Refused> {
+    // First: what follows walks through the object without a bound of its own.
     bounds::check(&container)?;
     let of = match kind {
         ContainerKind::Ephemeral => &EPHEMERAL_CONTAINER,
@@ -65,6 +66,7 @@ pub fn normalize_pod(mut pod: Object, target: Option<&Object>) -> Result<Object,
     check_is_pod(&mut pod)?;
     check_metadata(&pod)?;
     check_spec(&pod)?;
+    // After the shape: an empty `serviceAccountName` has to be absent before its old alias is looked at.
     defaults::apply(&mut pod);
     Ok(pod)
 }
@@ -164,6 +166,7 @@ fn check_spec(pod: &Object) -> Result<(), Refused> {
     if list(spec, ContainerKind::Regular.field()).is_empty() {
         return Err(missing("PodSpec", "containers").at(&at));
     }
+    // One set for all lists: the API server wants each container's name once in the whole pod.
     let mut names = BTreeSet::new();
     for kind in ContainerKind::ALL {
         let at = at.field(kind.field());

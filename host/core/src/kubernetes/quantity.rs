@@ -22,6 +22,7 @@ pub(crate) fn milli(text: &str) -> Option<i128> {
     let (number, suffix) = text.split_at(end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let digits = whole.len() + fraction.len();
+    // More digits may not fit into an `i128`.
     if digits == 0 || digits > MAX_DIGITS || fraction.contains('.') {
         return None;
     }
@@ -55,6 +56,7 @@ fn factor(suffix: &str) -> Option<(i128, i32)> {
         "G" => (1, 9),
         "T" => (1, 12),
         "P" => (1, 15),
+        // Alone it is a suffix. With a number behind it, as in `1E3`, it begins an exponent.
         "E" => (1, 18),
         "Ki" => (1 << 10, 0),
         "Mi" => (1 << 20, 0),

@@ -92,6 +92,7 @@ impl Shape {
         }
         let target = target.and_then(|target| target.get(field.name));
         self.value(&field.kind, value, target, &at.field(field.name))?;
+        // `allowPrivilegeEscalation: false` and `runAsUser: 0` are pointers in Go: there the zero value means something.
         Ok(field.presence != Presence::Plain || !is_zero(&field.kind, value))
     }
 
@@ -288,6 +289,7 @@ impl<'a> Matches<'a> {
         }
         let targets = self.targets;
         let by_keys = self.by_keys.get_or_insert_with(|| {
+            // Reversed, so that of several items with the same keys the first one stays in the map.
             let keyed = targets.iter().rev();
             keyed
                 .map(|target| (identity(target, self.keys), target))

@@ -203,6 +203,7 @@ fn check_deletion(
         let message = "it would delete the target, which was not requested";
         return Err(Violation::without_option("replace", message));
     }
+    // Steps are carried out in order: if the creation fails, the target has to be there still.
     if !before.iter().any(|step| matches!(step, Step::CreatePod(_))) {
         return Err(Violation::of_plan(
             "it would delete the target before its copy exists",
@@ -220,6 +221,7 @@ fn check_attach(name: &str, steps: &[Step]) -> Result<(), String> {
         Step::CreatePod(pod) => pod.container(name).is_some(),
         Step::DeletePod(_) => false,
     });
+    // With an empty name, a container without a name would count as made and attached to.
     if made && !name.is_empty() {
         return Ok(());
     }

@@ -135,6 +135,7 @@ fn gated(spec: &Object) -> Option<Diagnostic> {
 
 /// Claims that original and copy can both write to.
 fn shared_volumes(original: &Object, spec: &Object, options: &DebugOptions) -> Option<Diagnostic> {
+    // The original is deleted, so only the copy writes.
     if options.replace {
         return None;
     }

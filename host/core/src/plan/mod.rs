@@ -338,6 +338,7 @@ impl DebugPlan {
     /// Notes what is known once nothing changes any more: rights beyond the options, and options without an effect.
     pub(crate) fn finish(&mut self, target: &Target, options: &DebugOptions, own: &[Mark]) {
         let mut beyond = rights::rights_beyond(&self.steps, self.attach.as_deref(), target, options);
+        // What the host itself put on the pod is not the plugin's doing, and needs no consent.
         beyond.retain(|right| !own.iter().any(|mark| mark.is(right) && self.has(mark)));
         self.beyond_options = beyond;
         let is_node = target.id().kind == TargetKind::Node;
@@ -588,6 +589,7 @@ pub fn manifests(plan: &DebugPlan) -> Vec<Value> {
     plan.steps
         .iter()
         .filter_map(|step| match step {
+            // For files and people. The write itself is a JSON Patch, in which no content is a directive.
             Step::AddEphemeralContainer(container) => Some(ephemeral_patch(&plan.target, container)),
             Step::CreatePod(pod) => Some(json!(pod)),
             Step::DeletePod(_) => None,

@@ -19,6 +19,7 @@ pub(crate) fn carry(container: &mut Object, reason: &str) {
     let variable = json!({"name": REASON_VARIABLE, "value": reason.replace("$(", "$$(")});
     match container.get_mut("env") {
         Some(Value::Array(variables)) => variables.push(variable),
+        // Not a list: the normal form refuses it.
         Some(other) if !other.is_null() => {}
         _ => {
             container.insert("env".into(), json!([variable]));

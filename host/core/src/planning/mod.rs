@@ -72,6 +72,7 @@ pub fn draft<G: Guests>(inputs: &PlanInputs<'_>, guests: &mut G) -> Result<Draft
     let (mut plan, marks) = checked(proposal, inputs)?;
     review(&mut plan, inputs, &documents, guests)?;
     plan.finish(inputs.target, inputs.options, &marks);
+    // A policy that changes the plan can give rights as well as its strategy can.
     let is_third_party = !inputs.strategy.is_default || changed_by_third_party(&plan, inputs.reviewers);
     Ok(Draft::new(plan, inputs.target.clone(), is_third_party))
 }
@@ -91,6 +92,7 @@ fn checked<E>(proposal: Proposal, inputs: &PlanInputs<'_>) -> Result<(DebugPlan,
         author: format!("strategy {:?}", strategy.name),
         violation: harmless(violation),
     };
+    // Before any of them is parsed, so that their number costs nothing.
     check_count(proposal.steps.len()).map_err(refused)?;
     let (mut steps, mut marks) = (Vec::with_capacity(proposal.steps.len()), Vec::new());
     for (index, (action, object)) in proposal.steps.iter().enumerate() {
@@ -99,6 +101,7 @@ fn checked<E>(proposal: Proposal, inputs: &PlanInputs<'_>) -> Result<(DebugPlan,
             problem: message(&format!("step {} {error}", index + 1)),
         })?;
         if let (Step::CreatePod(pod), Some(time)) = (&mut step, inputs.time_to_live) {
+            // Before the policies, so that they judge the limits and marks that are stored.
             marks.extend(time::limit(pod, time));
         }
         // A created pod has the stamp.

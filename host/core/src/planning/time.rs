@@ -36,7 +36,9 @@ pub(super) fn limit(pod: &mut Pod, time: TimeToLive<'_>) -> Vec<Mark> {
     let spec = pod.spec_mut();
     let stated = |spec: &trocar_sdk::Object, field: &str| spec.get(field).and_then(Value::as_u64);
     let grace = stated(spec, "terminationGracePeriodSeconds").unwrap_or(MAX_GRACE);
+    // A program that ignores SIGTERM runs until its grace period is over: with one of a day, a limit of 30 s held for nothing.
     let grace = grace.min(MAX_GRACE).min(seconds / 2);
+    // The API server refuses a deadline of 0.
     let deadline = (seconds - grace).max(1);
     let deadline = stated(spec, "activeDeadlineSeconds").map_or(deadline, |stated| stated.min(deadline));
     spec.insert("activeDeadlineSeconds".into(), json!(deadline));

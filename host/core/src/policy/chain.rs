@@ -80,6 +80,7 @@ fn rounds(
                 hash = plan.hash();
             }
         }
+        // Not at the first denial: at the end of a round every policy has given its reasons.
         if reviews.iter().any(PolicyReview::denies) {
             return Outcome::Denied;
         }
@@ -87,6 +88,7 @@ fn rounds(
             return Outcome::Allowed;
         }
         changers.push(changed);
+        // A plan that was there before: the changes undo each other, and more rounds would only repeat it.
         if let Some(before) = seen.insert(hash.clone(), round) {
             return Outcome::Undecided(names(&changers[before..]));
         }
@@ -198,6 +200,7 @@ fn tell(review: &PolicyReview, told: &mut Vec<Diagnostic>) {
         }
         (Mode::Warn, ReviewVerdict::Failed) => (format!("policy {name}"), Some(Severity::Warning)),
     };
+    // Otherwise a policy could change a plan without a word to the user.
     if review.diagnostics.is_empty() && review.verdict != ReviewVerdict::Allow {
         told.push(Diagnostic::warning(
             "policy-silent",

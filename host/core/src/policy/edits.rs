@@ -223,6 +223,7 @@ impl Change<'_> {
             return Err(self.no_place());
         }
         let mut count_moved = || {
+            // A thousand insertions at the head of a list of two million items took 41 s.
             let left = moves_left.checked_sub(items.len() - index);
             *moves_left = left.ok_or(AmendError::TooMuchMoved)?;
             Ok(())

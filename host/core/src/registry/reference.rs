@@ -107,6 +107,7 @@ impl fmt::Display for RegistryReference {
 /// Returns true for `sha256:` and 64 hexadecimal digits in lower case.
 pub fn is_digest(text: &str) -> bool {
     let hex = text.strip_prefix("sha256:").unwrap_or_default();
+    // Lower case only, as the specification wants it: digests are compared as text.
     hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 

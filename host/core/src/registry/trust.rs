@@ -197,6 +197,7 @@ impl TrustEntry {
         evidence: &Evidence<'_>,
         place: &dyn Fn(&str) -> String,
     ) -> Result<Accepted, Untrusted> {
+        // Before all rules: a revoked plugin is refused although its signatures are valid.
         for (index, digest) in self.deny.iter().enumerate() {
             if digests.contains(&digest.as_str()) {
                 return Err(Untrusted::Revoked {
@@ -245,6 +246,7 @@ impl TrustRule {
             .find_map(|(at, signer)| Some((at, signer.problem()?)));
         of_signer.or_else(|| {
             let any = self.any_of.as_ref()?;
+            // Zero would hold without any signature.
             let can_hold = (1..=any.signatures.len()).contains(&any.minimum_matches);
             let problem = format!(
                 "it requires {} of {} signatures",
@@ -301,6 +303,7 @@ impl Signer {
                     .is_some_and(|key| key.contains("-----BEGIN PUBLIC KEY-----"));
                 (!is_key).then(|| "a signature of kind pubKey needs a key: a public key in PEM".to_owned())
             }
+            // Refused, not passed over: a rule that asks for a signature must never be treated as if it had not asked.
             "genericIssuer" | "githubAction" => Some(format!(
                 "kind {:?} needs Sigstore certificates, which this version does not verify; use kind pubKey",
                 self.kind

@@ -221,6 +221,7 @@ fn created(pod: &Pod, journal: &Journal, user: Option<&str>) -> Option<Session> 
         _ => None,
     });
     let requester = stamped("requester");
+    // Only a claim, since any user who may patch the pod can write this annotation.
     let claims = is_trocars && user.is_some() && requester.as_deref() == user;
     let image = containers
         .iter()

@@ -135,6 +135,7 @@ pub(super) fn compare(one: &Number, other: &Number) -> Ordering {
 /// The index of the first item that equals one before it. An error where an item nests deeper than `depth`, for which it
 /// was not looked at.
 pub(super) fn first_repeated(items: &[Value], depth: usize) -> Result<Option<usize>, usize> {
+    // By one text for each item: comparing each with each is quadratic.
     let mut seen = HashSet::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let mut text = String::new();

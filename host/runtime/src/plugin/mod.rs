@@ -357,6 +357,7 @@ pub(crate) fn open(
             let file = &stored.path;
             open_file(file, file, Some(&stored.digest), limits, source)
         }
+        // A plan never reaches a registry: a reference that no store had is not fetched here.
         PluginSource::Registry(wanted) => Err(PluginError::Supply {
             plugin: wanted.reference.clone(),
             error: SupplyError::NotPinned { lock: None },
@@ -382,6 +383,7 @@ fn open_protected(
             writable,
         },
     })?;
+    // The path that was checked is opened: a link in the typed one may lead elsewhere by now.
     open_file(path, &resolved, Some(digest), limits, source)
 }
 
@@ -461,6 +463,7 @@ fn read(path: &Path, at: &Path, limits: &Limits) -> Result<Result<FileBytes, Was
         source,
     };
     let file = fs::File::open(at).map_err(unreadable)?;
+    // Of the open file, not of its path, under which another file may lie a moment later.
     let before = file.metadata().map_err(unreadable)?;
     if let Err(error) = check_size(before.len(), limits) {
         return Ok(Err(error));

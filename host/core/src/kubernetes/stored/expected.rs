@@ -165,6 +165,7 @@ const TOKEN_VOLUME: &str = "kube-api-access-";
 fn mounts_token(scene: Scene<'_>) -> bool {
     scene
         .spec
+        // Where none was to be mounted, a token is a new right.
         .is_some_and(|spec| spec.get("automountServiceAccountToken") != Some(&Value::Bool(false)))
 }
 
@@ -177,6 +178,7 @@ fn is_token_volume(scene: Scene<'_>) -> bool {
         return false;
     };
     mounts_token(scene)
+        // A name and a source, nothing else: another volume must not pass for the token's by its name.
         && volume.len() == 2
         && text(volume, "name").is_some_and(|name| name.starts_with(TOKEN_VOLUME))
         && list(projected, "sources").iter().all(is_token_source)
@@ -187,6 +189,7 @@ fn is_token_source(source: &Value) -> bool {
         return false;
     };
     let is_own_token =
+        // A token for another audience is not the one that every pod gets.
         object(source, "serviceAccountToken").is_some_and(|token| !token.contains_key("audience"));
     let is_certificate =
         object(source, "configMap").is_some_and(|map| text(map, "name") == Some("kube-root-ca.crt"));

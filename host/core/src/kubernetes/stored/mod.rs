@@ -198,6 +198,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn report(&mut self, kind: DifferenceKind, at: &Place<'_>) {
+        // Counted for each kind, so that many harmless differences do not hide a grave one.
         let same = self.found.iter().filter(|other| other.kind == kind).count();
         if same < MAX_DIFFERENCES {
             let place = at.pointer();
@@ -299,6 +300,7 @@ impl<'a> Comparison<'a> {
             return;
         }
         if field.meaning() == Meaning::Runs {
+            // `["-c", "sh"]` is not `["sh", "-c"]`: any change of what runs is code that was not judged.
             return self.report(DifferenceKind::RightNew, at);
         }
         let old: HashSet<String> = judged.iter().map(Value::to_string).collect();
@@ -404,6 +406,7 @@ fn weigh(meaning: Meaning, judged: Option<&Value>, stored: Option<&Value>) -> Di
         Meaning::Priority => {
             let class = stored.and_then(Value::as_str);
             (
+                // A cluster may have a default class for pods that name none, which is not a right by itself.
                 class.is_some_and(|class| judged.is_some() || class.starts_with("system-")),
                 false,
             )

@@ -72,7 +72,9 @@ impl Received {
     /// What is stored instead of the object when it was changed to this: with what the server had put in, as far as
     /// there is still a place for it.
     pub fn restored(&self, changed: &Object) -> Object {
+        // The API server refuses a priority that does not follow from the class.
         let same_class = class(changed) == class(&self.object);
+        // Places within containers have indexes, which only hold while the containers are the same ones.
         let same_containers = names(changed) == names(&self.object);
         let mut restored = Value::Object(changed.clone());
         for (place, value) in &self.put_in {

@@ -38,6 +38,7 @@ fn check_form(pod: &Pod, target: &Target, namespace: &str, deletes_target: bool)
     check_identity(pod, target, namespace)?;
     let metadata = pod.metadata().ok_or("the pod has no metadata")?;
     let mut fields = metadata.keys();
+    // A list of what is allowed: a finalizer, for example, would keep the pod from being deleted.
     if let Some(field) = fields.find(|field| !CREATED_METADATA.contains(&field.as_str())) {
         return Err(format!("a plan may not set metadata.{field}"));
     }
@@ -68,6 +69,7 @@ pub(super) fn check_identity(pod: &Pod, target: &Target, namespace: &str) -> Res
 pub(super) fn check_marks(metadata: &Object) -> Result<(), String> {
     for field in ["labels", "annotations"] {
         let mut names = object(metadata, field).into_iter().flat_map(Object::keys);
+        // Forged, they would name another requester, reason or plan.
         if let Some(name) = names.find(|name| name.starts_with(stamp::PREFIX)) {
             return Err(format!("{name} in metadata.{field} may only be set by trocar"));
         }
@@ -103,6 +105,7 @@ pub(super) fn check_owners(metadata: &Object, target: &Target, deletes_target: b
 fn is_target(owner: &Object, target: &Target) -> bool {
     let id = target.id();
     let is = |field, wanted: &str| text(owner, field) == Some(wanted);
+    // With the uid: the garbage collector goes by it, whatever kind and name say.
     let has_identity = id
         .uid
         .as_deref()
@@ -112,6 +115,7 @@ fn is_target(owner: &Object, target: &Target) -> bool {
 
 /// The normal form wants all of this already; a plan without it has no container to attach to.
 pub(super) fn check_containers(pod: &Pod) -> Result<(), String> {
+    // They are added by their subresource only. A session could be attached to one here that never starts.
     if pod.containers_of(ContainerKind::Ephemeral).next().is_some() {
         return Err("a new pod may not have ephemeral containers".into());
     }

@@ -37,6 +37,7 @@ pub(super) fn container_powers<'a>(
         for mount in list(container, mounted).iter().filter_map(Value::as_object) {
             let name = text(mount, "name").unwrap_or_default();
             pod_context.volumes.mount(name, &mut powers);
+            // Otherwise a strategy could write to what its target only reads, without consent.
             if !flag(mount, "readOnly") && pod_context.read_only.contains(name) {
                 powers.named(RightKind::WritableVolume, name);
             }
@@ -242,6 +243,7 @@ impl<'a> Context<'a> {
     fn user(&self, powers: &mut Powers<'a>) {
         let user = self.get("runAsUser").and_then(Value::as_i64);
         let may_be_root = self.get("runAsNonRoot") != Some(&Value::Bool(true));
+        // Without a user in the pod the image's one runs, which may be root.
         if user == Some(0) || user.is_none() && may_be_root {
             powers.alike(RightKind::RunAsRoot, "by the image");
         }

@@ -61,6 +61,7 @@ fn identity<'a>(spec: &'a Object, powers: &mut Powers<'a>) {
 fn sandbox<'a>(spec: &'a Object, powers: &mut Powers<'a>) {
     match text(spec, "runtimeClassName") {
         Some(class) => powers.named(RightKind::RuntimeClass, class),
+        // No class is a power, too: a copy without one leaves the sandbox of its target.
         None => powers.add(RightKind::RuntimeClass),
     }
     if spec.get("hostUsers") != Some(&Value::Bool(false)) {
