@@ -42,7 +42,6 @@ impl CompiledFrom<'_> {
     }
 }
 
-/// A cache of compiled components.
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
@@ -102,7 +101,6 @@ impl Cache {
         is_whole(&mut file, wanted).unwrap_or(false).then_some(path)
     }
 
-    /// The cache's folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
