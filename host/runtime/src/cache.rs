@@ -187,7 +187,7 @@ impl Cache {
                 Some((found.modified().ok()?, found.len(), entry.path()))
             })
             .collect();
-        // Temporary files of killed processes are among them, so that they go at some time as well.
+        // Temporary files of killed processes are among them, so that they are removed at some time as well.
         files.sort();
         let mut size: u64 = files.iter().map(|(_, size, _)| size).sum();
         for (_, length, path) in files {
