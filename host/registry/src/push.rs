@@ -130,7 +130,8 @@ impl Session {
         let (body, _) = answer.read(MAX_ERROR).await?;
         let said = error_message(&body);
         let lower = said.to_lowercase();
-        // GitLab refuses the type of a component's configuration. The specification has no error code for that, so the text decides.
+        // GitLab refuses the type of a component's configuration. The specification has no error code for that, so its
+        // text decides.
         let is_type =
             lower.contains("media type") || lower.contains("mediatype") || lower.contains(config_type);
         Err(match is_type {
