@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result, bail};
 
 use super::guests::cargo;
 
-/// Writes the pages into a folder.
 pub(crate) fn write(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let folder = folder.canonicalize()?;

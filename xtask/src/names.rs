@@ -12,7 +12,6 @@ use crate::{text, tidy};
 
 const LIST: &str = "docs/schemas/names.txt";
 
-/// Writes the list.
 pub(crate) fn write(root: &Path) -> Result<()> {
     fs::write(root.join(LIST), list(root)?)?;
     Ok(())

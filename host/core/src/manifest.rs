@@ -1,5 +1,5 @@
 //! What a plugin says about itself: the JSON in the custom section `trocar:manifest`, read without running it.
-//! Whether it is true is checked in `wasm/component.rs`.
+//! Whether it is true is checked by the runtime, which has the component.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

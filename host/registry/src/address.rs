@@ -66,7 +66,7 @@ pub(crate) fn is_local(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
             address.is_loopback()
-                // 169.254.169.254 is the metadata service of most clouds, which hands out credentials.
+                // 169.254.169.254 is the metadata service of most clouds, which serves credentials.
                 || address.is_link_local()
                 // On Linux, a connection to 0.0.0.0 reaches this machine.
                 || address.octets()[0] == 0

@@ -13,7 +13,6 @@ const BLOCK: usize = 512;
 /// The most entries of an archive.
 const MAX_ENTRIES: usize = 10_000;
 
-/// Appends a file.
 pub(crate) fn append(out: &mut impl Write, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut header = [0; BLOCK];
     let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
@@ -78,7 +77,7 @@ impl Archive {
             }
             let size = octal(&header[124..136]).ok_or_else(|| malformed("a file has an invalid size"))?;
             at += BLOCK as u64;
-            // Before ustar, a zero byte was the type of a regular file. Some tools still write it.
+            // Before ustar, a zero byte was the type of a regular file.
             if matches!(header[156], b'0' | 0) {
                 let name = text(&header[..100]);
                 // `tar -c .` puts `./` before each name.

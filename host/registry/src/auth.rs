@@ -136,7 +136,6 @@ pub(crate) fn token_request(
     request
 }
 
-/// Reads the token from an answer.
 pub(crate) async fn token(session: &Session, answer: Answer) -> Result<HeaderValue, RegistryError> {
     #[derive(Deserialize)]
     struct Token {
@@ -147,7 +146,7 @@ pub(crate) async fn token(session: &Session, answer: Answer) -> Result<HeaderVal
     let what = format!("the token from {host}");
     if matches!(
         answer.status,
-        // OAuth 2 has 400 for a refused refresh token, Docker's protocol 401, some registries 403.
+        // OAuth 2 answers 400 to a refused refresh token. A refused password is 401 or 403.
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST
     ) {
         return Err(session.denied(format!("{host} does not issue a token")));
@@ -204,7 +203,6 @@ pub(crate) fn base64(text: &str) -> String {
     STANDARD.encode(text)
 }
 
-/// Encodes the fields of a form.
 fn form_encoded(fields: &[(&str, &str)]) -> String {
     let pairs = fields
         .iter()

@@ -93,7 +93,6 @@ struct Writer<'a, W> {
     allowed: u64,
     /// Digests of the blobs that were written, since plugins may share some.
     written: HashSet<String>,
-    /// The entries of the index.
     entries: Vec<Descriptor>,
 }
 
@@ -111,6 +110,7 @@ impl<W: Write> Writer<'_, W> {
     }
 
     fn plugin(&mut self, reference: &RegistryReference, manifest: &str) -> Result<(), RegistryError> {
+        // A bundle that lacks a component would only be found out where no registry can be reached.
         let bytes = self.whole(manifest, true)?;
         self.list(&bytes, MANIFEST, Some(reference.to_string()));
         let (mut bundles, hex) = (Vec::new(), manifest.trim_start_matches("sha256:"));

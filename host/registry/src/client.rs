@@ -182,7 +182,7 @@ impl Client {
     ) -> Result<Session, RegistryError> {
         let set = self.host(reference.host());
         let is_local = is_this_machine(reference.host());
-        // Registries on this machine rarely have TLS. A configured certificate authority says that this one does.
+        // On this machine without TLS, unless an authority is configured, which only TLS needs.
         let is_plain = set.is_some_and(|set| set.plain_http)
             || is_local && set.is_none_or(|set| set.authorities.is_none());
         let host = match reference.host() {
@@ -313,7 +313,7 @@ impl Session {
 
     /// Sends a request to the registry, and again with authorization if it is challenged.
     pub(crate) async fn ask(&mut self, request: &ApiRequest) -> Result<Answer, RegistryError> {
-        // Without credentials at first: public plugins need none, so that no helper is run and no secret is sent for them.
+        // Without credentials at first: what a registry gives without a challenge runs no helper and sends no secret.
         let answer = self.send(request, self.authorization.clone(), true).await?;
         // A challenge to a request with authorization is a refusal: asking again would only repeat it.
         if answer.status != StatusCode::UNAUTHORIZED || self.authorization.is_some() {

@@ -136,7 +136,6 @@ impl Manifest {
     }
 }
 
-/// Generates the configuration of a component.
 pub(crate) fn config(component: &Descriptor, upload: &Upload) -> Vec<u8> {
     let created = Timestamp::from_second(upload.created).unwrap_or_default();
     let document = json!({
@@ -149,7 +148,6 @@ pub(crate) fn config(component: &Descriptor, upload: &Upload) -> Vec<u8> {
     document.to_string().into_bytes()
 }
 
-/// Generates the manifest of a component.
 pub(crate) fn manifest(mut component: Descriptor, config: Descriptor, upload: &Upload) -> Vec<u8> {
     const TITLE: &str = "org.opencontainers.image.title";
     component

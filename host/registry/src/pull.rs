@@ -99,7 +99,7 @@ impl Session {
             return Err(self.failure(answer, &request, &what).await);
         }
         let content_type = answer.header(header::CONTENT_TYPE).unwrap_or_default();
-        // A web site that is not a registry answers 200 with a page to any path.
+        // A web site that is not a registry may answer 200 with a page to any path.
         if content_type.starts_with("text/html") {
             return Err(RegistryError::NotARegistry {
                 host: answer.host,

@@ -106,7 +106,6 @@ impl Session {
         }
     }
 
-    /// Uploads a manifest under a tag.
     async fn put_manifest(
         &mut self,
         tag: &str,
@@ -131,7 +130,8 @@ impl Session {
         let (body, _) = answer.read(MAX_ERROR).await?;
         let said = error_message(&body);
         let lower = said.to_lowercase();
-        // The specification has no error code for a refused type, so the text has to say it.
+        // GitLab refuses the type of a component's configuration. The specification has no error code for that, so its
+        // text decides.
         let is_type =
             lower.contains("media type") || lower.contains("mediatype") || lower.contains(config_type);
         Err(match is_type {

@@ -251,7 +251,7 @@ fn is_statement_about(payload: &[u8], manifest: &str, annotations: &BTreeMap<Str
         let found = subject["digest"]["sha256"].as_str();
         found == Some(hex) && has_annotations(subject["annotations"].as_object(), annotations)
     });
-    // Attestations, such as a list of parts, name the same digest without being a signature of it. An empty digest names nothing.
+    // Attestations, such as a bill of materials, name the same digest without being a signature of it.
     is_statement && !hex.is_empty() && statement["predicateType"] == COSIGN_SIGN && is_about
 }
 

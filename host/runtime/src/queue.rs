@@ -31,7 +31,6 @@ impl Capacity {
     }
 }
 
-/// A queue for a pool.
 pub(crate) struct Queue {
     queue: Mutex<QueueState>,
     changed: Condvar,

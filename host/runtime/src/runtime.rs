@@ -79,7 +79,6 @@ enum Pre {
     Policy(PolicyPluginPre<State>),
 }
 
-/// The code of a component.
 pub(crate) enum Code<'a> {
     /// Machine code, compiled when the program was built.
     Embedded(&'static [u8]),
@@ -339,7 +338,6 @@ impl Runtime {
         })
     }
 
-    /// Calls a strategy's `make-plan`.
     pub(crate) fn make_plan(
         &self,
         loaded: &Loaded,
@@ -367,7 +365,6 @@ impl Runtime {
         (answer, log)
     }
 
-    /// Calls a policy's `evaluate`.
     pub(crate) fn evaluate(
         &self,
         loaded: &Loaded,
@@ -397,7 +394,6 @@ impl Runtime {
         (answer, log)
     }
 
-    /// Calls a plugin's `validate-settings`.
     pub(crate) fn validate_settings(
         &self,
         loaded: &Loaded,

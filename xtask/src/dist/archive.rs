@@ -5,7 +5,6 @@ use std::io::Write as _;
 use anyhow::Result;
 use flate2::{Compression, GzBuilder};
 
-/// A file of an archive.
 #[derive(Clone)]
 pub(super) struct Entry {
     pub(super) place: String,
@@ -62,7 +61,6 @@ pub(super) fn tar(entries: &[Entry], time: u64) -> Result<Vec<u8>> {
     Ok(tar.into_inner()?)
 }
 
-/// Compresses bytes.
 pub(super) fn gz(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut out = gzip();
     out.write_all(bytes)?;

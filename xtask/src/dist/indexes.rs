@@ -103,7 +103,6 @@ spec:
     manifest
 }
 
-/// The formula of Homebrew.
 fn homebrew(archives: &[Archive<'_>], repository: &str, address: &str, version: &str) -> String {
     let mut formula = format!(
         r#"class Trocar < Formula

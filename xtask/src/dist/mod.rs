@@ -34,7 +34,6 @@ const SHELLS: [(&str, &str); 5] = [
 
 const SUMMARY: &str = "Debug pods and nodes by sandboxed plugins";
 
-/// A release as it is made.
 pub(super) struct Release {
     version: String,
     target: String,

@@ -159,7 +159,6 @@ fn begins_as_of_containers(body: &[u8]) -> bool {
         .any(|part| part == SUBRESOURCE)
 }
 
-/// Says whether it is.
 fn is_of_containers(review: &Value) -> bool {
     let request = &review["request"];
     request["subResource"] == "ephemeralcontainers" && request["operation"] == "UPDATE"

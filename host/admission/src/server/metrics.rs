@@ -19,7 +19,6 @@ use crate::review::{Verdict, Webhook};
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// All metrics.
 pub(super) struct Metrics {
     registry: Registry,
     reviews: Family<Labels<3>, Counter>,

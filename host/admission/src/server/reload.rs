@@ -33,7 +33,6 @@ pub(super) async fn run(shared: Arc<Shared>, options: ServerOptions) {
     }
 }
 
-/// What was found.
 enum Looked {
     /// What is in force is what is there.
     Same,

@@ -70,7 +70,6 @@ pub(super) struct Loaded {
     contents: Contents,
 }
 
-/// What is in the files.
 #[derive(Clone, PartialEq, Eq)]
 struct Contents {
     certificate: Vec<u8>,
@@ -88,7 +87,6 @@ impl TlsFiles {
         })
     }
 
-    /// Loads the certificates.
     pub(super) fn load(&self) -> Result<Loaded, TlsError> {
         self.use_contents(self.read()?)
     }

@@ -5,7 +5,6 @@ use trocar_sdk::diagnostic::pointer;
 /// How many letters of a field's name a place shows: a name can be as long as its document.
 const MAX_SHOWN: usize = 80;
 
-/// A place in a document.
 #[derive(Clone, Copy)]
 pub(super) enum Place<'a> {
     /// The document itself.
@@ -17,12 +16,10 @@ pub(super) enum Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// The place of a field of the object at this place.
     pub(super) fn field(&'a self, name: &'a str) -> Self {
         Self::Field(self, name)
     }
 
-    /// The place of an item of the list at this place.
     pub(super) fn item(&'a self, index: usize) -> Self {
         Self::Item(self, index)
     }

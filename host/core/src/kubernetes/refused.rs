@@ -68,7 +68,6 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// The fact at its place.
     pub(super) fn at(self, place: &Place<'_>) -> Refused {
         let place = place.pointer();
         Refused { place, fact: self }

@@ -130,6 +130,7 @@ impl Approved {
         let (new, old) = (newer.target.id(), self.draft.target.id());
         let is_same = (new.kind, &new.namespace, &new.name) == (old.kind, &old.namespace, &old.name);
         let agreed: HashSet<&Right> = self.agreed.iter().collect();
+        // A target that changed meanwhile may give the same plan more rights than the user has seen.
         let is_covered = newer.rights().iter().all(|right| agreed.contains(right));
         if !is_same || !is_covered {
             return Err(Box::new(newer));

@@ -41,6 +41,7 @@ pub fn judge_stored<G: Guests>(
 ) -> Option<StoredOtherwise> {
     let (index, Stored { differences, object }) = compared(draft, stored)?;
     let mut differences = differences;
+    // Every server and webhook changes something. Only more rights and fewer restrictions count.
     differences.retain(|difference| difference.kind != DifferenceKind::Other);
     let plan = object.map(|object| draft.plan().with_object(index, object));
     let guard_rail = plan

@@ -36,7 +36,8 @@ pub(super) fn limit(pod: &mut Pod, time: TimeToLive<'_>) -> Vec<Mark> {
     let spec = pod.spec_mut();
     let stated = |spec: &trocar_sdk::Object, field: &str| spec.get(field).and_then(Value::as_u64);
     let grace = stated(spec, "terminationGracePeriodSeconds").unwrap_or(MAX_GRACE);
-    // A program that ignores SIGTERM runs until its grace period is over: with one of a day, a limit of 30 s held for nothing.
+    // A program that ignores SIGTERM runs until its grace period is over: with a period of a day, a pod with 30 s to live
+    // ran for hours.
     let grace = grace.min(MAX_GRACE).min(seconds / 2);
     // The API server refuses a deadline of 0.
     let deadline = (seconds - grace).max(1);

@@ -16,10 +16,8 @@ pub(super) const MAX_CHANGES: usize = 1000;
 /// The most items of lists that all changes of a review may move together: 1,000 insertions at the head of a list of 10,000.
 pub(super) const MAX_MOVED: usize = 10_000_000;
 
-/// One change to a plan.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Change<'a> {
-    /// What is done.
     pub(super) operation: Operation,
     /// Where, as an RFC 6901 pointer from the plan: `/steps/N/object/…`.
     pub(super) at: &'a str,

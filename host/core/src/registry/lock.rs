@@ -176,6 +176,7 @@ impl LockedPlugin {
             .iter()
             .filter(|capability| !self.capabilities.contains(capability));
         let gained = more.map(|capability| format!("the capability {capability}"));
+        // A new version without a former signature may be another author's, under the same name.
         let lost = self.signers.iter().filter(|signer| !new.signers.contains(signer));
         let lost = lost.map(|signer| format!("code that {signer} did not sign"));
         let grown = self.memory.zip(new.memory).filter(|(old, new)| new > old);

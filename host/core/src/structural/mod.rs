@@ -106,7 +106,6 @@ enum Additional {
     Schema(Box<Node>),
 }
 
-/// A lower and an upper bound.
 #[derive(Clone, Debug)]
 struct Range<T> {
     min: Option<T>,

@@ -14,7 +14,6 @@ const MAX_NESTING: u32 = 20;
 /// takes a quarter of a second for it.
 pub(super) const MAX_WORK: usize = 1 << 29;
 
-/// A compiled pattern.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
     regex: Regex,

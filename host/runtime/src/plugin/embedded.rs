@@ -10,7 +10,6 @@ use crate::{
 
 /// One default plugin.
 pub(super) struct Embedded {
-    /// Its name.
     pub(super) name: &'static str,
     /// The digest of its component.
     digest: &'static str,
@@ -18,9 +17,7 @@ pub(super) struct Embedded {
     size: u64,
     /// Its manifest, as in the component.
     manifest: &'static str,
-    /// The interfaces that the component imports.
     imports: &'static [&'static str],
-    /// The interfaces that the component exports.
     exports: &'static [&'static str],
     /// Its machine code.
     pub(super) compiled: &'static [u8],

@@ -105,7 +105,7 @@ pub(super) fn check_owners(metadata: &Object, target: &Target, deletes_target: b
 fn is_target(owner: &Object, target: &Target) -> bool {
     let id = target.id();
     let is = |field, wanted: &str| text(owner, field) == Some(wanted);
-    // With the uid: the garbage collector goes by it, whatever kind and name say.
+    // All of it: a reference may have the target's name with the identity of another owner.
     let has_identity = id
         .uid
         .as_deref()

@@ -17,15 +17,12 @@ use super::{
 /// What a container has from its pod.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PodContext<'a> {
-    /// The pod's spec.
     pub(super) spec: &'a Object,
-    /// The pod's volumes.
     pub(super) volumes: &'a Volumes<'a>,
     /// The volumes that the target only reads.
     pub(super) read_only: &'a HashSet<&'a str>,
 }
 
-/// What a container can do.
 pub(super) fn container_powers<'a>(
     container: &'a Object,
     kind: ContainerKind,

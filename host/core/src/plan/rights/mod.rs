@@ -94,6 +94,7 @@ fn of_ephemeral(container: &Object, target: &Target, options: &DebugOptions) -> 
     let kind = ContainerKind::Ephemeral;
     let asked = asked_container(None, kind, target, options, is_windows(target.object()));
     let mut shown = BTreeSet::new();
+    // The usual case is that they are the same: then neither volumes nor powers have to be compared.
     if !has_same_powers(container, &asked) {
         let spec = spec_of(target.object());
         let volumes = Volumes::of(spec);
@@ -153,6 +154,7 @@ fn marks(pod: &Pod, target: &Target, options: &DebugOptions) -> Vec<Right> {
 /// Drops what a container that was asked to be privileged has in any case.
 fn drop_implied(shown: &mut BTreeSet<Shown>, asked: &Object) {
     use RightKind::{LinuxCapability, PrivilegeEscalation, Unconfined};
+    // A privileged container has all capabilities, can gain privileges, and is confined by neither seccomp nor AppArmor.
     if object(asked, "securityContext").is_some_and(|context| flag(context, "privileged")) {
         shown.retain(|(kind, _)| !matches!(kind, LinuxCapability | PrivilegeEscalation | Unconfined));
     }

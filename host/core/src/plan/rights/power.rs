@@ -17,7 +17,6 @@ struct Power<'a> {
 /// A right as it is shown: its kind and which.
 pub(super) type Shown = (RightKind, Option<String>);
 
-/// A set of powers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Powers<'a>(BTreeSet<Power<'a>>);
 
@@ -51,12 +50,10 @@ impl<'a> Powers<'a> {
         self.0.insert(Power { kind, value, detail });
     }
 
-    /// Adds all of another set.
     pub(super) fn extend(&mut self, others: &Self) {
         self.0.extend(others.0.iter().cloned());
     }
 
-    /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }
