@@ -486,6 +486,26 @@ fn an_answer_that_is_not_a_pod_keeps_no_restriction() {
     }
 }
 
+/// What a webhook adds to the labels comes before it in the pod.
+#[test]
+fn many_new_labels_do_not_hide_how_a_pod_is_scheduled() {
+    let (mut judged, mut stored) = (restricted(), answer());
+    for pod in [&mut judged, &mut stored] {
+        // A class of runtimes may bring tolerations.
+        pod["spec"].as_object_mut().unwrap().remove("runtimeClassName");
+    }
+    for index in 0..1000 {
+        stored["metadata"]["labels"][format!("a{index}")] = json!("x");
+    }
+    stored["spec"]["tolerations"] = json!([{"key": "gpu", "operator": "Exists"}]);
+    let differences = compare_stored_pod(&object(judged), &object(stored)).differences;
+    let fields: Vec<&str> = differences
+        .iter()
+        .filter_map(Difference::scheduling_field)
+        .collect();
+    assert_eq!(fields, ["tolerations"], "{:?}", told(&differences).split_off(32));
+}
+
 #[test]
 fn many_harmless_differences_do_not_hide_a_grave_one() {
     let mut stored = answer();

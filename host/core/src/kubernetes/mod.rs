@@ -20,7 +20,7 @@ pub(crate) use normal::normalize_target;
 pub use normal::{normalize_container, normalize_pod};
 pub(crate) use quantity::milli;
 pub use refused::{Fact, Refused};
-pub(crate) use scheduling::{is_scheduling, scheduled_otherwise};
+pub(crate) use scheduling::scheduled_otherwise;
 pub use stored::{
     Difference, DifferenceKind, Received, Stored, compare_stored_ephemeral, compare_stored_pod,
 };

@@ -2,7 +2,7 @@
 //!
 //! Each configuration layer's rules are checked separately, and all must hold. So a weaker layer can only require more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -247,11 +247,11 @@ impl TrustRule {
         of_signer.or_else(|| {
             let any = self.any_of.as_ref()?;
             // Zero would hold without any signature.
-            let can_hold = (1..=any.signatures.len()).contains(&any.minimum_matches);
+            let signers = distinct(&any.signatures);
+            let can_hold = (1..=signers).contains(&any.minimum_matches);
             let problem = format!(
-                "it requires {} of {} signatures",
-                any.minimum_matches,
-                any.signatures.len()
+                "it requires the signatures of {} of {signers} keys",
+                any.minimum_matches
             );
             (!can_hold).then(|| ("/anyOf/minimumMatches".into(), problem))
         })
@@ -278,8 +278,12 @@ impl TrustRule {
             }
         }
         if let Some(any) = &self.any_of {
-            let present: Vec<String> = any.signatures.iter().filter_map(evidence).collect();
-            if present.len() < any.minimum_matches {
+            let present = any
+                .signatures
+                .iter()
+                .filter_map(|signer| Some((signer, evidence(signer)?)));
+            let (signers, present): (Vec<&Signer>, Vec<String>) = present.unzip();
+            if distinct(signers) < any.minimum_matches {
                 let names: Vec<String> = any.signatures.iter().map(Signer::name).collect();
                 missing.push(format!(
                     "{} of the signatures of {}",
@@ -293,7 +297,22 @@ impl TrustRule {
     }
 }
 
+/// How many signers there are. A key may be listed more than once, with different annotations: it is one signer all the same.
+fn distinct<'a>(signers: impl IntoIterator<Item = &'a Signer>) -> usize {
+    signers
+        .into_iter()
+        .map(Signer::identity)
+        .collect::<BTreeSet<_>>()
+        .len()
+}
+
 impl Signer {
+    /// The key, however its lines are broken.
+    fn identity(&self) -> String {
+        let key = self.key.as_ref().or(self.owner.as_ref());
+        key.into_iter().flat_map(|key| key.split_whitespace()).collect()
+    }
+
     fn problem(&self) -> Option<String> {
         match self.kind.as_str() {
             "pubKey" => {
@@ -347,7 +366,7 @@ mod tests {
         Signer {
             kind: "pubKey".into(),
             owner: Some(owner.into()),
-            key: Some(KEY.into()),
+            key: Some(format!("{KEY}\n{owner}")),
             annotations: BTreeMap::new(),
         }
     }
@@ -445,6 +464,26 @@ mod tests {
         }
     }
 
+    /// The same key, once with its lines broken otherwise, is one signer.
+    #[test]
+    fn a_key_that_is_listed_twice_signs_once() {
+        let mut again = signer("a");
+        again.key = again.key.map(|key| key.replace('\n', "\r\n"));
+        let any = |minimum_matches, signatures| TrustRule {
+            any_of: Some(AnyOf {
+                minimum_matches,
+                signatures,
+            }),
+            ..rule("ghcr.io", &[])
+        };
+        let both = any(2, vec![signer("a"), again, signer("b")]);
+        let source = registry("ghcr.io/x");
+        assert!(judge(&trust(TrustDefault::Allow, vec![both.clone()]), &source, &["a"]).is_err());
+        assert!(judge(&trust(TrustDefault::Allow, vec![both]), &source, &["a", "b"]).is_ok());
+        let problem = any(2, vec![signer("a"), signer("a")]).problem();
+        assert!(problem.is_some_and(|(_, problem)| problem.contains("2 of 1 keys")));
+    }
+
     #[test]
     fn revoked_digests_are_refused_even_if_signed() {
         let mut trust = trust(TrustDefault::Allow, vec![rule("ghcr.io", &["platform"])]);
@@ -516,7 +555,7 @@ mod tests {
                     ..rule("ghcr.io", &[])
                 },
                 "/rules/0/anyOf/minimumMatches",
-                "requires 2 of 1",
+                "requires the signatures of 2 of 1",
             ),
             (
                 TrustRule {
@@ -527,7 +566,7 @@ mod tests {
                     ..rule("ghcr.io", &[])
                 },
                 "/rules/0/anyOf/minimumMatches",
-                "requires 0 of 1",
+                "requires the signatures of 0 of 1",
             ),
         ] {
             let (found, problem) = trust(TrustDefault::Allow, vec![broken]).problem().unwrap();

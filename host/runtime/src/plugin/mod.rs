@@ -470,7 +470,7 @@ fn read(path: &Path, at: &Path, limits: &Limits) -> Result<Result<FileBytes, Was
     }
     let mut bytes = Vec::new();
     (&file)
-        .take(limits.component + 1)
+        .take(limits.component.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     let after = file.metadata().map_err(unreadable)?;

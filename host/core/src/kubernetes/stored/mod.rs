@@ -30,6 +30,7 @@ use super::{
     normal::normalize_stored,
     place::Place,
     quantity,
+    scheduling::is_scheduling,
     shape::identity,
     table::{EPHEMERAL_CONTAINER, POD},
 };
@@ -56,6 +57,14 @@ pub enum DifferenceKind {
     RightNew,
     /// A restriction that was judged does not hold.
     RestrictionGone,
+}
+
+impl Difference {
+    /// The field of a pod's spec that decides on the node, if the difference is in one.
+    pub(crate) fn scheduling_field(&self) -> Option<&str> {
+        let field = self.place.strip_prefix("/spec/")?.split('/').next()?;
+        is_scheduling(field).then_some(field)
+    }
 }
 
 impl fmt::Display for Difference {
@@ -199,10 +208,16 @@ impl<'a> Comparison<'a> {
 
     fn report(&mut self, kind: DifferenceKind, at: &Place<'_>) {
         // Counted for each kind, so that many harmless differences do not hide a grave one.
-        let same = self.found.iter().filter(|other| other.kind == kind).count();
-        if same < MAX_DIFFERENCES {
-            let place = at.pointer();
-            self.found.push(Difference { place, kind });
+        let same = || self.found.iter().filter(|other| other.kind == kind);
+        let difference = Difference {
+            place: at.pointer(),
+            kind,
+        };
+        // A guard rail looks for these: labels that a webhook adds come before them, and must not hide them.
+        let field = difference.scheduling_field();
+        let is_first = field.is_some() && same().all(|other| other.scheduling_field() != field);
+        if is_first || same().count() < MAX_DIFFERENCES {
+            self.found.push(difference);
         }
     }
 

@@ -8,7 +8,7 @@ use super::{
     created::{check_containers, check_identity, check_marks, check_node, check_owners},
 };
 use crate::{
-    kubernetes::{Difference, is_scheduling, scheduled_otherwise},
+    kubernetes::{Difference, scheduled_otherwise},
     plan::Step,
     target::{Target, TargetKind},
 };
@@ -56,12 +56,7 @@ fn check_place(pod: &Pod, target: &Target, differences: &[Difference]) -> Result
         let node = pod.spec().and_then(|spec| text(spec, "nodeName"));
         return check_node(node, &target.id().name);
     }
-    let mut fields = differences.iter().filter_map(|difference| {
-        let field = difference.place.strip_prefix("/spec/")?;
-        let field = field.split('/').next()?;
-        is_scheduling(field).then_some(field)
-    });
-    match fields.next() {
+    match differences.iter().find_map(Difference::scheduling_field) {
         Some(field) if scheduled_otherwise(&pod.0, target.object()).is_some() => Err(format!(
             "the pod would be scheduled otherwise than its target (spec.{field})"
         )),
