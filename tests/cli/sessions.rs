@@ -467,6 +467,8 @@ fn watches_that_fail_are_opened_again() {
         program.starts();
         program.is_attached(1);
         program.writes("here\n");
+        // The end may be known before the client has the answer to its attach.
+        running.stdout_until("here\n");
         program.exits(0);
         check(&running.finish(), &format!("here\n{STAYS}"));
     }

@@ -20,6 +20,7 @@ mod wait;
 use std::{future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -123,7 +124,18 @@ impl<'a> Run<'a> {
         self.arrange_log()?;
         self.arrange_input();
         match self.next(input).await {
-            Event::Pod(change) => return self.changed(change),
+            Event::Pod(change) => {
+                // An attach that stands by now brings what the program wrote; the program's end would give it up.
+                if let AttachPhase::Opening(attempt) = &mut self.connection.phase
+                    && let Some(attached) = attempt.as_mut().now_or_never()
+                {
+                    match attached {
+                        Ok(attached) => self.attached(attached).await?,
+                        Err(error) => self.not_attached(error)?,
+                    }
+                }
+                return self.changed(change);
+            }
             Event::PodWarning(said) => self.said(said),
             Event::Attach(Ok(attached)) => self.attached(attached).await?,
             Event::Attach(Err(error)) => self.not_attached(error)?,
