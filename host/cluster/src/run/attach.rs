@@ -44,7 +44,18 @@ impl Run<'_> {
             .tell(&mut self.clock, |machine, now| machine.attach_opens(now))
     }
 
-    pub(super) async fn attached(&mut self, attached: Attached) -> Result<(), SessionError> {
+    /// Handles the outcome of an attempt to attach.
+    pub(super) async fn attach_tried(
+        &mut self,
+        attached: Result<Attached, ClusterError>,
+    ) -> Result<(), SessionError> {
+        match attached {
+            Ok(attached) => self.attached(attached).await,
+            Err(error) => self.not_attached(error),
+        }
+    }
+
+    async fn attached(&mut self, attached: Attached) -> Result<(), SessionError> {
         if let Some(screen) = self.stdin.screen.filter(|_| self.session.tty) {
             // A change of size makes the program draw its prompt again, which it wrote before the attach. Two sizes: a
             // kernel signals a program (SIGWINCH) only where the size differs from the last one.
@@ -67,7 +78,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    pub(super) fn not_attached(&mut self, error: ClusterError) -> Result<(), SessionError> {
+    fn not_attached(&mut self, error: ClusterError) -> Result<(), SessionError> {
         self.shown.tell(&mut self.clock, |machine, now| {
             machine.attach_ended(now, End::Broken);
         })?;

@@ -129,16 +129,12 @@ impl<'a> Run<'a> {
                 if let AttachPhase::Opening(attempt) = &mut self.connection.phase
                     && let Some(attached) = attempt.as_mut().now_or_never()
                 {
-                    match attached {
-                        Ok(attached) => self.attached(attached).await?,
-                        Err(error) => self.not_attached(error)?,
-                    }
+                    self.attach_tried(attached).await?;
                 }
                 return self.changed(change);
             }
             Event::PodWarning(said) => self.said(said),
-            Event::Attach(Ok(attached)) => self.attached(attached).await?,
-            Event::Attach(Err(error)) => self.not_attached(error)?,
+            Event::Attach(attached) => self.attach_tried(attached).await?,
             Event::Received(Received::Bytes(stream, bytes)) => {
                 self.last_byte = self.clock.now();
                 self.shown.tell(&mut self.clock, |machine, now| {

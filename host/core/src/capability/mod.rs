@@ -22,7 +22,7 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// All that a plugin can be granted: where there is no cluster, or one that is made up.
+    /// Every capability. For runs without a cluster, or with given objects.
     #[must_use]
     pub const fn all() -> Self {
         Self { cluster_read: true }

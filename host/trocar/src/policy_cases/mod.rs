@@ -78,7 +78,7 @@ pub struct Case {
     settings: String,
     actor: Actor,
     context: Context,
-    /// What a plugin that was granted `cluster-read` finds; none: there is no cluster.
+    /// The objects that `cluster-read` finds. None without a cluster.
     objects: Option<WrittenDown>,
     expect: Expect,
 }
