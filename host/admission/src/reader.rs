@@ -43,9 +43,14 @@ impl CachedReader {
         {
             return Err(error.clone());
         }
+        let began = Instant::now();
         let read = self.inner.get(object, within);
+        // A review that had little time left says nothing of the cluster.
+        let had_time = within >= UNREADABLE || began.elapsed() < within;
         // Not for "not found" or "forbidden": these are answers, and of one object only.
-        if let (Err(error @ ReadError::Unavailable(_)), Ok(mut failed)) = (&read, self.failed.lock()) {
+        if let (Err(error @ ReadError::Unavailable(_)), true, Ok(mut failed)) =
+            (&read, had_time, self.failed.lock())
+        {
             *failed = Some((Instant::now(), error.clone()));
         }
         read
@@ -105,11 +110,15 @@ mod tests {
     struct Counting(AtomicUsize);
 
     impl ClusterReader for Counting {
-        fn get(&self, object: &ObjectRef, _: Duration) -> Result<Value, ReadError> {
+        fn get(&self, object: &ObjectRef, within: Duration) -> Result<Value, ReadError> {
             self.0.fetch_add(1, Ordering::Relaxed);
             match object.name.as_str() {
                 "gone" => Err(ReadError::NotFound),
                 "silent" => Err(ReadError::Unavailable("it does not answer".to_owned())),
+                "slow" => {
+                    std::thread::sleep(within);
+                    Err(ReadError::Unavailable("it did not answer in time".to_owned()))
+                }
                 name => {
                     Ok(json!({"kind": object.kind, "metadata": {"name": name}, "status": {"images": [1]}}))
                 }
@@ -158,5 +167,13 @@ mod tests {
             assert!(matches!(read, Err(ReadError::Unavailable(_))), "{name}: {read:?}");
         }
         assert_eq!(counting.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_review_that_had_no_time_left_keeps_no_other_from_reading() {
+        let reader = CachedReader::new(Arc::new(Counting::default()));
+        let slow = reader.get(&named("Pod", "slow"), Duration::from_millis(1));
+        assert!(matches!(slow, Err(ReadError::Unavailable(_))), "{slow:?}");
+        assert!(reader.get(&named("Pod", "p"), FRESH).is_ok());
     }
 }
