@@ -64,16 +64,59 @@ fn tags_are_listed_without_those_of_signatures() {
     let registry = FakeRegistry::start(digest);
     let manifest = with_plugin(&registry);
     let hex = manifest.strip_prefix("sha256:").unwrap();
-    registry.put_manifest(
-        "team/java",
-        &format!("sha256-{hex}.sig"),
-        "application/json",
-        b"{}",
-    );
+    // More of them than tags that are listed, as in a repository in which each nightly build is signed.
+    for number in 0..10_001 {
+        let tag = format!("sha256-{number:05}{}.sig", &hex[5..]);
+        registry.put_manifest("team/java", &tag, "application/json", b"{}");
+    }
     let tags = wait(client().tags(&reference(&format!("{}/team/java", registry.host())))).unwrap();
     assert_eq!(tags, ["1"]);
     let error = wait(client().tags(&reference(&format!("{}/team/none", registry.host())))).unwrap_err();
     assert!(matches!(error, RegistryError::NotFound { .. }), "{error}");
+}
+
+#[test]
+fn the_signature_of_cosign_2_is_found_beside_very_many_others() {
+    const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    let registry = FakeRegistry::start(digest);
+    let manifest = with_plugin(&registry);
+    let hex = manifest.strip_prefix("sha256:").unwrap();
+    let config = registry.put_blob("team/java", b"{}");
+    let signature = |media_type: &str, texts: &[String]| {
+        let layers: Vec<_> = texts
+            .iter()
+            .map(|text| {
+                let digest = registry.put_blob("team/java", text.as_bytes());
+                serde_json::json!({"mediaType": media_type, "digest": digest, "size": text.len()})
+            })
+            .collect();
+        let config = serde_json::json!({"mediaType": "application/json", "digest": config, "size": 2});
+        serde_json::json!({"schemaVersion": 2, "config": config, "layers": layers}).to_string()
+    };
+    let listed: Vec<_> = (0..3)
+        .map(|one| {
+            let texts: Vec<String> = (0..50).map(|layer| format!("{one} {layer}")).collect();
+            let text = signature(BUNDLE, &texts);
+            let digest = registry.put_manifest("team/java", &format!("s{one}"), MANIFEST, text.as_bytes());
+            serde_json::json!({"mediaType": MANIFEST, "digest": digest, "size": text.len(), "artifactType": BUNDLE})
+        })
+        .collect();
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": listed}).to_string();
+    let kind = "application/vnd.oci.image.index.v1+json";
+    registry.put_manifest("team/java", &format!("sha256-{hex}"), kind, index.as_bytes());
+    let legacy = "application/vnd.dev.cosign.simplesigning.v1+json";
+    let of_cosign_2 = signature(legacy, &["payload".to_owned()]);
+    registry.put_manifest(
+        "team/java",
+        &format!("sha256-{hex}.sig"),
+        MANIFEST,
+        of_cosign_2.as_bytes(),
+    );
+    let at = reference(&format!("{}/team/java:1", registry.host()));
+    let found = wait(client().signatures(&at, &manifest)).unwrap();
+    assert_eq!(found.len(), 3, "two of the many, and that of cosign 2");
+    assert_eq!(&found[2].manifest[..], of_cosign_2.as_bytes());
 }
 
 #[test]

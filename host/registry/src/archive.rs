@@ -11,7 +11,7 @@ use std::{
 /// The size of a tar block, in bytes.
 const BLOCK: usize = 512;
 /// The most entries of an archive.
-const MAX_ENTRIES: usize = 10_000;
+pub(crate) const MAX_ENTRIES: usize = 10_000;
 
 pub(crate) fn append(out: &mut impl Write, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut header = [0; BLOCK];
@@ -61,7 +61,7 @@ impl Archive {
         let malformed = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
         let mut places = HashMap::new();
         let mut at = 0_u64;
-        for _ in 0..MAX_ENTRIES {
+        for _ in 0..=MAX_ENTRIES {
             let mut header = [0; BLOCK];
             if at + BLOCK as u64 > end {
                 return Err(malformed("the archive is truncated"));

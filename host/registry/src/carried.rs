@@ -30,9 +30,6 @@ const LAYOUT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// The annotation that holds an entry's name.
 const NAME: &str = "org.opencontainers.image.ref.name";
-/// The most plugins of a bundle.
-const MAX_PLUGINS: usize = 1_000;
-
 /// A plugin in a bundle: its reference, and the digest of its manifest.
 pub type CarriedPlugin = (RegistryReference, String);
 
@@ -75,6 +72,7 @@ pub fn write_bundle(
         out,
         store,
         allowed,
+        files: 0,
         written: HashSet::new(),
         entries: Vec::new(),
     };
@@ -82,8 +80,11 @@ pub fn write_bundle(
     for (reference, manifest) in plugins {
         writer.plugin(reference, manifest)?;
     }
-    let index = Index::new(std::mem::take(&mut writer.entries));
-    writer.append("index.json", &index.bytes())?;
+    let index = Index::new(std::mem::take(&mut writer.entries)).bytes();
+    if index.len() as u64 > MAX_DOCUMENT {
+        return Err(too_many());
+    }
+    writer.append("index.json", &index)?;
     archive::finish(writer.out).map_err(unwritable)
 }
 
@@ -91,6 +92,7 @@ struct Writer<'a, W> {
     out: &'a mut W,
     store: &'a Store,
     allowed: u64,
+    files: usize,
     /// Digests of the blobs that were written, since plugins may share some.
     written: HashSet<String>,
     entries: Vec<Descriptor>,
@@ -98,6 +100,10 @@ struct Writer<'a, W> {
 
 impl<W: Write> Writer<'_, W> {
     fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), RegistryError> {
+        self.files += 1;
+        if self.files > archive::MAX_ENTRIES {
+            return Err(too_many());
+        }
         archive::append(self.out, name, bytes).map_err(unwritable)
     }
 
@@ -202,7 +208,8 @@ pub fn read_bundle(file: &Path, store: &Store, allowed: u64) -> Result<Vec<Carri
         .map_err(|error| malformed(format!("index.json: {error}")))?;
     let mut plugins = Vec::new();
     let mut signatures = Vec::new();
-    for entry in index.manifests.iter().take(MAX_PLUGINS * 3) {
+    // Bounded by the size of the index, and each plugin by the number of the archive's files.
+    for entry in &index.manifests {
         let name = entry.annotations.get(NAME).and_then(|name| name.as_str());
         let Some(reference) = name.and_then(|name| RegistryReference::parse(name).ok()) else {
             continue;
@@ -316,6 +323,18 @@ impl Reader<'_> {
 
 fn blob_name(digest: &str) -> String {
     format!("blobs/sha256/{}", digest.trim_start_matches("sha256:"))
+}
+
+/// What cannot be read again is not written.
+fn too_many() -> RegistryError {
+    unwritable(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!(
+            "it would have more than {} files, or an index of more than {} MiB: write several bundles",
+            archive::MAX_ENTRIES,
+            MAX_DOCUMENT >> 20
+        ),
+    ))
 }
 
 fn unwritable(source: io::Error) -> RegistryError {

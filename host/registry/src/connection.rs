@@ -234,9 +234,10 @@ async fn through_proxy(
     }
     let line = String::from_utf8_lossy(&answer);
     let status = line.split(' ').nth(1).unwrap_or_default();
-    match status {
-        "200" => Ok(stream),
-        _ => Err(unreachable(format!("answers {status:?}"))),
+    // Any status of success opens the tunnel, by RFC 9110.
+    match status.len() == 3 && status.starts_with('2') {
+        true => Ok(stream),
+        false => Err(unreachable(format!("answers {status:?}"))),
     }
 }
 

@@ -71,7 +71,7 @@ impl Session {
             found.extend(self.signature(&format!("@{}", descriptor.digest)).await?);
             // Mostly two blobs each: the signature, and its configuration. Bounds the requests that a registry can cause.
             if found.iter().map(|signature| signature.blobs.len()).sum::<usize>() > 2 * MAX_SIGNATURES {
-                return Ok(found);
+                break;
             }
         }
         found.extend(self.signature(&format!(":sha256-{hex}.sig")).await?);

@@ -47,16 +47,14 @@ impl Client {
                 host: session.origin.authority(),
                 found: "its list of tags is not valid JSON".into(),
             })?;
-            tags.extend(page.tags.unwrap_or_default());
+            let listed = page.tags.unwrap_or_default();
+            tags.extend(listed.into_iter().filter(|tag| is_plugin_tag(tag)));
             if tags.len() > MAX_TAGS {
                 break;
             }
             match next {
                 Some(path) => url = format!("{}{path}", session.origin.url()),
-                None => {
-                    tags.retain(|tag| is_plugin_tag(tag));
-                    return Ok(tags);
-                }
+                None => return Ok(tags),
             }
         }
         Err(RegistryError::TooLarge {
