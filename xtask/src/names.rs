@@ -115,7 +115,7 @@ fn walk(schema: &Value, names: &mut Names) {
 /// Of the literals of Rust: stamps and versions, media types, metrics, and what serde calls a field. Tests have none.
 fn literals(text: &str) -> Names {
     let mut names = Names::new();
-    for line in text.split("#[cfg(test)]").next().unwrap_or_default().lines() {
+    for line in crate::source::without_tests(text).lines() {
         // With the blank, so that a URL in a literal is not cut off as a comment.
         let code = line.split("// ").next().unwrap_or_default();
         let parts: Vec<&str> = code.split('"').collect();

@@ -7,6 +7,8 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::source;
+
 /// Where the pure crate is.
 const PURE: &str = "host/core/src/";
 
@@ -39,9 +41,7 @@ pub(crate) fn problems(file: &Path, text: &str) -> Vec<String> {
     if !file.starts_with(PURE) {
         return Vec::new();
     }
-    // Unit tests stand at the end of their file.
-    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-    let code: String = code
+    let code: String = source::without_tests(text)
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"))
         .flat_map(|line| [line, "\n"])
@@ -169,6 +169,7 @@ mod tests {
             "fn f() { std::io::stdout().flush(); }",
             "fn f() { std::time::SystemTime::now(); }",
             "fn f() { jiff::Timestamp::now(); }",
+            "#[cfg(test)]\nmod tests;\nfn f() { println!(\"x\"); }",
         ] {
             assert_eq!(found(code).len(), 1, "{code}: {:?}", found(code));
         }

@@ -8,9 +8,20 @@ pub(crate) struct Source {
     pub(crate) texts: Vec<(usize, String)>,
 }
 
-/// Reads a file. Unit tests stand at its end.
+/// A file up to its unit tests, which stand at its end: a module with a body. One that is only named, at the top, ends nothing.
+pub(crate) fn without_tests(text: &str) -> &str {
+    let has_body = |(at, attribute): &(usize, &str)| {
+        let next = text[at + attribute.len()..].trim_start();
+        let head = next.lines().next().unwrap_or_default();
+        head.starts_with("mod ") && head.contains('{')
+    };
+    let tests = text.match_indices("#[cfg(test)]").find(has_body);
+    tests.map_or(text, |(at, _)| &text[..at])
+}
+
+/// Reads a file up to its unit tests.
 pub(crate) fn read(text: &str) -> Source {
-    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let text = without_tests(text);
     let mut source = Source {
         code: String::with_capacity(text.len()),
         texts: Vec::new(),

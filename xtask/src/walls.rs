@@ -256,7 +256,7 @@ mod tests {
         for code in [
             "// as --copy-to does",
             "const A: &str = \"a -- b --- c\";",
-            "#[cfg(test)]\nconst A: &str = \"--yes\";",
+            "#[cfg(test)]\nmod tests { const A: &str = \"--yes\"; }",
         ] {
             assert!(found(code).is_empty(), "{code}: {:?}", found(code));
         }
