@@ -79,6 +79,15 @@ impl Recent {
     }
 }
 
+/// Where a text was found that the log was to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// It was awaited of this stream.
+    Of(Stream),
+    /// It was taken for gone.
+    FromBeforeAGap,
+}
+
 /// Texts that were shown of each stream and that the log did not have yet. Those from before a gap of the log are most likely gone:
 /// they are still known, as long as there are not many, and not waited for.
 #[derive(Debug, Default)]
@@ -92,15 +101,15 @@ impl Ahead {
         self.awaited[stream as usize].add(text, 1);
     }
 
-    /// Takes one out. Returns whether there was one, and of which stream it was awaited.
-    pub(crate) fn take(&mut self, text: &[u8]) -> Option<Option<Stream>> {
+    /// Takes one out, if there is one.
+    pub(crate) fn take(&mut self, text: &[u8]) -> Option<Awaited> {
         if self.from_before_a_gap.take(text) {
-            return Some(None);
+            return Some(Awaited::FromBeforeAGap);
         }
-        let mut awaited = BOTH.into_iter();
-        awaited
-            .find(|stream| self.awaited[*stream as usize].take(text))
-            .map(Some)
+        let of = BOTH
+            .into_iter()
+            .find(|stream| self.awaited[*stream as usize].take(text));
+        of.map(Awaited::Of)
     }
 
     pub(crate) fn has(&self, text: &[u8]) -> bool {

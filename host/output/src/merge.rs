@@ -2,6 +2,7 @@
 
 use crate::{
     BOTH, ENTRY, Event, Output, Stream,
+    counts::Awaited,
     end::other,
     feed::Fragment,
     machine::{Line, Machine, Unit},
@@ -408,8 +409,10 @@ impl Machine {
 
     fn known(&mut self) {
         let unit = self.next_unit();
-        if let Some(stream) = self.ahead.take(&plain(&unit)) {
-            stream.into_iter().for_each(|stream| self.gap_ends(stream));
+        if let Some(awaited) = self.ahead.take(&plain(&unit)) {
+            if let Awaited::Of(stream) = awaited {
+                self.gap_ends(stream);
+            }
             return self.lend(None, unit);
         }
         if unit.ends_with(b"\n")
