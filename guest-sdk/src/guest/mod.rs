@@ -50,6 +50,7 @@ impl From<LogLevel> for log::Level {
 /// Sends the message of a panic to the host, since the trap that follows has none.
 #[doc(hidden)]
 pub fn report_panics() {
+    #[cfg(feature = "panic-text")]
     std::panic::set_hook(Box::new(|panic| log(LogLevel::Error, &panic.to_string())));
 }
 

@@ -55,6 +55,10 @@ pub fn indented(text: &str) -> String {
 }
 
 fn escaped(text: &str, is_kept: impl Fn(char) -> bool) -> String {
+    // Most texts are letters of ASCII, none of which is hidden.
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text.to_owned();
+    }
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         if is_hidden(letter) && !is_kept(letter) {
