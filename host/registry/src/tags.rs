@@ -25,7 +25,7 @@ impl Client {
     /// Lists the tags of a repository, without those that hold signatures.
     ///
     /// # Errors
-    /// Fails when the repository does not exist, and when it has more than 10,000 tags.
+    /// Fails when the repository does not exist, and when it has more than 10,000 tags of plugins.
     pub async fn tags(&self, repository: &RegistryReference) -> Result<Vec<String>, RegistryError> {
         self.in_time(repository, self.tags_unbounded(repository)).await
     }

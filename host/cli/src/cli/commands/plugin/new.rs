@@ -25,9 +25,10 @@ rust-version = "1.95"
 license = "Apache-2.0"
 
 [features]
-default = ["guest", "arena"]
+default = ["guest", "arena", "panic-text"]
 guest = ["dep:wit-bindgen"]
 arena = []
+panic-text = []
 
 [dependencies]
 serde = { version = "1.0.229", features = ["derive"] }
@@ -308,6 +309,8 @@ mod tests {
             let line = line.trim_end_matches(" }");
             assert!(SDK_CARGO_TOML.contains(line), "{line}");
         }
+        let features = sdk.lines().find(|line| line.starts_with("default = ")).unwrap();
+        assert!(SDK_CARGO_TOML.contains(features), "{features}");
     }
 
     #[test]
