@@ -366,6 +366,14 @@ fn the_same_container_is_used_again(cluster: &Cluster) {
         let names = namespace.ephemeral_containers("web");
         assert_eq!(names.len(), before + 1);
         namespace.wait_for_log("web", &names[before], "two\n");
+        // Only a container that its pod reports as running is come back to, and a busy kubelet reports late.
+        namespace.wait_for_pod("web", "reported", |pod| {
+            let reported = pod["status"]["ephemeralContainerStatuses"].as_array()?;
+            let own = reported
+                .iter()
+                .find(|status| status["name"] == names[before].as_str())?;
+            own["state"]["running"].is_object().then_some(())
+        });
 
         let second = namespace.start(&flags, &program);
         second.stdout_until("two\n");
